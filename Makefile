@@ -1,0 +1,43 @@
+# Every target does the set-up it needs; a second run skips it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= 2
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: demo test bench check setup lock clean
+
+demo: $(READY)
+	$(BIN)/tandem demo
+
+test: $(READY) check
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+setup: $(READY)
+
+# uv comes by pip and is in the lock itself, so that `sync` keeps it.
+$(READY): requirements/dev.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.lock)"
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+lock:
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra quant --group dev --universal --python-version 3.11 \
+	  --generate-hashes --custom-compile-command "make lock" --output-file requirements/dev.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --constraint requirements/dev.lock \
+	  --generate-hashes --custom-compile-command "make lock" --output-file requirements/runtime.lock
+
+clean:
+	rm -rf $(VENV) build dist

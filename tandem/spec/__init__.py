@@ -1,0 +1,4 @@
+"""The shared language: what a run is, what it says and what can go wrong.
+
+The standard library and pydantic only.
+"""

@@ -1,0 +1,140 @@
+"""What a run says, one JSON object a line in `events.jsonl`, numbered from 1 without a gap."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+FailureClass = Literal["user_input", "data", "out_of_memory", "disk", "code", "lost", "stopped"]
+
+
+class Said(BaseModel):
+    """The part every event has: `seq` counts within a run folder, over all its attempts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True)
+    seq: int = Field(ge=1)
+    at: datetime  # UTC
+    task_id: str
+    attempt: int = Field(ge=1, description="1 for the first execution, 2 for the first resume, …")
+
+
+class Started(Said):
+    type: Literal["started"] = "started"
+    total_epochs: int
+    device: str
+    processes: int
+    pid: int
+    resumed_from_epoch: int | None = None
+
+
+class Notice(Said):
+    """A sentence for the person watching: what was decided, and why."""
+
+    type: Literal["notice"] = "notice"
+    message: str
+    level: Literal["info", "warning"] = "info"
+
+
+class Metric(Said):
+    """Values of one optimizer step: `loss`, each `loss/<term>`, `learning_rate`, `grad_norm`."""
+
+    type: Literal["metric"] = "metric"
+    epoch: int
+    step: int
+    total_steps: int
+    values: dict[str, float]
+    images_per_second: float | None = None
+
+
+class Epoch(Said):
+    """Accuracies are 0 to 1 here; the wire turns them into percentages."""
+
+    type: Literal["epoch"] = "epoch"
+    epoch: int = Field(ge=1)
+    total_epochs: int
+    train_loss: float
+    terms: dict[str, float]
+    train_accuracy: float | None = None
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+    learning_rate: float
+    seconds: float
+    images_per_second: float
+    gpu_usage_percent: float | None = None
+    memory_megabytes: float | None = None
+
+
+class Evaluation(Said):
+    """`who` was measured, on what; `metrics` are 0 to 1 unless their name says a unit."""
+
+    type: Literal["evaluation"] = "evaluation"
+    who: Literal["teacher", "student", "baseline", "export"]
+    dataset: str
+    samples: int
+    metrics: dict[str, float]
+    details: dict[str, object] = Field(default_factory=dict)
+
+
+class Checkpoint(Said):
+    type: Literal["checkpoint"] = "checkpoint"
+    path: str
+    epoch: int
+    step: int
+    best: bool = False
+
+
+class Artifact(Said):
+    type: Literal["artifact"] = "artifact"
+    name: str
+    path: str
+    size_bytes: int
+
+
+class Heartbeat(Said):
+    type: Literal["heartbeat"] = "heartbeat"
+    doing: str
+    done: int | None = None
+    total: int | None = None
+
+
+class Finished(Said):
+    type: Literal["finished"] = "finished"
+    seconds: float
+    metrics: dict[str, float]
+
+
+class Failed(Said):
+    type: Literal["failed"] = "failed"
+    failure_class: FailureClass
+    message: str
+
+
+class Stopped(Said):
+    type: Literal["stopped"] = "stopped"
+    epoch: int
+    step: int
+    checkpoint: str | None
+
+
+Event = Annotated[
+    Started
+    | Notice
+    | Metric
+    | Epoch
+    | Evaluation
+    | Checkpoint
+    | Artifact
+    | Heartbeat
+    | Finished
+    | Failed
+    | Stopped,
+    Field(discriminator="type"),
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def parse(line: str | bytes) -> Event:
+    """One line of `events.jsonl`; raises pydantic.ValidationError on anything else."""
+    return EVENT.validate_json(line)

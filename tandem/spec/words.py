@@ -1,0 +1,31 @@
+"""Sentences in the reader's language. The English is the key; zh.json holds the Chinese."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+
+CHINESE_FILE = Path(__file__).with_name("zh.json")
+
+
+def language() -> str:
+    """`zh` or `en`, from TANDEM_LANG, then LC_ALL, LC_MESSAGES, LANG, in that order."""
+    for name in ("TANDEM_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(name)
+        if value:
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
+
+
+@cache
+def _chinese() -> dict[str, str]:
+    return dict(json.loads(CHINESE_FILE.read_text(encoding="utf-8")))
+
+
+def t(template: str, **fields: object) -> str:
+    """The template in the reader's language, its `{name}` fields filled in."""
+    if language() == "zh":
+        template = _chinese().get(template, template)
+    return template.format(**fields) if fields else template

@@ -1,0 +1,1 @@
+"""Training. torch lives here; `python -m tandem.train SPEC` runs alone."""

@@ -1,0 +1,1 @@
+"""formats, one file each."""

@@ -1,0 +1,1 @@
+"""kinds, one file each."""

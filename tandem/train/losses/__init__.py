@@ -1,0 +1,1 @@
+"""losses, one file each."""

@@ -1,0 +1,1 @@
+"""students, one file each."""

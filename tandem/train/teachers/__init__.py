@@ -1,0 +1,1 @@
+"""teachers, one file each."""

@@ -1,0 +1,183 @@
+"""What passes between the parts of a run.
+
+Tensors carry their shape as a suffix:
+    B  samples of a batch        C  channels (3, RGB)        H, W  rows and columns, raster order
+    D  feature width             K  classes                  S     pixels a side
+    N  samples of a data set     F  folds of a probe
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+UNLABELLED = -1
+
+
+class Options(BaseModel):
+    """Base of a plug-in's own knobs; the catalogue lists their JSON Schema."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What a teacher says of a batch. A part it does not give is None."""
+
+    pooled_BD: Tensor | None = None
+    tokens_BHWD: Tensor | None = None
+    """Dense features in raster order: row 0 is the top of the picture, column 0 its left."""
+    logits_BK: Tensor | None = None
+    class_map_BHWK: Tensor | None = None
+    layers_BHWD: tuple[Tensor, ...] = ()
+    """Tokens of the hidden layers that were asked for, in that order."""
+
+    def to(self, device: torch.device, dtype: torch.dtype = torch.float32) -> Signals:
+        """The same on `device`, in `dtype`."""
+
+        def move(x: Tensor | None) -> Tensor | None:
+            return None if x is None else x.to(device, dtype, non_blocking=True)
+
+        layers = tuple(x.to(device, dtype, non_blocking=True) for x in self.layers_BHWD)
+        return Signals(
+            move(self.pooled_BD),
+            move(self.tokens_BHWD),
+            move(self.logits_BK),
+            move(self.class_map_BHWK),
+            layers,
+        )
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What a student says of a batch: its taps carry the names of `Signals`' parts."""
+
+    logits_BK: Tensor
+    pooled_BD: Tensor
+    tokens_BHWD: Tensor | None = None
+    layers_BHWD: tuple[Tensor, ...] = ()
+    """Tokens of each stage (ResNet) or block (ViT) asked for, first to last."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's samples. `label_BK` differs from one-hot only under mixup and cutmix."""
+
+    images_BCHW: Tensor
+    """float32, 0 to 1, not yet normalised: each model normalises for itself."""
+    labels_B: Tensor
+    """int64 class, UNLABELLED where there is none."""
+    index_B: NDArray[np.int64]
+    """Rows of the ImageTable."""
+    view_B: NDArray[np.int64]
+    """Which of the image's views this is."""
+    label_BK: Tensor | None = None
+    """Soft targets after mixup or cutmix; rows without a label are zero."""
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """The images of one split, as columns: no Python object per image."""
+
+    root: Path
+    paths_N: NDArray[np.bytes_]
+    """UTF-8 (surrogateescape) relative to root."""
+    labels_N: NDArray[np.int64]
+    hashes_N: NDArray[np.uint8]
+    """(N, 16): blake2b of the file's bytes."""
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What the reader decided that a person should know."""
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+    def path(self, row: int) -> Path:
+        """The file of one row."""
+        return self.root / bytes(self.paths_N[row]).decode("utf-8", "surrogateescape")
+
+    def rows(self, rows: NDArray[np.int64]) -> ImageTable:
+        """The table of these rows only."""
+        return replace(
+            self,
+            paths_N=self.paths_N[rows],
+            labels_N=self.labels_N[rows],
+            hashes_N=self.hashes_N[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a format reads: train (its unlabelled rows labelled -1) and val, same classes."""
+
+    train: ImageTable
+    val: ImageTable
+    kind: str = "classification"
+    notes: tuple[str, ...] = ()
+
+
+class Teacher(Protocol):
+    """A frozen large model."""
+
+    gives: frozenset[str]
+    """Of pooled, tokens, layers, logits."""
+    image_size: int
+    """Pixels a side it is shown."""
+    parameters: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a weight, the precision or the input size does: the cache's key."""
+        ...
+
+    def signals(self, images_BCHW: Tensor) -> Signals:
+        """Float images of 0 to 1 at `image_size`; no gradient flows back. float32 on its device."""
+        ...
+
+
+class SignalSource(Protocol):
+    """Where a step gets the teacher's signals: the cache, or the teacher itself."""
+
+    def signals(self, index_B: NDArray[np.int64], view_B: NDArray[np.int64]) -> Signals:
+        """Of these rows of the train table in these views; float32 on the step's device."""
+        ...
+
+
+class Student(nn.Module):
+    """A small model. `normalise` first, so that every caller gives images of 0 to 1."""
+
+    mean: Sequence[float] = (0.485, 0.456, 0.406)
+    std: Sequence[float] = (0.229, 0.224, 0.225)
+    image_size: int
+    num_classes: int
+    pooled_width: int
+    tokens_width: int
+    tokens_grid: int
+    """Rows (and columns) of `tokens_BHWD` at image_size."""
+    layer_widths: Sequence[int] = ()
+    """Width of each stage or block that `layers_BHWD` can give."""
+
+    def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:  # noqa: ARG002
+        raise NotImplementedError
+
+
+class Watcher(Protocol):
+    """How a long part tells what it is doing, without knowing who listens."""
+
+    def notice(self, message: str, warning: bool = False) -> None:
+        """A sentence for the person watching."""
+
+    def progress(self, doing: str, done: int, total: int) -> None:
+        """How far a long part is; also proof that the run is alive."""
+
+
+class Silent(Watcher):
+    """Listens to nothing."""
