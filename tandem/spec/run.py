@@ -185,6 +185,8 @@ class ExecutionSpec(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     devices: Literal["auto", "cpu"] | list[Annotated[int, Field(ge=0)]] = "auto"
     """`auto`: every GPU in sight, else the CPU."""
+    processes: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Data-parallel processes on the CPU; with GPUs it is one each. None: one."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Of the student's forward pass. auto: bf16 on a GPU that has it, else fp32."""
     save_checkpoints: bool = True

@@ -72,7 +72,7 @@ class Batch:
     """One step's samples. `label_BK` differs from one-hot only under mixup and cutmix."""
 
     images_BCHW: Tensor
-    """float32, 0 to 1, not yet normalised: each model normalises for itself."""
+    """From the loader uint8; to models float of 0 to 1: each model normalises for itself."""
     labels_B: Tensor
     """int64 class, UNLABELLED where there is none."""
     index_B: NDArray[np.int64]

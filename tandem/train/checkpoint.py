@@ -1,0 +1,160 @@
+"""Checkpoints that are whole or not there.
+
+A checkpoint is a folder: `model.safetensors`, `state.pt` (optimizer, scheduler, random states;
+tensors and plain values only), `position.json`, and last `manifest.json` with every file's size
+and digest. It is written under a hidden name and renamed, so half a checkpoint is never seen.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tandem.spec.errors import DiskFullError
+
+MANIFEST = "manifest.json"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@dataclass
+class Position:
+    """How far a run is. Everything here is a plain value that JSON keeps exactly."""
+
+    epoch: int = 0
+    """Epochs finished."""
+    step: int = 0
+    """Optimizer steps finished within the epoch that is under way."""
+    global_step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    """Running sums of the epoch under way."""
+    best_accuracy: float = -1.0
+    best_epoch: int = 0
+    epochs_without_better: int = 0
+    micro_batch: int = 0
+    """Rows in one forward pass; 0 until memory ran out."""
+    seconds: float = 0.0
+    """Spent training, over all attempts."""
+
+
+@dataclass
+class Saved:
+    """What a checkpoint holds."""
+
+    model: dict[str, Tensor]
+    state: dict[str, Any]
+    position: Position
+
+
+def name(position: Position) -> str:
+    """`epoch-000012`, or `epoch-000012-step-000034` in mid-epoch."""
+    mid = f"-step-{position.step:06d}" if position.step else ""
+    return f"epoch-{position.epoch:06d}{mid}"
+
+
+def save(folder: Path, saved: Saved) -> Path:
+    """Write `saved` as `folder`; DiskFullError, and nothing new seen, when there is no room."""
+
+    def write(into: Path) -> None:
+        tensors = {key: value.contiguous() for key, value in saved.model.items()}
+        save_file(tensors, into / "model.safetensors")
+        torch.save(saved.state, into / "state.pt")
+        (into / "position.json").write_text(json.dumps(asdict(saved.position)))
+
+    return write_whole(folder, write)
+
+
+def write_whole(folder: Path, write: Callable[[Path], None]) -> Path:
+    """Let `write` fill a hidden folder, add the manifest, then rename it to `folder`."""
+    hidden = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(hidden, ignore_errors=True)
+    try:
+        hidden.mkdir(parents=True)
+        write(hidden)
+        files = {file.name: _digest(file) for file in sorted(hidden.iterdir())}
+        (hidden / MANIFEST).write_text(json.dumps(files, indent=1))
+        for file in hidden.iterdir():
+            _sync(file)
+        _swap(hidden, folder)
+    except BaseException as error:
+        shutil.rmtree(hidden, ignore_errors=True)
+        if is_disk_full(error):
+            raise DiskFullError(
+                "The disk is full: {folder} could not be written; what was saved before is kept.",
+                folder=folder,
+                fix="Free some space (`tandem cache gc` shows what the cache holds), start again.",
+            ) from error
+        raise
+    return folder
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether no room was the reason, also where a library has wrapped the system's error."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return True
+    text = str(error)
+    return any(os.strerror(code) in text for code in _FULL) or "file write failed" in text
+
+
+def load(folder: Path, map_location: str = "cpu") -> Saved:
+    """Read a checkpoint that `is_whole`. No pickled code is run (`weights_only`)."""
+    state = torch.load(folder / "state.pt", map_location=map_location, weights_only=True)
+    position = Position(**json.loads((folder / "position.json").read_text()))
+    return Saved(load_file(folder / "model.safetensors"), state, position)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether every file the manifest names is there with its digest."""
+    try:
+        files: dict[str, str] = json.loads((folder / MANIFEST).read_text())
+        return all(_digest(folder / file) == digest for file, digest in files.items())
+    except (OSError, ValueError):
+        return False
+
+
+def latest(checkpoints: Path) -> Path | None:
+    """The whole checkpoint that is furthest, or None. A damaged one is passed over."""
+    found = sorted(checkpoints.glob("epoch-*"), reverse=True) if checkpoints.is_dir() else []
+    return next((one for one in found if is_whole(one)), None)
+
+
+def thin(checkpoints: Path, keep: int) -> None:
+    """Leave the `keep` furthest checkpoints, and no hidden leftovers of dead processes."""
+    for old in sorted(checkpoints.glob("epoch-*"), reverse=True)[keep:]:
+        shutil.rmtree(old)
+    for hidden in checkpoints.glob(".*"):
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _swap(hidden: Path, folder: Path) -> None:
+    if folder.exists():
+        old = folder.with_name(f".{folder.name}.old.{os.getpid()}")
+        folder.rename(old)
+        hidden.rename(folder)
+        shutil.rmtree(old)
+    else:
+        hidden.rename(folder)
+    _sync(folder.parent)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "blake2b").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,115 @@
+"""Which device a run uses, in which precision, and how much of it is taken."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from tandem.spec.errors import DeviceError
+from tandem.spec.run import ExecutionSpec
+
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this process of the run computes."""
+
+    device: torch.device
+    rank: int
+    processes: int
+    precision: str
+    """`fp32`, `bf16` or `fp16`: of the student's forward pass."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this process speaks for the run."""
+        return self.rank == 0
+
+
+def wanted_processes(spec: ExecutionSpec) -> int:
+    """How many data-parallel processes the spec asks for. DeviceError for a GPU that is not there."""
+    gpus = _gpus(spec)
+    if not gpus:
+        return spec.processes or 1
+    if spec.processes is not None and spec.processes != len(gpus):
+        raise DeviceError(
+            "run.processes is {processes}, but {gpus} GPUs are asked for.",
+            processes=spec.processes,
+            gpus=len(gpus),
+            fix="Leave run.processes out: with GPUs it is one each.",
+        )
+    return len(gpus)
+
+
+def place(spec: ExecutionSpec) -> Place:
+    """This process's share, from the spec and torchrun's environment."""
+    gpus = _gpus(spec)
+    rank = int(os.environ.get("RANK", "0"))
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if gpus:
+        device = torch.device("cuda", gpus[int(os.environ.get("LOCAL_RANK", "0")) % len(gpus)])
+        torch.cuda.set_device(device)
+    else:
+        device = torch.device("cpu")
+    return Place(device, rank, processes, _precision(spec.precision, device))
+
+
+def memory_megabytes(device: torch.device) -> float:
+    """The most this process has taken: GPU memory on a GPU, else resident memory now."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / MEGABYTE
+    return float(psutil.Process().memory_info().rss) / MEGABYTE
+
+
+def gpu_usage_percent(device: torch.device) -> float | None:
+    """Utilisation as the driver reports it; None on a CPU or without NVIDIA's management library."""
+    if device.type != "cuda":
+        return None
+    try:
+        return float(torch.cuda.utilization(device))
+    except ModuleNotFoundError:
+        return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the host ran out of memory."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _gpus(spec: ExecutionSpec) -> list[int]:
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if spec.devices == "cpu":
+        return []
+    if spec.devices == "auto":
+        return list(range(there))
+    missing = [one for one in spec.devices if one >= there]
+    if missing:
+        raise DeviceError(
+            "GPU {missing} is not there: this machine has {there}.",
+            missing=", ".join(map(str, missing)),
+            there=there,
+            allowed=[*range(there), "cpu"],
+            fix="Use --gpu_devices cpu, or leave the flag out, to run on the CPU.",
+        )
+    return list(dict.fromkeys(spec.devices))
+
+
+def _precision(asked: str, device: torch.device) -> str:
+    on_gpu = device.type == "cuda"
+    if asked == "auto":
+        return "bf16" if on_gpu and torch.cuda.is_bf16_supported() else "fp32"
+    if asked == "fp16" and not on_gpu:
+        raise DeviceError(
+            "fp16 needs a GPU; this run is on the CPU.",
+            allowed=["auto", "fp32", "bf16"],
+            fix="Set run.precision to auto.",
+        )
+    if asked == "bf16" and on_gpu and not torch.cuda.is_bf16_supported():
+        raise DeviceError("This GPU has no bf16.", allowed=["auto", "fp32", "fp16"])
+    return asked
