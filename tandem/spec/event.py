@@ -13,7 +13,10 @@ FailureClass = Literal["user_input", "data", "out_of_memory", "disk", "code", "l
 class Said(BaseModel):
     """The part every event has: `seq` counts within a run folder, over all its attempts."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True)
+    # A NaN is written as a string, which every JSON reader takes, and read back as a float.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=True, ser_json_inf_nan="strings"
+    )
     seq: int = Field(ge=1)
     at: datetime  # UTC
     task_id: str
@@ -75,6 +78,7 @@ class Evaluation(Said):
     samples: int
     metrics: dict[str, float]
     details: dict[str, object] = Field(default_factory=dict)
+    epoch: int | None = None  # None: at the end, on the best weights; only that goes to a service
 
 
 class Checkpoint(Said):

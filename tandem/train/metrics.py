@@ -1,0 +1,132 @@
+"""How good a classifier is, and how fast."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tandem.train.types import Student
+
+CALIBRATION_BINS = 15
+THROUGHPUT_BATCH = 32
+
+
+def classification(
+    logits_NK: NDArray[Any], labels_N: NDArray[np.int64], classes: Sequence[str]
+) -> tuple[dict[str, float], dict[str, object]]:
+    """Figures of 0 to 1 (nll: nats), and details that JSON can hold.
+
+    precision, recall and f1 are means over the classes that `labels_N` holds: a class that nobody
+    could get right or wrong does not pull them down. top5_accuracy is of the best min(5, K). Rows
+    without a label (-1) are left out; with none left both answers are empty.
+    """
+    labelled_N = labels_N >= 0
+    logits_NK, labels_N = np.asarray(logits_NK[labelled_N], np.float64), labels_N[labelled_N]
+    if not len(labels_N):
+        return {}, {}
+    log_probs_NK = _log_softmax(logits_NK)
+    predicted_N = logits_NK.argmax(1)
+    confusion_KK = confusion_matrix(labels_N, predicted_N, len(classes))
+    per_class = _per_class(confusion_KK, classes)
+    present = [row for row in per_class if row["support"]]
+    own_N1 = labels_N[:, None]
+    rank_N = (logits_NK > np.take_along_axis(logits_NK, own_N1, 1)).sum(1)
+    correct_N = predicted_N == labels_N
+    figures = {
+        "accuracy": float(correct_N.mean()),
+        "top5_accuracy": float((correct_N | (rank_N < min(5, len(classes)))).mean()),
+        **{name: float(np.mean([row[name] for row in present])) for name in _PER_CLASS},
+        "ece": expected_calibration_error(np.exp(log_probs_NK.max(1)), correct_N),
+        "nll": float(-np.take_along_axis(log_probs_NK, own_N1, 1).mean()),
+    }
+    return figures, {"per_class": per_class, "confusion_matrix": confusion_KK.tolist()}
+
+
+_PER_CLASS = ("precision", "recall", "f1")
+
+
+def confusion_matrix(
+    labels_N: NDArray[np.int64], predicted_N: NDArray[np.int64], num_classes: int
+) -> NDArray[np.int64]:
+    """(K, K) counts: rows are the true class, columns the predicted one."""
+    flat = np.bincount(labels_N * num_classes + predicted_N, minlength=num_classes**2)
+    return flat.reshape(num_classes, num_classes).astype(np.int64)
+
+
+def expected_calibration_error(
+    confidence_N: NDArray[np.float64], correct_N: NDArray[np.bool_], bins: int = CALIBRATION_BINS
+) -> float:
+    """Mean gap between confidence and accuracy over equal bins (Guo et al. 2017, eq. 3)."""
+    bin_N = np.clip(np.ceil(confidence_N * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_N, weights=correct_N - confidence_N, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidence_N))
+
+
+def _per_class(
+    confusion_KK: NDArray[np.int64], classes: Sequence[str]
+) -> list[dict[str, float | int | str]]:
+    """A ratio with nothing below the line is 0, as in scikit-learn's zero_division=0."""
+    right_K, support_K = np.diag(confusion_KK), confusion_KK.sum(1)
+    precision_K = right_K / np.maximum(confusion_KK.sum(0), 1)
+    recall_K = right_K / np.maximum(support_K, 1)
+    f1_K = 2 * right_K / np.maximum(support_K + confusion_KK.sum(0), 1)
+    return [
+        {
+            "class": name,
+            "precision": float(precision_K[k]),
+            "recall": float(recall_K[k]),
+            "f1": float(f1_K[k]),
+            "support": int(support_K[k]),
+        }
+        for k, name in enumerate(classes)
+    ]
+
+
+def _log_softmax(logits_NK: NDArray[np.float64]) -> NDArray[np.float64]:
+    shifted_NK = logits_NK - logits_NK.max(1, keepdims=True)
+    return np.asarray(shifted_NK - np.log(np.exp(shifted_NK).sum(1, keepdims=True)))
+
+
+def speed(student: Student, image_size: int, device: torch.device) -> dict[str, float]:
+    """Median of one image alone, and images a second in batches of 32; a second or two in all."""
+    was_training = student.training
+    student.eval()
+    try:
+        with torch.no_grad():
+            one_BCHW = torch.zeros(1, 3, image_size, image_size, device=device)
+            many_BCHW = one_BCHW.expand(THROUGHPUT_BATCH, -1, -1, -1).contiguous()
+            alone_seconds = _median_seconds(lambda: student(one_BCHW), device)
+            batch_seconds = _median_seconds(lambda: student(many_BCHW), device, most=10)
+    finally:
+        student.train(was_training)
+    return {
+        "latency_milliseconds": 1000 * alone_seconds,
+        "throughput_images_per_second": THROUGHPUT_BATCH / batch_seconds,
+    }
+
+
+def _median_seconds(
+    work: Callable[[], object],
+    device: torch.device,
+    *,
+    least: int = 3,
+    most: int = 50,
+    budget_seconds: float = 1.0,
+) -> float:
+    def timed() -> float:
+        began = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - began
+
+    timed()  # the first call allocates, and on a GPU compiles
+    taken: list[float] = []
+    while len(taken) < least or (len(taken) < most and sum(taken) < budget_seconds):
+        taken.append(timed())
+    return float(np.median(taken))
