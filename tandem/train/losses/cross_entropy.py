@@ -1,0 +1,36 @@
+"""The labels' own loss."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from tandem.train.registry import register
+from tandem.train.types import Batch, Options, Signals, StepOutput
+
+
+class CrossEntropyOptions(Options):
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share spread over all classes.")
+
+
+@register.loss("cross_entropy", needs={"labels"}, options=CrossEntropyOptions)
+def cross_entropy(
+    student: StepOutput,
+    teacher: Signals,  # noqa: ARG001
+    batch: Batch,
+    options: CrossEntropyOptions,
+) -> Tensor:
+    """Cross-entropy with label smoothing, nats per sample (Szegedy et al. 2016).
+
+    Under mixup and cutmix (`label_BK`) a row weighs as much as the labelled share it holds: one
+    mixed with an unlabelled picture counts for its labelled part only.
+    """
+    # float32: at half precision a large logit's log-sum-exp loses the difference that matters.
+    logits_BK = student.logits_BK.float()
+    smoothing = options.label_smoothing
+    if batch.label_BK is None:
+        return F.cross_entropy(logits_BK, batch.labels_B, label_smoothing=smoothing)
+    share_B1 = batch.label_BK.sum(dim=1, keepdim=True)
+    target_BK = batch.label_BK * (1 - smoothing) + share_B1 * smoothing / logits_BK.shape[1]
+    return F.cross_entropy(logits_BK, target_BK)

@@ -1,0 +1,42 @@
+"""Dense features: the student's, projected to the teacher's width, cell by cell."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from tandem.train.grids import matched
+from tandem.train.registry import register
+from tandem.train.types import Batch, Options, Signals, StepOutput
+
+
+def _tokens(student: StepOutput, teacher: Signals) -> tuple[Tensor, Tensor]:
+    assert student.tokens_BHWD is not None
+    assert teacher.tokens_BHWD is not None
+    return matched(student.tokens_BHWD, teacher.tokens_BHWD)
+
+
+@register.loss("feature_mse", needs={"tokens"}, projects={"tokens"}, zero_at_teacher=True)
+def feature_mse(
+    student: StepOutput,
+    teacher: Signals,
+    batch: Batch,  # noqa: ARG001
+    options: Options,  # noqa: ARG001
+) -> Tensor:
+    """Mean squared difference over cells and channels (Romero et al. 2015, FitNets, eq. 3).
+
+    On grids that differ the finer is pooled to the coarser.
+    """
+    return F.mse_loss(*_tokens(student, teacher))
+
+
+@register.loss("feature_cosine", needs={"tokens"}, projects={"tokens"}, zero_at_teacher=True)
+def feature_cosine(
+    student: StepOutput,
+    teacher: Signals,
+    batch: Batch,  # noqa: ARG001
+    options: Options,  # noqa: ARG001
+) -> Tensor:
+    """One minus the cosine of each cell's two vectors, mean over the grid."""
+    student_BHWD, teacher_BHWD = _tokens(student, teacher)
+    return (1 - F.cosine_similarity(student_BHWD, teacher_BHWD, dim=-1)).mean()

@@ -1,0 +1,77 @@
+"""ResNet 18 to 101 (He et al. 2016), through timm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import timm
+from pydantic import Field
+from torch import Tensor, nn
+
+from tandem.spec.run import StudentSpec
+from tandem.spec.students import SIZES, resolve
+from tandem.train.initialise import initialise
+from tandem.train.registry import register
+from tandem.train.timm_student import TimmStudent, to_raster
+from tandem.train.types import Options
+
+
+class ResNetOptions(Options):
+    """The fields of StudentSpec that a ResNet reads."""
+
+    size: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet18"
+    init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
+    path: str | None = Field(
+        None, description="Weights for `pretrained`: a file, folder or hub id."
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="Before the classifier.")
+
+
+class ResNet(TimmStudent):
+    """Four stages, the last 1/32 of the picture a side: at 32 pixels one token.
+
+    `stem` is timm's 7x7 convolution and pooling at every size. On 32-pixel digits with 100 labels a
+    stem that shrinks less was no better and two to eight times slower.
+    """
+
+    stem = "7x7 stride 2, max pooling"
+
+    def __init__(
+        self, net: nn.Module, *, num_classes: int, image_size: int, dropout: float
+    ) -> None:
+        super().__init__(net, num_classes=num_classes, image_size=image_size, dropout=dropout)
+        info: Any = net.feature_info
+        self.layer_widths = [stage["num_chs"] for stage in info[1:]]
+        self.pooled_width = self.tokens_width = self.layer_widths[-1]
+        self.tokens_grid = -(-image_size // 32)
+
+    def features(
+        self, images_BCHW: Tensor, layers: Sequence[int]
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        net: Any = self.net
+        x = net.maxpool(net.act1(net.bn1(net.conv1(images_BCHW))))
+        stages = []
+        for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
+            x = stage(x)
+            stages.append(x)
+        pooled_BD = net.global_pool(x)
+        return pooled_BD, to_raster(x), tuple(to_raster(stages[i]) for i in layers)
+
+
+@register.student(
+    "resnet",
+    kinds={"classification"},
+    gives={"logits", "pooled", "tokens", "layers"},
+    options=ResNetOptions,
+    sizes=SIZES["resnet"],
+    licence="Apache-2.0",
+    source="https://arxiv.org/abs/1512.03385, timm",
+)
+def build(spec: StudentSpec, num_classes: int, image_size: int) -> ResNet:
+    """ResNet: convolutions; fast everywhere and the usual choice."""
+    _, size = resolve(spec.type, spec.size)
+    net = timm.create_model(size, num_classes=num_classes)
+    student = ResNet(net, num_classes=num_classes, image_size=image_size, dropout=spec.dropout)
+    initialise(student, spec)
+    return student

@@ -1,0 +1,117 @@
+"""ViT (Dosovitskiy et al. 2021; its small sizes, Touvron et al. 2021), through timm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import timm
+from pydantic import Field
+from timm.models.vision_transformer import checkpoint_filter_fn
+from torch import Tensor, nn
+
+from tandem.spec.errors import StudentError
+from tandem.spec.run import StudentSpec
+from tandem.spec.students import SIZES, resolve
+from tandem.train.initialise import initialise
+from tandem.train.registry import register
+from tandem.train.timm_student import TimmStudent, to_raster
+from tandem.train.types import Options
+
+PATCH = 16
+"""What the four sizes were published with."""
+LARGEST_GRID = 32
+"""More tokens a side make attention, quadratic in them all, too slow to be meant."""
+
+
+class ViTOptions(Options):
+    """The fields of StudentSpec that a ViT reads."""
+
+    size: Literal["vit-tiny", "vit-small", "vit-base", "vit-large"] = "vit-small"
+    init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
+    path: str | None = Field(
+        None, description="Weights for `pretrained`: a file, folder or hub id."
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="Before the classifier.")
+
+
+class ViT(TimmStudent):
+    """Blocks of attention over patches; the class token is what is pooled."""
+
+    def __init__(
+        self, net: nn.Module, *, num_classes: int, image_size: int, dropout: float, patch_size: int
+    ) -> None:
+        super().__init__(net, num_classes=num_classes, image_size=image_size, dropout=dropout)
+        timm_net: Any = net
+        self.patch_size = patch_size
+        self.layer_widths = [timm_net.embed_dim] * len(timm_net.blocks)
+        self.pooled_width = self.tokens_width = timm_net.embed_dim
+        self.tokens_grid = image_size // patch_size
+
+    def features(
+        self, images_BCHW: Tensor, layers: Sequence[int]
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        net: Any = self.net
+        asked = sorted(set(layers))
+        x_BND, taps = net.forward_intermediates(images_BCHW, indices=asked)
+        by_layer = dict(zip(asked, taps, strict=True))
+        pooled_BD = net.fc_norm(net.pool(x_BND))
+        side = self.tokens_grid
+        tokens_BHWD = x_BND[:, net.num_prefix_tokens :].unflatten(1, (side, side))
+        return pooled_BD, tokens_BHWD, tuple(to_raster(by_layer[i]) for i in layers)
+
+
+def patch_for(image_size: int) -> int:
+    """The patch's side in pixels: 16 where that leaves 6 x 6 patches or more.
+
+    Else the largest divisor that leaves 6 to 32 a side, so that a small picture is not one blur.
+    Raises StudentError where there is none.
+    """
+    patch = _patch(image_size)
+    if patch is not None:
+        return patch
+    below = next((size for size in range(image_size, 15, -1) if _patch(size)), None)
+    above = next(size for size in range(image_size, 4096) if _patch(size))
+    raise StudentError(
+        "A ViT cannot cut a picture of {image_size} pixels a side into equal patches.",
+        image_size=image_size,
+        allowed=[size for size in (below, above) if size is not None],
+        fix="Set data.image_size (--image_size) to one of these, or choose a ResNet.",
+    )
+
+
+def _patch(image_size: int) -> int | None:
+    for patch in range(PATCH, 0, -1):
+        if image_size % patch == 0 and 6 <= image_size // patch <= LARGEST_GRID:
+            return patch
+    return PATCH if image_size % PATCH == 0 and image_size > PATCH * LARGEST_GRID else None
+
+
+@register.student(
+    "vit",
+    kinds={"classification"},
+    gives={"logits", "pooled", "tokens", "layers"},
+    options=ViTOptions,
+    sizes=SIZES["vit"],
+    licence="Apache-2.0",
+    source="https://arxiv.org/abs/2010.11929, timm",
+)
+def build(spec: StudentSpec, num_classes: int, image_size: int) -> ViT:
+    """ViT: attention over patches; wants more data or more teaching than a ResNet."""
+    _, size = resolve(spec.type, spec.size)
+    patch = patch_for(image_size)
+    net = timm.create_model(
+        f"{size.replace('-', '_')}_patch{PATCH}_224",
+        num_classes=num_classes,
+        img_size=image_size,
+        patch_size=patch,
+    )
+    student = ViT(
+        net,
+        num_classes=num_classes,
+        image_size=image_size,
+        dropout=spec.dropout,
+        patch_size=patch,
+    )
+    initialise(student, spec, checkpoint_filter_fn)
+    return student
