@@ -1,0 +1,1 @@
+"""The demonstration: real digits, a small teacher that knows them, a student."""
