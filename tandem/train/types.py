@@ -132,6 +132,13 @@ class Teacher(Protocol):
     image_size: int
     """Pixels a side it is shown."""
     parameters: int
+    grid: int
+    """Rows (and columns) of `tokens_BHWD`."""
+    width: int
+    """D of `tokens_BHWD`, `pooled_BD` and each of `layers_BHWD`."""
+    layer_count: int
+    layers: tuple[int, ...]
+    """Which hidden layers `layers_BHWD` gives, from 0; set it before asking. Empty: none."""
 
     @property
     def fingerprint(self) -> str:
@@ -141,6 +148,9 @@ class Teacher(Protocol):
     def signals(self, images_BCHW: Tensor) -> Signals:
         """Float images of 0 to 1 at `image_size`; no gradient flows back. float32 on its device."""
         ...
+
+    def unload(self) -> None:
+        """Free the weights; the next `signals` loads them again."""
 
 
 class SignalSource(Protocol):
@@ -164,6 +174,8 @@ class Student(nn.Module):
     """Rows (and columns) of `tokens_BHWD` at image_size."""
     layer_widths: Sequence[int] = ()
     """Width of each stage or block that `layers_BHWD` can give."""
+    notes: tuple[str, ...] = ()
+    """What was decided in building it that a person should know."""
 
     def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:  # noqa: ARG002
         raise NotImplementedError
@@ -181,3 +193,9 @@ class Watcher(Protocol):
 
 class Silent(Watcher):
     """Listens to nothing."""
+
+    def notice(self, message: str, warning: bool = False) -> None:
+        pass
+
+    def progress(self, doing: str, done: int, total: int) -> None:
+        pass
