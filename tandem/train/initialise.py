@@ -62,9 +62,9 @@ def _load_pretrained(student: TimmStudent, spec: StudentSpec, convert: Filter | 
     mean, std = weights.pop("input_mean", None), weights.pop("input_std", None)
     if convert is not None:
         weights = convert(weights, student.net)
-    weights, replaced = _fit_head(weights, student)
+    weights = _fit_head(weights, student)
     _check(weights, student.net, spec)
-    student.net.load_state_dict(weights, strict=not replaced)
+    student.net.load_state_dict(weights, strict=False)
     if mean is not None and std is not None:
         student.normalise_with(mean.flatten().tolist(), std.flatten().tolist())
     elif "mean" in config and "std" in config:
@@ -153,19 +153,19 @@ def _strip(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in weights.items()}
 
 
-def _fit_head(weights: dict[str, Tensor], student: TimmStudent) -> tuple[dict[str, Tensor], bool]:
+def _fit_head(weights: dict[str, Tensor], student: TimmStudent) -> dict[str, Tensor]:
     head = _head_name(student.net)
     there = weights.get(f"{head}.weight")
     if there is not None and there.shape[0] == student.num_classes:
-        return weights, False
+        return weights
     student.notes += (
         t(
-            "The class head of the pretrained weights is replaced: {had} classes there, {now} here.",
+            "The pretrained class head is replaced: it knew {had} classes, not these {now}.",
             had=0 if there is None else there.shape[0],
             now=student.num_classes,
         ),
     )
-    return {k: v for k, v in weights.items() if not k.startswith(f"{head}.")}, True
+    return {k: v for k, v in weights.items() if not k.startswith(f"{head}.")}
 
 
 def _head_name(net: nn.Module) -> str:

@@ -52,7 +52,7 @@ class ViT(TimmStudent):
         self, images_BCHW: Tensor, layers: Sequence[int]
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         net: Any = self.net
-        asked = sorted(set(layers))
+        asked = sorted(set(layers)) or [0]  # timm wants one at least
         x_BND, taps = net.forward_intermediates(images_BCHW, indices=asked)
         by_layer = dict(zip(asked, taps, strict=True))
         pooled_BD = net.fc_norm(net.pool(x_BND))

@@ -1,0 +1,40 @@
+"""Where the two look, whatever they call what they see."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from tandem.spec.errors import SpecError
+from tandem.train.grids import matched
+from tandem.train.registry import register
+from tandem.train.types import Batch, Options, Signals, StepOutput
+
+
+@register.loss("attention", needs={"tokens"}, zero_at_teacher=True)
+def attention(
+    student: StepOutput,
+    teacher: Signals,
+    batch: Batch,  # noqa: ARG001
+    options: Options,  # noqa: ARG001
+) -> Tensor:
+    """Squared distance of the attention maps (Zagoruyko and Komodakis 2017, eq. 2, p = 2).
+
+    A cell's attention is the sum of its squared channels, each map of length one. Widths need not
+    agree, so nothing is projected. Teacher tokens reduced by PCA are centred: their map says how
+    far a cell lies from the mean cell. A grid of one cell always agrees: SpecError.
+    """
+    assert student.tokens_BHWD is not None
+    assert teacher.tokens_BHWD is not None
+    student_BHWD, teacher_BHWD = matched(student.tokens_BHWD, teacher.tokens_BHWD)
+    if student_BHWD.shape[1:3].numel() == 1:
+        raise SpecError(
+            "Attention transfer needs a grid of features of 2 x 2 or more; here it is 1 x 1.",
+            fix="Set data.image_size to 64 or more, or loss.attention_weight to 0.",
+        )
+    return (_map(student_BHWD) - _map(teacher_BHWD)).square().sum(dim=-1).mean()
+
+
+def _map(tokens_BHWD: Tensor) -> Tensor:
+    """(B, H·W), each row of length one."""
+    return F.normalize(tokens_BHWD.square().mean(dim=-1).flatten(1), dim=-1)

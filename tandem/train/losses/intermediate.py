@@ -1,0 +1,46 @@
+"""Hidden layers taught by hidden layers."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from tandem.train.grids import matched
+from tandem.train.registry import register
+from tandem.train.types import Batch, Options, Signals, StepOutput
+
+
+class IntermediateOptions(Options):
+    mse_weight: float = Field(1.0, ge=0, description="Of the squared difference.")
+    cosine_weight: float = Field(0.0, ge=0, description="Of one minus the cosine.")
+
+
+@register.loss(
+    "intermediate",
+    needs={"layers"},
+    projects={"layers"},
+    options=IntermediateOptions,
+    zero_at_teacher=True,
+)
+def intermediate(
+    student: StepOutput,
+    teacher: Signals,
+    batch: Batch,  # noqa: ARG001
+    options: IntermediateOptions,
+) -> Tensor:
+    """Mean over the pairs of layers, first with first (Romero et al. 2015; Ji et al. 2021).
+
+    On grids that differ the finer is pooled to the coarser. Raises ValueError where the two sides
+    have different numbers of layers.
+    """
+    pairs = zip(student.layers_BHWD, teacher.layers_BHWD, strict=True)
+    return torch.stack([_distance(one, other, options) for one, other in pairs]).mean()
+
+
+def _distance(student_BHWD: Tensor, teacher_BHWD: Tensor, options: IntermediateOptions) -> Tensor:
+    one, other = matched(student_BHWD, teacher_BHWD)
+    squared = F.mse_loss(one, other)
+    angle = (1 - F.cosine_similarity(one, other, dim=-1)).mean()
+    return options.mse_weight * squared + options.cosine_weight * angle
