@@ -1,0 +1,165 @@
+"""`python -m tandem.train SPEC`: read the spec, run it, end with the exit code of the contract.
+
+0 trained and saved; 2 the arguments or the data are wrong; 75 stopped on request, resumable; 1
+anything else. With several devices this process starts torchrun and answers with its outcome.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from tandem.spec.errors import (
+    DiskFullError,
+    OutOfMemoryError,
+    SpecError,
+    StoppedError,
+    TandemError,
+)
+from tandem.spec.run import RunSpec
+from tandem.spec.words import t
+from tandem.train.engines.stop import StopRequest
+
+if TYPE_CHECKING:
+    from tandem.train.device import Place
+    from tandem.train.run_folder import RunFolder
+    from tandem.train.sinks.emitter import Emitter
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code of one execution."""
+    arguments = sys.argv[1:] if argv is None else argv
+    stop = StopRequest()
+    stop.listen()
+    try:
+        if len(arguments) != 1:
+            raise SpecError("Give one file: the specification of a run, in JSON.")
+        spec = read_spec(Path(arguments[0]))
+        if "RANK" not in os.environ:
+            from tandem.train.device import wanted_processes
+            from tandem.train.launch import launch
+
+            processes = wanted_processes(spec.run)
+            if processes > 1:
+                return launch(arguments[0], processes, stop)
+        return _run(spec, stop)
+    except TandemError as error:
+        return _answer(error)
+
+
+def read_spec(path: Path) -> RunSpec:
+    """The RunSpec in a JSON file; SpecError when it is none."""
+    try:
+        return RunSpec.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise SpecError(
+            "The specification {path} cannot be read: {reason}.",
+            path=path,
+            reason=error.strerror or str(error),
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SpecError(
+            "The specification {path} is wrong at {where}: {problem}.",
+            path=path,
+            where=".".join(map(str, first["loc"])) or "its top",
+            problem=first["msg"],
+        ) from error
+
+
+def _run(spec: RunSpec, stop: StopRequest) -> int:
+    from tandem.train.device import place
+    from tandem.train.engines.distil import Mute, Run, execute
+    from tandem.train.run_folder import Claim, RunFolder
+
+    here = place(spec.run)
+    if not here.first:
+        folder = RunFolder(Path(spec.run.output_dir).absolute())
+        execute(Run(spec, here, folder, Mute(), stop))
+        return 0
+    with Claim(spec) as folder:
+        if folder.finished:
+            print(t("This run is finished; its model is in {path}.", path=folder.final_model))
+            return 0
+        return _run_first(spec, here, folder, stop)
+
+
+def _run_first(spec: RunSpec, here: Place, folder: RunFolder, stop: StopRequest) -> int:
+    """The process that owns the folder and speaks."""
+    from tandem.train.engines.distil import Run, execute
+    from tandem.train.sinks.assemble import open_emitter
+
+    emitter = open_emitter(spec, folder.path)
+    try:
+        execute(Run(spec, here, folder, emitter, stop))
+        return 0
+    except KeyboardInterrupt:
+        emitter.say("failed", failure_class="stopped", message=t("Interrupted."))
+        return 130
+    except Exception as error:  # noqa: BLE001  the trainer's boundary: each failure has a class
+        known = named(error)
+        if known is None:
+            traceback.print_exc()
+            text = f"{type(error).__name__}: {error}"
+            emitter.say("failed", failure_class="code", message=text)
+            return 1
+        _say_end(emitter, folder, known)
+        return _answer(known)
+    finally:
+        emitter.close()
+
+
+def named(error: Exception) -> TandemError | None:
+    """The error as one of ours, where its kind says what to do about it."""
+    from tandem.train.checkpoint import is_disk_full
+    from tandem.train.device import is_out_of_memory
+
+    if isinstance(error, TandemError):
+        return error
+    if is_out_of_memory(error):
+        return OutOfMemoryError(
+            "Out of memory: {reason}.",
+            reason=(str(error).splitlines() or ["-"])[0],
+            fix="Lower teacher.batch_size, choose a smaller teacher.precision, or close others.",
+        )
+    if is_disk_full(error):
+        return DiskFullError("The disk is full: {reason}.", reason=error, fix="Free some space.")
+    return None
+
+
+def _say_end(emitter: Emitter, folder: RunFolder, error: TandemError) -> None:
+    from tandem.train import checkpoint
+
+    if isinstance(error, StoppedError):
+        last = checkpoint.latest(folder.checkpoints)
+        position = checkpoint.load(last).position if last else checkpoint.Position()
+        emitter.say(
+            "stopped",
+            epoch=position.epoch,
+            step=position.global_step,
+            checkpoint=str(last) if last else None,
+        )
+    else:
+        emitter.say("failed", failure_class=error.failure_class, message=error.sentence())
+
+
+def _answer(error: TandemError) -> int:
+    print(error.sentence(), file=sys.stderr)
+    return error.exit_code
+
+
+def _as_program() -> None:
+    code = main()
+    outcome = os.environ.get("TANDEM_OUTCOME_FILE")
+    if outcome and os.environ.get("RANK", "0") == "0":
+        Path(outcome).write_text(str(code))
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    _as_program()

@@ -1,0 +1,192 @@
+"""A whole run: data, teacher, student, training, evaluation, model and report."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from accelerate import PartialState
+
+from tandem.spec.run import RunSpec
+from tandem.spec.words import t
+from tandem.train import checkpoint, data, optim
+from tandem.train.build import check_kind, check_terms, completed, equal_steps, learnt_rows
+from tandem.train.device import Place
+from tandem.train.engines.evaluate import Evaluator
+from tandem.train.engines.learn import Bench, Learned, build_student, learn, make_accelerator
+from tandem.train.engines.loop import Voice, steps_an_epoch
+from tandem.train.engines.outcome import Outcome, conclude
+from tandem.train.engines.stop import StopRequest
+from tandem.train.engines.teach import Classroom, Lesson, prepare
+from tandem.train.metrics import classification
+from tandem.train.run_folder import RunFolder
+from tandem.train.types import Splits, Student
+from tandem.train.views import Views
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a spec in this process."""
+
+    spec: RunSpec
+    place: Place
+    folder: RunFolder
+    voice: Voice
+    stop: StopRequest
+
+
+def execute(run: Run) -> None:
+    """Everything, from reading the data to the report. Raises TandemError."""
+    began = time.perf_counter()
+    run = replace(run, spec=completed(run.spec))
+    spec = run.spec
+    everyone = _everyone(run.place)
+    say_started(run)
+    splits = read(run, everyone)
+    check_kind(spec, splits)
+    terms = check_terms(spec, splits.train)
+    train = learnt_rows(splits.train, terms)
+    splits = replace(splits, train=train)
+    student = build_student(spec, len(train.classes))
+    _say_notes(run, splits, student)
+    views = Views.draw(train, spec.views)
+    val_views = Views.draw(splits.val, spec.views)
+    lesson = None
+    if any(term.asks_teacher for term in terms):
+        room = Classroom(
+            spec,
+            run.place,
+            run.folder,
+            splits,
+            views,
+            val_views,
+            run.voice,
+            everyone.wait_for_everyone,
+        )
+        lesson = prepare(room, student, terms)
+        say_teacher(run, lesson, splits)
+    bench = Bench(
+        spec,
+        run.place,
+        make_accelerator(run.place, terms),
+        run.folder,
+        train,
+        views,
+        Evaluator(spec, run.place, splits.val, val_views),
+        run.voice,
+        run.stop,
+    )
+    learned = learn(bench, student, terms, lesson)
+    baseline = learn_baseline(bench, learned) if spec.report.baseline and lesson else None
+    if run.place.first:
+        outcome = Outcome(run.spec, run.place, run.folder, splits, lesson, learned, baseline)
+        conclude(outcome, run.voice, began)
+
+
+def read(run: Run, everyone: PartialState) -> Splits:
+    """The data set; the first process reads it first, the others then find the index."""
+    with everyone.main_process_first():
+        assert run.spec.cache.root is not None
+        return data.read(
+            run.spec.data,
+            seed=run.spec.run.seed,
+            index_root=Path(run.spec.cache.root) / "index",
+            watcher=run.voice,
+        )
+
+
+def say_started(run: Run) -> None:
+    """The first event of an attempt."""
+    last = checkpoint.latest(run.folder.checkpoints)
+    resumed = int(last.name.split("-")[1]) if last else None
+    run.voice.say(
+        "started",
+        total_epochs=run.spec.optim.epochs,
+        device=str(run.place.device),
+        processes=run.place.processes,
+        pid=os.getpid(),
+        resumed_from_epoch=resumed,
+    )
+
+
+def say_teacher(run: Run, lesson: Lesson, splits: Splits) -> None:
+    """How good the teacher itself is on the validation set."""
+    if lesson.val_logits_NK is None:
+        return
+    metrics, details = classification(lesson.val_logits_NK, splits.val.labels_N, splits.val.classes)
+    run.voice.say(
+        "evaluation",
+        who="teacher",
+        dataset=run.spec.data.val_dataset or run.spec.data.dataset,
+        samples=len(splits.val),
+        metrics=metrics,
+        details=details,
+    )
+    run.voice.notice(
+        t(
+            "The teacher (by {knowledge}) is right on {accuracy:.1%} of the validation set.",
+            knowledge=lesson.knowledge,
+            accuracy=metrics["accuracy"],
+        )
+    )
+
+
+def learn_baseline(bench: Bench, learned: Learned) -> Learned:
+    """The same student without the teacher: same initial weights, same number of steps.
+
+    An epoch of it is shorter where only some pictures have labels, so it has more of them.
+    """
+    bench.voice.notice(t("Training the same student without the teacher, to compare."))
+    direct = bench.spec.model_copy(update={"mode": "direct", "teacher": None})
+    terms = check_terms(direct, bench.table)
+    table = learnt_rows(bench.table, terms)
+    steps = learned.epochs * steps_an_epoch(len(bench.table), bench.spec)
+    changes = {"epochs": equal_steps(direct, steps, len(table)), "early_stopping_epochs": 0}
+    direct = direct.model_copy(update={"optim": direct.optim.model_copy(update=changes)})
+    alone = replace(
+        bench,
+        spec=direct,
+        table=table,
+        folder=RunFolder(bench.folder.path / "baseline"),
+        views=Views.draw(table, direct.views),
+        voice=Aside(bench.voice),
+        accelerator=make_accelerator(bench.place, terms),
+    )
+    return learn(alone, build_student(direct, len(table.classes)), terms, None)
+
+
+class Aside:
+    """Passes on progress and warnings of a part whose events are not the run's own."""
+
+    def __init__(self, voice: Voice) -> None:
+        self.voice = voice
+
+    def say(self, type: str, **fields: object) -> None:
+        """Epochs and metrics of the baseline are not the student's."""
+
+    def notice(self, message: str, warning: bool = False) -> None:
+        if warning:
+            self.voice.notice(message, warning=True)
+
+    def progress(self, doing: str, done: int, total: int) -> None:
+        self.voice.progress(t("without the teacher: {doing}", doing=doing), done, total)
+
+
+class Mute:
+    """The voice of every process but the first."""
+
+    def say(self, type: str, **fields: object) -> None: ...
+    def notice(self, message: str, warning: bool = False) -> None: ...
+    def progress(self, doing: str, done: int, total: int) -> None: ...
+
+
+def _say_notes(run: Run, splits: Splits, student: Student) -> None:
+    for note in (*splits.notes, *student.notes, *optim.notes(run.spec.optim)):
+        run.voice.notice(note)
+
+
+def _everyone(place: Place) -> PartialState:
+    """The processes of this run; joins them through torchrun's environment."""
+    return PartialState(cpu=place.device.type == "cpu")

@@ -1,0 +1,205 @@
+"""One optimizer step: its batches cut into micro-batches that fit, summed exactly."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from tandem.spec.errors import NumericError, OutOfMemoryError
+from tandem.spec.run import RunSpec
+from tandem.spec.words import t
+from tandem.train import mixing
+from tandem.train.checkpoint import Position
+from tandem.train.device import Place, is_out_of_memory
+from tandem.train.engines.learner import outputs
+from tandem.train.engines.terms import Term, Totals, weighted_sum
+from tandem.train.types import UNLABELLED, Batch, Signals, SignalSource, StepOutput, Watcher
+
+NOTHING_TAUGHT = Signals()
+MOST_MICROS = 2**20  # more than any step is cut into, so that each part draws its own mix
+
+
+@dataclass
+class StepResult:
+    """Of one optimizer step, over all processes."""
+
+    loss: float
+    terms: dict[str, float]
+    rows: int
+    labelled: int
+    correct: int
+    grad_norm: float
+    stop: bool
+
+
+class Stepper:
+    """Forward, backward and update of one step."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        place: Place,
+        accelerator: Accelerator,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        terms: list[Term],
+        source: SignalSource | None,
+        num_classes: int,
+        position: Position,
+        watcher: Watcher,
+    ) -> None:
+        self.spec, self.place, self.accelerator = spec, place, accelerator
+        self.model, self.optimizer, self.terms, self.source = model, optimizer, terms, source
+        self.num_classes, self.position, self.watcher = num_classes, position, watcher
+        self.mixes = spec.views.mixup > 0 or spec.views.cutmix > 0
+
+    def step(self, group: list[Batch], totals: Totals, stop_asked: bool) -> StepResult:
+        """Update the weights by these batches. A batch that does not fit is cut and tried again."""
+        while True:
+            try:
+                sums = self._accumulate(group, totals)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._smaller(max(len(batch.labels_B) for batch in group))
+        result = self._over_all(sums, totals, stop_asked)
+        self._check_finite(result)
+        result.grad_norm = self._clip()
+        self.optimizer.step()
+        return result
+
+    def _accumulate(self, group: list[Batch], totals: Totals) -> Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        size = self.position.micro_batch
+        micros = [micro for batch in group for micro in _cut(batch, size)]
+        sums = torch.zeros(len(self.terms) + 1, device=self.place.device)
+        for number, micro in enumerate(micros):
+            last = number == len(micros) - 1
+            quiet = contextlib.nullcontext() if last else self.accelerator.no_sync(self.model)
+            with quiet:
+                sums += self._forward_backward(micro, totals, number)
+        return sums
+
+    def _forward_backward(self, micro: Batch, totals: Totals, number: int) -> Tensor:
+        batch, signals = self._prepare(micro, number)
+        taps = outputs(self.model(batch.images_BCHW))
+        loss, values = weighted_sum(self.terms, taps, signals, batch, totals)
+        # Data-parallel training averages gradients over processes; the parts must be summed.
+        self.accelerator.backward(loss * self.place.processes)
+        return torch.cat([values, self._correct(taps[0], batch)])
+
+    def _prepare(self, micro: Batch, number: int) -> tuple[Batch, Signals]:
+        device = self.place.device
+        images_BCHW = micro.images_BCHW.to(device, non_blocking=True).float().div_(255)
+        labels_B = micro.labels_B.to(device, non_blocking=True)
+        batch = replace(micro, images_BCHW=images_BCHW, labels_B=labels_B)
+        signals = NOTHING_TAUGHT
+        if self.source is not None:
+            signals = self.source.signals(micro.index_B, micro.view_B)
+        if not self.mixes:
+            return batch, signals
+        return self._mixed(batch, signals, number)
+
+    def _mixed(self, batch: Batch, signals: Signals, number: int) -> tuple[Batch, Signals]:
+        mix = mixing.draw(
+            self.spec.views,
+            len(batch.labels_B),
+            batch.images_BCHW.shape[-1],
+            seed=self.spec.run.seed,
+            epoch=self.position.epoch,
+            step=self.position.step * MOST_MICROS + number,
+        )
+        if mix is None:
+            return batch, signals
+        mixed = mixing.mix_batch(batch, mix, self.num_classes)
+        return mixed, mixing.mix_signals(signals, mix)
+
+    def _correct(self, output: StepOutput, batch: Batch) -> Tensor:
+        hits_B = (output.logits_BK.argmax(-1) == batch.labels_B) & (batch.labels_B != UNLABELLED)
+        return hits_B.sum().float().unsqueeze(0)
+
+    def _over_all(self, sums: Tensor, totals: Totals, stop_asked: bool) -> StepResult:
+        everything = torch.cat([sums.detach(), sums.new_tensor([float(stop_asked)])])
+        if self.place.processes > 1:
+            torch.distributed.all_reduce(everything)
+        *values, correct, stop = everything.tolist()
+        terms = {term.name: value for term, value in zip(self.terms, values, strict=True)}
+        loss = sum(term.weight * terms[term.name] for term in self.terms)
+        labelled, rows = int(totals.labelled), int(totals.rows)
+        return StepResult(loss, terms, rows, labelled, int(correct), 0.0, stop > 0)
+
+    def _check_finite(self, result: StepResult) -> None:
+        if math.isfinite(result.loss):
+            return
+        bad = [name for name, value in result.terms.items() if not math.isfinite(value)]
+        raise NumericError(
+            "The loss is not finite: {terms} in epoch {epoch}, step {step}. "
+            "The weights before this step are kept.",
+            terms=", ".join(f"{name} = {result.terms[name]}" for name in bad) or result.loss,
+            epoch=self.position.epoch + 1,
+            step=self.position.step + 1,
+            fix="Lower optim.learning_rate or the weight of that term, or set optim.max_grad_norm.",
+        )
+
+    def _clip(self) -> float:
+        limit = self.spec.optim.max_grad_norm
+        if limit == 0:
+            return 0.0
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit)
+        return float(norm) if norm is not None else 0.0
+
+    def _smaller(self, largest: int) -> None:
+        """Halve the micro-batch, or give up at one; OutOfMemoryError says what would fit."""
+        now = self.position.micro_batch or largest
+        size = self.spec.data.image_size
+        if now <= 1:
+            raise OutOfMemoryError(
+                "Out of memory with a single image of {size} px a step.",
+                size=size,
+                fix="Lower data.image_size below {size}, or choose a smaller student.",
+            )
+        if self.place.processes > 1:
+            raise OutOfMemoryError(
+                "Out of memory with {now} images a process.",
+                now=now,
+                fix="Set optim.batch_size to {batch} and optim.grad_accum_steps to {steps}.",
+                batch=max(1, self.spec.optim.batch_size // 2),
+                steps=self.spec.optim.grad_accum_steps * 2,
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.place.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.position.micro_batch = math.ceil(now / 2)
+        self.watcher.notice(
+            t(
+                "Out of memory with {now} images at once: going on with {half}, "
+                "accumulated to the same batch.",
+                now=now,
+                half=self.position.micro_batch,
+            ),
+            warning=True,
+        )
+
+
+def _cut(batch: Batch, size: int) -> list[Batch]:
+    """The batch in parts of at most `size` rows (0: whole)."""
+    rows = len(batch.labels_B)
+    if size == 0 or rows <= size:
+        return [batch]
+    return [_slice(batch, start, start + size) for start in range(0, rows, size)]
+
+
+def _slice(batch: Batch, start: int, stop: int) -> Batch:
+    return replace(
+        batch,
+        images_BCHW=batch.images_BCHW[start:stop],
+        labels_B=batch.labels_B[start:stop],
+        index_B=batch.index_B[start:stop],
+        view_B=batch.view_B[start:stop],
+    )

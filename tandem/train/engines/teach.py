@@ -1,0 +1,251 @@
+"""The teacher's part of a run: opened, adapted, asked once, and judged on the validation set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.spec.errors import SpecError
+from tandem.spec.run import RunSpec, TeacherSpec
+from tandem.spec.words import t
+from tandem.train.cache import Wants, open_source
+from tandem.train.device import Place
+from tandem.train.engines.terms import Term, needs
+from tandem.train.knowledge.base import Knowledge
+from tandem.train.knowledge.calibrate import fit_temperature
+from tandem.train.knowledge.label_scoring import LabelScoring
+from tandem.train.knowledge.own import OwnLogits
+from tandem.train.knowledge.probe import Probe
+from tandem.train.lora import adapt
+from tandem.train.registry import find
+from tandem.train.run_folder import RunFolder
+from tandem.train.teachers.family import family_of
+from tandem.train.types import (
+    UNLABELLED,
+    Signals,
+    SignalSource,
+    Splits,
+    Student,
+    Teacher,
+    Watcher,
+)
+from tandem.train.views import Views
+
+Rows = NDArray[np.int64]
+VAL_CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the loop and the report need of the teacher."""
+
+    source: SignalSource
+    """Gives the taught logits too, calibrated."""
+    tokens_width: int | None
+    layer_widths: tuple[int, ...]
+    knowledge: str
+    """probe, label_scoring, lora or none."""
+    temperature: float | None
+    val_logits_NK: NDArray[np.float32] | None
+    name: str
+    parameters: int
+    fingerprint: str
+    forwards: int
+    """Images that went through the teacher for this run; 0 from a warm cache but for checks."""
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """What a teacher is prepared with."""
+
+    spec: RunSpec
+    place: Place
+    folder: RunFolder
+    splits: Splits
+    train_views: Views
+    val_views: Views
+    watcher: Watcher
+    barrier: Callable[[], None]
+
+    @property
+    def teacher_spec(self) -> TeacherSpec:
+        assert self.spec.teacher is not None
+        return self.spec.teacher
+
+
+class TaughtSource:
+    """The cache's signals with the class logits that `knowledge` makes of them."""
+
+    def __init__(self, source: SignalSource, knowledge: Knowledge, fold_N: Rows | None) -> None:
+        self.source, self.knowledge, self.fold_N = source, knowledge, fold_N
+
+    def signals(self, index_B: Rows, view_B: Rows) -> Signals:
+        """`SignalSource.signals`, with `logits_BK` set."""
+        signals = self.source.signals(index_B, view_B)
+        folds_B = None if self.fold_N is None else self.fold_N[index_B]
+        return replace(signals, logits_BK=self.knowledge.logits(signals, folds_B))
+
+
+def prepare(room: Classroom, student: Student, terms: list[Term]) -> Lesson:
+    """Open the teacher, fill what is missing of its cache, and fit its class knowledge."""
+    kind = knowledge_kind(room.spec, room.splits)
+    teacher = _open(room, kind)
+    _check_gives(teacher, terms, kind)
+    wants = _wants(room, student, terms, teacher)
+    train = _source(room, teacher, wants, val=False)
+    val = _source(room, teacher, Wants(logits_key=wants.logits_key), val=True)
+    knowledge, fold_N = _knowledge(room, kind, train)
+    lesson = Lesson(
+        source=train if knowledge is None else TaughtSource(train, knowledge, fold_N),
+        tokens_width=train.tokens_width if wants.tokens else None,
+        layer_widths=train.layer_widths if wants.layers else (),
+        knowledge=kind,
+        temperature=None if knowledge is None else knowledge.temperature,
+        val_logits_NK=None if knowledge is None else _val_logits(room, val, knowledge),
+        name=room.teacher_spec.name or str(room.teacher_spec.path),
+        parameters=teacher.parameters,
+        fingerprint=teacher.fingerprint,
+        forwards=train.teacher_forwards + val.teacher_forwards,
+    )
+    if room.spec.cache.mode == "on":
+        teacher.unload()
+    return lesson
+
+
+def knowledge_kind(spec: RunSpec, splits: Splits) -> str:
+    """Where class scores come from, in the order of their cost (DESIGN §3)."""
+    assert spec.teacher is not None
+    asked = spec.teacher.knowledge
+    if asked == "lora" and spec.lora.rank == 0:
+        raise SpecError(
+            "teacher.knowledge is lora, but lora.rank is 0.", fix="Give lora.rank, such as 16."
+        )
+    if asked != "auto":
+        return asked
+    if spec.lora.rank > 0:
+        return "lora"
+    return "probe" if (splits.train.labels_N != UNLABELLED).any() else "label_scoring"
+
+
+def _open(room: Classroom, kind: str) -> Teacher:
+    teacher_spec, device = room.teacher_spec, room.place.device
+    if room.spec.lora.rank > 0:
+        return adapt(
+            room.spec,
+            device,
+            room.splits.train,
+            room.train_views,
+            room.folder.path / "teacher",
+            room.watcher,
+        )
+    teacher: Teacher = find("teachers", family_of(teacher_spec)).make(teacher_spec, device)
+    if kind == "label_scoring":
+        teacher = LabelScoring(teacher, teacher_spec, room.splits.train.classes)
+    return teacher
+
+
+def _check_gives(teacher: Teacher, terms: list[Term], kind: str) -> None:
+    gives = set(teacher.gives) | ({"logits"} if kind == "probe" else set())
+    if kind == "none":
+        gives.discard("logits")
+    for term in terms:
+        missing = term.needs - gives - {"labels"}
+        if missing:
+            raise SpecError(
+                "The loss {loss} needs {missing} from the teacher, which gives {gives}.",
+                loss=term.name,
+                missing=", ".join(sorted(missing)),
+                gives=", ".join(sorted(gives)),
+                fix="Set that loss's weight to 0, or choose another teacher.knowledge.",
+            )
+
+
+def _wants(room: Classroom, student: Student, terms: list[Term], teacher: Any) -> Wants:
+    asked = needs(terms)
+    layers = tuple(room.teacher_spec.layers)
+    if "layers" in asked and not layers:
+        layers = spread(teacher.layer_count, len(student_layers(room.spec, student)))
+    return Wants(
+        tokens="tokens" in asked,
+        layers=layers if "layers" in asked else (),
+        logits_key=getattr(teacher, "logits_key", None),
+        grid=room.spec.cache.grid or student.tokens_grid,
+    )
+
+
+def student_layers(spec: RunSpec, student: Student) -> tuple[int, ...]:
+    """The student's layers that the intermediate loss compares."""
+    if spec.loss.intermediate_layers:
+        return tuple(spec.loss.intermediate_layers)
+    return spread(len(student.layer_widths), min(4, len(student.layer_widths)))
+
+
+def spread(layers: int, count: int) -> tuple[int, ...]:
+    """`count` of `layers` layers, evenly, the last one among them."""
+    return tuple(round((i + 1) * layers / count) - 1 for i in range(count))
+
+
+def _source(room: Classroom, teacher: Teacher, wants: Wants, *, val: bool) -> Any:
+    spec = room.spec
+    table = room.splits.val if val else room.splits.train
+    views = room.val_views if val else room.train_views
+    return open_source(
+        teacher,
+        table,
+        views,
+        spec.cache,
+        wants,
+        views_wanted=1 if val else views.count,
+        device=room.place.device,
+        batch_size=room.teacher_spec.batch_size,
+        max_pixels=spec.data.max_image_pixels,
+        watcher=room.watcher,
+        rank=room.place.rank,
+        processes=room.place.processes,
+        barrier=room.barrier,
+    )
+
+
+def _knowledge(room: Classroom, kind: str, train: Any) -> tuple[Knowledge | None, Rows | None]:
+    table, teacher_spec = room.splits.train, room.teacher_spec
+    if kind == "none":
+        return None, None
+    if kind == "probe":
+        room.watcher.notice(t("Fitting a probe on the teacher's features."))
+        probe = Probe.fit(
+            train.pooled_ND(view=0),
+            table.labels_N,
+            num_classes=len(table.classes),
+            folds=teacher_spec.probe_folds,
+            seed=room.spec.run.seed,
+            calibrate=teacher_spec.calibrate,
+        )
+        return probe, probe.fold_N
+    return OwnLogits(kind, _own_temperature(room, kind, train)), None
+
+
+def _own_temperature(room: Classroom, kind: str, train: Any) -> float:
+    """Of label scoring, on the labels; an adapted teacher has been fitted on them, so 1."""
+    labels_N = room.splits.train.labels_N
+    rows = np.flatnonzero(labels_N != UNLABELLED)
+    if kind == "lora" or not room.teacher_spec.calibrate or len(rows) == 0:
+        return 1.0
+    logits = [train.signals(part, np.zeros_like(part)).logits_BK for part in _chunks(rows)]
+    logits_NK = np.concatenate([part.float().cpu().numpy() for part in logits])
+    return fit_temperature(logits_NK, labels_N[rows])
+
+
+def _val_logits(room: Classroom, val: Any, knowledge: Knowledge) -> NDArray[np.float32]:
+    rows = np.arange(len(room.splits.val))
+    parts = [
+        knowledge.logits(val.signals(part, np.zeros_like(part)), None) for part in _chunks(rows)
+    ]
+    return np.concatenate([part.float().cpu().numpy() for part in parts])
+
+
+def _chunks(rows: Rows) -> list[Rows]:
+    return [rows[i : i + VAL_CHUNK] for i in range(0, len(rows), VAL_CHUNK)]

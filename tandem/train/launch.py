@@ -1,0 +1,58 @@
+"""Several processes of one run, through torchrun; this process speaks for them to its caller."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from tandem.train.engines.stop import StopRequest
+
+POLL_SECONDS = 0.2
+
+
+def launch(spec_file: str, processes: int, stop: StopRequest) -> int:
+    """Run `processes` of the trainer under torchrun and return the first one's exit code.
+
+    torchrun itself answers 1 whatever its processes said, so the first of them leaves its code in
+    a file. A request to stop goes to the trainers alone: torchrun would kill them after 30 s.
+    """
+    with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+        outcome = Path(folder) / "exit"
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        command += ["--nproc_per_node", str(processes), "-m", "tandem.train", spec_file]
+        child = subprocess.Popen(command, env=_environment(processes, outcome))
+        asked = False
+        while True:
+            try:
+                code = child.wait(POLL_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                if stop.asked and not asked:
+                    asked = _ask_trainers(child.pid)
+        return int(outcome.read_text()) if outcome.is_file() else (code and 1)
+
+
+def _environment(processes: int, outcome: Path) -> dict[str, str]:
+    threads = max(1, (os.cpu_count() or 1) // processes)
+    return {
+        "OMP_NUM_THREADS": str(threads),
+        **os.environ,
+        "TANDEM_OUTCOME_FILE": str(outcome),
+    }
+
+
+def _ask_trainers(torchrun: int) -> bool:
+    """Send SIGTERM to torchrun's own children; False while there are none yet."""
+    try:
+        trainers = psutil.Process(torchrun).children()
+        for one in trainers:
+            one.send_signal(signal.SIGTERM)
+    except psutil.NoSuchProcess:
+        return True
+    return bool(trainers)
