@@ -1,0 +1,181 @@
+"""Takes events from the run folder to the service: each once, in order, whatever breaks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tandem.spec.event import EVENT
+from tandem.spec.words import t
+from tandem.train.sinks import journal
+from tandem.train.sinks.service import TOKEN_VARIABLE, AwayError, RefusedError, Service
+from tandem.train.sinks.wire import FORWARDED, Call, calls
+from tandem.train.types import Watcher
+
+CURSOR = "http.cursor"
+LOCK = ".http.lock"
+
+
+class LockedOutError(Exception):
+    """401 or 403: nothing more will get through with this token."""
+
+
+class Cursor(BaseModel):
+    """How far the service has acknowledged; written after each acknowledgement."""
+
+    model_config = ConfigDict(extra="ignore")
+    seq: int = 0
+    """Every event up to this one has arrived."""
+    parts: int = 0
+    """Calls of the next event that have arrived."""
+    in_flight: bool = False
+    """The next call was begun: after a crash nobody knows whether it arrived."""
+    evaluations: list[str] = []
+    """Digests of the evaluations delivered, so that a resumed run repeats none."""
+
+    @classmethod
+    def read(cls, run_dir: Path) -> Cursor:
+        try:
+            return cls.model_validate_json((run_dir / CURSOR).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return cls()
+
+    def write(self, run_dir: Path) -> None:
+        hidden = run_dir / f".{CURSOR}.{os.getpid()}"
+        with hidden.open("w", encoding="utf-8") as file:
+            file.write(self.model_dump_json())
+            file.flush()
+            os.fsync(file.fileno())
+        hidden.replace(run_dir / CURSOR)
+
+
+class Delivery:
+    """Of one run folder to one service; whoever uses it holds the folder's LOCK."""
+
+    def __init__(self, run_dir: Path, service: Service, watcher: Watcher) -> None:
+        self._run_dir, self._service, self._watcher = run_dir, service, watcher
+        self._cursor = Cursor.read(run_dir)
+        self._maybe_arrived = self._cursor.in_flight
+        self._offset_bytes = 0
+        self._run_id = ""
+        self._refusals: set[tuple[str, int]] = set()
+        self.sent = 0
+        """Requests acknowledged so far."""
+
+    def forward(self, halted: Callable[[], bool]) -> None:
+        """Everything now in the file. Raises AwayError or LockedOutError; calling again goes on."""
+        for end_bytes, line in journal.whole_lines(self._events, self._offset_bytes):
+            if halted():
+                return
+            if line["type"] in FORWARDED and line["seq"] > self._cursor.seq:
+                self._event(line)
+            self._offset_bytes = end_bytes
+
+    @property
+    def _events(self) -> Path:
+        return self._run_dir / journal.NAME
+
+    def _event(self, line: dict[str, object]) -> None:
+        self._run_id = self._run_id or run_id(self._events)
+        for call in _calls(line, self._run_id)[self._cursor.parts :]:
+            self._one(call)
+            self._acknowledge(parts=self._cursor.parts + 1)
+        self._acknowledge(parts=0, seq=int(str(line["seq"])))
+
+    def _one(self, call: Call) -> None:
+        if call.digest and call.digest in self._cursor.evaluations:
+            return
+        try:
+            if not (self._maybe_arrived and self._service.has(call, self._run_id)):
+                self._begin()
+                self._service.send(call)
+            self.sent += 1
+            self._say_left_out(call)
+            if call.digest:
+                self._cursor.evaluations.append(call.digest)
+        except AwayError as away:
+            self._maybe_arrived = self._maybe_arrived or away.maybe_arrived
+            raise
+        except RefusedError as refusal:
+            self._refused(call, refusal)
+        self._maybe_arrived = False
+
+    def _begin(self) -> None:
+        if not self._cursor.in_flight:
+            self._cursor.in_flight = True
+            self._cursor.write(self._run_dir)
+
+    def _acknowledge(self, *, parts: int, seq: int | None = None) -> None:
+        self._cursor.parts, self._cursor.in_flight = parts, False
+        self._cursor.seq = self._cursor.seq if seq is None else seq
+        self._cursor.write(self._run_dir)
+
+    def _refused(self, call: Call, refusal: RefusedError) -> None:
+        if refusal.status in (401, 403):
+            self._watcher.notice(
+                t(
+                    "The service {service} does not let this run in ({status} {message}); check"
+                    " {variable}. What it should hear is kept.",
+                    service=self._service.name,
+                    status=refusal.status,
+                    message=refusal,
+                    variable=TOKEN_VARIABLE,
+                ),
+                warning=True,
+            )
+            raise LockedOutError from refusal
+        if (call.what, refusal.status) not in self._refusals:
+            self._refusals.add((call.what, refusal.status))
+            self._watcher.notice(
+                t(
+                    "The service {service} refused {what} with {status}: {message}."
+                    " The training goes on; further refusals of this sort are not repeated here.",
+                    service=self._service.name,
+                    what=call.what,
+                    status=refusal.status,
+                    message=str(refusal).rstrip("."),
+                ),
+                warning=True,
+            )
+
+    def _say_left_out(self, call: Call) -> None:
+        for name, value in call.left_out:
+            self._watcher.notice(
+                t(
+                    "{name} is {value}, which the service cannot store: sent without it.",
+                    name=name,
+                    value=value,
+                ),
+                warning=True,
+            )
+
+
+def _calls(line: dict[str, object], run_id: str) -> list[Call]:
+    try:
+        return calls(EVENT.validate_python(line), run_id)
+    except (
+        ValidationError
+    ):  # another version of Tandem wrote it: what is not understood is not sent
+        return []
+
+
+def waiting(run_dir: Path) -> int:
+    """How many events the service has yet to hear."""
+    events = run_dir / journal.NAME
+    if not events.exists():
+        return 0
+    seen = Cursor.read(run_dir).seq
+    lines = (line for _, line in journal.whole_lines(events))
+    return sum(line["type"] in FORWARDED and line["seq"] > seen for line in lines)
+
+
+def run_id(events: Path) -> str:
+    """Of this run folder: what was said first, and when."""
+    first = next((line for _, line in journal.whole_lines(events)), {})
+    said = json.dumps(first, sort_keys=True).encode()
+    return hashlib.blake2b(said, digest_size=8).hexdigest()
