@@ -6,11 +6,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tandem.spec.errors import SpecError
 from tandem.spec.run import ReportSpec
 from tandem.train.sinks.emitter import Emitter
-from tandem.train.sinks.standard import standard
+from tandem.train.sinks.assemble import sinks
 
 
 def test_losses_accuracy_rate_and_evaluations_are_curves(tmp_path, capsys):
-    emitter = Emitter(tmp_path, "T", standard(ReportSpec()))
+    emitter = Emitter(tmp_path, "T", sinks(ReportSpec()))
     emitter.say("metric", epoch=1, step=7, total_steps=8, values={"loss": 0.75})
     for number in (1, 2):
         emitter.say(
@@ -37,4 +37,4 @@ def test_losses_accuracy_rate_and_evaluations_are_curves(tmp_path, capsys):
 
 def test_a_bad_address_is_refused_before_anything_is_written():
     with pytest.raises(SpecError, match="no web address"):
-        standard(ReportSpec(api_base_url="localhost:8080"))
+        sinks(ReportSpec(api_base_url="localhost:8080"))
