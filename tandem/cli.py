@@ -1,1 +1,155 @@
-"""The command line."""
+"""The command line. Each command imports its part when it is called: `--help` loads no torch."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tandem.spec.words import t
+
+ANY = {"allow_extra_args": True, "ignore_unknown_options": True}
+PLAIN = {"help_option_names": ["-h", "--help"]}
+Json = Annotated[bool, typer.Option("--json", help=t("Print JSON."))]
+
+app = typer.Typer(
+    help=t("Teach a small model what a large one knows, and put it to work."),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=PLAIN,
+)
+cache = typer.Typer(help=t("What teachers said, kept on disk."), no_args_is_help=True)
+config = typer.Typer(help=t("The configuration of this machine."), no_args_is_help=True)
+app.add_typer(cache, name="cache")
+app.add_typer(config, name="config")
+
+
+@app.command(help=t("Teach a small model digits in a few minutes, and compare."))
+def demo(
+    output: Annotated[Path | None, typer.Option("--output-dir", help=t("Where it goes."))] = None,
+    seeds: Annotated[int, typer.Option(min=1, help=t("Runs to average over."))] = 3,
+) -> None:
+    from tandem.commands.demo import demo as run
+
+    raise typer.Exit(run(output, seeds))
+
+
+@app.command(
+    help=t("Train from a YAML or JSON spec, flags, or both."),
+    context_settings=ANY,
+    add_help_option=False,
+)
+def train(context: typer.Context) -> None:
+    from tandem.commands.train import train as run
+
+    raise typer.Exit(run(context.args))
+
+
+@app.command(
+    help=t("Train with the flags of train_qwen_vl_distillation.py."),
+    context_settings=ANY,
+    add_help_option=False,
+)
+def distill(context: typer.Context) -> None:
+    from tandem.commands.train import distill as run
+
+    raise typer.Exit(run(context.args))
+
+
+@app.command(help=t("Ask a trained model about pictures or folders of them."))
+def predict(
+    model: Annotated[str, typer.Argument(help=t("A run, its folder, or its final_model folder."))],
+    paths: Annotated[list[Path], typer.Argument(help=t("Pictures, or folders of them."))],
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help=t("Print CSV."))] = False,
+) -> None:
+    from tandem.commands.predict import predict as run
+
+    run(model, paths, "json" if as_json else "csv" if as_csv else "table")
+
+
+@app.command(help=t("Show what a run has come to."))
+def report(
+    run_folder: Annotated[str, typer.Argument(metavar="RUN", help=t("A run or its folder."))],
+    as_json: Json = False,
+    send: Annotated[bool, typer.Option("--send", help=t("Deliver its events first."))] = False,
+    api_base_url: Annotated[str | None, typer.Option(help=t("Where to, for --send."))] = None,
+) -> None:
+    from tandem.commands.report import report as run
+
+    raise typer.Exit(run(run_folder, as_json, send, api_base_url))
+
+
+@app.command(help=t("Write a trained model in another format."))
+def export(
+    model: Annotated[str, typer.Argument(help=t("A run, its folder, or its final_model folder."))],
+    target: Annotated[Path, typer.Option("-o", "--output", help=t("The file to write."))],
+    format: Annotated[str, typer.Option(help=t("onnx"))] = "onnx",
+) -> None:
+    from tandem.commands.export import export as run
+
+    run(model, format, target)
+
+
+@app.command(help=t("List students, teachers, losses and data layouts."))
+def catalog(as_json: Json = False) -> None:
+    from tandem.commands.catalogue import show
+
+    show(as_json)
+
+
+@app.command(help=t("Say what this machine has, and how to mend what is missing."))
+def doctor(as_json: Json = False) -> None:
+    from tandem.commands.doctor import doctor as run
+
+    raise typer.Exit(run(as_json))
+
+
+@config.command("show", help=t("Print every setting and where its value comes from."))
+def config_show(as_json: Json = False) -> None:
+    from tandem.commands.config import show
+
+    show(as_json)
+
+
+@cache.command("ls", help=t("List what is kept."))
+def cache_list(as_json: Json = False) -> None:
+    from tandem.commands.cache import list_all
+
+    list_all(as_json)
+
+
+@cache.command("verify", help=t("Read all that is kept and check it."))
+def cache_verify(as_json: Json = False) -> None:
+    from tandem.commands.cache import verify
+
+    raise typer.Exit(verify(as_json))
+
+
+@cache.command("gc", help=t("Remove what is old or too much."))
+def cache_collect(
+    older_than_days: Annotated[float | None, typer.Option(min=0, help=t("Unused for so long."))] = (
+        None
+    ),
+    max_bytes: Annotated[int | None, typer.Option(min=0, help=t("Keep at most so much."))] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=t("Only say what would go."))] = False,
+    as_json: Json = False,
+) -> None:
+    from tandem.commands.cache import collect
+
+    collect(older_than_days, max_bytes, dry_run, as_json)
+
+
+def main() -> None:
+    """The `tandem` program."""
+    from tandem.commands.guard import guarded
+
+    sys.exit(guarded(lambda: app(prog_name="tandem")))
+
+
+if __name__ == "__main__":
+    main()

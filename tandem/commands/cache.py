@@ -1,0 +1,3 @@
+"""`tandem cache ls|verify|gc`."""
+
+from __future__ import annotations

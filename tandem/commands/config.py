@@ -1,0 +1,35 @@
+"""`tandem config show`."""
+
+from __future__ import annotations
+
+from tandem.commands.show import print_json, print_table
+from tandem.config.keys import KEYS, MODEL_TABLES
+from tandem.config.settings import load
+from tandem.config.sources import masked
+from tandem.spec.words import t
+
+
+def show(as_json: bool) -> None:
+    """Every setting, its value (passwords masked) and where it comes from."""
+    settings = load()
+    rows = [
+        {
+            "name": key.name,
+            "value": masked(key, settings.values[key.name].text),
+            "origin": settings.values[key.name].origin,
+            "variable": key.variable if key.env else None,
+            "legacy_key": key.legacy,
+            "about": t(key.about),
+        }
+        for key in KEYS
+    ]
+    for table, prefix in MODEL_TABLES.items():
+        for name, value in getattr(settings, table).items():
+            row = {"name": f"{table}.{name}", "value": value.text, "origin": value.origin}
+            rows.append({**row, "variable": None, "legacy_key": f"{prefix}.{name}", "about": ""})
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        "", ["name", "value", "origin"], [[r["name"], r["value"], r["origin"]] for r in rows]
+    )

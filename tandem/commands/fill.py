@@ -1,0 +1,174 @@
+"""What a person typed, completed from the configuration to a RunSpec that stands alone."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from tandem.commands.catalogue import students
+from tandem.config.models import find_student_weights, find_teacher
+from tandem.config.settings import Settings
+from tandem.spec.check import run_spec
+from tandem.spec.errors import SpecError, StudentError
+from tandem.spec.legacy import MODEL, complete, get, put
+from tandem.spec.run import RunSpec
+from tandem.spec.students import resolve
+
+Tree = dict[str, Any]
+TEXT_FAMILIES = ("bert", "roberta", "albert", "electra", "deberta", "ernie")
+TEXT_FILES = tuple(f"train.{suffix}" for suffix in ("jsonl", "csv", "tsv"))
+
+
+def fill(tree: Tree, names: dict[str, str], settings: Settings) -> tuple[RunSpec, list[str]]:
+    """The RunSpec, and the lines a person should read. SpecError and its like on bad input."""
+    complete(tree)
+    notes = _teacher(tree, settings)
+    _data(tree, settings)
+    _refuse_text(tree)
+    _student(tree, settings)
+    if get(tree, "cache.root") is None:
+        put(tree, "cache.root", str(settings.path("cache_root")))
+    _place(tree, settings)
+    return run_spec(tree, names), notes
+
+
+def _teacher(tree: Tree, settings: Settings) -> list[str]:
+    name, path = get(tree, "teacher.name"), get(tree, "teacher.path")
+    if get(tree, "mode") == "direct" or not isinstance(name or path, str):
+        return []
+    found = find_teacher(name, path, settings)
+    if found is None:
+        return []
+    put(tree, "teacher.path", found.path)
+    return [found.note] if found.note else []
+
+
+def _data(tree: Tree, settings: Settings) -> None:
+    """Both data sets under one root, or both as paths."""
+    given = get(tree, "data.root")
+    if given is not None:
+        put(tree, "data.root", str(Path(given).expanduser().absolute()))
+        return
+    root = settings.path("datasets_root")
+    named = {f: get(tree, f"data.{f}") for f in ("dataset", "val_dataset")}
+    wanted = {field: str(name) for field, name in named.items() if name is not None}
+    folders = {field: _own_folder(name, root) for field, name in wanted.items()}
+    if not any(folders.values()):
+        put(tree, "data.root", str(root))
+        return
+    for field, name in wanted.items():
+        put(tree, f"data.{field}", str(folders[field] or root / name))
+
+
+def _own_folder(name: str, root: Path) -> Path | None:
+    """The folder a name means by itself; None when it is an id under the root."""
+    written = Path(name).expanduser()
+    if name.startswith((".", "~", "/")):
+        return written.absolute()
+    if not (root / name).is_dir() and written.is_dir():
+        return written.absolute()
+    return None
+
+
+def _refuse_text(tree: Tree) -> None:
+    teacher, folder = get(tree, "teacher.path"), _data_folder(tree)
+    family = _family(str(teacher)) if teacher else ""
+    if get(tree, "kind") == "text" or family.startswith(TEXT_FAMILIES):
+        subject = str(teacher or "text")
+    elif folder is not None and any((folder / name).is_file() for name in TEXT_FILES):
+        subject = str(folder)
+    else:
+        return
+    raise SpecError(
+        "{subject} is text, and this version of Tandem learns from images only.",
+        subject=subject,
+        fix="Give an image data set and a teacher that sees (such as qwen2.5-vl-7b); "
+        "text comes in a later version.",
+    )
+
+
+def _data_folder(tree: Tree) -> Path | None:
+    dataset, root = get(tree, "data.dataset"), get(tree, "data.root")
+    if dataset is None:
+        return None
+    return Path(root) / str(dataset) if root else Path(str(dataset))
+
+
+def _family(teacher: str) -> str:
+    """The checkpoint's model type, or else the words of its name."""
+    try:
+        config = json.loads((Path(teacher) / "config.json").read_text(encoding="utf-8"))
+        return str(config.get("model_type", "")).lower()
+    except (OSError, ValueError, AttributeError):
+        return Path(teacher).name.lower()
+
+
+def _student(tree: Tree, settings: Settings) -> None:
+    model = get(tree, MODEL)
+    student = tree.setdefault("student", {})
+    if not isinstance(student, dict):
+        return
+    student.pop("model", None)
+    type_, size = str(student.get("type") or ""), str(student.get("size") or "")
+    if not type_ and not size and model is None:
+        return
+    chosen = resolve(type_, size) if type_ or size else resolve("", str(model))
+    if model is not None and (type_ or size):
+        _agree(str(model), chosen)
+    student["type"], student["size"] = chosen
+    _check_kind(chosen, get(tree, "kind"))
+    if student.get("init") == "pretrained" and not student.get("path"):
+        student["path"] = find_student_weights(chosen[1], settings)
+
+
+def _agree(model: str, chosen: tuple[str, str]) -> None:
+    """A --student_model that names another size than the flags is a contradiction."""
+    try:
+        named = resolve("", model)
+    except StudentError:
+        return  # a name of the user's own
+    if named != chosen:
+        raise StudentError(
+            "--student_model {model} and the student's type and size ({type}, {size}) disagree.",
+            model=model,
+            type=chosen[0],
+            size=chosen[1],
+            fix="Name one student.",
+        )
+
+
+def _check_kind(chosen: tuple[str, str], kind: object) -> None:
+    known = students()
+    entry = known.get(chosen[0])
+    if entry is None:
+        if entry_points(group="tandem.plugins"):
+            return  # a plug-in may bring it; the trainer's registry judges
+        raise StudentError(
+            "This version of Tandem has no student {type} ({size}).",
+            type=chosen[0],
+            size=chosen[1],
+            allowed=[size for one in known.values() for size in one["sizes"]],
+            fix="Choose one of these; `tandem catalog` says more.",
+        )
+    if isinstance(kind, str) and kind not in entry["kinds"]:
+        raise StudentError(
+            "The student {type} does not learn {kind}.",
+            type=chosen[0],
+            kind=kind,
+            allowed=sorted(entry["kinds"]),
+            fix="Leave --task_type out, or choose another student.",
+        )
+
+
+def _place(tree: Tree, settings: Settings) -> None:
+    """A run without a name or a folder gets them from each other, or from what it does."""
+    output, task = get(tree, "run.output_dir"), tree.get("task_id")
+    if task is None:
+        data = Path(str(get(tree, "data.dataset") or "")).name
+        what = get(tree, "student.size") or RunSpec.model_fields["student"].default.size
+        task = Path(str(output)).expanduser().absolute().name if output else f"{data}-{what}"
+        tree["task_id"] = task
+    folder = Path(str(output)).expanduser() if output else settings.path("output_root") / str(task)
+    put(tree, "run.output_dir", str(folder.absolute()))

@@ -1,0 +1,27 @@
+"""The boundary of a command: an error of ours is one line and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from tandem.spec.errors import TandemError
+
+
+def guarded(run: Callable[[], object]) -> int:
+    """Run it and return the exit code of the contract; other exceptions pass."""
+    try:
+        outcome = run()
+        sys.stdout.flush()
+    except TandemError as error:
+        print(error.sentence(), file=sys.stderr)
+        return error.exit_code
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `tandem … | head`: the reader has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return outcome if isinstance(outcome, int) else 0

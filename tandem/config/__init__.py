@@ -1,0 +1,1 @@
+"""What is configured on this machine, and where each value came from. No torch."""

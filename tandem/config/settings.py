@@ -1,0 +1,114 @@
+"""The configuration of this machine: environment, then YAML files, then defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tandem.config.database import database_url
+from tandem.config.keys import KEYS, MODEL_TABLES, VARIABLES, Key, Value
+from tandem.config.sources import Source, read_file
+from tandem.spec.errors import SpecError
+from tandem.spec.near import nearest
+
+FILE = "tandem.yaml"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the entrances fill a RunSpec from."""
+
+    values: Mapping[str, Value]
+    teachers: Mapping[str, Value] = field(default_factory=dict)
+    """Configured paths by the name people use."""
+    students: Mapping[str, Value] = field(default_factory=dict)
+
+    def text(self, name: str) -> str | None:
+        """One setting as it was written; None when it is not set."""
+        return self.values[name].text
+
+    def path(self, name: str) -> Path:
+        """One of the roots, absolute."""
+        return Path(self.values[name].text or "")
+
+    @property
+    def home(self) -> Path:
+        return self.path("home")
+
+
+def load(env: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """Read them all; `folder` is where a tandem.yaml is looked for. SpecError on an unknown key.
+
+    The first that says something wins: environment, the file TANDEM_CONFIG names, tandem.yaml in
+    the working folder, tandem.yaml in TANDEM_HOME, the default.
+    """
+    env = os.environ if env is None else env
+    folder = Path.cwd() if folder is None else folder
+    sources = [_environment(env, folder)]
+    named = env.get("TANDEM_CONFIG")
+    if named:
+        sources.append(read_file(_absolute(named, folder), env))
+    if (folder / FILE).is_file():
+        sources.append(read_file(folder / FILE, env))
+    home = _first(sources, "home") or Value("~/.tandem", "default")
+    home_path = _absolute(home.text or "", folder)
+    in_home = home_path / FILE
+    if in_home.is_file() and in_home.resolve() != (folder / FILE).resolve():
+        sources.append(read_file(in_home, env))
+    values = {key.name: _value(key, sources, str(home_path), folder) for key in KEYS}
+    values["home"] = Value(str(home_path), home.origin)
+    values["database_url"] = database_url(values)
+    return Settings(values, **{table: _table(table, sources) for table in MODEL_TABLES})
+
+
+def _environment(env: Mapping[str, str], folder: Path) -> Source:
+    found: dict[str, Value] = {}
+    for variable, text in env.items():
+        if not variable.startswith("TANDEM_"):
+            continue
+        key = VARIABLES.get(variable)
+        if key is None:
+            raise SpecError(
+                "The environment variable {variable} is not known.",
+                variable=variable,
+                fix="Did you mean {near}? Mend or unset it.",
+                near=nearest(variable, VARIABLES),
+            )
+        if text:
+            path = str(_absolute(text, folder)) if key.what == "path" else text
+            found[key.name] = Value(path, f"environment {variable}")
+    return Source(found, {})
+
+
+def _first(sources: list[Source], name: str) -> Value | None:
+    return next((source.values[name] for source in sources if name in source.values), None)
+
+
+def _value(key: Key, sources: list[Source], home: str, folder: Path) -> Value:
+    found = _first(sources, key.name)
+    if found is None:
+        text = None if key.default is None else key.default.replace("{home}", home)
+        if text is not None and key.what == "path":
+            text = str(_absolute(text, folder))
+        return Value(text, "default" if text is not None else "not set")
+    if key.what == "number" and not (found.text or "").isdigit():
+        raise SpecError(
+            "The setting {name} must be a whole number.",
+            name=key.name,
+            got=f"{found.text} ({found.origin})",
+        )
+    return found
+
+
+def _table(table: str, sources: list[Source]) -> dict[str, Value]:
+    merged: dict[str, Value] = {}
+    for source in sources:
+        for name, value in source.tables.get(table, {}).items():
+            merged.setdefault(name, value)
+    return merged
+
+
+def _absolute(text: str, folder: Path) -> Path:
+    return (folder / Path(text).expanduser()).absolute()

@@ -1,0 +1,106 @@
+"""One YAML file of settings: Tandem's own keys, or those of an installed system."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tandem.config.files import read_tree
+from tandem.config.keys import LEGACY, MODEL_TABLES, NAMES, Key, Value, relaxed
+from tandem.spec.errors import SpecError
+from tandem.spec.near import nearest
+
+# A key of Spring's own is none of ours, unless it looks like one of ours misspelt.
+_MISSPELT = 0.85
+_LEGACY = {relaxed(name): key for name, key in LEGACY.items()}
+_PREFIXES = {relaxed(prefix): table for table, prefix in MODEL_TABLES.items()}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one file, or the environment, says."""
+
+    values: dict[str, Value]
+    tables: dict[str, dict[str, Value]]
+
+
+def read_file(path: Path, env: Mapping[str, str]) -> Source:
+    """The settings in one file, nested or dotted; SpecError on a key that is not known."""
+    source = Source({}, {table: {} for table in MODEL_TABLES})
+    leaves = dict(_leaves(read_tree(path)))
+    is_springs = any(name.partition(".")[0] == "spring" for name in leaves)
+    for name, leaf in leaves.items():
+        text = None if leaf is None else _expand(str(leaf), env)
+        table, model = _model(name)
+        if table:
+            value = _beside(path, text) if _is_path(text) else text
+            source.tables[table][model] = Value(value, f"{path}: {name}")
+            continue
+        key = NAMES.get(name) or _LEGACY.get(relaxed(name))
+        if key is None:
+            _unknown(name, path, is_springs)
+        elif text is not None and text != "":
+            value = _beside(path, text) if key.what == "path" else text
+            source.values[key.name] = Value(value, f"{path}: {name}")
+    return source
+
+
+def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(tree, dict):
+        yield prefix, tree
+        return
+    for name, below in tree.items():
+        yield from _leaves(below, f"{prefix}.{name}" if prefix else str(name))
+
+
+def _model(name: str) -> tuple[str | None, str]:
+    """The table and the model's own name, of `distillation.models.teacher.qwen2.5-vl-7b`."""
+    for table in MODEL_TABLES:
+        if name.startswith(f"{table}."):
+            return table, name.removeprefix(f"{table}.")
+    parts = name.split(".")
+    table_of = _PREFIXES.get(relaxed(".".join(parts[:3])))
+    return (table_of, ".".join(parts[3:])) if table_of and len(parts) > 3 else (None, "")
+
+
+def _unknown(name: str, path: Path, is_springs: bool) -> None:
+    ours = name.partition(".")[0] == "distillation"
+    known = [*NAMES, *LEGACY, *MODEL_TABLES, *(f"{p}.<name>" for p in MODEL_TABLES.values())]
+    near = nearest(name, known, 0.0 if ours or not is_springs else _MISSPELT)
+    if ours or not is_springs or near:
+        raise SpecError(
+            "{path} has the key {name}, which is not known.",
+            path=path,
+            name=name,
+            fix="Did you mean {near}? `tandem config show` lists them all.",
+            near=near,
+        )
+
+
+def _expand(text: str, env: Mapping[str, str]) -> str:
+    """Spring's `${NAME:default}`."""
+
+    def fill(found: re.Match[str]) -> str:
+        return env.get(found["name"], found["default"] or "")
+
+    return re.sub(r"\$\{(?P<name>\w+)(?::(?P<default>[^}]*))?\}", fill, text)
+
+
+def _is_path(text: str | None) -> bool:
+    return text is not None and text.startswith((".", "~", "/"))
+
+
+def _beside(path: Path, text: str | None) -> str:
+    return str((path.parent / Path(text or "").expanduser()).absolute())
+
+
+def masked(key: Key, text: str | None) -> str:
+    """A value as it may be printed: never a password."""
+    if text is None:
+        return ""
+    if key.name == "database_url":
+        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:********@", text)
+    return "********" if key.what == "secret" else text

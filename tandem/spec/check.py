@@ -1,0 +1,148 @@
+"""A tree of names and values becomes a RunSpec, or one sentence that says what is wrong where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from tandem.spec.errors import SpecError
+from tandem.spec.near import nearest
+from tandem.spec.run import RunSpec
+from tandem.spec.words import t
+
+MOST = 3
+"""Faults named in one sentence; more would not be read."""
+
+_SAYS = {
+    "missing": "{field} is missing.",
+    "greater_than": "{field} must be greater than {gt}.",
+    "greater_than_equal": "{field} must be at least {ge}.",
+    "less_than": "{field} must be less than {lt}.",
+    "less_than_equal": "{field} must be at most {le}.",
+    "finite_number": "{field} must be a finite number.",
+    "int_parsing": "{field} must be a whole number.",
+    "int_type": "{field} must be a whole number.",
+    "int_from_float": "{field} must be a whole number.",
+    "float_parsing": "{field} must be a number.",
+    "float_type": "{field} must be a number.",
+    "bool_parsing": "{field} must be true or false.",
+    "bool_type": "{field} must be true or false.",
+    "string_type": "{field} must be a text.",
+    "list_type": "{field} must be a list.",
+    "dict_type": "{field} must hold names and values.",
+    "model_type": "{field} must hold names and values.",
+    "literal_error": "{field} must be one of those allowed.",
+}
+
+
+def run_spec(tree: Mapping[str, Any], names: Mapping[str, str] | None = None) -> RunSpec:
+    """Validate; `names` are what the person called the fields (`--epochs` for optim.epochs).
+
+    Raises SpecError that names each field at fault, what it got and what is allowed.
+    """
+    try:
+        return RunSpec.model_validate(tree)
+    except ValidationError as error:
+        raise spec_error(error, names or {}) from None
+
+
+def spec_error(error: ValidationError, names: Mapping[str, str]) -> SpecError:
+    """The first few faults of a RunSpec as one error."""
+    by_field: dict[str, ErrorDetails] = {}
+    for fault in error.errors(include_url=False):
+        field = _field(fault["loc"])
+        known = by_field.get(field)
+        # Of a union's several complaints, the deepest one knows most.
+        if known is None or len(fault["loc"]) > len(known["loc"]):
+            by_field[field] = fault
+    said = [_sentence(field, fault, names) for field, fault in by_field.items()]
+    if len(said) > MOST:
+        said[MOST:] = [t("And {count} more.", count=len(said) - MOST)]
+    return SpecError("{faults}", faults=" ".join(said))
+
+
+def _field(place: tuple[int | str, ...]) -> str:
+    """The dotted path of a field, without pydantic's own names for a union's members."""
+    model: type[BaseModel] | None = RunSpec
+    path: list[str] = []
+    for step in place:
+        if model is None or not isinstance(step, str):
+            break
+        path.append(step)
+        model = _section(model, step)
+    return ".".join(path)
+
+
+def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    info = model.model_fields.get(name)
+    if info is None:
+        return None
+    inner = [info.annotation, *getattr(info.annotation, "__args__", ())]
+    return next((i for i in inner if isinstance(i, type) and issubclass(i, BaseModel)), None)
+
+
+def _sentence(field: str, fault: ErrorDetails, names: Mapping[str, str]) -> str:
+    kind, got = fault["type"], fault["input"]
+    shown = names.get(field, field)
+    context = fault.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown(field)
+    if kind == "value_error":
+        reason = t(str(context["error"]))
+        return t("{field}: {reason}.", field=shown, reason=reason) if field else f"{reason}."
+    if kind in _SAYS:
+        parts = [t(_SAYS[kind], field=shown, **context)]
+    else:
+        parts = [t("{field} is not right: {reason}.", field=shown, reason=fault["msg"])]
+    if kind != "missing" and not isinstance(got, dict):
+        parts.append(t("Got: {got}.", got=got))
+    if kind == "literal_error":
+        allowed = re.findall(r"'([^']*)'", str(context["expected"]))
+        parts.append(t("Allowed: {allowed}.", allowed=", ".join([*allowed, *_more(field)])))
+    return " ".join(parts)
+
+
+def _more(field: str) -> list[str]:
+    return [t("GPU numbers such as 0,1")] if field == "run.devices" else []
+
+
+def _unknown(field: str) -> str:
+    above, _, name = field.rpartition(".")
+    known = paths()
+    # A right name in the wrong section, a wrong name in the right one, or neither.
+    beside = [path for path in known if path.rpartition(".")[0] == above]
+    near = (
+        next((path for path in known if path.rpartition(".")[2] == name), None)
+        or nearest(field, beside, 0.6)
+        or nearest(field, known)
+    )
+    return t("{field} is not a known setting; did you mean {near}?", field=field, near=near)
+
+
+def paths(model: type[BaseModel] = RunSpec, prefix: str = "") -> dict[str, str]:
+    """Every field of the spec by its dotted path, sections too, with what it is for."""
+    found: dict[str, str] = {}
+    for name, info in model.model_fields.items():
+        path = f"{prefix}{name}"
+        found[path] = info.description or ""
+        section = _section(model, name)
+        if section is not None:
+            found |= paths(section, f"{path}.")
+    return found
+
+
+def default_of(path: str) -> str:
+    """A field's default as it would be typed; empty for one that has none."""
+    model: type[BaseModel] = RunSpec
+    *above, last = path.split(".")
+    for step in above:
+        model = _section(model, step) or model
+    info = model.model_fields.get(last)
+    if info is None or info.is_required():
+        return ""
+    value = info.get_default(call_default_factory=True, validated_data={})
+    return "" if value is None or value == [] else str(value)
