@@ -63,7 +63,7 @@ def _load_pretrained(student: TimmStudent, spec: StudentSpec, convert: Filter | 
     if convert is not None:
         weights = convert(weights, student.net)
     weights = _fit_head(weights, student)
-    _check(weights, student.net, spec)
+    _check(weights, student, spec)
     student.net.load_state_dict(weights, strict=False)
     if mean is not None and std is not None:
         student.normalise_with(mean.flatten().tolist(), std.flatten().tolist())
@@ -154,7 +154,7 @@ def _strip(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _fit_head(weights: dict[str, Tensor], student: TimmStudent) -> dict[str, Tensor]:
-    head = _head_name(student.net)
+    head = _head_name(student)
     there = weights.get(f"{head}.weight")
     if there is not None and there.shape[0] == student.num_classes:
         return weights
@@ -168,21 +168,18 @@ def _fit_head(weights: dict[str, Tensor], student: TimmStudent) -> dict[str, Ten
     return {k: v for k, v in weights.items() if not k.startswith(f"{head}.")}
 
 
-def _head_name(net: nn.Module) -> str:
-    timm_net: Any = net
-    return str(timm_net.get_classifier(name_only=True))
+def _head_name(student: TimmStudent) -> str:
+    head = student.classifier()
+    names: list[str] = [name for name, module in student.net.named_modules() if module is head]
+    return names[0]
 
 
-def _check(weights: dict[str, Tensor], net: nn.Module, spec: StudentSpec) -> None:
+def _check(weights: dict[str, Tensor], student: TimmStudent, spec: StudentSpec) -> None:
     """Every key and shape must agree, but for the class head and counters."""
-    head = _head_name(net)
-    own = net.state_dict()
-    missing = [
-        k
-        for k in own
-        if k not in weights and not k.startswith(f"{head}.") and "num_batches" not in k
-    ]
-    foreign = [k for k in weights if k not in own]
+    head, own = f"{_head_name(student)}.", student.net.state_dict()
+    ignored = (head, "num_batches_tracked")
+    missing = [k for k in own if k not in weights and not any(part in k for part in ignored)]
+    foreign = [k for k in weights if k not in own and ignored[1] not in k]
     if missing or foreign:
         raise StudentError(
             "The weights {path} are not those of {size}: {missing} of its names are missing there "

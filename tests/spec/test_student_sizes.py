@@ -1,0 +1,45 @@
+"""The many ways of writing a student's type and size."""
+
+from __future__ import annotations
+
+import pytest
+
+from tandem.spec.errors import StudentError
+from tandem.spec.students import resolve
+
+
+@pytest.mark.parametrize(
+    ("type", "size", "expected"),
+    [
+        ("resnet", "resnet50", ("resnet", "resnet50")),
+        ("resnet", "50", ("resnet", "resnet50")),
+        ("ResNet", "ResNet-50", ("resnet", "resnet50")),
+        ("", "resnet/resnet101", ("resnet", "resnet101")),
+        ("resnet", "resnet/34", ("resnet", "resnet34")),
+        ("", "vit_base", ("vit", "vit-base")),
+        ("vit", "tiny", ("vit", "vit-tiny")),
+        ("", "ViT-Large", ("vit", "vit-large")),
+        ("resnet18", "", ("resnet", "resnet18")),
+        ("vit-small", "small", ("vit", "vit-small")),
+        ("their_net", "huge", ("their_net", "huge")),
+    ],
+)
+def test_a_size_is_understood(type, size, expected):
+    assert resolve(type, size) == expected
+
+
+@pytest.mark.parametrize(
+    ("type", "size", "says"),
+    [
+        ("resnet", "resnet51", "resnet18, resnet34, resnet50, resnet101"),
+        ("vit", "resnet18", "vit-tiny, vit-small"),
+        ("", "small", "resnet18"),
+        ("", "yolov8n", "vit-large"),
+        ("vit", "resnet/resnet18", "does not belong"),
+        ("resnet18", "resnet50", "disagree"),
+        ("resnet", "", "resnet101"),
+    ],
+)
+def test_a_size_that_is_not_there_is_refused_with_the_allowed(type, size, says):
+    with pytest.raises(StudentError, match=says):
+        resolve(type, size)

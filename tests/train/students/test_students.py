@@ -1,0 +1,183 @@
+"""Every registered student: shapes, order, gradients, counts, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from tandem.spec.errors import StudentError
+from tandem.spec.run import StudentSpec
+from tandem.spec.students import SIZES
+from tandem.train.registry import entries
+from tandem.train.students.vit import patch_for
+from tandem.train.types import Student
+
+SMALLEST = {"resnet": "resnet18", "vit": "vit-tiny"}
+NAMES = sorted(entries("students"))
+EVERY_SIZE = [(kind, size, count) for kind, sizes in SIZES.items() for size, count in sizes.items()]
+
+
+def make(name: str, image_size: int, **spec: object) -> Student:
+    torch.manual_seed(0)
+    entry = entries("students")[name]
+    size = SMALLEST.get(name) or next(iter(entry.facts["sizes"]))
+    return entry.make(StudentSpec.model_validate({"size": size, **spec}), 10, image_size)
+
+
+@pytest.mark.parametrize(("kind", "size", "millions"), EVERY_SIZE)
+def test_parameters_are_within_two_percent_of_the_published(kind, size, millions):
+    with torch.device("meta"):
+        student = entries("students")[kind].make(StudentSpec(size=size), 1000, 224)
+    count = sum(parameter.numel() for parameter in student.parameters()) / 1e6
+    assert count == pytest.approx(millions, rel=0.02)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("image_size", [32, 64])
+def test_taps_have_the_shapes_that_the_attributes_promise(name, image_size):
+    student = make(name, image_size)
+    layers = (0, len(student.layer_widths) - 1)
+    out = student(torch.rand(2, 3, image_size, image_size), layers=layers)
+    side = student.tokens_grid
+    assert out.logits_BK.shape == (2, student.num_classes) == (2, 10)
+    assert out.pooled_BD.shape == (2, student.pooled_width)
+    assert out.tokens_BHWD.shape == (2, side, side, student.tokens_width)
+    assert [x.shape[-1] for x in out.layers_BHWD] == [student.layer_widths[i] for i in layers]
+    assert all(x.ndim == 4 for x in out.layers_BHWD)
+    assert student.image_size == image_size
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_layers_come_in_the_order_asked(name):
+    student = make(name, 64).eval()
+    images = torch.rand(1, 3, 64, 64)
+    first, last = student(images, layers=(0, 3)).layers_BHWD
+    swapped = student(images, layers=(3, 0)).layers_BHWD
+    assert torch.equal(swapped[0], last)
+    assert torch.equal(swapped[1], first)
+    assert not torch.equal(first.flatten()[:9], last.flatten()[:9])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_layer_that_is_not_there_is_an_error(name):
+    student = make(name, 32)
+    with pytest.raises(StudentError, match="no layer 99"):
+        student(torch.rand(1, 3, 32, 32), layers=(99,))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (0, -1), (-1, 0)])
+def test_tokens_and_layers_are_in_raster_order(name, row, column):
+    """A spot in a corner of the picture changes that corner's token the most."""
+    student = make(name, 128, init="xavier").eval()
+    dark = torch.zeros(1, 3, 128, 128)
+    lit = dark.clone()
+    rows, columns = (slice(0, 16) if at == 0 else slice(112, 128) for at in (row, column))
+    lit[:, :, rows, columns] = 1
+    with torch.no_grad():
+        one, other = student(dark, layers=(1,)), student(lit, layers=(1,))
+    pairs = [(one.tokens_BHWD, other.tokens_BHWD), (one.layers_BHWD[0], other.layers_BHWD[0])]
+    for before, after in pairs:
+        change = (after - before).norm(dim=-1)[0]
+        side = change.shape[0]
+        where = divmod(int(change.argmax()), side)
+        half = [at < side / 2 for at in where]
+        assert half == [row == 0, column == 0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradient_reaches_every_parameter(name):
+    student = make(name, 32, init="kaiming")
+    out = student(torch.rand(4, 3, 32, 32))
+    (out.logits_BK.square().mean() + out.tokens_BHWD.square().mean()).backward()
+    without = [n for n, p in student.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_normalisation_is_inside(name):
+    student = make(name, 32).eval()
+    images = torch.rand(2, 3, 32, 32)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (student.mean, student.std))
+    expected, _, _ = student.features((images - mean) / std, ())
+    torch.testing.assert_close(student(images).pooled_BD, expected)
+    bare, _, _ = student.features(images, ())
+    assert not torch.allclose(bare, expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dropout_touches_the_logits_in_training_only(name):
+    student = make(name, 32, dropout=0.5)
+    images = torch.rand(2, 3, 32, 32)
+    for module in student.modules():
+        module.train(isinstance(module, torch.nn.Dropout) and module.p == 0.5)
+    one, other = student(images), student(images)
+    assert not torch.equal(one.logits_BK, other.logits_BK)
+    assert torch.equal(one.pooled_BD, other.pooled_BD)
+    student.eval()
+    assert torch.equal(student(images).logits_BK, student.logits(images))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saved_weights_load_into_a_student_built_afresh(name):
+    student = make(name, 32).eval()
+    student.normalise_with((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    again = make(name, 32, init="xavier").eval()
+    again.load_state_dict(student.state_dict())
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(student(images).logits_BK, again(images).logits_BK)
+    assert tuple(again.mean) == (0.5, 0.5, 0.5)
+    assert tuple(again.std) == (0.25, 0.25, 0.25)
+
+
+class Logits(torch.nn.Module):
+    def __init__(self, student):
+        super().__init__()
+        self.student = student
+
+    def forward(self, images_BCHW):
+        return self.student.logits(images_BCHW)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the old exporter, quick for a test
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_onnx_agrees(name, tmp_path: Path):
+    student = make(name, 32).eval()
+    images = torch.rand(2, 3, 32, 32)
+    path = tmp_path / "student.onnx"
+    torch.onnx.export(
+        Logits(student).eval(), (images[:1],), path, dynamo=False,
+        input_names=["images"], dynamic_axes={"images": {0: "batch"}},
+    )  # fmt: skip
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (logits_BK,) = session.run(None, {"images": images.numpy()})
+    np.testing.assert_allclose(logits_BK, student.logits(images).detach(), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_catalogue_facts_are_there(name):
+    entry = entries("students")[name]
+    assert entry.about
+    assert entry.facts["licence"]
+    assert entry.facts["source"]
+    sizes = entry.options.model_json_schema()["properties"]["size"]["enum"]
+    assert set(sizes) == set(entry.facts["sizes"])
+
+
+@pytest.mark.parametrize(
+    ("image_size", "patch"),
+    [(16, 2), (28, 4), (32, 4), (64, 8), (96, 16), (100, 10), (224, 16), (1024, 16)],
+)
+def test_small_pictures_get_small_patches(image_size, patch):
+    assert patch_for(image_size) == patch
+
+
+def test_a_picture_no_patch_divides_names_the_nearest_that_work():
+    with pytest.raises(StudentError, match=r"97 pixels.*Allowed: 96, 98") as failure:
+        make("vit", 97)
+    assert failure.value.exit_code == 2
