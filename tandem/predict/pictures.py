@@ -1,0 +1,76 @@
+"""Pictures as people have them, to the pixels that the student was trained and measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tandem.spec.errors import DataError
+from tandem.train.images import load_rgb, to_rgb
+from tandem.train.views import whole
+
+Picture = str | Path | NDArray[np.uint8] | Image.Image
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
+MAX_PIXELS = 120_000_000
+
+
+def pixels(picture: Picture, size: int) -> NDArray[np.uint8]:
+    """(3, size, size): the whole picture, resized as validation does. DataError naming it."""
+    match picture:
+        case str() | Path():
+            image_HWC = load_rgb(Path(picture), MAX_PIXELS)
+        case Image.Image():
+            image_HWC = to_rgb(picture)
+        case np.ndarray():
+            image_HWC = to_rgb(Image.fromarray(_array(picture)))
+        case _:
+            raise DataError(
+                "A picture cannot be a {type}.",
+                type=type(picture).__name__,
+                fix="Give a path, a PIL image, or an array of uint8.",
+            )
+    return np.asarray(whole(image_HWC, size)).transpose(2, 0, 1)
+
+
+def _array(array_HWC: NDArray[Any]) -> NDArray[np.uint8]:
+    if array_HWC.ndim == 3 and array_HWC.shape[2] == 1:
+        array_HWC = array_HWC[..., 0]
+    known = array_HWC.ndim == 2 or (array_HWC.ndim == 3 and array_HWC.shape[2] in (3, 4))
+    if array_HWC.dtype != np.uint8 or not known or not array_HWC.size:
+        raise DataError(
+            "A picture cannot be an array of {dtype} with the shape {shape}.",
+            dtype=array_HWC.dtype,
+            shape=array_HWC.shape,
+            fix="Give uint8 of 0 to 255: (height, width, 3) in RGB, or (height, width) in grey.",
+        )
+    return array_HWC
+
+
+def listed(pictures: Picture | Iterable[Picture]) -> list[Picture]:
+    """One picture alone is a list of one."""
+    if isinstance(pictures, np.ndarray) and pictures.ndim > 3:
+        return list(pictures)
+    if isinstance(pictures, str | Path | Image.Image | np.ndarray):
+        return [pictures]
+    return list(pictures)
+
+
+def found_in(path: Path) -> Iterator[Path]:
+    """Every picture in a folder and its folders, in the order of the names; or the file itself."""
+    if path.is_file():
+        yield path
+        return
+    if not path.is_dir():
+        raise DataError("There is nothing at {path}.", path=path, fix="Name a picture or a folder.")
+    none = True
+    for file in sorted(path.rglob("*")):
+        if file.suffix.lower() in SUFFIXES and file.is_file():
+            none = False
+            yield file
+    if none:
+        raise DataError("There is no picture in {path}.", path=path, allowed=sorted(SUFFIXES))

@@ -1,0 +1,39 @@
+"""What a model says of one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`confidence` is the calibrated probability of `label`, 0 to 1."""
+
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    """Of every class, in the model's order; they sum to 1."""
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """The most probable classes, best first."""
+        return sorted(self.probabilities.items(), key=lambda one: -one[1])[:count]
+
+
+def predictions(
+    logits_BK: NDArray[np.floating], classes: Sequence[str], temperature: float
+) -> list[Prediction]:
+    """One for each row."""
+    scaled_BK = logits_BK.astype(np.float64) / temperature
+    scaled_BK -= scaled_BK.max(1, keepdims=True)
+    probabilities_BK = np.exp(scaled_BK)
+    probabilities_BK /= probabilities_BK.sum(1, keepdims=True)
+    made = []
+    for row in probabilities_BK:
+        best = int(row.argmax())
+        by_class = dict(zip(classes, row.tolist(), strict=True))
+        made.append(Prediction(classes[best], float(row[best]), by_class))
+    return made

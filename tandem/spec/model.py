@@ -1,0 +1,42 @@
+"""What a finished model's `config.json` says: enough to build it again, with no other file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from tandem.spec.run import Kind, StudentSpec
+
+Three = Annotated[list[float], Field(min_length=3, max_length=3)]
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if len(set(names)) != len(names):
+        raise ValueError("a class comes twice")
+    return names
+
+
+class ModelConfig(BaseModel):
+    """Written by us, but read from anywhere: every field is checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    format: Literal["tandem-model-1"] = "tandem-model-1"
+    tandem_version: Annotated[str, Field(max_length=50)]
+    kind: Kind
+    student: StudentSpec
+    """`init` and `path` are not read again: the weights lie beside this file."""
+    facts: dict[str, int | str] = Field(default_factory=dict)
+    """What building it decided (patch size, stem); rebuilding must decide the same."""
+    classes: Annotated[
+        list[Annotated[str, Field(max_length=500)]],
+        Field(min_length=2, max_length=100_000),
+        AfterValidator(_distinct),
+    ]
+    image_size: Annotated[int, Field(ge=16, le=2048)]
+    """Pixels a side; the whole picture is resized to it."""
+    mean: Three
+    std: Three
+    """Of the normalisation inside the model; a caller gives images of 0 to 1."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Logits are divided by it before the softmax that gives the confidence."""
