@@ -1,0 +1,1 @@
+"""Large models from checkpoint folders: found, checked, fingerprinted, loaded, fed with pixels."""

@@ -1,0 +1,161 @@
+"""Which numbers a teacher's weights are kept in: fp32, bf16, fp16, and int8 or int4 by bitsandbytes.
+
+int8 is LLM.int8() (Dettmers et al. 2022), int4 is nf4 with double quantisation (QLoRA, Dettmers et
+al. 2023). Both take the linear layers of the blocks, of the vision tower and of the language model
+alike; embeddings, norms, mergers and heads stay as they are. Four bits cost a vision tower more
+than a language model: the teacher's measured accuracy in the report tells how much.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import re
+from typing import Any
+
+import torch
+from torch import nn
+
+from tandem.spec.errors import DeviceError, MissingExtraError
+
+QUANTISED = ("int8", "int4")
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# With the full prefix: a bare `visual` matches nothing, and all of the tower would be quantised.
+KEPT_WHOLE = (
+    "model.visual.patch_embed",
+    "model.visual.merger",
+    "model.visual.deepstack_merger_list",
+    "lm_head",
+)
+BLOCK = re.compile(r"\.(blocks|layers?)\.\d+\.")
+
+
+def resolve_precision(asked: str, device: torch.device) -> str:
+    """`auto` decided, the rest checked. DeviceError or MissingExtraError where it cannot be."""
+    on_gpu = device.type == "cuda"
+    has_bf16 = not on_gpu or torch.cuda.is_bf16_supported()
+    if asked == "auto":
+        return "bf16" if on_gpu and has_bf16 else "fp32"
+    if asked == "bf16" and not has_bf16:
+        raise DeviceError(
+            "This GPU has no bf16.",
+            allowed=["auto", "fp32", "fp16"],
+            fix="Use teacher.precision auto.",
+        )
+    if asked == "fp16" and not on_gpu:
+        raise DeviceError(
+            "A teacher in fp16 needs a GPU; this run is on the CPU.",
+            allowed=["auto", "fp32", "bf16", *QUANTISED],
+            fix="Use teacher.precision auto.",
+        )
+    if asked in QUANTISED:
+        _check_quantiser(asked, device)
+    return asked
+
+
+def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """What the layers that are not quantised, and the activations, are in."""
+    if precision in DTYPES:
+        return DTYPES[precision]
+    return (
+        torch.bfloat16
+        if device.type == "cuda" and torch.cuda.is_bf16_supported()
+        else torch.float32
+    )
+
+
+def quantise(module: nn.Module, precision: str, dtype: torch.dtype) -> None:
+    """Replace the linear layers of the blocks, in place; they shrink on the next `.to(device)`."""
+    if precision not in QUANTISED:
+        return
+    _hush()
+    make = _make_int8 if precision == "int8" else _make_int4
+    for name, child in list(module.named_modules()):
+        if isinstance(child, nn.Linear) and BLOCK.search(f".{name}"):
+            parent = module.get_submodule(name.rpartition(".")[0])
+            setattr(parent, name.rpartition(".")[2], make(child, dtype))
+
+
+def quantisation_config(precision: str, dtype: torch.dtype) -> Any:
+    """What transformers' `from_pretrained` is given; None for a float precision."""
+    if precision not in QUANTISED:
+        return None
+    _hush()
+    from transformers import BitsAndBytesConfig
+
+    if precision == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=list(KEPT_WHOLE))
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+        llm_int8_skip_modules=list(KEPT_WHOLE),
+    )
+
+
+def _hush() -> None:
+    """Its remarks on casts in every call, and on kernels it could fetch, are for its developers."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+
+def _check_quantiser(asked: str, device: torch.device) -> None:
+    if device.type not in ("cpu", "cuda"):
+        raise DeviceError(
+            "A teacher in {precision} needs a CPU or an NVIDIA GPU; this is {device}.",
+            precision=asked,
+            device=device.type,
+            allowed=["auto", "fp32"],
+            fix="Use teacher.precision auto.",
+        )
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingExtraError(
+            "A teacher in {precision} needs bitsandbytes, which is not installed.",
+            precision=asked,
+            fix="pip install 'tandem-distill[quant]', or use teacher.precision bf16.",
+        )
+
+
+def _make_int4(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:
+    import bitsandbytes as bnb
+
+    made = bnb.nn.Linear4bit(
+        linear.in_features,
+        linear.out_features,
+        linear.bias is not None,
+        compute_dtype=dtype,
+        quant_type="nf4",
+        compress_statistics=True,
+        device="meta",
+    )
+    made.weight = bnb.nn.Params4bit(
+        linear.weight.data.cpu(),
+        requires_grad=False,
+        quant_type="nf4",
+        compress_statistics=True,
+        module=made,
+    )
+    return _with_bias(made, linear)
+
+
+def _make_int8(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:  # noqa: ARG001
+    import bitsandbytes as bnb
+
+    made = bnb.nn.Linear8bitLt(
+        linear.in_features,
+        linear.out_features,
+        linear.bias is not None,
+        has_fp16_weights=False,
+        threshold=6.0,
+        device="meta",
+    )
+    made.weight = bnb.nn.Int8Params(
+        linear.weight.data.cpu(), requires_grad=False, has_fp16_weights=False
+    )
+    return _with_bias(made, linear)
+
+
+def _with_bias(made: nn.Module, linear: nn.Linear) -> nn.Module:
+    if linear.bias is not None:
+        made.bias = nn.Parameter(linear.bias.data, requires_grad=False)
+    return made
