@@ -1,0 +1,98 @@
+"""What a finished run says of itself, in `report.json`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tandem.spec.run import RunSpec
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+
+class Measured(Part):
+    """On the validation set; figures are 0 to 1 unless their name says a unit."""
+
+    metrics: dict[str, float]
+    details: dict[str, object] = Field(default_factory=dict)
+    """per_class, confusion_matrix (rows: the true class)."""
+
+    @property
+    def accuracy(self) -> float | None:
+        return self.metrics.get("accuracy")
+
+
+class TeacherReport(Part):
+    name: str
+    parameters: int
+    fingerprint: str
+    knowledge: str
+    """Where its class scores come from: probe, label_scoring, lora, none."""
+    temperature: float | None = None
+    """Fitted on held-out labels; None: not calibrated."""
+    measured: Measured | None = None
+    """None where it gives no class scores."""
+    forwards: int
+    """Images that went through it in this run."""
+
+
+class StudentReport(Part):
+    type: str
+    size: str
+    parameters: int
+    size_bytes: int
+    measured: Measured
+    best_epoch: int
+    epochs: int
+    seconds: float
+    """Of training, over all attempts."""
+
+
+class BaselineReport(Part):
+    """The same student without the teacher."""
+
+    measured: Measured
+    epochs: int
+    seconds: float
+    only_student_right: int
+    """Validation images that the distilled student gets right and this one does not."""
+    only_baseline_right: int
+
+
+class DataReport(Part):
+    dataset: str
+    val_dataset: str
+    classes: list[str]
+    train_images: int
+    labelled_images: int
+    val_images: int
+    notes: list[str] = Field(default_factory=list)
+
+
+class Verdict(Part):
+    helped: bool | None
+    """None: no teacher, or no baseline to compare with."""
+    sentence: str | None
+    warning: str | None
+    """To be said loudly: the teacher is worse than the student alone."""
+
+
+class RunReport(Part):
+    format: Literal["tandem-report-1"] = "tandem-report-1"
+    at: datetime
+    device: str
+    seconds: float
+    teacher: TeacherReport | None = None
+    student: StudentReport
+    baseline: BaselineReport | None = None
+    agreement: float | None = None
+    """Share of the validation images on which student and teacher choose the same class."""
+    data: DataReport
+    verdict: Verdict | None = None
+    """Written by train.report.write."""
+    spec: RunSpec
+    versions: dict[str, str] = Field(default_factory=dict)
