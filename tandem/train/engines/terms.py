@@ -97,7 +97,6 @@ def _term(name: str, weight: float, loss: LossSpec) -> Term:
     shared = {
         "temperature": loss.temperature,
         "label_smoothing": loss.label_smoothing,
-        "distance": loss.feature_loss,
     }
     own = loss.options.get(name, {})
     unknown = own.keys() - entry.options.model_fields.keys()

@@ -1,0 +1,178 @@
+"""The end of a run: the student measured and saved, the report written."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from tandem.spec.report import (
+    BaselineReport,
+    DataReport,
+    Measured,
+    RunReport,
+    StudentReport,
+    TeacherReport,
+)
+from tandem.spec.run import RunSpec
+from tandem.train import final_model, metrics, report
+from tandem.train.device import Place
+from tandem.train.engines.learn import Learned, parameters
+from tandem.train.engines.loop import Voice
+from tandem.train.engines.teach import Lesson
+from tandem.train.knowledge.calibrate import fit_temperature
+from tandem.train.run_folder import RunFolder
+from tandem.train.types import UNLABELLED, Splits
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything the report is made of."""
+
+    spec: RunSpec
+    place: Place
+    folder: RunFolder
+    splits: Splits
+    lesson: Lesson | None
+    learned: Learned
+    baseline: Learned | None
+
+    @property
+    def val_dataset(self) -> str:
+        return self.spec.data.val_dataset or self.spec.data.dataset
+
+
+def conclude(outcome: Outcome, voice: Voice, began: float) -> None:
+    """Evaluate, save `final_model/`, write `report.json`, say how it ended."""
+    student = outcome.learned.student.to(outcome.place.device)
+    measured = _measured(outcome, outcome.learned)
+    speed = metrics.speed(student, outcome.spec.data.image_size, outcome.place.device)
+    measured = measured.model_copy(update={"metrics": measured.metrics | speed})
+    folder = _save(outcome, measured)
+    _say_evaluation(voice, outcome, "student", measured)
+    if outcome.baseline:
+        _say_evaluation(voice, outcome, "baseline", _measured(outcome, outcome.baseline))
+    written = report.write(outcome.folder.path, _report(outcome, measured, began))
+    for name, path in (("final_model", folder), ("report", outcome.folder.report)):
+        voice.say("artifact", name=name, path=str(path), size_bytes=_size_bytes(path))
+    verdict = written.verdict
+    if verdict and verdict.sentence:
+        voice.notice(verdict.sentence)
+    if verdict and verdict.warning:
+        voice.notice(verdict.warning, warning=True)
+    voice.say("finished", seconds=time.perf_counter() - began, metrics=measured.metrics)
+
+
+def _measured(outcome: Outcome, learned: Learned) -> Measured:
+    val = outcome.splits.val
+    return report.measured(learned.val_logits_NK, val.labels_N, val.classes)
+
+
+def _say_evaluation(voice: Voice, outcome: Outcome, who: str, measured: Measured) -> None:
+    voice.say(
+        "evaluation",
+        who=who,
+        dataset=outcome.val_dataset,
+        samples=len(outcome.splits.val),
+        metrics=measured.metrics,
+        details=measured.details,
+    )
+
+
+def _save(outcome: Outcome, measured: Measured) -> Path:
+    temperature = fit_temperature(outcome.learned.val_logits_NK, outcome.splits.val.labels_N)
+    return final_model.save(
+        outcome.learned.student,
+        outcome.folder.final_model,
+        spec=outcome.spec,
+        classes=outcome.splits.val.classes,
+        metrics=measured.metrics,
+        card="",  # written with the report, which knows the size of what is saved here
+        temperature=temperature,
+    )
+
+
+def _report(outcome: Outcome, measured: Measured, began: float) -> RunReport:
+    spec, learned, lesson = outcome.spec, outcome.learned, outcome.lesson
+    agreement = None
+    if lesson is not None and lesson.val_logits_NK is not None:
+        agreement = report.agreement(learned.val_logits_NK, lesson.val_logits_NK)
+    return RunReport(
+        at=datetime.now(UTC),
+        device=_device(outcome.place),
+        seconds=time.perf_counter() - began,
+        teacher=_teacher(outcome) if lesson else None,
+        student=StudentReport(
+            type=spec.student.type,
+            size=spec.student.size,
+            parameters=parameters(learned.student),
+            size_bytes=final_model.size_bytes(outcome.folder.final_model),
+            measured=measured,
+            best_epoch=learned.best_epoch,
+            epochs=learned.epochs,
+            seconds=learned.seconds,
+        ),
+        baseline=_baseline(outcome) if outcome.baseline else None,
+        agreement=agreement,
+        data=_data(outcome),
+        spec=spec,
+    )
+
+
+def _teacher(outcome: Outcome) -> TeacherReport:
+    lesson, val = outcome.lesson, outcome.splits.val
+    assert lesson is not None
+    logits_NK = lesson.val_logits_NK
+    return TeacherReport(
+        name=lesson.name,
+        parameters=lesson.parameters,
+        fingerprint=lesson.fingerprint,
+        knowledge=lesson.knowledge,
+        temperature=lesson.temperature,
+        measured=None
+        if logits_NK is None
+        else report.measured(logits_NK, val.labels_N, val.classes),
+        forwards=lesson.forwards,
+    )
+
+
+def _baseline(outcome: Outcome) -> BaselineReport:
+    baseline = outcome.baseline
+    assert baseline is not None
+    won, lost = report.only_right(
+        outcome.learned.val_logits_NK, baseline.val_logits_NK, outcome.splits.val.labels_N
+    )
+    return BaselineReport(
+        measured=_measured(outcome, baseline),
+        epochs=baseline.epochs,
+        seconds=baseline.seconds,
+        only_student_right=won,
+        only_baseline_right=lost,
+    )
+
+
+def _data(outcome: Outcome) -> DataReport:
+    splits = outcome.splits
+    return DataReport(
+        dataset=outcome.spec.data.dataset,
+        val_dataset=outcome.val_dataset,
+        classes=list(splits.val.classes),
+        train_images=len(splits.train),
+        labelled_images=int((splits.train.labels_N != UNLABELLED).sum()),
+        val_images=len(splits.val),
+        notes=list(splits.notes),
+    )
+
+
+def _device(place: Place) -> str:
+    if place.device.type == "cuda":
+        return torch.cuda.get_device_name(place.device)
+    return "cpu"
+
+
+def _size_bytes(path: Path) -> int:
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    return sum(one.stat().st_size for one in files)

@@ -1,0 +1,98 @@
+"""What tests share: pictures made on the spot, tiny teachers of the real architectures, runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["TANDEM_LANG"] = "en"
+
+SHAPES = ("circle", "cross", "square")
+
+
+def draw_shape(shape: str, random: np.random.Generator, size: int = 28) -> Image.Image:
+    """A light shape on a dark noisy ground: easy to tell, no two alike."""
+    ground = random.integers(0, 90, (size, size, 3), dtype=np.uint8)
+    picture = Image.fromarray(ground)
+    pen = ImageDraw.Draw(picture)
+    side = int(random.integers(10, 18))
+    left, top = (int(x) for x in random.integers(1, size - side, 2))
+    colour = tuple(int(x) for x in random.integers(150, 255, 3))
+    box = (left, top, left + side, top + side)
+    if shape == "circle":
+        pen.ellipse(box, fill=colour)
+    elif shape == "square":
+        pen.rectangle(box, fill=colour)
+    else:
+        pen.line(box, fill=colour, width=4)
+        pen.line((left, top + side, left + side, top), fill=colour, width=4)
+    return picture
+
+
+def make_shapes(
+    folder: Path, *, train: int = 8, val: int = 4, unlabelled: int = 0, seed: int = 0
+) -> Path:
+    """An image folder of shapes: so many pictures a class, and so many without a label."""
+    random = np.random.default_rng(seed)
+    for split, count in (("train", train), ("val", val)):
+        for shape in SHAPES:
+            (folder / split / shape).mkdir(parents=True, exist_ok=True)
+            for number in range(count):
+                draw_shape(shape, random).save(folder / split / shape / f"{number}.png")
+    if unlabelled:
+        (folder / "unlabeled").mkdir(parents=True, exist_ok=True)
+    for number in range(unlabelled):
+        shape = SHAPES[number % len(SHAPES)]
+        draw_shape(shape, random).save(folder / "unlabeled" / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """8 labelled pictures a class, 24 without a label, 4 a class to validate."""
+    return make_shapes(tmp_path_factory.mktemp("data") / "shapes", unlabelled=24)
+
+
+@pytest.fixture(scope="session")
+def small_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untaught Qwen2.5-VL of the real architecture, 2 blocks deep."""
+    from tandem.train.demo.small_qwen import build
+
+    return build(tmp_path_factory.mktemp("teacher") / "qwen", depth=2, hidden=32)
+
+
+Specs = Callable[..., dict]
+
+
+@pytest.fixture
+def spec_of(shapes: Path, small_teacher: Path, tmp_path: Path) -> Specs:
+    """A RunSpec as a dict: 2 epochs of a small ResNet; dotted keywords change it."""
+
+    def make(**changes: object) -> dict:
+        spec: dict = {
+            "task_id": "test",
+            "data": {"dataset": str(shapes), "image_size": 32},
+            "teacher": {"path": str(small_teacher), "image_size": 56},
+            "student": {"type": "resnet", "size": "resnet18"},
+            "optim": {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3},
+            "run": {"output_dir": str(tmp_path / "run"), "devices": "cpu"},
+            "cache": {"root": str(tmp_path / "cache")},
+            "report": {"tensorboard": False},
+        }
+        for key, value in changes.items():
+            section, _, field = key.partition("__")
+            if field:
+                spec.setdefault(section, {})
+                spec[section] = {**(spec[section] or {}), field: value}
+            else:
+                spec[section] = value
+        return spec
+
+    return make
