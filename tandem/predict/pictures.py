@@ -11,30 +11,44 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tandem.spec.errors import DataError
-from tandem.train.images import load_rgb, to_rgb
+from tandem.train.images import SUFFIXES, is_picture, open_rgb, to_rgb
 from tandem.train.views import whole
 
 Picture = str | Path | NDArray[np.uint8] | Image.Image
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
 MAX_PIXELS = 120_000_000
+# As in validation: a JPEG is decoded at no less than twice the size that is shown.
+FINER = 2
 
 
 def pixels(picture: Picture, size: int) -> NDArray[np.uint8]:
     """(3, size, size): the whole picture, resized as validation does. DataError naming it."""
     match picture:
         case str() | Path():
-            image_HWC = load_rgb(Path(picture), MAX_PIXELS)
+            least = FINER * size + 1
+            image = open_rgb(Path(picture), MAX_PIXELS, (least, least))
         case Image.Image():
-            image_HWC = to_rgb(picture)
+            image = _decoded(picture)
         case np.ndarray():
-            image_HWC = to_rgb(Image.fromarray(_array(picture)))
+            image = to_rgb(Image.fromarray(_array(picture)))
         case _:
             raise DataError(
                 "A picture cannot be a {type}.",
                 type=type(picture).__name__,
                 fix="Give a path, a PIL image, or an array of uint8.",
             )
-    return np.asarray(whole(image_HWC, size)).transpose(2, 0, 1)
+    return whole(image, size).transpose(2, 0, 1)
+
+
+def _decoded(image: Image.Image) -> Image.Image:
+    try:
+        return to_rgb(image)
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow decodes only now
+        raise DataError(
+            "The picture {path} is truncated or damaged ({reason}).",
+            path=getattr(image, "filename", "") or repr(image),
+            reason=" ".join(str(error).split()),
+            fix="Replace the file or take it away.",
+        ) from error
 
 
 def _array(array_HWC: NDArray[Any]) -> NDArray[np.uint8]:
@@ -69,7 +83,7 @@ def found_in(path: Path) -> Iterator[Path]:
         raise DataError("There is nothing at {path}.", path=path, fix="Name a picture or a folder.")
     none = True
     for file in sorted(path.rglob("*")):
-        if file.suffix.lower() in SUFFIXES and file.is_file():
+        if is_picture(file.name) and file.is_file():
             none = False
             yield file
     if none:
