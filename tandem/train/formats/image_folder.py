@@ -1,0 +1,165 @@
+"""`train/<class>/*`, `val/<class>/*`, `unlabeled/*`: a class is a folder's name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tandem.spec.errors import DataError
+from tandem.spec.words import t
+from tandem.train.listing import Listed, Listing, Walk
+from tandem.train.registry import register
+from tandem.train.types import UNLABELLED
+
+NAMED = 5
+"""Names told in one sentence; the rest are counted."""
+
+
+@register.format("classification", kinds={"classification"})
+class ImageFolder:
+    """Pictures in folders named by their class; a class folder may hold folders of its own."""
+
+    def sniff(self, path: Path) -> bool:
+        """Whether there is a split with class folders, or with pictures that should have them."""
+        walk = Walk(path)
+        for split in ("train", "val"):
+            folder = path / split
+            if folder.is_dir() and (walk.folders(folder) or walk.pictures(folder, deep=False)):
+                return True
+        return False
+
+    def read(self, path: Path) -> Listing:
+        """Every picture's name and class; DataError for a layout that cannot be meant."""
+        walk = Walk(path)
+        train_by_class = _by_class(walk, "train")
+        val_by_class = _by_class(walk, "val")
+        unlabelled = _unlabelled(walk)
+        labelled = any(train_by_class.values())
+        if not train_by_class and unlabelled:
+            # Nobody has labelled anything to learn from; val still says what the classes are.
+            classes = tuple(sorted(val_by_class))
+        else:
+            classes = tuple(sorted(train_by_class))
+            _check_classes(path, train_by_class, labelled or not unlabelled)
+        _check_count(path, classes)
+        _check_val(path, classes, val_by_class)
+        train = _labelled(classes, train_by_class)
+        train.paths.extend(unlabelled)
+        train.labels.extend([UNLABELLED] * len(unlabelled))
+        val = _labelled(classes, val_by_class)
+        notes = _notes(walk, path, classes, val_by_class)
+        return Listing(path, "classification", classes, train, val if len(val) else None, notes)
+
+
+def _by_class(walk: Walk, split: str) -> dict[str, list[bytes]]:
+    folder = walk.root / split
+    if not folder.is_dir():
+        return {}
+    found = {name: walk.pictures(folder / name) for name in walk.folders(folder)}
+    loose = walk.pictures(folder, deep=False)
+    if loose and not found:
+        raise DataError(
+            "{folder} holds pictures, but no folder for each class.",
+            folder=folder,
+            fix="Put them into {folder}/<class>/, or those without a label into {root}/unlabeled/.",
+            root=walk.root,
+        )
+    if loose:
+        raise DataError(
+            "{count} pictures lie in {folder} itself, outside the class folders: {names}.",
+            count=len(loose),
+            folder=folder,
+            names=told([Path(one.decode(errors="replace")).name for one in loose]),
+            fix="Put them into {folder}/<class>/, or those without a label into {root}/unlabeled/.",
+            root=walk.root,
+        )
+    return found
+
+
+def _unlabelled(walk: Walk) -> list[bytes]:
+    folder = walk.root / "unlabeled"
+    return walk.pictures(folder) if folder.is_dir() else []
+
+
+def _check_classes(path: Path, by_class: dict[str, list[bytes]], want_pictures: bool) -> None:
+    empty = [name for name, files in by_class.items() if not files]
+    if want_pictures and by_class and len(empty) == len(by_class):
+        raise DataError(
+            "The data set {path} is empty: no class folder of train holds a picture.",
+            path=path,
+            fix="Put pictures into {path}/train/<class>/.",
+        )
+    if want_pictures and empty:
+        raise DataError(
+            "In {path}/train the class folder {names} holds no picture.",
+            path=path,
+            names=told(empty),
+            fix="Put pictures into it, or take it away.",
+        )
+
+
+def _check_count(path: Path, classes: tuple[str, ...]) -> None:
+    if not classes:
+        raise DataError(
+            "The data set {path} has no class folder.",
+            path=path,
+            fix="Put pictures into {path}/train/<class>/.",
+        )
+    if len(classes) == 1:
+        raise DataError(
+            "The data set {path} has only one class, {name}; two are the least.",
+            path=path,
+            name=classes[0],
+            fix="Add a folder of pictures of something else: {path}/train/<class>/.",
+        )
+
+
+def _check_val(path: Path, classes: tuple[str, ...], by_class: dict[str, list[bytes]]) -> None:
+    extra = sorted(name for name in by_class if name not in classes)
+    if extra:
+        raise DataError(
+            "{path}/val has the class {names}, which train lacks.",
+            path=path,
+            names=told(extra),
+            allowed=classes[:20],
+            fix="Add it to train, or take it out of val.",
+        )
+
+
+def _labelled(classes: tuple[str, ...], by_class: dict[str, list[bytes]]) -> Listed:
+    listed = Listed([], [])
+    for label, name in enumerate(classes):
+        files = by_class.get(name, [])
+        listed.paths.extend(files)
+        listed.labels.extend([label] * len(files))
+    return listed
+
+
+def _notes(
+    walk: Walk, path: Path, classes: tuple[str, ...], val_by_class: dict[str, list[bytes]]
+) -> tuple[str, ...]:
+    notes = []
+    if walk.other_files:
+        notes.append(
+            t(
+                "{count} files in {path} are no pictures by their names and were left out.",
+                count=walk.other_files,
+                path=path,
+            )
+        )
+    missing = [name for name in classes if not val_by_class.get(name)]
+    if missing and any(val_by_class.values()):
+        notes.append(
+            t(
+                "val has no picture of {names}; scores of that class will say nothing.",
+                names=told(missing),
+            )
+        )
+    return tuple(notes)
+
+
+def told(names: Sequence[str]) -> str:
+    """The first few names, and how many more."""
+    shown = ", ".join(names[:NAMED])
+    more = len(names) - NAMED
+    return t("{names} and {more} more", names=shown, more=more) if more > 0 else shown

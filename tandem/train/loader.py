@@ -1,0 +1,96 @@
+"""Batches of pictures in the order of a plan, by worker processes or in this one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from tandem.train.types import Batch, ImageTable
+from tandem.train.views import Views
+
+Plan = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+MOST_WORKERS = 16
+_BATCHES_A_WORKER = 4
+"""With fewer, starting a process costs more than it saves."""
+
+
+def worker_count(requested: int | None) -> int:
+    """Loader processes for this process of the run.
+
+    On one or two cores the student's own arithmetic needs them all, and a worker only adds
+    copies; with more, all but one work, shared among the run's processes.
+    """
+    if requested is not None:
+        return requested
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    share = (cores or 1) // max(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+    return min(share - 1, MOST_WORKERS) if share > 2 else 0
+
+
+def batches(
+    table: ImageTable,
+    views: Views,
+    plan: Plan,
+    *,
+    image_size: int,
+    max_pixels: int,
+    workers: int,
+) -> Iterator[Batch]:
+    """uint8 batches on the CPU, the same bytes whatever the number of workers.
+
+    DataError for a file that went bad since it was read first.
+    """
+    rendered = Rendered(table, views, plan, image_size, max_pixels)
+    workers = min(workers, len(plan) // _BATCHES_A_WORKER)
+    if workers == 0:
+        for number in range(len(plan)):
+            yield rendered[number]
+        return
+    # A batch is one item: what passes between processes is one tensor, in shared memory.
+    yield from DataLoader(
+        rendered,
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=2,
+    )
+
+
+class Rendered(Dataset[Batch]):
+    """A plan's batches by their number."""
+
+    def __init__(
+        self, table: ImageTable, views: Views, plan: Plan, image_size: int, max_pixels: int
+    ) -> None:
+        self.table, self.views, self.plan = table, views, plan
+        self.image_size, self.max_pixels = image_size, max_pixels
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, number: int) -> Batch:
+        index_B, view_B = self.plan[number]
+        images_BCHW = pixels(
+            self.table, self.views, index_B, view_B, self.image_size, self.max_pixels
+        )
+        labels_B = torch.from_numpy(self.table.labels_N[index_B])
+        return Batch(torch.from_numpy(images_BCHW), labels_B, index_B, view_B)
+
+
+def pixels(
+    table: ImageTable,
+    views: Views,
+    index_B: NDArray[np.int64],
+    view_B: NDArray[np.int64],
+    size: int,
+    max_pixels: int,
+) -> NDArray[np.uint8]:
+    """(B, 3, size, size): each row in its view."""
+    images_BCHW = np.empty((len(index_B), 3, size, size), np.uint8)
+    for place, (row, view) in enumerate(zip(index_B.tolist(), view_B.tolist(), strict=True)):
+        images_BCHW[place] = views.show(table, row, [view], size, max_pixels)[0]
+    return images_BCHW
