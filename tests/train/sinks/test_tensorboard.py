@@ -5,8 +5,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tandem.spec.errors import SpecError
 from tandem.spec.run import ReportSpec
-from tandem.train.sinks.emitter import Emitter
 from tandem.train.sinks.assemble import sinks
+from tandem.train.sinks.emitter import Emitter
 
 
 def test_losses_accuracy_rate_and_evaluations_are_curves(tmp_path, capsys):
