@@ -6,6 +6,7 @@ anything else. With several devices this process starts torchrun and answers wit
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import traceback
@@ -27,6 +28,7 @@ from tandem.train.engines.stop import StopRequest
 
 if TYPE_CHECKING:
     from tandem.train.device import Place
+    from tandem.train.engines.distil import Run
     from tandem.train.run_folder import RunFolder
     from tandem.train.sinks.emitter import Emitter
 
@@ -74,19 +76,37 @@ def read_spec(path: Path) -> RunSpec:
 
 def _run(spec: RunSpec, stop: StopRequest) -> int:
     from tandem.train.device import place
-    from tandem.train.engines.distil import Mute, Run, execute
+    from tandem.train.engines.distil import Mute, Run
     from tandem.train.run_folder import Claim, RunFolder
 
     here = place(spec.run)
     if not here.first:
         folder = RunFolder(Path(spec.run.output_dir).absolute())
-        execute(Run(spec, here, folder, Mute(), stop))
-        return 0
+        return _run_other(Run(spec, here, folder, Mute(), stop))
     with Claim(spec) as folder:
         if folder.finished:
             print(t("This run is finished; its model is in {path}.", path=folder.final_model))
             return 0
         return _run_first(spec, here, folder, stop)
+
+
+def _run_other(run: Run) -> int:
+    from tandem.train.engines.distil import execute
+
+    try:
+        execute(run)
+    except StoppedError:
+        _wait_for_the_first()
+        raise
+    return 0
+
+
+def _wait_for_the_first() -> None:
+    """torchrun kills the others 30 s after the first one to end; the speaker may need longer."""
+    import torch
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
 
 
 def _run_first(spec: RunSpec, here: Place, folder: RunFolder, stop: StopRequest) -> int:
@@ -97,6 +117,7 @@ def _run_first(spec: RunSpec, here: Place, folder: RunFolder, stop: StopRequest)
     emitter = open_emitter(spec, folder.path)
     try:
         execute(Run(spec, here, folder, emitter, stop))
+        _leave_outcome(0)
         return 0
     except KeyboardInterrupt:
         emitter.say("failed", failure_class="stopped", message=t("Interrupted."))
@@ -109,6 +130,9 @@ def _run_first(spec: RunSpec, here: Place, folder: RunFolder, stop: StopRequest)
             emitter.say("failed", failure_class="code", message=text)
             return 1
         _say_end(emitter, folder, known)
+        emitter.close()
+        if isinstance(known, StoppedError):
+            _wait_for_the_first()
         return _answer(known)
     finally:
         emitter.close()
@@ -149,17 +173,21 @@ def _say_end(emitter: Emitter, folder: RunFolder, error: TandemError) -> None:
 
 
 def _answer(error: TandemError) -> int:
-    print(error.sentence(), file=sys.stderr)
+    """Say it in one line: here, or under torchrun in the file that the launcher reads."""
+    if not _leave_outcome(error.exit_code, error.sentence()):
+        print(error.sentence(), file=sys.stderr)
     return error.exit_code
 
 
-def _as_program() -> None:
-    code = main()
-    outcome = os.environ.get("TANDEM_OUTCOME_FILE")
-    if outcome and os.environ.get("RANK", "0") == "0":
-        Path(outcome).write_text(str(code))
-    sys.exit(code)
+def _leave_outcome(code: int, sentence: str = "") -> bool:
+    file = os.environ.get("TANDEM_OUTCOME_FILE")
+    if not file:
+        return False
+    # Another process may fail first, of the same cause: whoever comes first speaks.
+    if not Path(file).exists():
+        Path(file).write_text(json.dumps({"code": code, "sentence": sentence}), encoding="utf-8")
+    return True
 
 
 if __name__ == "__main__":
-    _as_program()
+    sys.exit(main())

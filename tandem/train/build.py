@@ -11,7 +11,7 @@ from tandem.spec.run import RunSpec
 from tandem.spec.students import resolve
 from tandem.train.engines.terms import Term, chosen
 from tandem.train.registry import find
-from tandem.train.types import UNLABELLED, ImageTable, Splits
+from tandem.train.types import UNLABELLED, ImageTable, Splits, Student
 
 
 def completed(spec: RunSpec) -> RunSpec:
@@ -71,6 +71,22 @@ def check_terms(spec: RunSpec, table: ImageTable) -> list[Term]:
                 allowed=sorted(gives),
             )
     return terms
+
+
+def check_student(spec: RunSpec, student: Student, terms: list[Term]) -> None:
+    """What only the built student can tell."""
+    if spec.student.path and spec.student.init != "pretrained":
+        raise SpecError(
+            "student.path names weights, but student.init is {init}.",
+            init=spec.student.init,
+            fix="Set student.init to pretrained, or leave student.path out.",
+        )
+    if any(term.name == "attention" for term in terms) and student.tokens_grid == 1:
+        raise SpecError(
+            "At {size} px this student has a single cell, so there is no attention to transfer.",
+            size=spec.data.image_size,
+            fix="Set loss.attention_weight to 0, or data.image_size to 64 or more.",
+        )
 
 
 def learnt_rows(table: ImageTable, terms: list[Term]) -> ImageTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -19,14 +20,17 @@ POLL_SECONDS = 0.2
 def launch(spec_file: str, processes: int, stop: StopRequest) -> int:
     """Run `processes` of the trainer under torchrun and return the first one's exit code.
 
-    torchrun itself answers 1 whatever its processes said, so the first of them leaves its code in
-    a file. A request to stop goes to the trainers alone: torchrun would kill them after 30 s.
+    torchrun itself answers 1 whatever its processes said, and says so at length on stderr: so the
+    first of them leaves its code and its sentence in a file, and the rest is shown only where that
+    is missing. A request to stop goes to the trainers alone: torchrun would kill them after 30 s.
     """
     with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
         outcome = Path(folder) / "exit"
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         command += ["--nproc_per_node", str(processes), "-m", "tandem.train", spec_file]
-        child = subprocess.Popen(command, env=_environment(processes, outcome))
+        errors = Path(folder) / "stderr"
+        with errors.open("wb") as stream:
+            child = subprocess.Popen(command, env=_environment(processes, outcome), stderr=stream)
         asked = False
         while True:
             try:
@@ -35,7 +39,18 @@ def launch(spec_file: str, processes: int, stop: StopRequest) -> int:
             except subprocess.TimeoutExpired:
                 if stop.asked and not asked:
                     asked = _ask_trainers(child.pid)
-        return int(outcome.read_text()) if outcome.is_file() else (code and 1)
+        return _told(outcome, errors, code)
+
+
+def _told(outcome: Path, errors: Path, code: int) -> int:
+    if outcome.is_file():
+        told = json.loads(outcome.read_text(encoding="utf-8"))
+        if told["sentence"]:
+            print(told["sentence"], file=sys.stderr)
+        if told["code"] != 1 or told["sentence"]:
+            return int(told["code"])
+    sys.stderr.write(errors.read_text(encoding="utf-8", errors="replace"))
+    return 1 if code else 0
 
 
 def _environment(processes: int, outcome: Path) -> dict[str, str]:

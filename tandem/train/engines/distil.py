@@ -12,7 +12,14 @@ from accelerate import PartialState
 from tandem.spec.run import RunSpec
 from tandem.spec.words import t
 from tandem.train import checkpoint, data, optim
-from tandem.train.build import check_kind, check_terms, completed, equal_steps, learnt_rows
+from tandem.train.build import (
+    check_kind,
+    check_student,
+    check_terms,
+    completed,
+    equal_steps,
+    learnt_rows,
+)
 from tandem.train.device import Place
 from tandem.train.engines.evaluate import Evaluator
 from tandem.train.engines.learn import Bench, Learned, build_student, learn, make_accelerator
@@ -50,6 +57,7 @@ def execute(run: Run) -> None:
     train = learnt_rows(splits.train, terms)
     splits = replace(splits, train=train)
     student = build_student(spec, len(train.classes))
+    check_student(spec, student, terms)
     _say_notes(run, splits, student)
     views = Views.draw(train, spec.views)
     val_views = Views.draw(splits.val, spec.views)

@@ -13,7 +13,7 @@ from tandem.spec.run import RunSpec
 from tandem.train.device import Place
 from tandem.train.loader import batches, worker_count
 from tandem.train.metrics import classification
-from tandem.train.types import ImageTable, Student
+from tandem.train.types import ImageTable
 from tandem.train.views import Views
 
 Logits = NDArray[np.float32]
@@ -72,10 +72,3 @@ class Evaluator:
         for rows, part in found:
             whole[rows] = part
         return whole
-
-
-def student_of(module: nn.Module) -> Student:
-    """The student inside a learner, wrapped for data-parallel training or not."""
-    inner: Any = getattr(module, "module", module)
-    student: Student = inner.student
-    return student

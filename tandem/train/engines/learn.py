@@ -16,11 +16,11 @@ from tandem.train.batch_norm import synchronise
 from tandem.train.checkpoint import Position
 from tandem.train.device import Place
 from tandem.train.ema import make_average
-from tandem.train.engines.evaluate import Evaluator, Logits, student_of
-from tandem.train.engines.learner import Learner
+from tandem.train.engines.evaluate import Evaluator, Logits
+from tandem.train.engines.learner import Learner, student_of
 from tandem.train.engines.loop import Loop, Voice, steps_an_epoch
 from tandem.train.engines.snapshot import Trained, seed_everything
-from tandem.train.engines.step import Stepper
+from tandem.train.engines.step import Stepper, norms_single_cells
 from tandem.train.engines.stop import StopRequest
 from tandem.train.engines.teach import Lesson, student_layers
 from tandem.train.engines.terms import Term, needs
@@ -178,8 +178,7 @@ def _projector(
 
 def _check_batch(spec: RunSpec, place: Place, student: Student) -> None:
     """A batch norm over a single value has no variance: every process needs two rows then."""
-    norms = any(isinstance(one, nn.BatchNorm2d) for one in student.modules())
-    fewest = 2 if norms and student.tokens_grid == 1 else 1
+    fewest = 2 if norms_single_cells(Learner(student, None, ())) else 1
     if spec.optim.batch_size < fewest * place.processes:
         raise SpecError(
             "optim.batch_size {size} is too small for {processes} processes of this student.",

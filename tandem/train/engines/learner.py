@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -51,3 +52,10 @@ def outputs(taps: Taps) -> tuple[StepOutput, StepOutput]:
         StepOutput(logits_BK, pooled_BD, tokens, layers),
         StepOutput(logits_BK, pooled_BD, projected_tokens, projected_layers),
     )
+
+
+def student_of(module: nn.Module) -> Student:
+    """The student inside a learner, wrapped for data-parallel training or not."""
+    inner: Any = getattr(module, "module", module)
+    student: Student = inner.student
+    return student

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from tandem.spec.errors import NumericError, StoppedError
 from tandem.spec.run import RunSpec
@@ -233,6 +234,8 @@ class Loop:
                 best=best,
             )
         self.last_saved = name
+        if self.place.processes > 1:
+            torch.distributed.barrier()
 
     def _stop(self) -> None:
         self.save()

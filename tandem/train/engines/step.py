@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from accelerate import Accelerator
@@ -16,7 +17,7 @@ from tandem.spec.words import t
 from tandem.train import mixing
 from tandem.train.checkpoint import Position
 from tandem.train.device import Place, is_out_of_memory
-from tandem.train.engines.learner import outputs
+from tandem.train.engines.learner import outputs, student_of
 from tandem.train.engines.terms import Term, Totals, weighted_sum
 from tandem.train.types import UNLABELLED, Batch, Signals, SignalSource, StepOutput, Watcher
 
@@ -57,6 +58,8 @@ class Stepper:
         self.model, self.optimizer, self.terms, self.source = model, optimizer, terms, source
         self.num_classes, self.position, self.watcher = num_classes, position, watcher
         self.mixes = spec.views.mixup > 0 or spec.views.cutmix > 0
+        # Three rows never leave a part of one, which such a batch norm cannot take.
+        self.fewest = 3 if norms_single_cells(model) else 1
 
     def step(self, group: list[Batch], totals: Totals, stop_asked: bool) -> StepResult:
         """Update the weights by these batches. A batch that does not fit is cut and tried again."""
@@ -158,9 +161,10 @@ class Stepper:
         """Halve the micro-batch, or give up at one; OutOfMemoryError says what would fit."""
         now = self.position.micro_batch or largest
         size = self.spec.data.image_size
-        if now <= 1:
+        if now <= self.fewest:
             raise OutOfMemoryError(
-                "Out of memory with a single image of {size} px a step.",
+                "Out of memory with {now} images of {size} px at once, and fewer cannot be.",
+                now=now,
                 size=size,
                 fix="Lower data.image_size below {size}, or choose a smaller student.",
             )
@@ -175,7 +179,7 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         if self.place.device.type == "cuda":
             torch.cuda.empty_cache()
-        self.position.micro_batch = math.ceil(now / 2)
+        self.position.micro_batch = max(self.fewest, math.ceil(now / 2))
         self.watcher.notice(
             t(
                 "Out of memory with {now} images at once: going on with {half}, "
@@ -188,11 +192,20 @@ class Stepper:
 
 
 def _cut(batch: Batch, size: int) -> list[Batch]:
-    """The batch in parts of at most `size` rows (0: whole)."""
+    """The batch in even parts of at most `size` rows (0: whole)."""
     rows = len(batch.labels_B)
     if size == 0 or rows <= size:
         return [batch]
-    return [_slice(batch, start, start + size) for start in range(0, rows, size)]
+    parts = math.ceil(rows / size)
+    edges = [round(number * rows / parts) for number in range(parts + 1)]
+    return [_slice(batch, *pair) for pair in pairwise(edges)]
+
+
+def norms_single_cells(model: nn.Module) -> bool:
+    """Whether a batch norm of it sees one value a row: a variance then takes two rows."""
+    student = student_of(model)
+    norms = any(isinstance(one, nn.BatchNorm2d) for one in student.modules())
+    return norms and student.tokens_grid == 1
 
 
 def _slice(batch: Batch, start: int, stop: int) -> Batch:
