@@ -1,4 +1,4 @@
-"""Qwen2.5-VL of any size, and Qwen3-VL: the vision tower's tokens, and the language model's word."""
+"""Qwen2.5-VL of any size, and Qwen3-VL: the tower's tokens, and the language model's word."""
 
 from __future__ import annotations
 
@@ -73,20 +73,19 @@ class QwenVLTeacher(FrozenTeacher):
         return run_tower(self.tower, pixels_BCHW, self.layers)
 
     def answer(self, pixels_BCHW: Tensor) -> Signals:
-        return signals_of(self.look(pixels_BCHW))
+        return self.signals_of(self.look(pixels_BCHW))
+
+    def signals_of(self, seen: TowerOutput) -> Signals:
+        """Tokens, and their mean over the grid: a linear probe on it gives a class map per token."""
+        return Signals(
+            pooled_BD=seen.tokens_BHWD.mean(dim=(1, 2)),
+            tokens_BHWD=seen.tokens_BHWD,
+            layers_BHWD=seen.layers_BHWD,
+        )
 
     def _use(self, tower: nn.Module) -> None:
         packed_attention.choose(tower, self.device, self.dtype)
         self.tower = tower
-
-
-def signals_of(seen: TowerOutput) -> Signals:
-    """Tokens, and their mean over the grid: a linear probe on it gives a class map per token."""
-    return Signals(
-        pooled_BD=seen.tokens_BHWD.mean(dim=(1, 2)),
-        tokens_BHWD=seen.tokens_BHWD,
-        layers_BHWD=seen.layers_BHWD,
-    )
 
 
 @register.teacher(

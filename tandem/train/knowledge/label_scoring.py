@@ -1,0 +1,183 @@
+"""Class logits from a vision-language model's own words, without a label and without generating.
+
+One forward pass a question: the logits of the next token over the codes of the classes, averaged
+over orders of the list (models prefer places), less what is said of an empty grey picture
+(contextual calibration, Zhao et al. 2021).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tandem.spec.errors import TeacherError
+from tandem.spec.run import TeacherSpec
+from tandem.train.knowledge.question import Wording, single_token_codes
+from tandem.train.pretrained.fingerprint import fingerprint
+from tandem.train.pretrained.qwen_language import Question, ask, load_processor, next_token_logits
+from tandem.train.pretrained.qwen_tower import TowerOutput, vision_name
+from tandem.train.pretrained.weights import count_parameters
+from tandem.train.types import Signals
+
+VERSION = 1
+GREY = 0.5
+TEXT_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+
+
+class LabelScoring:
+    """A teacher whose signals also carry `logits_BK`; everything else is the wrapped teacher's.
+
+    The vision tower runs once a picture, whatever the number of orders.
+    """
+
+    def __init__(self, teacher: Any, spec: TeacherSpec, classes: tuple[str, ...]) -> None:
+        if not hasattr(teacher, "load_language"):
+            raise TeacherError(
+                "Label scoring asks a language model, and the teacher {name} has none.",
+                name=spec.name or spec.path,
+                allowed=["Qwen2.5-VL", "Qwen3-VL"],
+                fix="Label some pictures and use teacher.knowledge probe, or choose one of these.",
+            )
+        self.teacher = teacher
+        self.wording = Wording(spec.prompt, classes, spec.label_orders)
+        self.gives: frozenset[str] = frozenset(teacher.gives) | {"logits"}
+        self.image_size: int = teacher.image_size
+        self.grid: int = teacher.grid
+        self.width: int = teacher.width
+        self.layer_count: int = teacher.layer_count
+        self.parameters: int = count_parameters(teacher.checkpoint, lambda name: name)
+        self._asked: list[_Asked] | None = None
+        self._prior_OK: Tensor | None = None
+        self._language_fingerprint: str | None = None
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Which hidden layers `layers_BHWD` gives."""
+        return tuple(self.teacher.layers)
+
+    @layers.setter
+    def layers(self, layers: tuple[int, ...]) -> None:
+        self.teacher.layers = layers
+
+    @property
+    def logits_key(self) -> str:
+        """Changes with the language model, the question's words, the classes and their orders."""
+        if self._language_fingerprint is None:
+            self._language_fingerprint = fingerprint(
+                self.teacher.checkpoint, _language_name, {"text": self._text_files()}
+            )
+        question = [VERSION, self.wording.prompt, self.wording.classes, self.wording.orders]
+        whole = json.dumps([self._language_fingerprint, question])
+        return blake2b(whole.encode(), digest_size=32).hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """The wrapped teacher's, and the question's."""
+        whole = self.teacher.fingerprint + self.logits_key
+        return blake2b(whole.encode(), digest_size=32).hexdigest()
+
+    def signals(self, images_BCHW: Tensor) -> Signals:
+        """The wrapped teacher's signals of these pictures, and `logits_BK`."""
+        self.load()
+        with torch.no_grad():
+            seen = self.teacher.look(self.teacher.prepare(images_BCHW))
+            scores_OBK = self._scores(seen)
+            if self._prior_OK is None:
+                self._prior_OK = self._prior()
+            logits_BK = (scores_OBK - self._prior_OK[:, None]).mean(0)
+        return replace(self.teacher.signals_of(seen), logits_BK=logits_BK)
+
+    def load(self) -> None:
+        """Bring the whole model and its tokenizer into memory, unless they are there."""
+        self.teacher.load_language()
+        if self._asked is None:
+            self._asked = write_questions(
+                load_processor(self.teacher.checkpoint), self.wording, self.image_size
+            )
+
+    def unload(self) -> None:
+        """Free the weights; the next `signals` loads them again."""
+        self.teacher.unload()
+        self._prior_OK = None
+
+    def _scores(self, seen: TowerOutput) -> Tensor:
+        """(orders, B, K) log-probabilities."""
+        assert self._asked is not None
+        model = self.teacher.load_language()
+        return torch.stack([asked.scores(model, seen) for asked in self._asked])
+
+    def _prior(self) -> Tensor:
+        side = self.image_size
+        grey = torch.full((1, 3, side, side), GREY)
+        return self._scores(self.teacher.look(self.teacher.prepare(grey)))[:, 0]
+
+    def _text_files(self) -> list[str]:
+        """The files that decide how the question is written in tokens."""
+        found = [self.teacher.checkpoint.file(name) for name in TEXT_FILES]
+        return [blake2b(path.read_bytes()).hexdigest() for path in found if path is not None]
+
+
+class _Asked:
+    """The question in one order of the classes."""
+
+    def __init__(self, question: Question, tokens_K: list[int]) -> None:
+        self.question, self.tokens_K = question, tokens_K
+
+    def scores(self, model: Any, seen: TowerOutput) -> Tensor:
+        """(B, K) log-probabilities of the codes, in the order of the classes."""
+        logits_BV = next_token_logits(model, seen, self.question)[:, -1]
+        tokens = torch.tensor(self.tokens_K, device=logits_BV.device)
+        return logits_BV[:, tokens].log_softmax(-1)
+
+
+class _AskedByName(_Asked):
+    """Where there are more classes than codes: the likelihood of each class's whole name."""
+
+    def __init__(self, answers: list[tuple[Question, int]]) -> None:
+        self.answers = answers
+
+    def scores(self, model: Any, seen: TowerOutput) -> Tensor:
+        """(B, K) summed log-probabilities of the names' tokens and the end of the turn."""
+        columns = []
+        for question, length in self.answers:
+            logits_BLV = next_token_logits(model, seen, question, keep=length + 1)[:, :-1]
+            wanted_1L1 = question.input_ids[:, -length:, None].to(logits_BLV.device)
+            wanted_BL1 = wanted_1L1.expand(len(logits_BLV), -1, -1)
+            columns.append(logits_BLV.log_softmax(-1).gather(-1, wanted_BL1).sum((1, 2)))
+        return torch.stack(columns, dim=1).log_softmax(-1)
+
+
+def write_questions(processor: Any, wording: Wording, image_size: int) -> list[_Asked]:
+    """The question as tokens, once for each order of the classes."""
+    codes = single_token_codes(processor.tokenizer, len(wording.classes))
+    made: list[_Asked] = []
+    for order in wording.permutations():
+        if codes is None:
+            made.append(_by_name(processor, wording, wording.text(order, None), image_size))
+            continue
+        question = ask(processor, wording.text(order, list(codes)), image_size)
+        place = {cls: place for place, cls in enumerate(order)}
+        tokens = list(codes.values())
+        made.append(_Asked(question, [tokens[place[k]] for k in range(len(order))]))
+    return made
+
+
+def _by_name(processor: Any, wording: Wording, text: str, image_size: int) -> _Asked:
+    end = processor.tokenizer.eos_token
+    open_ended = ask(processor, text, image_size).input_ids.shape[1]
+    answers = [ask(processor, text, image_size, name + end) for name in wording.classes]
+    return _AskedByName([(full, full.input_ids.shape[1] - open_ended) for full in answers])
+
+
+def _language_name(name: str) -> str | None:
+    return None if vision_name(name) is not None else name
