@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tandem.spec.errors import SpecError
+from tandem.spec.legacy import FLAGS
 from tandem.spec.near import nearest
 from tandem.spec.run import RunSpec
 from tandem.spec.words import t
@@ -17,6 +18,7 @@ from tandem.spec.words import t
 MOST = 3
 """Faults named in one sentence; more would not be read."""
 
+_OFTEN = {flag.path for flag in FLAGS}
 _SAYS = {
     "missing": "{field} is missing.",
     "greater_than": "{field} must be greater than {gt}.",
@@ -88,7 +90,7 @@ def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
 def _sentence(field: str, fault: ErrorDetails, names: Mapping[str, str]) -> str:
     kind, got = fault["type"], fault["input"]
     shown = names.get(field, field)
-    context = fault.get("ctx", {})
+    context = {name: _plain(value) for name, value in fault.get("ctx", {}).items()}
     if kind == "extra_forbidden":
         return _unknown(field)
     if kind == "value_error":
@@ -106,6 +108,11 @@ def _sentence(field: str, fault: ErrorDetails, names: Mapping[str, str]) -> str:
     return " ".join(parts)
 
 
+def _plain(value: object) -> object:
+    """A limit of 0.0 is read as 0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _more(field: str) -> list[str]:
     return [t("GPU numbers such as 0,1")] if field == "run.devices" else []
 
@@ -115,11 +122,9 @@ def _unknown(field: str) -> str:
     known = paths()
     # A right name in the wrong section, a wrong name in the right one, or neither.
     beside = [path for path in known if path.rpartition(".")[0] == above]
-    near = (
-        next((path for path in known if path.rpartition(".")[2] == name), None)
-        or nearest(field, beside, 0.6)
-        or nearest(field, known)
-    )
+    named = [path for path in known if path.rpartition(".")[2] == name]
+    named.sort(key=lambda path: path not in _OFTEN)
+    near = (named or [None])[0] or nearest(field, beside, 0.6) or nearest(field, known)
     return t("{field} is not a known setting; did you mean {near}?", field=field, near=near)
 
 

@@ -1,0 +1,189 @@
+"""From the words on a command line to a RunSpec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tandem.commands import flags
+from tandem.commands.fill import fill
+from tandem.config.settings import load
+from tandem.spec.check import paths
+from tandem.spec.errors import SpecError, StudentError, TandemError
+from tandem.spec.legacy import MODEL, TEXT_SCRIPT_DEFAULTS
+from tandem.spec.run import RunSpec
+
+NEEDED = ["--task_id", "t", "--teacher_path", "/t", "--dataset_id", "d", "--output_dir", "/o"]
+
+
+def spec(*words: str, defaults: dict[str, str] | None = None) -> RunSpec:
+    given = flags.read([*NEEDED, *words], defaults)
+    return fill(given.tree, given.names, load())[0]
+
+
+def at(spec: RunSpec, path: str) -> Any:
+    here: Any = spec
+    for step in path.split("."):
+        here = getattr(here, step)
+    return here
+
+
+# One value for every flag of the contract's table, and what the RunSpec must hold for it.
+EVERY: dict[str, tuple[str, object]] = {
+    "task_id": ("job 7", "job 7"),
+    "api_base_url": ("http://localhost:8080", "http://localhost:8080"),
+    "training_mode": ("direct", "direct"),
+    "teacher_model": ("qwen2.5-vl-7b", "qwen2.5-vl-7b"),
+    "teacher_path": ("/data/qwen", "/data/qwen"),
+    "student_model_type": ("vit", "vit"),
+    "student_model_size": ("resnet50", "resnet50"),
+    "student_path": ("/w.safetensors", "/w.safetensors"),
+    "task_type": ("classification", "classification"),
+    "num_classes": ("10", 10),
+    "image_size": ("64", 64),
+    "dataset_id": ("dataset_001", "dataset_001"),
+    "val_dataset_id": ("dataset_002", "dataset_002"),
+    "datasets_root": ("/data/sets", Path("/data/sets")),
+    "epochs": ("7", 7),
+    "batch_size": ("5", 5),
+    "learning_rate": ("5e-5", 5e-5),
+    "optimizer": ("sgd", "sgd"),
+    "lr_scheduler": ("polynomial", "polynomial"),
+    "weight_decay": ("0.5", 0.5),
+    "grad_accum_steps": ("4", 4),
+    "max_grad_norm": ("0.3", 0.3),
+    "gpu_devices": ("0,1,2,3", [0, 1, 2, 3]),
+    "auto_save_checkpoint": ("False", False),
+    "checkpoint_interval": ("2", 2),
+    "distillation_type": ("logit", "logit"),
+    "temperature": ("2.5", 2.5),
+    "hard_label_weight": ("0.1", 0.1),
+    "soft_label_weight": ("0.9", 0.9),
+    "distill_loss_type": ("cosine", "cosine"),
+    "feature_loss_type": ("cosine", "cosine"),
+    "align_feature": ("False", False),
+    "lora_rank": ("8", 8),
+    "lora_alpha": ("32", 32.0),
+    "lora_dropout": ("0.05", 0.05),
+    "lora_target_modules": ("q_proj,v_proj", ["q_proj", "v_proj"]),
+    "lora_bias": ("lora_only", "lora_only"),
+    "output_dir": ("/data/out", Path("/data/out")),
+    "seed": ("3", 3),
+    "processes": ("2", 2),
+    "baseline": ("True", True),
+    "cache": ("off", "off"),
+}
+
+
+@pytest.mark.parametrize("name", flags.BY_NAME)
+@pytest.mark.parametrize("style", ["--{name} {value}", "--{dashed}={value}"])
+def test_every_flag_reaches_the_spec(name: str, style: str) -> None:
+    flag = flags.BY_NAME[name]
+    if flag.path == MODEL:
+        assert spec("--student_model", "vit-base").student.size == "vit-base"
+        return
+    value, holds = EVERY[name]
+    more = ["--student_model_size=vit-tiny"] if name == "student_model_type" else []
+    written = style.format(name=name, dashed=name.replace("_", "-"), value=value)
+    words = written.split(" ", 1) if style.count(" ") else [written]
+    assert at(spec(*words, *more), flag.path) == holds
+
+
+def test_the_flags_and_set_reach_every_field_there_is() -> None:
+    by_flag = {flag.path for flag in flags.BY_NAME.values()}
+    for path in paths().keys() - by_flag:
+        given = flags.read(["--set", f"{path}=1"])
+        assert flags.get(given.tree, path) == 1
+
+
+def test_a_weights_file_means_pretrained() -> None:
+    assert spec("--student_path", "/w.safetensors").student.init == "pretrained"
+    assert spec().student.init == "random"
+
+
+def test_the_text_script_has_three_other_defaults_and_a_rank() -> None:
+    found = spec(defaults=dict(TEXT_SCRIPT_DEFAULTS))
+    assert found.loss.temperature == 3.0
+    assert (found.loss.hard_label_weight, found.loss.soft_label_weight) == (0.3, 0.7)
+    assert found.lora.rank == 16
+    assert spec("--lora_rank", "0", defaults=dict(TEXT_SCRIPT_DEFAULTS)).lora.rank == 0
+
+
+def test_the_five_recommended_settings() -> None:
+    common = "--image_size 224 --learning_rate 1e-4"
+    resnet = spec(*f"--student_model_type resnet --student_model_size resnet50 --task_type "
+                  f"classification --num_classes 10 {common} --batch_size 32 --distillation_type "
+                  "hybrid --feature_loss_type cosine".split())  # fmt: skip
+    assert (resnet.student.type, resnet.student.size) == ("resnet", "resnet50")
+    vit = spec(*["--student_model_type", "vit", "--student_model_size", "vit-base", "--task_type", "classification", "--num_classes", "100", "--image_size", "224", "--batch_size", "64", "--learning_rate", "5e-5", "--distillation_type", "hybrid", "--align_feature", "True"])  # fmt: skip
+    assert (vit.student.size, vit.data.num_classes) == ("vit-base", 100)
+    for words in (
+        "--student_model_type yolov8 --student_model_size s --task_type detection",
+        "--student_model_type unet --student_model_size medium --task_type segmentation",
+        "--student_model_type lstm --student_model_size medium --task_type classification",
+    ):
+        with pytest.raises(StudentError, match="This version of Tandem has no student") as caught:
+            spec(*words.split())
+        assert "resnet50" in str(caught.value)
+        assert "vit-base" in str(caught.value)
+
+
+@pytest.mark.parametrize("words", [["--epochs", "0"], ["--learning_rate", "-1e-4"],
+                                   ["--learning_rate", "nan"], ["--gpu_devices", "one"],
+                                   ["--align_feature", "Tru"]])  # fmt: skip
+def test_a_bad_value_is_told_by_its_flag(words: list[str]) -> None:
+    with pytest.raises(SpecError, match=words[0]) as caught:
+        spec(*words)
+    assert "Got: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--epoch", "3"], "There is no flag --epoch; did you mean --epochs?"),
+        (["--batch-siz=3"], "did you mean --batch_size?"),
+        (["--epochs"], "The flag --epochs needs a value."),
+        (["--epochs", "--seed", "1"], "The flag --epochs needs a value."),
+        (["spec.yaml", "other.yaml"], "The argument other.yaml is not understood."),
+        (["--set", "optim.epochs"], "--set wants section.field=value."),
+        (["--set", "optim.epoch=3"], "optim.epoch is not a known setting; did you mean"),
+        (["--student_model", "resnet19"], "There is no student of size 'resnet19'"),
+        (["--student_model_type", "resnet", "--student_model_size", "19"], "has no size '19'"),
+        (
+            ["--student_model", "resnet50", "--student_model_size", "resnet18"],
+            "--student_model resnet50 and the student's type and size (resnet, resnet18) disagree",
+        ),
+        (["--task_type", "detection", "--student_model", "resnet18"], "does not learn detection"),
+    ],
+)
+def test_a_bad_line_is_one_sentence(words: list[str], says: str) -> None:
+    with pytest.raises(TandemError) as caught:
+        spec(*words)
+    assert says in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_an_empty_value_is_none_at_all() -> None:
+    found = spec("--val_dataset_id", "", "--api_base_url=", "--lora_target_modules", "")
+    assert found.data.val_dataset is None
+    assert found.report.api_base_url is None
+    assert found.lora.target_modules == []
+
+
+def test_a_switch_may_stand_alone() -> None:
+    assert spec("--baseline").report.baseline is True
+
+
+def test_what_is_missing_is_named() -> None:
+    given = flags.read(["--task_id", "t"])
+    with pytest.raises(SpecError) as caught:
+        flags.require(given, [f for f in flags.FLAGS if f.required])
+    for name in ("--student_model", "--dataset_id", "--output_dir", "--teacher_model"):
+        assert name in str(caught.value)
+    assert "--task_id" not in str(caught.value)
+
+
+def test_no_teacher_is_needed_without_distillation() -> None:
+    flags.require(flags.read(["--training_mode", "direct"]), [])
