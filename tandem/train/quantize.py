@@ -1,4 +1,4 @@
-"""Which numbers a teacher's weights are kept in: fp32, bf16, fp16, and int8 or int4 by bitsandbytes.
+"""Which numbers a teacher's weights are kept in: floats, or int8 and int4 by bitsandbytes.
 
 int8 is LLM.int8() (Dettmers et al. 2022), int4 is nf4 with double quantisation (QLoRA, Dettmers et
 al. 2023). Both take the linear layers of the blocks, of the vision tower and of the language model
@@ -117,9 +117,9 @@ def _check_quantiser(asked: str, device: torch.device) -> None:
 
 
 def _make_int4(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:
-    import bitsandbytes as bnb
+    from bitsandbytes.nn import modules as bnb
 
-    made = bnb.nn.Linear4bit(
+    made = bnb.Linear4bit(
         linear.in_features,
         linear.out_features,
         linear.bias is not None,
@@ -128,7 +128,7 @@ def _make_int4(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:
         compress_statistics=True,
         device="meta",
     )
-    made.weight = bnb.nn.Params4bit(
+    made.weight = bnb.Params4bit(
         linear.weight.data.cpu(),
         requires_grad=False,
         quant_type="nf4",
@@ -139,9 +139,9 @@ def _make_int4(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:
 
 
 def _make_int8(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:  # noqa: ARG001
-    import bitsandbytes as bnb
+    from bitsandbytes.nn import modules as bnb
 
-    made = bnb.nn.Linear8bitLt(
+    made = bnb.Linear8bitLt(
         linear.in_features,
         linear.out_features,
         linear.bias is not None,
@@ -149,7 +149,7 @@ def _make_int8(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:  # noqa: ARG
         threshold=6.0,
         device="meta",
     )
-    made.weight = bnb.nn.Int8Params(
+    made.weight = bnb.Int8Params(
         linear.weight.data.cpu(), requires_grad=False, has_fp16_weights=False
     )
     return _with_bias(made, linear)

@@ -32,7 +32,7 @@ class Wording:
             raise SpecError(
                 "teacher.prompt does not say where the labels go.",
                 got=self.prompt,
-                allowed=["text with {mark}".replace("{mark}", MARK)],
+                allowed=[f"… {MARK} …"],
                 fix="Put {mark} where the list of labels belongs, or leave teacher.prompt out.",
                 mark=MARK,
             )
@@ -47,7 +47,7 @@ class Wording:
         ]
 
     def text(self, order: Sequence[int], codes: Sequence[str] | None) -> str:
-        """The question with the classes in this order, each after its code where there are codes."""
+        """The question with the classes in this order, each after its code if there are codes."""
         names = [self.classes[i] for i in order]
         if codes is None:
             lines = [f"- {name}" for name in names]

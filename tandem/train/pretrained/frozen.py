@@ -1,4 +1,4 @@
-"""What every teacher from a checkpoint shares: cheap to open, loaded when asked, freed when done."""
+"""What all teachers from a checkpoint share: cheap to open, loaded when asked, freed when done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained.fingerprint import fingerprint
 from tandem.train.pretrained.folder import Checkpoint
 from tandem.train.pretrained.pixels import read_preparation
-from tandem.train.pretrained.weights import Rename, by_file, count_parameters
+from tandem.train.pretrained.weights import by_file, count_parameters
 from tandem.train.quantize import compute_dtype, resolve_precision
 from tandem.train.types import Signals
 

@@ -21,7 +21,7 @@ FLASH_ATTENTION = "flash_attention_2"
 def choose(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
     """flash-attn where it is installed and can be used, else SDPA over packed windows."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-    from transformers.utils import is_flash_attn_2_available
+    from transformers.utils.import_utils import is_flash_attn_2_available
 
     config: Any = module.config
     half = dtype in (torch.float16, torch.bfloat16)
@@ -48,13 +48,13 @@ def packed_attention(
     lengths = tuple(b - a for a, b in zip(bounds, bounds[1:], strict=False))
     _, heads, L, D = query.shape
     if len(set(lengths)) == 1:
-        windows = (_windows(x[0], lengths[0]) for x in (query, key, value))
-        out = scaled_dot_product_attention(*windows, scale=scaling)
+        q, k, v = (_windows(x[0], lengths[0]) for x in (query, key, value))
+        out = scaled_dot_product_attention(q, k, v, scale=scaling)
         return out.transpose(1, 2).reshape(1, L, heads, D), None
     result = query.new_empty(L, heads, D)
     for length, rows in _groups(lengths, query.device):
-        windows = (_windows(x[0][:, rows], length) for x in (query, key, value))
-        out = scaled_dot_product_attention(*windows, scale=scaling)
+        q, k, v = (_windows(x[0][:, rows], length) for x in (query, key, value))
+        out = scaled_dot_product_attention(q, k, v, scale=scaling)
         result = result.index_copy(0, rows, out.transpose(1, 2).reshape(-1, heads, D))
     return result[None], None
 

@@ -1,4 +1,4 @@
-"""transformers' own bars and reports, held back: Tandem says itself what it loads and what lacks."""
+"""transformers' bars and reports, held back: Tandem says itself what it loads and what lacks."""
 
 from __future__ import annotations
 

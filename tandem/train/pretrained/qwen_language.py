@@ -10,8 +10,8 @@ from torch import Tensor
 
 from tandem.spec.errors import TeacherError
 from tandem.train.pretrained.folder import Checkpoint
-from tandem.train.pretrained.qwen_tower import TowerOutput
 from tandem.train.pretrained.quiet import quiet_transformers
+from tandem.train.pretrained.qwen_tower import TowerOutput
 from tandem.train.quantize import quantisation_config
 
 
@@ -23,7 +23,7 @@ def load_language(
 
     quantisation = quantisation_config(precision, dtype)
     with quiet_transformers():
-        model, info = AutoModelForImageTextToText.from_pretrained(
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
             checkpoint.source,
             dtype=dtype,
             quantization_config=quantisation,
@@ -34,10 +34,11 @@ def load_language(
             attn_implementation="sdpa",
             output_loading_info=True,
         )
+    model, info = loaded
     missing = sorted(info["missing_keys"])
     if missing:
         raise TeacherError(
-            "The teacher {name} lacks {count} weights its config.json calls for, such as {example}.",
+            "The teacher {name} lacks {count} weights that its config.json asks for: {example}, …",
             name=checkpoint.name,
             count=len(missing),
             example=missing[0],

@@ -79,7 +79,7 @@ def load_into(
     ]
     if wrong:
         raise TeacherError(
-            "The teacher {name} lacks {count} weights its config.json calls for, such as {example}.",
+            "The teacher {name} lacks {count} weights that its config.json asks for: {example}, …",
             name=checkpoint.name,
             count=len(wrong),
             example=wrong[0],

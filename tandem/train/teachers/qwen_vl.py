@@ -76,7 +76,7 @@ class QwenVLTeacher(FrozenTeacher):
         return self.signals_of(self.look(pixels_BCHW))
 
     def signals_of(self, seen: TowerOutput) -> Signals:
-        """Tokens, and their mean over the grid: a linear probe on it gives a class map per token."""
+        """Tokens, and their mean over the grid: a linear probe on it gives a map of classes."""
         return Signals(
             pooled_BD=seen.tokens_BHWD.mean(dim=(1, 2)),
             tokens_BHWD=seen.tokens_BHWD,

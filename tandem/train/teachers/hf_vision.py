@@ -1,0 +1,175 @@
+"""Any image encoder that transformers' AutoModel loads: ViT, DINOv2, DINOv3, SigLIP, CLIP, Swin."""
+
+from __future__ import annotations
+
+import inspect
+from math import isqrt
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tandem.spec.errors import TeacherError
+from tandem.spec.run import TeacherSpec
+from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.pretrained.frozen import FrozenTeacher
+from tandem.train.pretrained.quiet import quiet_transformers
+from tandem.train.quantize import quantise
+from tandem.train.registry import register
+from tandem.train.teachers.family import checkpoint_of, family_of
+from tandem.train.types import Signals
+
+# Weights of heads that these signals do not come from may be absent.
+MAY_LACK = ("pooler", "head", "classifier", "mask_token", "text_model", "logit_")
+TEXT_SIDE = ("text_model.", "text_projection", "visual_projection", "logit_")
+
+
+class HfVisionTeacher(FrozenTeacher):
+    """Tokens are the patches' of the last layer in raster order, class and register tokens left
+    out; pooled is their mean, so that a linear probe on it gives a class map per token.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, spec: TeacherSpec, device: torch.device) -> None:
+        self.config = vision_config(checkpoint)
+        super().__init__(checkpoint, spec, device, _unit(self.config))
+        self.model: Any = None
+        self.side = self.image_size // _unit(self.config)
+        self.layer_count = 0
+        self.grid, self.width, self.layer_count = self._shape()
+        self.layers = tuple(spec.layers)
+        if not self.layer_count:
+            self.gives = self.gives - {"layers"}
+
+    def rename(self, name: str) -> str | None:
+        """A text tower beside the image encoder is not loaded."""
+        return None if name.startswith(TEXT_SIDE) else name
+
+    def load(self) -> None:
+        if self.model is not None:
+            return
+        model = _load(self.checkpoint, self.config, self.dtype)
+        quantise(model, self.precision, self.dtype)
+        self.model = model.to(self.device).eval()
+
+    def forget(self) -> None:
+        self.model = None
+
+    def answer(self, pixels_BCHW: Tensor) -> Signals:
+        tokens_BHWD, layers_BHWD = self.look(self.model, pixels_BCHW)
+        return Signals(
+            pooled_BD=tokens_BHWD.mean(dim=(1, 2)),
+            tokens_BHWD=tokens_BHWD,
+            layers_BHWD=layers_BHWD,
+        )
+
+    def look(self, model: Any, pixels_BCHW: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Tokens and the hidden layers asked for, float32; gradient flows if it is on."""
+        answer = _run(model, pixels_BCHW, hidden=bool(self.layers))
+        layers = tuple(to_grid(answer.hidden_states[i + 1], self.side) for i in self.layers)
+        return to_grid(answer.last_hidden_state, self.side), layers
+
+    def _shape(self) -> tuple[int, int, int]:
+        """Grid, width and layers, found by running the architecture without any weight."""
+        from transformers import AutoModel
+
+        side = self.image_size
+        try:
+            with torch.device("meta"), torch.no_grad(), quiet_transformers():
+                model = AutoModel.from_config(self.config).eval()
+                answer = _run(model, torch.zeros(1, 3, side, side), hidden=True)
+                tokens_BHWD = to_grid(answer.last_hidden_state, self.side)
+        except (ValueError, TypeError, RuntimeError, AttributeError) as error:
+            raise TeacherError(
+                "The teacher {name} ({type}) cannot be shown pictures of {side} pixels: {error}",
+                name=self.checkpoint.name,
+                type=self.checkpoint.model_type,
+                side=side,
+                error=error,
+                fix="Set teacher.image_size to the size it was trained with, or choose another.",
+            ) from error
+        hidden = answer.hidden_states or ()
+        same = len(hidden) > 1 and all(x.shape == hidden[0].shape for x in hidden)
+        return tokens_BHWD.shape[1], tokens_BHWD.shape[3], len(hidden) - 1 if same else 0
+
+
+def _run(model: Any, pixels_BCHW: Tensor, hidden: bool) -> Any:
+    options: dict[str, Any] = {}
+    if "interpolate_pos_encoding" in inspect.signature(model.forward).parameters:
+        options["interpolate_pos_encoding"] = True
+    return model(pixels_BCHW, return_dict=True, output_hidden_states=hidden, **options)
+
+
+def to_grid(hidden: Tensor, side: int) -> Tensor:
+    """(B, prefix + g*g, D) or (B, D, g, g) to (B, g, g, D), float32.
+
+    The patches come last; what precedes them are class and register tokens. `side` is the picture's
+    side in patches; an encoder that merges patches on its way (Swin) ends with fewer.
+    """
+    if hidden.ndim == 4:
+        return hidden.permute(0, 2, 3, 1).float()
+    g = side if hidden.shape[1] >= side * side else isqrt(hidden.shape[1])
+    return hidden[:, -g * g :].unflatten(1, (g, g)).float()
+
+
+def vision_config(checkpoint: Checkpoint) -> Any:
+    """The image encoder's configuration; the vision part's of a two-tower model."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(
+            checkpoint.source,
+            trust_remote_code=False,
+            local_files_only=checkpoint.folder is not None,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise TeacherError(
+            "The teacher {name} is a {type}, which the installed transformers cannot read.",
+            name=checkpoint.name,
+            type=checkpoint.model_type,
+            fix="Check its config.json, or choose another teacher.",
+        ) from error
+    return getattr(config, "vision_config", config)
+
+
+def _load(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> Any:
+    from transformers import AutoModel
+
+    with quiet_transformers():
+        model, info = AutoModel.from_pretrained(
+            checkpoint.source,
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=checkpoint.folder is not None,
+            output_loading_info=True,
+        )
+    missing = sorted(k for k in info["missing_keys"] if not any(part in k for part in MAY_LACK))
+    if missing:
+        raise TeacherError(
+            "The teacher {name} lacks {count} weights that its config.json asks for: {example}, …",
+            name=checkpoint.name,
+            count=len(missing),
+            example=missing[0],
+            fix="Copy the checkpoint again, all of its files.",
+        )
+    return model.requires_grad_(False)
+
+
+def _unit(config: Any) -> int:
+    """What the picture's side is a multiple of."""
+    patch = getattr(config, "patch_size", 1)
+    return int(patch[0] if isinstance(patch, list | tuple) else patch)
+
+
+@register.teacher(
+    "hf_vision",
+    gives={"pooled", "tokens", "layers"},
+    licence="the checkpoint's own",
+    source="https://huggingface.co/models?pipeline_tag=image-feature-extraction",
+    models=["ViT", "DINOv2", "DINOv3", "SigLIP", "CLIP"],
+)
+def open_hf_vision(spec: TeacherSpec, device: torch.device) -> HfVisionTeacher:
+    """An image encoder that transformers loads, from a folder or a hub id."""
+    family_of(spec.model_copy(update={"family": "hf_vision"}))
+    return HfVisionTeacher(checkpoint_of(spec), spec, device)
