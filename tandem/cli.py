@@ -69,7 +69,7 @@ def predict(
 ) -> None:
     from tandem.commands.predict import predict as run
 
-    run(model, paths, "json" if as_json else "csv" if as_csv else "table")
+    raise typer.Exit(run(model, paths, "json" if as_json else "csv" if as_csv else "table"))
 
 
 @app.command(help=t("Show what a run has come to."))

@@ -8,26 +8,30 @@ from tandem.config.settings import load
 from tandem.spec.errors import UserInputError
 
 
-def find_run(name: str) -> Path:
-    """A run's folder: the path itself, or `<output root>/<name>`."""
+def find(name: str) -> Path:
+    """A run's folder, a model's, or an .onnx file: the path, or `<output root>/<name>`."""
     written = Path(name).expanduser()
     under_root = load().path("output_root") / name
-    for folder in (written, under_root):
-        if folder.is_dir():
-            return folder.absolute()
+    for place in (written, under_root):
+        if place.exists():
+            return place.absolute()
     raise UserInputError(
-        "There is no run {name}: neither the folder {written} nor {under_root} is there.",
+        "There is no run or model {name}: neither {written} nor {under_root} is there.",
         name=name,
         written=written.absolute(),
         under_root=under_root,
-        fix="Name a run's folder.",
+        fix="Name a run, its folder, or its final_model folder.",
     )
 
 
+def find_run(name: str) -> Path:
+    """The folder of a run, also from the final_model folder in it."""
+    folder = find(name)
+    return folder.parent if folder.name == "final_model" else folder
+
+
 def find_model(name: str) -> Path:
-    """A final_model folder: the path itself, or the one in a run's folder."""
-    folder = find_run(name)
-    inside = folder / "final_model"
-    if (folder / "model.safetensors").is_file() or not inside.is_dir():
-        return folder
-    return inside
+    """A final_model folder or an .onnx file, also from the run's folder."""
+    place = find(name)
+    inside = place / "final_model"
+    return inside if inside.is_dir() else place

@@ -14,6 +14,8 @@ from tandem.spec.errors import SpecError
 from tandem.spec.near import nearest
 
 FILE = "tandem.yaml"
+INTERNAL = frozenset({"TANDEM_OUTCOME_FILE"})
+"""Between Tandem's own processes; no setting."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def load(env: Mapping[str, str] | None = None, folder: Path | None = None) -> Se
 def _environment(env: Mapping[str, str], folder: Path) -> Source:
     found: dict[str, Value] = {}
     for variable, text in env.items():
-        if not variable.startswith("TANDEM_"):
+        if not variable.startswith("TANDEM_") or variable in INTERNAL:
             continue
         key = VARIABLES.get(variable)
         if key is None:

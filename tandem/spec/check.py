@@ -124,7 +124,7 @@ def _unknown(field: str) -> str:
     beside = [path for path in known if path.rpartition(".")[0] == above]
     named = [path for path in known if path.rpartition(".")[2] == name]
     named.sort(key=lambda path: path not in _OFTEN)
-    near = (named or [None])[0] or nearest(field, beside, 0.6) or nearest(field, known)
+    near = named[0] if named else nearest(field, beside, 0.6) or nearest(field, known)
     return t("{field} is not a known setting; did you mean {near}?", field=field, near=near)
 
 

@@ -111,13 +111,23 @@ def test_the_text_script_has_three_other_defaults_and_a_rank() -> None:
     assert spec("--lora_rank", "0", defaults=dict(TEXT_SCRIPT_DEFAULTS)).lora.rank == 0
 
 
+# The contract's recommended settings (shared/contract/examples.md).
+RESNET = (
+    "--student_model_type resnet --student_model_size resnet50 --task_type classification "
+    "--num_classes 10 --image_size 224 --batch_size 32 --learning_rate 1e-4 "
+    "--distillation_type hybrid --feature_loss_type cosine"
+)
+VIT = (
+    "--student_model_type vit --student_model_size vit-base --task_type classification "
+    "--num_classes 100 --image_size 224 --batch_size 64 --learning_rate 5e-5 "
+    "--distillation_type hybrid --align_feature True"
+)
+
+
 def test_the_five_recommended_settings() -> None:
-    common = "--image_size 224 --learning_rate 1e-4"
-    resnet = spec(*f"--student_model_type resnet --student_model_size resnet50 --task_type "
-                  f"classification --num_classes 10 {common} --batch_size 32 --distillation_type "
-                  "hybrid --feature_loss_type cosine".split())  # fmt: skip
+    resnet, vit = spec(*RESNET.split()), spec(*VIT.split())
     assert (resnet.student.type, resnet.student.size) == ("resnet", "resnet50")
-    vit = spec(*["--student_model_type", "vit", "--student_model_size", "vit-base", "--task_type", "classification", "--num_classes", "100", "--image_size", "224", "--batch_size", "64", "--learning_rate", "5e-5", "--distillation_type", "hybrid", "--align_feature", "True"])  # fmt: skip
+    assert resnet.loss.feature_loss == "cosine"
     assert (vit.student.size, vit.data.num_classes) == ("vit-base", 100)
     for words in (
         "--student_model_type yolov8 --student_model_size s --task_type detection",
