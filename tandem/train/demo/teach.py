@@ -21,6 +21,8 @@ from torch.nn import functional
 
 from tandem.train.demo import small_qwen
 from tandem.train.demo.digits import CLASSES, Digits
+from tandem.train.pretrained import packed_attention
+from tandem.train.pretrained.qwen_tower import run_tower
 from tandem.train.types import Silent, Watcher
 
 PIXELS = 56
@@ -65,16 +67,20 @@ def teach(
     return folder
 
 
-def pooled(model: Any, preprocess: Any, images_BCHW: Tensor) -> Tensor:
-    """(B, D): the tokens after the merger's norm, averaged; float images of 0 to 1 at PIXELS."""
-    seen = preprocess(list(images_BCHW), do_rescale=False, do_resize=False, return_tensors="pt")
-    visual = model.model.visual
-    tokens = visual(seen["pixel_values"], grid_thw=seen["image_grid_thw"]).last_hidden_state
-    normed: Tensor = visual.merger.ln_q(tokens)
-    return normed.view(len(images_BCHW), -1, normed.shape[-1]).mean(1)
+def pooled(model: Any, image_processor: Any, images_BCHW: Tensor) -> Tensor:
+    """(B, D): what a probe is given of float images of 0 to 1 at PIXELS."""
+    mean, std = (
+        torch.tensor(value).view(3, 1, 1)
+        for value in (image_processor.image_mean, image_processor.image_std)
+    )
+    seen = run_tower(model.model.visual, (images_BCHW - mean) / std)
+    return seen.tokens_BHWD.mean(dim=(1, 2))
 
 
-def _learn(model: Any, preprocess: Any, digits: Digits, lesson: Lesson, watcher: Watcher) -> None:
+def _learn(
+    model: Any, image_processor: Any, digits: Digits, lesson: Lesson, watcher: Watcher
+) -> None:
+    packed_attention.choose(model.model.visual, torch.device("cpu"), torch.float32)
     random = torch.Generator().manual_seed(lesson.seed)
     images_NCHW = torch.from_numpy(digits.images_NHW[~digits.is_val_N])[:, None] / 255
     labels_N = torch.from_numpy(digits.labels_N[~digits.is_val_N])
@@ -90,7 +96,7 @@ def _learn(model: Any, preprocess: Any, digits: Digits, lesson: Lesson, watcher:
     for step, rows in enumerate(_batches(len(labels_N), steps, lesson.batch_size, random)):
         seen = _vary(images_NCHW[rows], lesson, random).expand(-1, 3, -1, -1)
         loss = functional.cross_entropy(
-            head(pooled(model, preprocess, seen)),
+            head(pooled(model, image_processor, seen)),
             labels_N[rows],
             label_smoothing=lesson.label_smoothing,
         )
