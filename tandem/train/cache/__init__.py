@@ -1,0 +1,24 @@
+"""What the teacher said of every picture, kept on disk so that it need be asked only once."""
+
+from tandem.train.cache.maintenance import (
+    CacheFault,
+    CacheInfo,
+    collect_garbage,
+    list_caches,
+    verify_cache,
+)
+from tandem.train.cache.opening import open_source
+from tandem.train.cache.parts import Wants
+from tandem.train.cache.sources import CachedSource, OnlineSource
+
+__all__ = [
+    "CacheFault",
+    "CacheInfo",
+    "CachedSource",
+    "OnlineSource",
+    "Wants",
+    "collect_garbage",
+    "list_caches",
+    "open_source",
+    "verify_cache",
+]

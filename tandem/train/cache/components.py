@@ -1,0 +1,73 @@
+"""Which principal components a dense part uses: those its folder has, or freshly fitted ones."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tandem.spec.words import t
+from tandem.train.cache.asking import Asker
+from tandem.train.cache.fill import Memo, memo_key
+from tandem.train.cache.parts import Part
+from tandem.train.cache.reduce import fit, fit_rows, load_reduction
+from tandem.train.types import ImageTable, Signals, Watcher
+
+REDUCTION = "reduction.npy"
+ALIKE = 0.5
+"""Of the pictures that components were fitted on, so many must be in a table that uses them:
+a data set that grew keeps its cache, another data set has components of its own."""
+
+
+def found(part: Part, folder: Path, table: ImageTable) -> Part | None:
+    """The part with the components that its folder has; None where they must be fitted."""
+    if not part.dense:
+        return part
+    mine = {bytes(one) for one in table.hashes_N}
+    own = _key(table)
+    best: tuple[float, Part] | None = None
+    for file in sorted(folder.glob(f"{part.stem}-*/{REDUCTION}")):
+        key = file.parent.name.removeprefix(f"{part.stem}-")
+        reduction = load_reduction(file)
+        if reduction is None:
+            continue
+        alike = sum(bytes(one) in mine for one in reduction.hashes_F) / len(reduction.hashes_F)
+        alike += key == own
+        if alike >= ALIKE and (best is None or alike > best[0]):
+            best = alike, replace(part, reduction=reduction, reduction_key=key)
+    return best[1] if best else None
+
+
+def fitted(asker: Asker, parts: list[Part], memo: Memo, watcher: Watcher) -> list[Part]:
+    """The parts with components fitted on a sample of the table; its answers go to the memo."""
+    if not any(part.dense for part in parts):
+        return parts
+    rows = fit_rows(len(asker.table))
+    size = asker.batch_size
+    asks = [
+        (rows[at : at + size], np.zeros(len(rows[at : at + size]), np.int64))
+        for at in range(0, len(rows), size)
+    ]
+    answers: list[Signals] = []
+    for ask, signals in asker.stream(asks):
+        memo[memo_key(ask)] = signals
+        answers.append(signals)
+        watcher.progress(t("fitting components"), len(answers), len(asks))
+    return [_with_components(part, answers, asker) for part in parts]
+
+
+def _with_components(part: Part, answers: list[Signals], asker: Asker) -> Part:
+    if not part.dense:
+        return part
+    table = asker.table
+    hashes_F = table.hashes_N[fit_rows(len(table))]
+    reduction = fit([part.raw(one) for one in answers], part.dims, hashes_F)
+    return replace(part, reduction=reduction, reduction_key=_key(table)).to(asker.device)
+
+
+def _key(table: ImageTable) -> str:
+    """Of the pictures that components are fitted on."""
+    hashes_F = table.hashes_N[fit_rows(len(table))]
+    return hashlib.blake2b(hashes_F.tobytes(), digest_size=4).hexdigest()

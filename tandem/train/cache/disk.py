@@ -1,0 +1,96 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from tandem.spec.errors import DiskFullError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_MEGABYTES = 2**20
+
+
+class FileNote(BaseModel):
+    """How long a file is and its check sum."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    bytes: int
+    crc32: int
+
+
+@contextmanager
+def room(folder: Path) -> Iterator[None]:
+    """A full disk, or a quota, becomes DiskFullError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFullError(
+            "No room for the teacher's signals in {folder}.",
+            folder=folder,
+            fix="Free some space (tandem cache gc removes old caches), or put the cache on "
+            "another disk (cache.root). What is complete is kept: start again to go on.",
+        ) from error
+
+
+def check_room(folder: Path, wanted_bytes: int) -> None:
+    """DiskFullError before hours of work that cannot be kept."""
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    if wanted_bytes > free:
+        raise DiskFullError(
+            "The teacher's signals need {wanted:,} MB in {folder}, where {free:,} MB are free.",
+            wanted=wanted_bytes // _MEGABYTES + 1,
+            folder=folder,
+            free=free // _MEGABYTES,
+            fix="Free some space (tandem cache gc removes old caches), put the cache on another "
+            "disk (cache.root), or keep less: fewer views.count, cache.dims or cache.grid.",
+        )
+
+
+def write_array(path: Path, array: NDArray[Any]) -> FileNote:
+    """An .npy file, on the disk before it has its name."""
+    header = BytesIO()
+    array = np.ascontiguousarray(array)
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    body = memoryview(array.reshape(-1).view(np.uint8).data)
+    return write_bytes(path, [memoryview(header.getvalue()), body])
+
+
+def write_bytes(path: Path, pieces: list[memoryview]) -> FileNote:
+    """The same of any bytes."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as out:
+            for piece in pieces:
+                out.write(piece)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    check = 0
+    for piece in pieces:
+        check = zlib.crc32(piece, check)
+    return FileNote(bytes=sum(len(piece) for piece in pieces), crc32=check)
+
+
+def crc32_of(path: Path) -> int:
+    """Of a whole file, read in pieces."""
+    check = 0
+    with path.open("rb") as file:
+        while piece := file.read(2**22):
+            check = zlib.crc32(piece, check)
+    return check

@@ -1,0 +1,133 @@
+"""Which of the teacher's signals are kept, and in what form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tandem.spec.run import CacheSpec
+from tandem.train.cache.reduce import Reduction
+from tandem.train.cache.shards import Arrays
+from tandem.train.grids import pool_to
+from tandem.train.types import Signals
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What a run needs of its teacher; pooled features always."""
+
+    tokens: bool = False
+    layers: tuple[int, ...] = ()
+    logits_key: str | None = None
+    """Fingerprint of the question that the teacher's own logits answer."""
+    grid: int | None = None
+    """Rows and columns of the dense signals kept; never more than the teacher has."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One kind of signal in one form."""
+
+    kind: str
+    """pooled, tokens, layer or logits."""
+    stem: str
+    """The name of its folder, but for the reduction's key."""
+    dtype: str
+    place: int = 0
+    """Of a layer: which of those asked for."""
+    dims: int | None = None
+    """Of a dense part: the components kept."""
+    reduction: Reduction | None = None
+    reduction_key: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.stem}-{self.reduction_key}" if self.reduction_key else self.stem
+
+    @property
+    def dense(self) -> bool:
+        return self.kind in ("tokens", "layer")
+
+    def to(self, device: torch.device) -> Part:
+        """The same with its reduction on `device`."""
+        if self.reduction is None:
+            return self
+        return replace(self, reduction=self.reduction.to(device))
+
+    def raw(self, signals: Signals) -> Tensor:
+        """Its tensor among what the teacher said."""
+        if self.kind == "layer":
+            return signals.layers_BHWD[self.place]
+        found = {
+            "pooled": signals.pooled_BD,
+            "tokens": signals.tokens_BHWD,
+            "logits": signals.logits_BK,
+        }[self.kind]
+        assert found is not None, f"the teacher gave no {self.kind}"
+        return found
+
+    def reduced(self, signals: Signals) -> Tensor:
+        """float32, as small as it is kept, before it is rounded."""
+        raw = self.raw(signals)
+        return raw.float() if self.reduction is None else self.reduction.apply(raw)
+
+    def encoded(self, signals: Signals) -> Arrays:
+        """The arrays that are written."""
+        return encode(self.reduced(signals), self.dtype)
+
+
+def wanted_parts(wants: Wants, spec: CacheSpec, grid: int) -> list[Part]:
+    """Without their reductions, which are found or fitted later."""
+    parts = [Part("pooled", "pooled", "float32")]
+    form = f"g{grid}-d{spec.dims or 'all'}-{spec.dtype}"
+    if wants.tokens:
+        parts.append(Part("tokens", f"tokens-{form}", spec.dtype, dims=spec.dims))
+    for place, layer in enumerate(wants.layers):
+        parts.append(Part("layer", f"layer{layer}-{form}", spec.dtype, place, spec.dims))
+    if wants.logits_key is not None:
+        parts.append(Part("logits", f"logits-{wants.logits_key[:16]}", "float32"))
+    return parts
+
+
+def coarse(signals: Signals, wants: Wants, grid: int) -> Signals:
+    """What is wanted of them, dense signals on the grid that is kept, float32."""
+    tokens_BHWD = None
+    if wants.tokens:
+        assert signals.tokens_BHWD is not None
+        tokens_BHWD = pool_to(signals.tokens_BHWD.float(), grid, grid)
+    layers = tuple(pool_to(one.float(), grid, grid) for one in signals.layers_BHWD)
+    assert signals.pooled_BD is not None
+    return Signals(
+        pooled_BD=signals.pooled_BD.float(),
+        tokens_BHWD=tokens_BHWD,
+        logits_BK=signals.logits_BK if wants.logits_key is not None else None,
+        layers_BHWD=layers if wants.layers else (),
+    )
+
+
+def encode(x: Tensor, dtype: str) -> Arrays:
+    """int8 has one scale a vector, so that its largest value is 127."""
+    x = x.float()
+    if dtype == "int8":
+        scale = x.abs().amax(-1, keepdim=True).clamp(min=1e-12) / 127
+        data = (x / scale).round().to(torch.int8)
+        return {"data": data.cpu().numpy(), "scale": scale.cpu().numpy()}
+    if dtype == "float16":
+        x = x.clamp(-65504, 65504).half()
+    return {"data": x.cpu().numpy()}
+
+
+def decode(arrays: Arrays, device: torch.device) -> Tensor:
+    """float32 on the device; the small form is what travels there."""
+    data = _tensor(arrays["data"], device)
+    if "scale" in arrays:
+        return data.float() * _tensor(arrays["scale"], device)
+    return data.float()
+
+
+def _tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:
+    return torch.from_numpy(array).to(device, non_blocking=True)

@@ -1,0 +1,122 @@
+"""Dense tokens made small enough to read in every step: principal components of a sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tandem.spec.errors import CacheError
+from tandem.train.cache.disk import room, write_array
+
+FIT_IMAGES = 512
+"""Pictures whose tokens the components are fitted on, spread evenly over the table."""
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """z = ((x - mean) basis) / scale, so that z has the mean square 1 over the fitted tokens."""
+
+    mean_D: Tensor
+    basis_DR: Tensor | None
+    """Columns are the components, the largest first. None: all dimensions are kept."""
+    scale: float
+    hashes_F: NDArray[np.uint8]
+    """(F, 16): the pictures it was fitted on."""
+
+    @property
+    def width(self) -> int:
+        """R."""
+        return int(self.mean_D.shape[0] if self.basis_DR is None else self.basis_DR.shape[1])
+
+    def to(self, device: torch.device) -> Reduction:
+        """The same on `device`."""
+        basis_DR = None if self.basis_DR is None else self.basis_DR.to(device)
+        return Reduction(self.mean_D.to(device), basis_DR, self.scale, self.hashes_F)
+
+    def apply(self, tokens_BHWD: Tensor) -> Tensor:
+        """(B, H, W, R) float32."""
+        centred_BHWD = tokens_BHWD.float() - self.mean_D
+        if self.basis_DR is not None:
+            centred_BHWD = centred_BHWD @ self.basis_DR
+        return centred_BHWD / self.scale
+
+    def reproject(self, weight_KD: Tensor) -> tuple[Tensor, Tensor]:
+        """A linear head on full tokens as one on reduced tokens: weight (K, R), offset (K,)."""
+        weight_KD = weight_KD.to(self.mean_D)
+        basis_KR = weight_KD if self.basis_DR is None else weight_KD @ self.basis_DR
+        return basis_KR * self.scale, weight_KD @ self.mean_D
+
+    def save(self, file: Path) -> None:
+        """One array: hashes as a row of bytes would not fit floats, so they lie beside it."""
+        basis = (
+            torch.empty(0, len(self.mean_D)) if self.basis_DR is None else self.basis_DR.T
+        ).cpu()
+        stacked = torch.cat([self.mean_D[None].cpu(), basis]).numpy().astype(np.float32)
+        with room(file.parent):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_array(file.with_suffix(".hashes.npy"), self.hashes_F)
+            write_array(file.with_suffix(".scale.npy"), np.array([self.scale], np.float64))
+            write_array(file, stacked)
+
+
+def load_reduction(file: Path) -> Reduction | None:
+    """What `save` wrote; None where it is not there. CacheError for anything else."""
+    if not file.exists():
+        return None
+    try:
+        stacked = np.load(file, allow_pickle=False)
+        hashes_F = np.load(file.with_suffix(".hashes.npy"), allow_pickle=False)
+        scale = float(np.load(file.with_suffix(".scale.npy"), allow_pickle=False)[0])
+    except (OSError, ValueError, EOFError, IndexError) as error:
+        raise _broken(file) from error
+    whole = stacked.ndim == 2 and stacked.dtype == np.float32 and len(stacked) >= 1
+    if not whole or hashes_F.ndim != 2 or hashes_F.shape[1] != 16 or not scale > 0:
+        raise _broken(file)
+    basis_DR = torch.from_numpy(stacked[1:]).T.contiguous() if len(stacked) > 1 else None
+    return Reduction(torch.from_numpy(stacked[0]), basis_DR, scale, hashes_F)
+
+
+def _broken(file: Path) -> CacheError:
+    return CacheError(
+        "The cache's components in {file} are damaged.",
+        file=file,
+        fix="Delete the folder {folder}; it will be filled anew.",
+        folder=file.parent,
+    )
+
+
+def fit_rows(count: int) -> NDArray[np.int64]:
+    """Which rows of a table the components are fitted on."""
+    return np.unique(np.linspace(0, count - 1, min(count, FIT_IMAGES)).round().astype(np.int64))
+
+
+def fit(parts: list[Tensor], dims: int | None, hashes_F: NDArray[np.uint8]) -> Reduction:
+    """Of tokens (B, H, W, D) in batches. The sign of each component is made definite."""
+    width = parts[0].shape[-1]
+    total_D = torch.zeros(width, dtype=torch.float64)
+    square_DD = torch.zeros(width, width, dtype=torch.float64)
+    count = 0
+    for tokens in parts:
+        flat_ND = tokens.reshape(-1, width).double().cpu()
+        total_D += flat_ND.sum(0)
+        square_DD += flat_ND.T @ flat_ND
+        count += len(flat_ND)
+    mean_D = total_D / count
+    covariance_DD = square_DD / count - mean_D[:, None] * mean_D[None]
+    basis_DR = None
+    kept = width if dims is None else min(dims, width)
+    variance = float(covariance_DD.trace()) / width
+    if kept < width:
+        values_D, vectors_DD = torch.linalg.eigh(covariance_DD)
+        basis_DR = vectors_DD.flip(1)[:, :kept]
+        strongest_R = basis_DR.abs().argmax(0)
+        signs_R = torch.sign(basis_DR[strongest_R, torch.arange(kept)])
+        basis_DR = (basis_DR * signs_R).float().contiguous()
+        variance = float(values_D.flip(0)[:kept].clamp(min=0).mean())
+    scale = max(variance, 1e-12) ** 0.5
+    return Reduction(mean_D.float(), basis_DR, scale, hashes_F)

@@ -1,0 +1,201 @@
+"""Where a step gets the teacher's signals: from disk, or from the teacher itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tandem.train.cache.asking import Asker
+from tandem.train.cache.parts import Part, decode, encode
+from tandem.train.cache.reduce import Reduction
+from tandem.train.cache.shards import Arrays, Shard, keys_of, read_shards
+from tandem.train.types import ImageTable, Signals
+
+Rows = NDArray[np.int64]
+IN_MEMORY_BYTES = 128 * 2**20
+"""A part no larger than this is read once; a larger one stays on the disk, mapped."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where each picture's views are in a part: shard and row in it, -1 where they are not."""
+
+    shard_NV: NDArray[np.int32]
+    row_NV: NDArray[np.int32]
+
+    @property
+    def missing_NV(self) -> NDArray[np.bool_]:
+        return self.shard_NV < 0
+
+
+def places(shards: list[Shard], table: ImageTable, views: int) -> Places:
+    """Of every row of the table in its first `views` views."""
+    shape = (len(table), views)
+    found = Places(np.full(shape, -1, np.int32), np.full(shape, -1, np.int32))
+    if not shards:
+        return found
+    keys = [shard.keys() for shard in shards]
+    lengths = [len(one) for one in keys]
+    all_keys = np.concatenate(keys)
+    shard_of = np.repeat(np.arange(len(shards), dtype=np.int32), lengths)
+    row_of = np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])
+    order = np.argsort(all_keys, kind="stable")
+    ordered = all_keys[order]
+    for view in range(views):
+        wanted = keys_of(table.hashes_N, view)
+        at = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+        there = ordered[at] == wanted
+        found.shard_NV[there, view] = shard_of[order[at[there]]]
+        found.row_NV[there, view] = row_of[order[at[there]]]
+    return found
+
+
+class Shelf:
+    """One part, open for reading."""
+
+    def __init__(self, folder: Path, part: Part, table: ImageTable, views: int) -> None:
+        self.part = part
+        self.shards, self.faults = read_shards(folder)
+        self.places = places(self.shards, table, views)
+        self._arrays: list[dict[str, NDArray[Any]]] | None = None
+
+    def read(self, index_B: Rows, view_B: Rows, device: torch.device) -> Tensor:
+        """float32 on the device."""
+        return decode(self.arrays(index_B, view_B), device)
+
+    def arrays(self, index_B: Rows, view_B: Rows) -> Arrays:
+        """The same as it is kept. Each shard is read in one go, in the order of its rows."""
+        opened = self._open()
+        shard_B = self.places.shard_NV[index_B, view_B]
+        row_B = self.places.row_NV[index_B, view_B]
+        if len(opened) == 1:
+            return {name: array[row_B] for name, array in opened[0].items()}
+        order = np.lexsort((row_B, shard_B))
+        bounds = np.flatnonzero(np.diff(shard_B[order])) + 1
+        out: Arrays = {
+            name: np.empty((len(index_B), *array.shape[1:]), array.dtype)
+            for name, array in opened[0].items()
+        }
+        for group in np.split(order, bounds):
+            rows = row_B[group]
+            for name, array in opened[shard_B[group[0]]].items():
+                out[name][group] = array[rows]
+        return out
+
+    def _open(self) -> list[dict[str, NDArray[Any]]]:
+        """Mapped files, or all in one piece in memory where it is small."""
+        if self._arrays is None:
+            small = sum(shard.bytes for shard in self.shards) <= IN_MEMORY_BYTES
+            names = sorted(self.shards[0].note.files.keys() - {"keys"})
+            arrays = [
+                {name: shard.read(name, mapped=not small) for name in names}
+                for shard in self.shards
+            ]
+            if small and len(arrays) > 1:
+                starts = np.cumsum([0, *(shard.note.rows for shard in self.shards[:-1])])
+                there = self.places.shard_NV >= 0
+                self.places.row_NV[there] += starts[self.places.shard_NV[there]].astype(np.int32)
+                self.places.shard_NV[there] = 0
+                arrays = [{n: np.concatenate([one[n] for one in arrays]) for n in names}]
+            self._arrays = arrays
+        return self._arrays
+
+
+class CachedSource:
+    """Reads what the teacher said from disk."""
+
+    def __init__(
+        self,
+        shelves: list[Shelf],
+        grid: int,
+        device: torch.device,
+        teacher_forwards: int,
+        verified: int,
+    ) -> None:
+        self.shelves, self.device = shelves, device
+        self.tokens_grid = grid
+        self.teacher_forwards = teacher_forwards
+        """Images that went through the teacher for this call, those verified among them."""
+        self.verified = verified
+        parts = [shelf.part for shelf in shelves]
+        self.reduction, self.layer_reductions = reductions(parts)
+        self.tokens_width = self.reduction.width if self.reduction else None
+        self.layer_widths = tuple(one.width for one in self.layer_reductions)
+
+    def signals(self, index_B: Rows, view_B: Rows) -> Signals:
+        """Of these rows in these views; float32 on the device."""
+        found = [(shelf.part, shelf.read(index_B, view_B, self.device)) for shelf in self.shelves]
+        return as_signals(found)
+
+    def pooled_ND(self, view: int = 0) -> NDArray[np.float32]:
+        """(N, D): pooled features of every row in one view."""
+        rows = self.shelves[0].places.shard_NV.shape[0]
+        index_N = np.arange(rows)
+        data: NDArray[np.float32] = self.shelves[0].arrays(index_N, np.full(rows, view))["data"]
+        return data
+
+
+class OnlineSource:
+    """Asks the teacher in every step, on the same views, and keeps as little of what it says."""
+
+    def __init__(self, asker: Asker, parts: list[Part]) -> None:
+        self.asker, self.parts = asker, parts
+        self.tokens_grid = asker.grid
+        self.verified = 0
+        self.reduction, self.layer_reductions = reductions(parts)
+        self.tokens_width = self.reduction.width if self.reduction else None
+        self.layer_widths = tuple(one.width for one in self.layer_reductions)
+
+    @property
+    def teacher_forwards(self) -> int:
+        """Images that went through the teacher so far."""
+        return self.asker.forwards
+
+    def signals(self, index_B: Rows, view_B: Rows) -> Signals:
+        """Rounded as the cache would round them, so that the two agree."""
+        said = self.asker.ask(index_B, view_B)
+        found = []
+        for part in self.parts:
+            x = part.reduced(said)
+            if part.dtype != "float32":
+                x = decode(encode(x, part.dtype), self.asker.device)
+            found.append((part, x))
+        return as_signals(found)
+
+    def pooled_ND(self, view: int = 0) -> NDArray[np.float32]:
+        """(N, D): pooled features of every row in one view; asks the teacher for all of them."""
+        rows = len(self.asker.table)
+        size = self.asker.batch_size
+        asks = [
+            (np.arange(at, min(at + size, rows)), np.full(min(size, rows - at), view))
+            for at in range(0, rows, size)
+        ]
+        parts = []
+        for _, said in self.asker.stream(asks):
+            assert said.pooled_BD is not None
+            parts.append(said.pooled_BD.cpu().numpy())
+        return np.concatenate(parts)
+
+
+def reductions(parts: list[Part]) -> tuple[Reduction | None, tuple[Reduction, ...]]:
+    """Of the tokens, and of each layer."""
+    tokens = [part.reduction for part in parts if part.kind == "tokens"]
+    layers = [part.reduction for part in parts if part.kind == "layer"]
+    return (tokens[0] if tokens else None), tuple(one for one in layers if one is not None)
+
+
+def as_signals(found: list[tuple[Part, Tensor]]) -> Signals:
+    """The parts under the names that losses know."""
+    by_kind = {part.kind: x for part, x in found if part.kind != "layer"}
+    return Signals(
+        pooled_BD=by_kind["pooled"],
+        tokens_BHWD=by_kind.get("tokens"),
+        logits_BK=by_kind.get("logits"),
+        layers_BHWD=tuple(x for part, x in found if part.kind == "layer"),
+    )
