@@ -1,6 +1,7 @@
 """Checkpoints that are whole or not there.
 
-A checkpoint is a folder: `model.safetensors`, `state.pt` (optimizer, scheduler, random states;
+A checkpoint is a folder: `model.safetensors` (the last weights), `best.safetensors` (the best so
+far), `state.pt` (optimizer, scheduler, random states;
 tensors and plain values only), `position.json`, and last `manifest.json` with every file's size
 and digest. It is written under a hidden name and renamed, so half a checkpoint is never seen.
 """
@@ -52,6 +53,8 @@ class Saved:
     """What a checkpoint holds."""
 
     model: dict[str, Tensor]
+    best: dict[str, Tensor]
+    """The student's weights at the best epoch; empty before the first evaluation."""
     state: dict[str, Any]
     position: Position
 
@@ -66,8 +69,9 @@ def save(folder: Path, saved: Saved) -> Path:
     """Write `saved` as `folder`; DiskFullError, and nothing new seen, when there is no room."""
 
     def write(into: Path) -> None:
-        tensors = {key: value.contiguous() for key, value in saved.model.items()}
-        save_file(tensors, into / "model.safetensors")
+        for file, weights in (("model", saved.model), ("best", saved.best)):
+            tensors = {key: value.contiguous() for key, value in weights.items()}
+            save_file(tensors, into / f"{file}.safetensors")
         torch.save(saved.state, into / "state.pt")
         (into / "position.json").write_text(json.dumps(asdict(saved.position)))
 
@@ -110,7 +114,8 @@ def load(folder: Path, map_location: str = "cpu") -> Saved:
     """Read a checkpoint that `is_whole`. No pickled code is run (`weights_only`)."""
     state = torch.load(folder / "state.pt", map_location=map_location, weights_only=True)
     position = Position(**json.loads((folder / "position.json").read_text()))
-    return Saved(load_file(folder / "model.safetensors"), state, position)
+    model, best = (load_file(folder / f"{file}.safetensors") for file in ("model", "best"))
+    return Saved(model, best, state, position)
 
 
 def is_whole(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from tandem.spec.errors import OutputFolderError
 from tandem.spec.run import RunSpec
 from tandem.train.checkpoint import latest
+from tandem.train.sinks import journal
 
 SPEC = "spec.json"
 # Changing these changes nothing of what is learnt, so a resume may.
@@ -53,15 +54,19 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an attempt without progress has left."""
-        for name in ("events.jsonl", "http.cursor", "log.txt", SPEC):
+        for name in (journal.NAME, "http.cursor", "log.txt", SPEC):
             (self.path / name).unlink(missing_ok=True)
         for name in ("tensorboard", "checkpoints", "teacher", "baseline"):
             shutil.rmtree(self.path / name, ignore_errors=True)
 
     @property
     def finished(self) -> bool:
-        """The report is the last thing a run writes."""
-        return self.report.is_file() and self.final_model.is_dir()
+        """Model and report are there, and `finished` has been said to whoever listens."""
+        return self.report.is_file() and self.final_model.is_dir() and self._has_said("finished")
+
+    def _has_said(self, kind: str) -> bool:
+        file = self.path / journal.NAME
+        return file.is_file() and any(line["type"] == kind for _, line in journal.whole_lines(file))
 
 
 class Claim:

@@ -77,7 +77,9 @@ def learn(
     """Train to the end (or from where an earlier attempt was), and load the best weights."""
     spec, place = bench.spec, bench.place
     _check_batch(spec, place, student)
-    layers = student_layers(spec, student) if "layers" in needs(terms) else ()
+    layers: tuple[int, ...] = ()
+    if lesson is not None and "layers" in needs(terms):
+        layers = student_layers(spec, student, lesson)
     learner = Learner(student, _projector(spec, student, terms, lesson, layers), layers)
     learner = learner.to(place.device)
     synchronise(learner, place.processes)

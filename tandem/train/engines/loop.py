@@ -161,7 +161,7 @@ class Loop:
 
     def _say_metric(self, result: StepResult) -> None:
         values = {"loss": result.loss} | {f"loss/{k}": v for k, v in result.terms.items()}
-        values["learning_rate"] = self.trained.scheduler.get_last_lr()[0]
+        values["learning_rate"] = float(self.trained.scheduler.get_last_lr()[0])
         if self.spec.optim.max_grad_norm:
             values["grad_norm"] = result.grad_norm
         self.voice.say(
@@ -208,7 +208,7 @@ class Loop:
             train_accuracy=sums["correct"] / labelled,
             val_loss=loss,
             val_accuracy=accuracy,
-            learning_rate=self.trained.scheduler.get_last_lr()[0],
+            learning_rate=float(self.trained.scheduler.get_last_lr()[0]),
             seconds=seconds,
             images_per_second=rows / seconds,
             gpu_usage_percent=gpu_usage_percent(self.place.device),

@@ -20,7 +20,6 @@ from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.knowledge.label_scoring import LabelScoring
 from tandem.train.knowledge.own import OwnLogits
 from tandem.train.knowledge.probe import Probe
-from tandem.train.lora import adapt
 from tandem.train.registry import find
 from tandem.train.run_folder import RunFolder
 from tandem.train.teachers.family import family_of
@@ -37,6 +36,7 @@ from tandem.train.views import Views
 
 Rows = NDArray[np.int64]
 VAL_CHUNK = 512
+MOST_LAYERS = 4  # pairs of layers compared unless more are named
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ def prepare(room: Classroom, student: Student, terms: list[Term]) -> Lesson:
     teacher = _open(room, kind)
     _check_gives(teacher, terms, kind)
     wants = _wants(room, student, terms, teacher)
+    teacher.layers = wants.layers
     train = _source(room, teacher, wants, val=False)
     val = _source(room, teacher, Wants(logits_key=wants.logits_key), val=True)
     knowledge, fold_N = _knowledge(room, kind, train)
@@ -133,8 +134,11 @@ def knowledge_kind(spec: RunSpec, splits: Splits) -> str:
 
 def _open(room: Classroom, kind: str) -> Teacher:
     teacher_spec, device = room.teacher_spec, room.place.device
+    teacher: Teacher
     if room.spec.lora.rank > 0:
-        return adapt(
+        from tandem.train.lora import adapt  # PEFT takes seconds to import
+
+        teacher = adapt(
             room.spec,
             device,
             room.splits.train,
@@ -142,7 +146,8 @@ def _open(room: Classroom, kind: str) -> Teacher:
             room.folder.path / "teacher",
             room.watcher,
         )
-    teacher: Teacher = find("teachers", family_of(teacher_spec)).make(teacher_spec, device)
+        return teacher
+    teacher = find("teachers", family_of(teacher_spec)).make(teacher_spec, device)
     if kind == "label_scoring":
         teacher = LabelScoring(teacher, teacher_spec, room.splits.train.classes)
     return teacher
@@ -168,7 +173,8 @@ def _wants(room: Classroom, student: Student, terms: list[Term], teacher: Any) -
     asked = needs(terms)
     layers = tuple(room.teacher_spec.layers)
     if "layers" in asked and not layers:
-        layers = spread(teacher.layer_count, len(student_layers(room.spec, student)))
+        most = len(room.spec.loss.intermediate_layers) or len(student.layer_widths)
+        layers = spread(teacher.layer_count, min(MOST_LAYERS, most, teacher.layer_count))
     return Wants(
         tokens="tokens" in asked,
         layers=layers if "layers" in asked else (),
@@ -177,11 +183,11 @@ def _wants(room: Classroom, student: Student, terms: list[Term], teacher: Any) -
     )
 
 
-def student_layers(spec: RunSpec, student: Student) -> tuple[int, ...]:
-    """The student's layers that the intermediate loss compares."""
+def student_layers(spec: RunSpec, student: Student, lesson: Lesson) -> tuple[int, ...]:
+    """The student's layers that the intermediate loss compares with the teacher's."""
     if spec.loss.intermediate_layers:
         return tuple(spec.loss.intermediate_layers)
-    return spread(len(student.layer_widths), min(4, len(student.layer_widths)))
+    return spread(len(student.layer_widths), len(lesson.layer_widths))
 
 
 def spread(layers: int, count: int) -> tuple[int, ...]:
