@@ -68,19 +68,21 @@ def quantise(module: nn.Module, precision: str, dtype: torch.dtype) -> None:
     """Replace the linear layers of the blocks, in place; they shrink on the next `.to(device)`."""
     if precision not in QUANTISED:
         return
-    _hush()
+    hush()
     make = _make_int8 if precision == "int8" else _make_int4
     for name, child in list(module.named_modules()):
         if isinstance(child, nn.Linear) and BLOCK.search(f".{name}"):
             parent = module.get_submodule(name.rpartition(".")[0])
             setattr(parent, name.rpartition(".")[2], make(child, dtype))
+    # What PEFT asks a model for before it adapts such layers.
+    setattr(module, f"is_loaded_in_{8 if precision == 'int8' else 4}bit", True)
 
 
 def quantisation_config(precision: str, dtype: torch.dtype) -> Any:
     """What transformers' `from_pretrained` is given; None for a float precision."""
     if precision not in QUANTISED:
         return None
-    _hush()
+    hush()
     from transformers import BitsAndBytesConfig
 
     if precision == "int8":
@@ -94,8 +96,8 @@ def quantisation_config(precision: str, dtype: torch.dtype) -> Any:
     )
 
 
-def _hush() -> None:
-    """Its remarks on casts in every call, and on kernels it could fetch, are for its developers."""
+def hush() -> None:
+    """bitsandbytes' remarks on casts in every call and on kernels it could fetch."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
@@ -119,7 +121,7 @@ def _check_quantiser(asked: str, device: torch.device) -> None:
 def _make_int4(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:
     from bitsandbytes.nn import modules as bnb
 
-    made = bnb.Linear4bit(
+    made = bnb.Linear4bit(  # type: ignore[no-untyped-call]
         linear.in_features,
         linear.out_features,
         linear.bias is not None,

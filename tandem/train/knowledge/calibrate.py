@@ -21,5 +21,7 @@ def fit_temperature(logits_NK: NDArray[np.float32], labels_N: NDArray[np.int64])
     def nats(log_t: float) -> float:
         return float(-log_softmax(logits / np.exp(log_t), axis=1)[rows, labels_N].mean())
 
-    found = minimize_scalar(nats, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
+    found = minimize_scalar(  # type: ignore[no-untyped-call]
+        nats, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded"
+    )
     return float(np.exp(found.x))

@@ -40,7 +40,16 @@ class LabelScoring:
     The vision tower runs once a picture, whatever the number of orders.
     """
 
-    def __init__(self, teacher: Any, spec: TeacherSpec, classes: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        teacher: Any,
+        spec: TeacherSpec,
+        classes: tuple[str, ...],
+        *,
+        content_free: bool = True,
+        temperature: float = 1.0,
+    ) -> None:
+        """`content_free`: take off what is said of a grey picture; not for an adapted teacher."""
         if not hasattr(teacher, "load_language"):
             raise TeacherError(
                 "Label scoring asks a language model, and the teacher {name} has none.",
@@ -49,6 +58,7 @@ class LabelScoring:
                 fix="Label some pictures and use teacher.knowledge probe, or choose one of these.",
             )
         self.teacher = teacher
+        self.content_free, self.temperature = content_free, temperature
         self.wording = Wording(spec.prompt, classes, spec.label_orders)
         self.gives: frozenset[str] = frozenset(teacher.gives) | {"logits"}
         self.image_size: int = teacher.image_size
@@ -56,7 +66,7 @@ class LabelScoring:
         self.width: int = teacher.width
         self.layer_count: int = teacher.layer_count
         self.parameters: int = count_parameters(teacher.checkpoint, lambda name: name)
-        self._asked: list[_Asked] | None = None
+        self._asked: list[Asked] | None = None
         self._prior_OK: Tensor | None = None
         self._language_fingerprint: str | None = None
 
@@ -76,8 +86,9 @@ class LabelScoring:
             self._language_fingerprint = fingerprint(
                 self.teacher.checkpoint, _language_name, {"text": self._text_files()}
             )
-        question = [VERSION, self.wording.prompt, self.wording.classes, self.wording.orders]
-        whole = json.dumps([self._language_fingerprint, question])
+        asked = [self.wording.prompt, self.wording.classes, self.wording.orders]
+        read = [self.content_free, self.temperature, self.teacher.fingerprint]
+        whole = json.dumps([VERSION, self._language_fingerprint, asked, read])
         return blake2b(whole.encode(), digest_size=32).hexdigest()
 
     @property
@@ -92,10 +103,11 @@ class LabelScoring:
         with torch.no_grad():
             seen = self.teacher.look(self.teacher.prepare(images_BCHW))
             scores_OBK = self._scores(seen)
-            if self._prior_OK is None:
-                self._prior_OK = self._prior()
-            logits_BK = (scores_OBK - self._prior_OK[:, None]).mean(0)
-        return replace(self.teacher.signals_of(seen), logits_BK=logits_BK)
+            if self.content_free:
+                scores_OBK = scores_OBK - self._prior()[:, None]
+            logits_BK = scores_OBK.mean(0) / self.temperature
+        told: Signals = self.teacher.signals_of(seen)
+        return replace(told, logits_BK=logits_BK)
 
     def load(self) -> None:
         """Bring the whole model and its tokenizer into memory, unless they are there."""
@@ -117,9 +129,11 @@ class LabelScoring:
         return torch.stack([asked.scores(model, seen) for asked in self._asked])
 
     def _prior(self) -> Tensor:
-        side = self.image_size
-        grey = torch.full((1, 3, side, side), GREY)
-        return self._scores(self.teacher.look(self.teacher.prepare(grey)))[:, 0]
+        """(orders, K) of the grey picture, asked once."""
+        if self._prior_OK is None:
+            grey = torch.full((1, 3, self.image_size, self.image_size), GREY)
+            self._prior_OK = self._scores(self.teacher.look(self.teacher.prepare(grey)))[:, 0]
+        return self._prior_OK
 
     def _text_files(self) -> list[str]:
         """The files that decide how the question is written in tokens."""
@@ -127,7 +141,7 @@ class LabelScoring:
         return [blake2b(path.read_bytes()).hexdigest() for path in found if path is not None]
 
 
-class _Asked:
+class Asked:
     """The question in one order of the classes."""
 
     def __init__(self, question: Question, tokens_K: list[int]) -> None:
@@ -140,7 +154,7 @@ class _Asked:
         return logits_BV[:, tokens].log_softmax(-1)
 
 
-class _AskedByName(_Asked):
+class AskedByName(Asked):
     """Where there are more classes than codes: the likelihood of each class's whole name."""
 
     def __init__(self, answers: list[tuple[Question, int]]) -> None:
@@ -157,10 +171,10 @@ class _AskedByName(_Asked):
         return torch.stack(columns, dim=1).log_softmax(-1)
 
 
-def write_questions(processor: Any, wording: Wording, image_size: int) -> list[_Asked]:
+def write_questions(processor: Any, wording: Wording, image_size: int) -> list[Asked]:
     """The question as tokens, once for each order of the classes."""
     codes = single_token_codes(processor.tokenizer, len(wording.classes))
-    made: list[_Asked] = []
+    made: list[Asked] = []
     for order in wording.permutations():
         if codes is None:
             made.append(_by_name(processor, wording, wording.text(order, None), image_size))
@@ -168,15 +182,15 @@ def write_questions(processor: Any, wording: Wording, image_size: int) -> list[_
         question = ask(processor, wording.text(order, list(codes)), image_size)
         place = {cls: place for place, cls in enumerate(order)}
         tokens = list(codes.values())
-        made.append(_Asked(question, [tokens[place[k]] for k in range(len(order))]))
+        made.append(Asked(question, [tokens[place[k]] for k in range(len(order))]))
     return made
 
 
-def _by_name(processor: Any, wording: Wording, text: str, image_size: int) -> _Asked:
+def _by_name(processor: Any, wording: Wording, text: str, image_size: int) -> Asked:
     end = processor.tokenizer.eos_token
     open_ended = ask(processor, text, image_size).input_ids.shape[1]
     answers = [ask(processor, text, image_size, name + end) for name in wording.classes]
-    return _AskedByName([(full, full.input_ids.shape[1] - open_ended) for full in answers])
+    return AskedByName([(full, full.input_ids.shape[1] - open_ended) for full in answers])
 
 
 def _language_name(name: str) -> str | None:

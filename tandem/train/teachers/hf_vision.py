@@ -89,7 +89,8 @@ class HfVisionTeacher(FrozenTeacher):
             ) from error
         hidden = answer.hidden_states or ()
         same = len(hidden) > 1 and all(x.shape == hidden[0].shape for x in hidden)
-        return tokens_BHWD.shape[1], tokens_BHWD.shape[3], len(hidden) - 1 if same else 0
+        _, grid, _, width = tokens_BHWD.shape
+        return grid, width, len(hidden) - 1 if same else 0
 
 
 def _run(model: Any, pixels_BCHW: Tensor, hidden: bool) -> Any:
@@ -99,16 +100,17 @@ def _run(model: Any, pixels_BCHW: Tensor, hidden: bool) -> Any:
     return model(pixels_BCHW, return_dict=True, output_hidden_states=hidden, **options)
 
 
-def to_grid(hidden: Tensor, side: int) -> Tensor:
+def to_grid(hidden: Any, side: int) -> Tensor:
     """(B, prefix + g*g, D) or (B, D, g, g) to (B, g, g, D), float32.
 
     The patches come last; what precedes them are class and register tokens. `side` is the picture's
     side in patches; an encoder that merges patches on its way (Swin) ends with fewer.
     """
     if hidden.ndim == 4:
-        return hidden.permute(0, 2, 3, 1).float()
+        return hidden.permute(0, 2, 3, 1).float()  # type: ignore[no-any-return]
     g = side if hidden.shape[1] >= side * side else isqrt(hidden.shape[1])
-    return hidden[:, -g * g :].unflatten(1, (g, g)).float()
+    patches: Tensor = hidden[:, -g * g :].float()
+    return patches.reshape(len(patches), g, g, -1)
 
 
 def vision_config(checkpoint: Checkpoint) -> Any:

@@ -1,0 +1,122 @@
+"""Low-rank adapters (Hu et al. 2021) on a loaded model: where they go, and how they are kept."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from tandem.spec.errors import TeacherError
+from tandem.spec.run import LoraSpec
+from tandem.train.quantize import hush
+
+BLOCK = re.compile(r"\.(?:blocks|layers?)\.(\d+)\.")
+ALL_LINEAR = "all-linear"
+FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def choose_targets(
+    model: nn.Module, lora: LoraSpec, defaults: Sequence[Sequence[str]]
+) -> list[str]:
+    """Full names of the linear layers to adapt.
+
+    `lora.target_modules` are last names such as `q_proj`, ends of full names such as
+    `attn.proj`, or `all-linear`; when empty, the first of `defaults` that exists. TeacherError
+    lists what could be targeted when one does not exist.
+    """
+    linear = [name for name, module in model.named_modules() if _can_be_adapted(name, module)]
+    wanted = list(lora.target_modules)
+    if not wanted:
+        wanted = list(next((d for d in defaults if _matching(linear, d)), defaults[0]))
+    absent = [one for one in wanted if not _matching(linear, [one])]
+    if absent:
+        raise TeacherError(
+            "The teacher has no layer {absent} for LoRA to adapt.",
+            absent=", ".join(absent),
+            allowed=[*sorted({name.rpartition(".")[2] for name in linear}), ALL_LINEAR],
+            fix="Change lora.target_modules, or leave it out.",
+        )
+    return _in_layers(_matching(linear, wanted), lora.layers)
+
+
+def attach(model: nn.Module, lora: LoraSpec, targets: list[str]) -> Any:
+    """The same model with fresh adapters, which alone (and biases, if asked) are trained."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,  # type: ignore[arg-type]
+        lora_dropout=lora.dropout,
+        target_modules=targets,
+        bias=lora.bias,
+    )
+    hush()
+    with _quiet_peft():
+        return get_peft_model(model, config)  # type: ignore[arg-type]
+
+
+def load_adapter(model: nn.Module, folder: Path) -> nn.Module:
+    """The model with the adapters of a PEFT folder in it, frozen; it keeps its own class."""
+    from peft import PeftModel
+
+    hush()
+    with _quiet_peft():
+        adapted: Any = PeftModel.from_pretrained(model, str(folder))  # type: ignore[arg-type]
+    inner: nn.Module = adapted.get_base_model()
+    return inner.eval().requires_grad_(False)
+
+
+@contextmanager
+def _quiet_peft() -> Iterator[None]:
+    """PEFT 0.21 reads a property of transformers 5.23 by its old name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is", FutureWarning)
+        yield
+
+
+def digest(folder: Path, *more: str) -> str:
+    """Of the adapter's files, and of `more` files beside them."""
+    found = blake2b(digest_size=32)
+    for name in (*FILES, *more):
+        found.update((folder / name).read_bytes())
+    return found.hexdigest()
+
+
+def _can_be_adapted(name: str, module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) and BLOCK.search(f".{name}.") is not None
+
+
+def _matching(names: list[str], wanted: Sequence[str]) -> list[str]:
+    if ALL_LINEAR in wanted:
+        return names
+    return [n for n in names if any(n == w or n.endswith(f".{w}") for w in wanted)]
+
+
+def _in_layers(names: list[str], layers: str) -> list[str]:
+    """Those of the layers asked for: `all`, one number, or a range such as `0-11`."""
+    if layers.strip().lower() == "all":
+        return names
+    numbers = {name: _layer(name) for name in names}
+    last = max(numbers.values())
+    found = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", layers)
+    first_layer, last_layer = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if first_layer > last_layer or last_layer > last:
+        raise TeacherError(
+            "lora.layers names layers that the teacher's adapted part does not have.",
+            got=layers,
+            allowed=["all", f"0-{last}", "0"],
+            fix="Change lora.layers, or leave it out.",
+        )
+    return [name for name, number in numbers.items() if first_layer <= number <= last_layer]
+
+
+def _layer(name: str) -> int:
+    found = BLOCK.search(f".{name}.")
+    assert found is not None
+    return int(found[1])
