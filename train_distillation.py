@@ -1,4 +1,4 @@
-"""As train_qwen_vl_distillation.py, with other defaults; the flags are in docs/flags.md."""
+"""As train_qwen_vl_distillation.py with four other defaults; `--help` lists the flags."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Distil a large vision-language model into a small student; the flags are in docs/flags.md."""
+"""Distil a large vision-language model into a small student; `--help` lists the flags."""
 
 import sys
 

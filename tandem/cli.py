@@ -124,10 +124,13 @@ def cache_list(as_json: Json = False) -> None:
 
 
 @cache.command("verify", help=t("Read all that is kept and check it."))
-def cache_verify(as_json: Json = False) -> None:
+def cache_verify(
+    as_json: Json = False,
+    repair: Annotated[bool, typer.Option("--repair", help=t("Take damaged parts away."))] = False,
+) -> None:
     from tandem.commands.cache import verify
 
-    raise typer.Exit(verify(as_json))
+    raise typer.Exit(verify(as_json, repair))
 
 
 @cache.command("gc", help=t("Remove what is old or too much."))
