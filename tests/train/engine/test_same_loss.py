@@ -4,7 +4,12 @@ import pytest
 
 from tests.train.engine.runs import events, run_here, start
 
-CHANGES = {"optim__batch_size": 16, "optim__epochs": 2, "loss__attention_weight": 1.0}
+CHANGES = {
+    "data__image_size": 64,
+    "optim__batch_size": 16,
+    "optim__epochs": 2,
+    "loss__attention_weight": 1.0,
+}
 
 
 def losses(spec: dict) -> list[float]:
