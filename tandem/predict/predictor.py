@@ -88,7 +88,7 @@ class Predictor:
 
 def load(path: str | Path, device: str = "auto") -> Predictor:
     """`tandem.load`: a `final_model/` folder, its run's folder, or an .onnx file."""
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.suffix.lower() == ".onnx":
         from tandem.predict.onnx_model import open_onnx
 

@@ -45,10 +45,11 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
 
 
 def test_every_field_is_read(
-    reads: set[tuple[str, str]], spec_of: Any, tmp_path: Path, small_teacher: Path
+    reads: set[tuple[str, str]], spec_of: Any, tmp_path: Path, shapes: Path, small_teacher: Path
 ) -> None:
     # Everything on, class scores from a probe; then the rest in a run without a val split.
     first = spec_of(
+        data={"dataset": str(shapes), "image_size": 64},
         loss={
             "attention_weight": 0.1,
             "relation_weight": 0.1,
