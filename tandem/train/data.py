@@ -105,6 +105,7 @@ def _list(path: Path) -> Listing:
             path=path,
             type=named,
             allowed=formats,
+            fix="Mend it, or take it away: the layout is then found by looking.",
         )
     for name, one in formats.items():
         if name == named or (named is None and one.sniff(path)):

@@ -7,6 +7,7 @@ single pixel is decoded.
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from pathlib import Path
 from typing import BinaryIO
@@ -41,11 +42,14 @@ _PLUGINS = (
     WebPImagePlugin,
 )
 """Imported, so that a first picture needs no search for them and threads do not race for it."""
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "MPO")
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
+"""A phone's MPO, a JPEG with more pictures after the first, opens as a JPEG."""
 
 # The size of every header is checked in `_opened`, against the limit of the run. Pillow's own
 # limit warns on stderr and cannot be raised for one call alone.
 Image.MAX_IMAGE_PIXELS = None
+# Said of metadata (EXIF, TIFF tags) that nobody reads here; damaged pixels raise.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _ORIENTATION = 0x0112
 _TURNED = range(5, 9)

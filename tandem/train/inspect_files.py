@@ -137,7 +137,7 @@ def _all_faults(faults: list[DataError]) -> DataError:
 def _load(file: Path) -> Columns | None:
     """None where there is no index, or one that is torn: then every file is opened again."""
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as source, np.load(source, allow_pickle=False) as stored:
             if int(stored["version"]) != _INDEX_VERSION:
                 return None
             columns = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -52,12 +53,13 @@ def batches(
             yield rendered[number]
         return
     # A batch is one item: what passes between processes is one tensor, in shared memory.
-    yield from DataLoader(
-        rendered,
-        batch_size=None,
-        num_workers=workers,
-        prefetch_factor=2,
-    )
+    with warnings.catch_warnings():
+        # More workers than cores are what somebody asked for, or has reasons for (slow disks);
+        # a fork beside threads is safe here: a worker only decodes pictures.
+        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+        warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
+        stream = iter(DataLoader(rendered, batch_size=None, num_workers=workers, prefetch_factor=2))
+    yield from stream
 
 
 class Rendered(Dataset[Batch]):

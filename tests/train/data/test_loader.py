@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from tandem.spec.errors import DataError
+from tandem.spec.run import DataSpec, ViewSpec
+from tandem.train import data
+from tandem.train.loader import Plan, batches, worker_count
+from tandem.train.types import Batch, ImageTable, Silent
+from tandem.train.views import Views
+from tests.conftest import make_shapes
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> ImageTable:
+    folder = make_shapes(tmp_path_factory.mktemp("d") / "s", train=12, val=1, unlabelled=12)
+    spec = DataSpec(dataset=str(folder))
+    return data.read(spec, seed=0, index_root=None, watcher=Silent()).train
+
+
+def plan_of(table: ImageTable, size: int = 4) -> Plan:
+    order = np.random.default_rng(0).permutation(len(table))
+    return [(order[at : at + size], np.arange(size) % 4) for at in range(0, len(order), size)]
+
+
+def load(table: ImageTable, plan: Plan, workers: int = 0, size: int = 24) -> list[Batch]:
+    views = Views.draw(table, ViewSpec())
+    stream = batches(table, views, plan, image_size=size, max_pixels=10**8, workers=workers)
+    return list(stream)
+
+
+def test_batches_are_the_plans(table: ImageTable) -> None:
+    plan = plan_of(table)
+    found = load(table, plan)
+    assert len(found) == len(plan) == 12
+    views = Views.draw(table, ViewSpec())
+    for batch, (index_B, view_B) in zip(found, plan, strict=True):
+        assert batch.images_BCHW.shape == (4, 3, 24, 24)
+        assert batch.images_BCHW.dtype == torch.uint8
+        assert (batch.index_B == index_B).all()
+        assert (batch.view_B == view_B).all()
+        assert batch.labels_B.tolist() == table.labels_N[index_B].tolist()
+        for place in range(4):
+            row, view = int(index_B[place]), int(view_B[place])
+            alone = views.show(table, row, [view], 24, 10**8)[0]
+            assert (batch.images_BCHW[place].numpy() == alone).all()
+
+
+def test_any_number_of_workers_gives_the_same_bytes(table: ImageTable) -> None:
+    plan = plan_of(table)
+    alone, many = load(table, plan), load(table, plan, workers=3)
+    assert len(many) == len(alone)
+    for one, other in zip(alone, many, strict=True):
+        assert torch.equal(one.images_BCHW, other.images_BCHW)
+        assert torch.equal(one.labels_B, other.labels_B)
+        assert (one.index_B == other.index_B).all()
+
+
+def test_an_empty_plan_yields_nothing(table: ImageTable) -> None:
+    assert load(table, [], workers=2) == []
+
+
+def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
+    folder = make_shapes(tmp_path / "s", train=6, val=1)
+    spec = DataSpec(dataset=str(folder))
+    gone = data.read(spec, seed=0, index_root=None, watcher=Silent()).train
+    (folder / "train/cross/2.png").unlink()
+    for workers in (0, 1):
+        with pytest.raises(DataError, match=r"cross/2\.png cannot be read"):
+            load(gone, plan_of(gone), workers)
+
+
+def test_workers_are_chosen_from_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert worker_count(5) == 5
+    for cores, expected in ((1, 0), (2, 0), (4, 3), (64, 16)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        assert worker_count(None) == expected
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
+    assert worker_count(None) == 7
+
+
+def test_memory_stays_flat_over_many_batches(table: ImageTable) -> None:
+    plan = plan_of(table) * 10
+    load_all = lambda: [None for _ in map(len, (b.index_B for b in _stream(table, plan)))]  # noqa: E731
+    load_all()
+    before = psutil.Process().memory_info().rss
+    load_all()
+    assert psutil.Process().memory_info().rss - before < 8 * 2**20
+
+
+def _stream(table: ImageTable, plan: Plan):  # noqa: ANN202
+    views = Views.draw(table, ViewSpec())
+    return batches(table, views, plan, image_size=64, max_pixels=10**8, workers=0)
