@@ -1,0 +1,135 @@
+"""The two scripts at the root, started as existing services start them: as child processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+QWEN = ROOT / "train_qwen_vl_distillation.py"
+TEXT = ROOT / "train_distillation.py"
+SECONDS = 200
+
+
+def start(script: Path, flags: dict[str, object]) -> subprocess.Popen[str]:
+    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    return subprocess.Popen(
+        [sys.executable, str(script), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+    )
+
+
+def finish(child: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = child.communicate(timeout=SECONDS)
+    return child.returncode, out, err
+
+
+@pytest.fixture
+def flags(shapes: Path, small_teacher: Path, tmp_path: Path) -> dict[str, object]:
+    """The specification's own command (shared/contract/examples.md), made small."""
+    return {
+        "task_id": "test_resnet50",
+        "teacher_model": "qwen2.5-vl-8b",
+        "student_model": "resnet18",
+        "teacher_path": small_teacher,
+        "student_model_type": "resnet",
+        "student_model_size": "resnet18",
+        "task_type": "classification",
+        "num_classes": 3,
+        "dataset_id": shapes.name,
+        "datasets_root": shapes.parent,
+        "image_size": 32,
+        "epochs": 3,
+        "batch_size": 16,
+        "learning_rate": 0.0001,
+        "optimizer": "adamw",
+        "lr_scheduler": "cosine",
+        "distillation_type": "hybrid",
+        "hard_label_weight": 0.5,
+        "soft_label_weight": 0.5,
+        "feature_loss_type": "cosine",
+        "align_feature": True,
+        "gpu_devices": "cpu",
+        "output_dir": tmp_path / "training_output" / "test_resnet50",
+    }
+
+
+def said(folder: Path, kind: str) -> int:
+    events = folder / "events.jsonl"
+    return events.read_text().count(f'"type":"{kind}"') if events.is_file() else 0
+
+
+def test_trains_stops_on_sigterm_and_goes_on(flags: dict[str, object]) -> None:
+    output = Path(str(flags["output_dir"]))
+    child = start(QWEN, flags)
+    end = time.monotonic() + SECONDS
+    while not said(output, "epoch"):
+        assert child.poll() is None, finish(child)
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    child.send_signal(signal.SIGTERM)
+    code, _, err = finish(child)
+    assert code == 75, err
+    assert not (output / "final_model").exists()
+    code, _, err = finish(start(QWEN, flags))
+    assert code == 0, err
+    assert (output / "final_model" / "model.safetensors").is_file()
+    assert said(output, "epoch") == 3
+    spec = json.loads((output / "spec.json").read_text())
+    assert spec["loss"]["feature_loss"] == "cosine"
+    assert spec["teacher"]["name"] == "qwen2.5-vl-8b"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"epoch": 3}, "There is no flag --epoch; did you mean --epochs?"),
+        ({"epochs": 0}, "--epochs must be at least 1. Got: 0."),
+        ({"num_classes": 7}, "7"),
+        ({"dataset_id": "nowhere"}, "nowhere"),
+        ({"teacher_path": "/nowhere/model"}, "/nowhere/model"),
+        ({"gpu_devices": "63"}, "--gpu_devices cpu"),
+    ],
+)
+def test_bad_input_is_one_line_and_2(
+    flags: dict[str, object], change: dict[str, object], says: str
+) -> None:
+    code, _, err = finish(start(QWEN, flags | change))
+    assert code == 2
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (Path(str(flags["output_dir"])) / "final_model").exists()
+
+
+def test_the_text_example_says_that_text_comes_later(tmp_path: Path) -> None:
+    words = {
+        "task_id": "TEST",
+        "api_base_url": "http://localhost:8080",
+        "teacher_model": "bert-base",
+        "student_model": "student",
+        "teacher_path": "/data/models/bert-base-uncased",
+        "dataset_id": 1,
+        "epochs": 1,
+        "output_dir": tmp_path / "training_output",
+    }
+    code, _, err = finish(start(TEXT, words))
+    assert code == 2
+    assert "learns from images only" in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "training_output").exists()
+
+
+def test_what_is_missing_is_named() -> None:
+    code, _, err = finish(start(QWEN, {"task_id": "x"}))
+    assert code == 2
+    assert "--student_model, --dataset_id, --output_dir, --teacher_model" in err
