@@ -24,7 +24,7 @@ from tandem.spec.errors import (
 )
 from tandem.spec.run import RunSpec
 from tandem.spec.words import t
-from tandem.train.engines.stop import StopRequest
+from tandem.train.engines.stop import StoppedEarlyError, StopRequest
 
 if TYPE_CHECKING:
     from tandem.train.device import Place
@@ -95,6 +95,8 @@ def _run_other(run: Run) -> int:
 
     try:
         execute(run)
+    except StoppedEarlyError:
+        raise
     except StoppedError:
         _wait_for_the_first()
         raise
@@ -131,7 +133,7 @@ def _run_first(spec: RunSpec, here: Place, folder: RunFolder, stop: StopRequest)
             return 1
         _say_end(emitter, folder, known)
         emitter.close()
-        if isinstance(known, StoppedError):
+        if isinstance(known, StoppedError) and not isinstance(known, StoppedEarlyError):
             _wait_for_the_first()
         return _answer(known)
     finally:

@@ -22,6 +22,7 @@ from tandem.train.build import (
 )
 from tandem.train.device import Place
 from tandem.train.engines.evaluate import Evaluator
+from tandem.train.engines.interruptible import Interruptible
 from tandem.train.engines.learn import Bench, Learned, build_student, learn, make_accelerator
 from tandem.train.engines.loop import Voice, steps_an_epoch
 from tandem.train.engines.outcome import Outcome, conclude
@@ -29,7 +30,7 @@ from tandem.train.engines.stop import StopRequest
 from tandem.train.engines.teach import Classroom, Lesson, prepare
 from tandem.train.metrics import classification
 from tandem.train.run_folder import RunFolder
-from tandem.train.types import Splits, Student
+from tandem.train.types import Splits, Student, Watcher
 from tandem.train.views import Views
 
 
@@ -50,8 +51,9 @@ def execute(run: Run) -> None:
     run = replace(run, spec=completed(run.spec))
     spec = run.spec
     everyone = _everyone(run.place)
+    patient = Interruptible(run.voice, run.stop)
     say_started(run)
-    splits = read(run, everyone)
+    splits = read(run, everyone, patient)
     check_kind(spec, splits)
     terms = check_terms(spec, splits.train)
     train = learnt_rows(splits.train, terms)
@@ -70,7 +72,7 @@ def execute(run: Run) -> None:
             splits,
             views,
             val_views,
-            run.voice,
+            patient,
             everyone.wait_for_everyone,
         )
         lesson = prepare(room, student, terms)
@@ -93,7 +95,7 @@ def execute(run: Run) -> None:
         conclude(outcome, run.voice, began)
 
 
-def read(run: Run, everyone: PartialState) -> Splits:
+def read(run: Run, everyone: PartialState, watcher: Watcher) -> Splits:
     """The data set; the first process reads it first, the others then find the index."""
     with everyone.main_process_first():
         assert run.spec.cache.root is not None
@@ -101,7 +103,7 @@ def read(run: Run, everyone: PartialState) -> Splits:
             run.spec.data,
             seed=run.spec.run.seed,
             index_root=Path(run.spec.cache.root) / "index",
-            watcher=run.voice,
+            watcher=watcher,
         )
 
 

@@ -87,7 +87,9 @@ class Loop:
                     epochs=self.position.epochs_without_better,
                 )
             )
-        if self.spec.run.save_checkpoints and self.last_saved != checkpoint.name(self.position):
+        # A baseline is still to come, and a stop in it must not cost what was learnt so far.
+        wanted = self.spec.run.save_checkpoints or self.spec.report.baseline
+        if wanted and self.last_saved != checkpoint.name(self.position):
             self.save()
 
     def _enough(self) -> bool:

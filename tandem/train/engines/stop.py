@@ -6,6 +6,12 @@ import signal
 import threading
 from types import FrameType
 
+from tandem.spec.errors import StoppedError
+
+
+class StoppedEarlyError(StoppedError):
+    """Before the first step: other processes may be elsewhere, so nobody waits for them."""
+
 
 class StopRequest:
     """Set by the first signal. A second SIGINT interrupts at once, as a person expects."""

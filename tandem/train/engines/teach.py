@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from accelerate import PartialState
 from numpy.typing import NDArray
 
 from tandem.spec.errors import SpecError
@@ -138,14 +139,16 @@ def _open(room: Classroom, kind: str) -> Teacher:
     if room.spec.lora.rank > 0:
         from tandem.train.lora import adapt  # PEFT takes seconds to import
 
-        teacher = adapt(
-            room.spec,
-            device,
-            room.splits.train,
-            room.train_views,
-            room.folder.path / "teacher",
-            room.watcher,
-        )
+        # The others find the first process's adapter in the folder and load it.
+        with PartialState().main_process_first():
+            teacher = adapt(
+                room.spec,
+                device,
+                room.splits.train,
+                room.train_views,
+                room.folder.path / "teacher",
+                room.watcher,
+            )
         return teacher
     teacher = find("teachers", family_of(teacher_spec)).make(teacher_spec, device)
     if kind == "label_scoring":

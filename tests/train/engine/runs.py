@@ -38,8 +38,11 @@ def events(spec: dict, kind: str | None = None) -> list[dict]:
     file = Path(spec["run"]["output_dir"]) / "events.jsonl"
     if not file.is_file():
         return []
-    said = [json.loads(line) for line in file.read_text().splitlines(keepends=True)
-            if line.endswith("\n")]
+    said = [
+        json.loads(line)
+        for line in file.read_text().splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
     return [one for one in said if kind is None or one["type"] == kind]
 
 

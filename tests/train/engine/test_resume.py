@@ -1,13 +1,11 @@
-"""A run that is stopped or killed goes on as if it never had been: the same weights, bit for bit."""
+"""A run that is stopped or killed goes on as if it never had been: the same weights, bitwise."""
 
 import signal
 from pathlib import Path
 
-import pytest
-
 from tests.train.engine.runs import events, run_here, start, wait_until, weights
 
-# Everything that could tell a resumed run from another: views, mixing, dropout, averaging, momentum.
+# What could tell a resumed run from another: views, mixing, dropout, averaging, momentum.
 CHANGES = {
     "optim__epochs": 4,
     "optim__batch_size": 8,
@@ -21,11 +19,6 @@ CHANGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def never_interrupted():
-    return {}
-
-
 def spec_in(spec_of, tmp_path: Path, name: str) -> dict:
     spec = spec_of(**CHANGES)
     spec["run"]["output_dir"] = str(tmp_path / name)
@@ -36,9 +29,7 @@ def in_middle_of_epoch(spec: dict, epoch: int) -> bool:
     return any(one["epoch"] == epoch for one in events(spec, "metric"))
 
 
-def test_killed_and_stopped_runs_end_with_the_weights_of_one_never_interrupted(
-    spec_of, tmp_path
-):
+def test_killed_and_stopped_runs_end_with_the_weights_of_one_never_interrupted(spec_of, tmp_path):
     whole = spec_in(spec_of, tmp_path, "whole")
     assert run_here(whole, tmp_path) == 0
 
@@ -85,3 +76,15 @@ def test_an_output_folder_that_holds_another_run_is_refused(spec_of, tmp_path, c
     assert "holds another run" in told
     assert "optim.learning_rate" in told
     assert len(events(spec)) == said
+
+
+def test_a_stop_while_the_teacher_is_asked_keeps_what_is_cached(spec_of, tmp_path):
+    spec = spec_of(optim__epochs=1, views__count=64, teacher__batch_size=1)
+    process = start(spec, tmp_path)
+    wait_until(process, lambda: any("lacks" in one["message"] for one in events(spec, "notice")))
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate()
+    assert process.returncode == 75, output
+    assert "Traceback" not in output
+    assert events(spec)[-1]["type"] == "stopped"
+    assert run_here(spec_of(optim__epochs=1, views__count=64, teacher__batch_size=1), tmp_path) == 0

@@ -42,9 +42,7 @@ def test_a_wrong_spec_ends_with_one_line_and_exit_2(spec_of, tmp_path, capfd, ch
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_a_loss_that_is_not_finite_names_the_term_and_keeps_a_checkpoint(
-    spec_of, tmp_path, capfd
-):
+def test_a_loss_that_is_not_finite_names_the_term_and_keeps_a_checkpoint(spec_of, tmp_path, capfd):
     spec = spec_of(optim__learning_rate=1e18, optim__optimizer="sgd", optim__max_grad_norm=0)
     assert run_here(spec, tmp_path) == 1
     told = one_line(capfd.readouterr().err)
