@@ -57,7 +57,8 @@ def teach(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as hidden:
         made = Path(hidden) / folder.name
-        model.save_pretrained(made)
+        with _quiet():
+            model.save_pretrained(made)
         processor.save_pretrained(made)
         try:
             made.rename(folder)
@@ -143,3 +144,17 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' bar over the one file that is written."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
