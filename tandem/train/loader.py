@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from tandem.spec.errors import DataError
 from tandem.train.types import Batch, ImageTable
 from tandem.train.views import Views
 
@@ -58,8 +59,13 @@ def batches(
         # a fork beside threads is safe here: a worker only decodes pictures.
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
         warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
-        stream = iter(DataLoader(rendered, batch_size=None, num_workers=workers, prefetch_factor=2))
-    yield from stream
+        stream = iter(
+            DataLoader(_InWorker(rendered), batch_size=None, num_workers=workers, prefetch_factor=2)
+        )
+    for found in stream:
+        if isinstance(found, DataError):
+            raise found
+        yield found
 
 
 class Rendered(Dataset[Batch]):
@@ -81,6 +87,22 @@ class Rendered(Dataset[Batch]):
         )
         labels_B = torch.from_numpy(self.table.labels_N[index_B])
         return Batch(torch.from_numpy(images_BCHW), labels_B, index_B, view_B)
+
+
+class _InWorker(Dataset[Batch | DataError]):
+    """In a worker an error is handed over: PyTorch would raise it with a traceback in its text."""
+
+    def __init__(self, rendered: Rendered) -> None:
+        self.rendered = rendered
+
+    def __len__(self) -> int:
+        return len(self.rendered)
+
+    def __getitem__(self, number: int) -> Batch | DataError:
+        try:
+            return self.rendered[number]
+        except DataError as error:
+            return error
 
 
 def pixels(

@@ -71,8 +71,10 @@ def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
     gone = data.read(spec, seed=0, index_root=None, watcher=Silent()).train
     (folder / "train/cross/2.png").unlink()
     for workers in (0, 1):
-        with pytest.raises(DataError, match=r"cross/2\.png cannot be read"):
+        with pytest.raises(DataError, match=r"cross/2\.png cannot be read") as caught:
             load(gone, plan_of(gone), workers)
+        assert "\n" not in str(caught.value)
+        assert "Traceback" not in str(caught.value)
 
 
 def test_workers_are_chosen_from_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
