@@ -25,7 +25,7 @@ from tandem.train.pretrained.weights import count_parameters
 from tandem.train.types import Signals
 
 VERSION = 1
-GREY = 0.5
+GREY = 128 / 255
 TEXT_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",

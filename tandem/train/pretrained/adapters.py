@@ -47,6 +47,7 @@ def choose_targets(
 
 def attach(model: nn.Module, lora: LoraSpec, targets: list[str]) -> Any:
     """The same model with fresh adapters, which alone (and biases, if asked) are trained."""
+    hush()
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -56,16 +57,15 @@ def attach(model: nn.Module, lora: LoraSpec, targets: list[str]) -> Any:
         target_modules=targets,
         bias=lora.bias,
     )
-    hush()
     with _quiet_peft():
         return get_peft_model(model, config)  # type: ignore[arg-type]
 
 
 def load_adapter(model: nn.Module, folder: Path) -> nn.Module:
     """The model with the adapters of a PEFT folder in it, frozen; it keeps its own class."""
+    hush()
     from peft import PeftModel
 
-    hush()
     with _quiet_peft():
         adapted: Any = PeftModel.from_pretrained(model, str(folder))  # type: ignore[arg-type]
     inner: nn.Module = adapted.get_base_model()
