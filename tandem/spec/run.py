@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 Kind = Literal["classification", "detection", "segmentation", "sequence", "text"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Gpus = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
@@ -183,7 +184,7 @@ class CacheSpec(Section):
 class ExecutionSpec(Section):
     output_dir: Path
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    devices: Literal["auto", "cpu"] | list[Annotated[int, Field(ge=0)]] = "auto"
+    devices: Literal["auto", "cpu"] | Gpus = "auto"
     """`auto`: every GPU in sight, else the CPU."""
     processes: Annotated[int, Field(ge=1, le=64)] | None = None
     """Data-parallel processes on the CPU; with GPUs it is one each. None: one."""

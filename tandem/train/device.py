@@ -31,7 +31,7 @@ class Place:
 
 
 def wanted_processes(spec: ExecutionSpec) -> int:
-    """How many data-parallel processes the spec asks for. DeviceError for a GPU that is not there."""
+    """How many data-parallel processes are asked for. DeviceError for a GPU not there."""
     gpus = _gpus(spec)
     if not gpus:
         return spec.processes or 1
@@ -66,7 +66,7 @@ def memory_megabytes(device: torch.device) -> float:
 
 
 def gpu_usage_percent(device: torch.device) -> float | None:
-    """Utilisation as the driver reports it; None on a CPU or without NVIDIA's management library."""
+    """Utilisation as the driver reports it; None on a CPU or without NVML's package."""
     if device.type != "cuda":
         return None
     try:

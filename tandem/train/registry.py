@@ -1,4 +1,4 @@
-"""Plug-ins by name. `students/foo.py` is found because it lies there; a package's, by entry point."""
+"""Plug-ins by name: found because the file lies in its folder, or by a package's entry point."""
 
 from __future__ import annotations
 
