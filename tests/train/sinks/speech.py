@@ -1,0 +1,38 @@
+"""What a run says, for tests that listen."""
+
+import time
+
+
+def start(emitter, resumed=None):
+    emitter.say(
+        "started", total_epochs=3, device="cpu", processes=1, pid=1, resumed_from_epoch=resumed
+    )
+
+
+def epoch(emitter, number, **more):
+    fields = {
+        "epoch": number,
+        "total_epochs": 3,
+        "train_loss": 1 / number,
+        "terms": {"cross_entropy": 0.25, "kl_div": 0.5, "feature_mse": 0.125},
+        "val_loss": 0.5,
+        "val_accuracy": 0.9 + number / 100,
+        "learning_rate": 1e-4,
+        "seconds": 1.5,
+        "images_per_second": 100.0,
+        "memory_megabytes": 512.0,
+    }
+    emitter.say("epoch", **fields | more)
+
+
+def evaluate(emitter, accuracy=0.93, **more):
+    figures = {"accuracy": accuracy, "precision": 0.92, "recall": 0.91, "f1": 0.915}
+    figures["latency_milliseconds"] = time.perf_counter()  # differs each time
+    details = {"per_class": [{"class": "猫", "f1": 0.9}], "confusion_matrix": [[1, 0], [0, 1]]}
+    fields = {"who": "student", "dataset": "cats", "samples": 50, "metrics": figures}
+    emitter.say("evaluation", **{**fields, "details": details, **more})
+
+
+def end(emitter):
+    emitter.say("artifact", name="final_model", path="/out/模型/final_model", size_bytes=1)
+    emitter.say("finished", seconds=3.0, metrics={"accuracy": 0.93})
