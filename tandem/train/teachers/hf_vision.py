@@ -87,9 +87,9 @@ class HfVisionTeacher(FrozenTeacher):
                 error=error,
                 fix="Set teacher.image_size to the size it was trained with, or choose another.",
             ) from error
-        hidden = answer.hidden_states or ()
+        hidden: Any = answer.hidden_states or ()
         same = len(hidden) > 1 and all(x.shape == hidden[0].shape for x in hidden)
-        _, grid, _, width = tokens_BHWD.shape
+        grid, width = int(tokens_BHWD.shape[1]), int(tokens_BHWD.shape[-1])
         return grid, width, len(hidden) - 1 if same else 0
 
 

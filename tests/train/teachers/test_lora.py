@@ -1,6 +1,7 @@
 """LoRA: the teacher learns an easy task, says it afterwards, and is read back as it was."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from tandem.spec.errors import DataError, NumericError, TeacherError
 from tandem.spec.run import DataSpec, ExecutionSpec, LoraSpec, RunSpec, TeacherSpec, ViewSpec
@@ -176,8 +178,13 @@ def test_layers_that_do_not_exist_are_refused(checkpoints, lesson, tmp_path, lay
 
 
 def test_a_loss_that_is_not_finite_stops(checkpoints, lesson, tmp_path):
-    with pytest.raises(NumericError, match="not finite at step .* of epoch 1"):
-        adapted(lesson, checkpoints["qwen2_5_vl"], tmp_path, learning_rate=1e38, epochs=1)
+    folder = shutil.copytree(checkpoints["qwen2_5_vl"], tmp_path / "broken")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.norm.weight"][0] = float("nan")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(NumericError, match="not finite at step 0 of epoch 1"):
+        adapted(lesson, folder, tmp_path / "teacher")
+    assert not (tmp_path / "teacher" / "tandem.json").exists()
 
 
 def test_labels_of_one_class_are_refused(checkpoints, lesson, tmp_path):
