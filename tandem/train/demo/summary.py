@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from rich.console import Console
@@ -33,11 +35,12 @@ def print_summary(reports: Sequence[RunReport], runs: Sequence[Path], teacher: P
     table = Table(box=None, pad_edge=False, header_style="dim")
     heads = ("", "accuracy on val, %", "parameters, M", "ms an image", "on disk, MB")
     for number, head in enumerate(heads):
-        table.add_column(t(head) if head else "", justify="left" if number == 0 else "right")
+        side: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(t(head) if head else "", justify=side, no_wrap=True)
     spec = first.spec.teacher
     assert spec is not None
     table.add_row(
-        t("teacher (vision tower and probe)"),
+        t("teacher (tower, probe)"),
         spread(knows),
         _millions(first.teacher.parameters),
         f"{1000 * teacher_seconds(spec):.1f}",
@@ -47,7 +50,8 @@ def print_summary(reports: Sequence[RunReport], runs: Sequence[Path], teacher: P
     table.add_row(t("{student}, taught", student=size), spread(taught), *student)
     table.add_row(t("{student}, labels only", student=size), spread(alone), *student)
     print()
-    Console(highlight=False).print(table)
+    width = None if sys.stdout.isatty() else 120
+    Console(highlight=False, width=width).print(table)
     for line in _remarks(first, taught, alone):
         print(line)
     best = max(range(len(runs)), key=lambda n: taught[n])

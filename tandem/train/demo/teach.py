@@ -87,6 +87,7 @@ def _learn(
     labels_N = torch.from_numpy(digits.labels_N[~digits.is_val_N])
     head = nn.Linear(SHAPE.hidden, len(CLASSES))
     nn.init.normal_(head.weight, std=0.02, generator=random)
+    nn.init.zeros_(head.bias)
     learnt = [*model.model.visual.parameters(), *head.parameters()]
     steps = lesson.epochs * (len(labels_N) // lesson.batch_size)
     optimizer = torch.optim.AdamW(learnt, lr=lesson.learning_rate, weight_decay=lesson.weight_decay)
