@@ -56,7 +56,8 @@ def _apart(name: str) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as folder:
         file = Path(folder) / "rows.json"
         command = [sys.executable, "-m", "benchmarks", name, "--rows-to", str(file)]
-        subprocess.run(command, check=True)
+        if subprocess.run(command).returncode != 0:
+            sys.exit(f"The benchmark {name} failed; what it said is above.")
         rows = [Row(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
     for row in rows:
         said = {True: "reached", False: "NOT REACHED", None: "shown"}[row.reached]
@@ -66,6 +67,9 @@ def _apart(name: str) -> list[Row]:
 
 
 def _alone(name: str, file: Path) -> None:
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     rows: list[Row] = importlib.import_module(f"benchmarks.{name}").measure()
     file.write_text(json.dumps([row.as_json() for row in rows]), encoding="utf-8")
 

@@ -41,6 +41,11 @@ class Ran:
         assert self.report.baseline is not None
         return self.report.baseline.measured.metrics["accuracy"]
 
+    def said(self) -> str:
+        """One line for the person who waits."""
+        alone = f", alone {self.baseline_accuracy:.3f}" if self.report.baseline else ""
+        return f"val accuracy {self.accuracy:.3f}{alone}, {self.report.seconds:.0f} s"
+
     def images_per_second(self, skip: int = 1) -> float:
         """Median over the epochs but the first `skip`."""
         return statistics.median(one.images_per_second for one in self.epochs[skip:])
@@ -58,7 +63,9 @@ def run(spec: RunSpec) -> Ran:
     if code != 0:
         raise RuntimeError(f"the trainer ended with {code}:\n{said.getvalue()[-3000:]}")
     lines = (folder / "events.jsonl").read_bytes().splitlines()
-    return Ran(report.read(folder), [parse(line) for line in lines])
+    ran = Ran(report.read(folder), [parse(line) for line in lines])
+    print(f"    {folder.name}: {ran.said()}", flush=True)
+    return ran
 
 
 def changed(spec: RunSpec, **sections: dict[str, Any]) -> RunSpec:
