@@ -29,6 +29,10 @@ FREE = {"report.api_base_url", "report.delivery_grace_seconds", "report.tensorbo
 }
 
 
+PARTS = ("tensorboard", "checkpoints", "teacher", "baseline")
+"""Folders that a run makes on its way."""
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The layout of a run's folder; DESIGN §2."""
@@ -56,8 +60,13 @@ class RunFolder:
         """Remove what an attempt without progress has left."""
         for name in (journal.NAME, "http.cursor", "log.txt", SPEC):
             (self.path / name).unlink(missing_ok=True)
-        for name in ("tensorboard", "checkpoints", "teacher", "baseline"):
+        for name in PARTS:
             shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def in_the_way(self) -> list[str]:
+        """What there is under the names of a run's own parts."""
+        names = (journal.NAME, "report.json", "final_model", *PARTS)
+        return [name for name in names if (self.path / name).exists()]
 
     @property
     def finished(self) -> bool:
@@ -106,7 +115,7 @@ class Claim:
 
     def _check_or_write(self) -> None:
         file = self.folder.path / SPEC
-        if file.is_file():
+        if file.exists():
             differing = _differences(_read(file), _flat(self.spec))
             if not differing:
                 return
@@ -118,10 +127,12 @@ class Claim:
                     fix="Give this run another output folder, or repeat the first one's settings.",
                 )
             self.folder.clear()
-        elif self.folder.has_progress:
+        elif foreign := self.folder.in_the_way():
+            # Whatever they are, this run would write over them or clear them away.
             raise OutputFolderError(
-                "{path} holds a model or checkpoints, but no {spec} that says of which run.",
+                "{path} holds {names}, but no {spec} that says of which run.",
                 path=self.folder.path,
+                names=", ".join(foreign),
                 spec=SPEC,
                 fix="Give this run another output folder.",
             )
@@ -141,24 +152,28 @@ def _make(path: Path) -> None:
         probe = path / f".write-{os.getpid()}"
         probe.touch()
         probe.unlink()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise OutputFolderError(
             "The output folder {path} cannot be written: {reason}.",
             path=path,
-            reason=error.strerror or error,
+            reason=(isinstance(error, OSError) and error.strerror) or error,
             fix="Name a folder you may write to.",
         ) from error
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return _flatten(json.loads(file.read_text(encoding="utf-8")))
-    except ValueError:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    # Another program's spec.json would read as a run that differs, and be cleared away.
+    if not isinstance(found, dict) or not found.keys() >= {"task_id", "data", "run"}:
         raise OutputFolderError(
             "{file} is damaged, so it cannot be told which run this folder holds.",
             file=file,
             fix="Give this run another output folder.",
-        ) from None
+        )
+    return _flatten(found)
 
 
 def _flat(spec: RunSpec) -> dict[str, Any]:
