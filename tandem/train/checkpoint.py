@@ -13,18 +13,24 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tandem.spec.errors import DiskFullError
+from tandem.spec.errors import DiskFullError, OutputFolderError
 
 MANIFEST = "manifest.json"
+_PARTS = frozenset({"model.safetensors", "best.safetensors", "state.pt", "position.json"})
+_UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, UnpicklingError, SafetensorError)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -111,20 +117,47 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def load(folder: Path, map_location: str = "cpu") -> Saved:
-    """Read a checkpoint that `is_whole`. No pickled code is run (`weights_only`)."""
-    state = torch.load(folder / "state.pt", map_location=map_location, weights_only=True)
-    position = Position(**json.loads((folder / "position.json").read_text()))
-    model, best = (load_file(folder / f"{file}.safetensors") for file in ("model", "best"))
+    """Read a checkpoint that `is_whole`. No pickled code is run (`weights_only`).
+
+    OutputFolderError where it is whole and yet none of ours.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Of a foreign pickle protocol, just before it is refused.
+            warnings.simplefilter("ignore", UserWarning)
+            state = torch.load(folder / "state.pt", map_location=map_location, weights_only=True)
+        position = Position(**json.loads((folder / "position.json").read_text()))
+        model, best = (load_file(folder / f"{file}.safetensors") for file in ("model", "best"))
+    except _UNREADABLE as error:
+        raise OutputFolderError(
+            "The checkpoint {folder} cannot be read ({reason}).",
+            folder=folder,
+            reason=type(error).__name__,
+            fix="Delete that folder: the run goes on from the one before it.",
+        ) from error
     return Saved(model, best, state, position)
 
 
 def is_whole(folder: Path) -> bool:
     """Whether every file the manifest names is there with its digest."""
     try:
-        files: dict[str, str] = json.loads((folder / MANIFEST).read_text())
+        files = json.loads((folder / MANIFEST).read_text())
+        if not isinstance(files, dict) or not files.keys() >= _PARTS:
+            return False
         return all(_digest(folder / file) == digest for file, digest in files.items())
     except (OSError, ValueError):
         return False
+
+
+def set_aside(checkpoints: Path) -> list[Path]:
+    """Rename those further than the latest whole one: else they would count when thinning."""
+    found = sorted(checkpoints.glob("epoch-*"), reverse=True) if checkpoints.is_dir() else []
+    aside = []
+    for bad in takewhile(lambda one: not is_whole(one), found):
+        kept = bad.with_name(f"damaged-{bad.name}")
+        shutil.rmtree(kept, ignore_errors=True)
+        aside.append(bad.rename(kept))
+    return aside
 
 
 def latest(checkpoints: Path) -> Path | None:
