@@ -74,6 +74,15 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
         self.running_var.lerp_(variance_C, share)
 
 
+def forget_broken_statistics(model: nn.Module) -> None:
+    """Start running statistics anew where a forward pass that was not finite has spoilt them."""
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            kept = [one for one in (module.running_mean, module.running_var) if one is not None]
+            if not all(torch.isfinite(one).all() for one in kept):
+                module.reset_running_stats()
+
+
 class _Sum(torch.autograd.Function):
     """All processes' tensors added up; so are the gradients, since each loss depends on each.
 

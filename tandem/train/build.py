@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,23 @@ def completed(spec: RunSpec) -> RunSpec:
     root = spec.cache.root or Path(spec.run.output_dir) / "cache"
     cache = spec.cache.model_copy(update={"root": root})
     return spec.model_copy(update={"student": student, "cache": cache})
+
+
+def check_cache_root(spec: RunSpec) -> None:
+    """It is made here, where it lacks; what was read of the data is kept there too."""
+    assert spec.cache.root is not None, "completed() gives the cache a root"
+    try:
+        spec.cache.root.mkdir(parents=True, exist_ok=True)
+        reason = None if os.access(spec.cache.root, os.W_OK) else os.strerror(errno.EACCES)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+    if reason is not None:
+        raise SpecError(
+            "The cache folder {path} cannot be written: {reason}.",
+            path=spec.cache.root,
+            reason=reason,
+            fix="Set cache.root to a folder you may write to.",
+        )
 
 
 def check_kind(spec: RunSpec, splits: Splits) -> None:

@@ -13,6 +13,7 @@ from tandem.spec.run import RunSpec
 from tandem.spec.words import t
 from tandem.train import checkpoint, data, optim
 from tandem.train.build import (
+    check_cache_root,
     check_kind,
     check_student,
     check_terms,
@@ -23,7 +24,14 @@ from tandem.train.build import (
 from tandem.train.device import Place
 from tandem.train.engines.evaluate import Evaluator
 from tandem.train.engines.interruptible import Interruptible
-from tandem.train.engines.learn import Bench, Learned, build_student, learn, make_accelerator
+from tandem.train.engines.learn import (
+    Bench,
+    Learned,
+    build_student,
+    check_batch,
+    learn,
+    make_accelerator,
+)
 from tandem.train.engines.loop import Voice, steps_an_epoch
 from tandem.train.engines.outcome import Outcome, conclude
 from tandem.train.engines.stop import StopRequest
@@ -53,6 +61,7 @@ def execute(run: Run) -> None:
     everyone = _everyone(run.place)
     patient = Interruptible(run.voice, run.stop)
     say_started(run)
+    check_cache_root(spec)
     splits = read(run, everyone, patient)
     check_kind(spec, splits)
     terms = check_terms(spec, splits.train)
@@ -60,6 +69,7 @@ def execute(run: Run) -> None:
     splits = replace(splits, train=train)
     student = build_student(spec, len(train.classes))
     check_student(spec, student, terms)
+    check_batch(spec, run.place, student)
     _say_notes(run, splits, student)
     views = Views.draw(train, spec.views)
     val_views = Views.draw(splits.val, spec.views)

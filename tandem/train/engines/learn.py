@@ -76,7 +76,6 @@ def learn(
 ) -> Learned:
     """Train to the end (or from where an earlier attempt was), and load the best weights."""
     spec, place = bench.spec, bench.place
-    _check_batch(spec, place, student)
     layers: tuple[int, ...] = ()
     if lesson is not None and "layers" in needs(terms):
         layers = student_layers(spec, student, lesson)
@@ -106,13 +105,13 @@ def learn(
         bench.views,
         trained,
         stepper,
-        lambda: bench.evaluator.score(student_of(trained.evaluated())),
+        lambda: bench.evaluator.score(student_of(trained.evaluated()), bench.stop),
         bench.voice,
         bench.stop,
     )
     resumed = position.epoch if loop.resume() else None
     on_start(resumed)
-    if resumed is not None:
+    if resumed is not None and position.epoch < spec.optim.epochs:
         bench.voice.notice(t("Going on from epoch {epoch}.", epoch=position.epoch + 1))
     loop.run()
     student.load_state_dict(trained.best)
@@ -178,7 +177,7 @@ def _projector(
     return Projector(tokens=tokens, layers=pairs, align=spec.loss.align_feature)
 
 
-def _check_batch(spec: RunSpec, place: Place, student: Student) -> None:
+def check_batch(spec: RunSpec, place: Place, student: Student) -> None:
     """A batch norm over a single value has no variance: every process needs two rows then."""
     fewest = 2 if norms_single_cells(Learner(student, None, ())) else 1
     if spec.optim.batch_size < fewest * place.processes:

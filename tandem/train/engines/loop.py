@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import numpy as np
 import torch
@@ -15,10 +15,11 @@ from tandem.spec.errors import NumericError, StoppedError
 from tandem.spec.run import RunSpec
 from tandem.spec.words import t
 from tandem.train import checkpoint
+from tandem.train.batch_norm import forget_broken_statistics
 from tandem.train.device import Place, gpu_usage_percent, memory_megabytes
 from tandem.train.engines.snapshot import Trained, put_back, take
 from tandem.train.engines.step import Stepper, StepResult
-from tandem.train.engines.stop import StopRequest
+from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
 from tandem.train.engines.terms import Totals
 from tandem.train.loader import batches, worker_count
 from tandem.train.plan import EpochPlan, batches_an_epoch, draw
@@ -67,6 +68,7 @@ class Loop:
 
     def resume(self) -> bool:
         """Go on from the furthest whole checkpoint, if there is one."""
+        self._set_damaged_aside()
         found = checkpoint.latest(self.folder.checkpoints)
         if found is None:
             return False
@@ -75,6 +77,14 @@ class Loop:
         self.position.__dict__.update(saved.position.__dict__)
         self.last_saved = found.name
         return True
+
+    def _set_damaged_aside(self) -> None:
+        if not self.place.first:
+            return
+        for path in checkpoint.set_aside(self.folder.checkpoints):
+            self.voice.notice(
+                t("A checkpoint is damaged and is passed over: {path}.", path=path), warning=True
+            )
 
     def run(self) -> None:
         """All epochs that are left. StoppedError after a request to stop."""
@@ -112,6 +122,7 @@ class Loop:
                 result = self.stepper.step(group, totals, self.stop.asked)
             except NumericError:
                 if not self.last_saved:
+                    forget_broken_statistics(self.trained.learner)
                     self.save()
                 raise
             self._after_step(result)
@@ -176,7 +187,12 @@ class Loop:
 
     def _finish_epoch(self, rows: int, seconds: float) -> None:
         position, sums = self.position, self.position.sums
-        val_accuracy, val_loss = self.evaluate()
+        try:
+            val_accuracy, val_loss = self.evaluate()
+        except EvaluationStoppedError:
+            # All its steps are done: a resume evaluates again and goes on.
+            position.seconds += seconds
+            self._stop()
         position.epoch += 1
         position.step = 0
         position.sums = {}
@@ -239,7 +255,7 @@ class Loop:
         if self.place.processes > 1:
             torch.distributed.barrier()
 
-    def _stop(self) -> None:
+    def _stop(self) -> NoReturn:
         self.save()
         raise StoppedError(
             "Stopped on request in epoch {epoch}; the checkpoint {name} was saved.",

@@ -74,6 +74,7 @@ class Stepper:
         result = self._over_all(sums, totals, stop_asked)
         self._check_finite(result)
         result.grad_norm = self._clip()
+        self._check_gradient(result)
         self.optimizer.step()
         return result
 
@@ -148,6 +149,19 @@ class Stepper:
             epoch=self.position.epoch + 1,
             step=self.position.step + 1,
             fix="Lower optim.learning_rate or the weight of that term, or set optim.max_grad_norm.",
+        )
+
+    def _check_gradient(self, result: StepResult) -> None:
+        """A finite loss may still have a gradient that would spoil every weight."""
+        if math.isfinite(result.grad_norm) or self.accelerator.scaler is not None:
+            return  # with fp16 the scaler leaves such a step out
+        raise NumericError(
+            "The gradient is not finite in epoch {epoch}, step {step}, with {terms}. "
+            "The weights before this step are kept.",
+            epoch=self.position.epoch + 1,
+            step=self.position.step + 1,
+            terms=", ".join(f"{name} = {value:.4g}" for name, value in result.terms.items()),
+            fix="Lower optim.learning_rate, or the weight of the largest term.",
         )
 
     def _clip(self) -> float:

@@ -13,6 +13,10 @@ class StoppedEarlyError(StoppedError):
     """Before the first step: other processes may be elsewhere, so nobody waits for them."""
 
 
+class EvaluationStoppedError(Exception):
+    """In the middle of an evaluation: the loop, which knows what to save, answers it."""
+
+
 class StopRequest:
     """Set by the first signal. A second SIGINT interrupts at once, as a person expects."""
 
