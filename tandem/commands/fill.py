@@ -23,6 +23,22 @@ TEXT_FILES = tuple(f"train.{suffix}" for suffix in ("jsonl", "csv", "tsv"))
 
 def fill(tree: Tree, names: dict[str, str], settings: Settings) -> tuple[RunSpec, list[str]]:
     """The RunSpec, and the lines a person should read. SpecError and its like on bad input."""
+    try:
+        return _filled(tree, names, settings)
+    except OSError as error:  # such as a name that no file system takes
+        raise SpecError(
+            "The path {path} cannot be used: {reason}.",
+            path=_short(str(error.filename)),
+            reason=error.strerror or error,
+            fix="Give another path.",
+        ) from error
+
+
+def _short(path: str) -> str:
+    return path if len(path) <= 200 else f"{path[:200]}…"
+
+
+def _filled(tree: Tree, names: dict[str, str], settings: Settings) -> tuple[RunSpec, list[str]]:
     complete(tree)
     notes = _teacher(tree, settings)
     _data(tree, settings)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Kind = Literal["classification", "detection", "segmentation", "sequence", "text"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -28,6 +28,14 @@ class Section(BaseModel):
     """A frozen part of the spec; an unknown key is an error, never ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_zero_byte(cls, value: object) -> object:
+        """No file system takes one, and each library would fail over it in its own way."""
+        if isinstance(value, str | Path) and "\0" in str(value):
+            raise ValueError("a zero byte is in it; take it out")
+        return value
 
 
 class DataSpec(Section):

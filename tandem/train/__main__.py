@@ -6,6 +6,7 @@ anything else. With several devices this process starts torchrun and answers wit
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from tandem.train.sinks.emitter import Emitter
 
 
+_UNUSABLE = {errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS}
+
+
 def main(argv: list[str] | None = None) -> int:
     """The exit code of one execution."""
     arguments = sys.argv[1:] if argv is None else argv
@@ -52,6 +56,8 @@ def main(argv: list[str] | None = None) -> int:
         return _run(spec, stop)
     except TandemError as error:
         return _answer(error)
+    except KeyboardInterrupt:  # a second one, before or after the run itself
+        return 130
 
 
 def read_spec(path: Path) -> RunSpec:
@@ -155,6 +161,13 @@ def named(error: Exception) -> TandemError | None:
         )
     if is_disk_full(error):
         return DiskFullError("The disk is full: {reason}.", reason=error, fix="Free some space.")
+    if isinstance(error, OSError) and error.errno in _UNUSABLE:
+        return SpecError(
+            "The path {path} cannot be used: {reason}.",
+            path=str(error.filename)[:200],
+            reason=error.strerror,
+            fix="Give another path, or the right to it.",
+        )
     return None
 
 
