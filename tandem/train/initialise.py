@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from tandem.spec.words import t
 from tandem.train.timm_student import TimmStudent
 
 Filter = Callable[[dict[str, Tensor], Any], dict[str, Tensor]]
+FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
+"""A hub id may hold dots too: `timm/resnet18.a1_in1k`."""
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.pth", "weights.safetensors")
 
 
@@ -83,7 +86,9 @@ def read_weights(path: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if local.is_file():
         return _read_file(local), _config_in(local.parent)
     name = path.removeprefix("hf_hub:").removeprefix("hf-hub:")
-    if name == path and (local.is_absolute() or path.count("/") != 1 or local.suffix):
+    if name == path and (
+        local.is_absolute() or path.count("/") != 1 or local.suffix in FILE_SUFFIXES
+    ):
         raise StudentError(
             "The student's weights {path} do not exist.",
             path=path,
@@ -129,7 +134,10 @@ def _config_in(folder: Path) -> dict[str, Any]:
 
 def _read_file(path: Path) -> dict[str, Tensor]:
     try:
-        weights = load_state_dict(str(path), weights_only=True)
+        with warnings.catch_warnings():
+            # Of a foreign pickle protocol, just before it is refused.
+            warnings.simplefilter("ignore", UserWarning)
+            weights = load_state_dict(str(path), weights_only=True)
     except (
         RuntimeError, OSError, ValueError, EOFError, KeyError, AttributeError,
         pickle.UnpicklingError, SafetensorError,
