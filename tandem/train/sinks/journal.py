@@ -48,7 +48,7 @@ class Journal:
                 os.fsync(self._file)
         except OSError as problem:
             os.ftruncate(self._file, self._end_bytes)
-            if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             raise DiskFullError(
                 "The disk is full: {path} cannot take another event.",
@@ -79,7 +79,13 @@ def whole_lines(path: Path, start_bytes: int = 0) -> Iterator[tuple[int, dict[st
                 found = json.loads(line)
             except ValueError:
                 return
-            if not isinstance(found, dict) or not {"seq", "type"} <= found.keys():
+            if not _is_event(found):
                 return
             end_bytes += len(line)
             yield end_bytes, found
+
+
+def _is_event(found: object) -> bool:
+    if not isinstance(found, dict):
+        return False
+    return type(found.get("seq")) is int and isinstance(found.get("type"), str)
