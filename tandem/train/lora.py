@@ -195,6 +195,7 @@ def _learner(lesson: Lesson, watcher: Watcher) -> Learner:
     pooled_nD = np.concatenate(
         [teacher.signals(b.images_BCHW).pooled_BD.cpu().numpy() for b in _once(lesson, watcher)]
     )
+    teacher.unload()  # int4 weights that have answered on a CPU are packed so that none can learn
     labels_n = table.labels_N[lesson.learn_n]
     return EncoderLearner(teacher, lora, pooled_nD, labels_n, len(table.classes))
 

@@ -12,7 +12,7 @@ from tandem.spec.errors import TeacherError
 from tandem.train.pretrained.folder import Checkpoint
 from tandem.train.pretrained.quiet import quiet_transformers
 from tandem.train.pretrained.qwen_tower import TowerOutput
-from tandem.train.quantize import quantisation_config
+from tandem.train.quantize import QUANTISED, quantisation_config
 
 
 def load_language(
@@ -21,8 +21,10 @@ def load_language(
     """The model with its language part and head, frozen, on `device`."""
     from transformers import AutoModelForImageTextToText
 
-    quantisation = quantisation_config(precision, dtype)
+    quantisation = None
     with quiet_transformers():
+        if precision in QUANTISED:
+            quantisation = quantisation_config(precision, dtype, _skeleton(checkpoint))
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             checkpoint.source,
             dtype=dtype,
@@ -47,6 +49,17 @@ def load_language(
     if quantisation is None:
         model = model.to(device)
     return model.eval().requires_grad_(False)
+
+
+def _skeleton(checkpoint: Checkpoint) -> Any:
+    """The architecture without weights."""
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    config = AutoConfig.from_pretrained(
+        checkpoint.source, local_files_only=checkpoint.folder is not None
+    )
+    with torch.device("meta"):
+        return AutoModelForImageTextToText.from_config(config)
 
 
 def load_processor(checkpoint: Checkpoint) -> Any:

@@ -54,6 +54,8 @@ def _encoder(name: str) -> tuple[Any, Any]:
     match name:
         case "vit":
             return t.ViTModel(t.ViTConfig(**_VISION)), imagenet
+        case "wide_vit":  # wide enough for int4's blocks
+            return t.ViTModel(t.ViTConfig(**(_VISION | {"hidden_size": 64}))), imagenet
         case "vit_classifier":
             return t.ViTForImageClassification(t.ViTConfig(**_VISION)), imagenet
         case "dinov2":

@@ -17,7 +17,7 @@ from tandem.spec.run import DataSpec, ExecutionSpec, LoraSpec, RunSpec, TeacherS
 from tandem.train.lora import adapt
 from tandem.train.types import Silent
 from tandem.train.views import Views
-from tests.train.teachers.folders import CPU, coloured_table, open_teacher, pictures
+from tests.train.teachers.folders import CPU, build_encoder, coloured_table, open_teacher, pictures
 
 
 class Listener(Silent):
@@ -150,12 +150,12 @@ def test_targets_layers_and_bias_decide_what_is_adapted(checkpoints, lesson, tmp
 
 
 @pytest.mark.parametrize(
-    ("name", "precision", "bias"), [("qwen2_5_vl", "int4", "none"), ("vit", "int8", "all")]
+    ("name", "precision", "bias"),
+    [("qwen2_5_vl", "int4", "none"), ("vit", "int8", "all"), ("wide_vit", "int4", "none")],
 )
 def test_adapters_on_quantised_weights(checkpoints, lesson, tmp_path, name, precision, bias):
-    teacher = adapted(
-        lesson, checkpoints[name], tmp_path, teacher={"precision": precision}, bias=bias, epochs=1
-    )
+    path = build_encoder(name, tmp_path / "v") if name == "wide_vit" else checkpoints[name]
+    teacher = adapted(lesson, path, tmp_path, teacher={"precision": precision}, bias=bias, epochs=1)
     logits = shown(lesson, teacher).logits_BK
     assert torch.isfinite(logits).all()
     teacher.unload()

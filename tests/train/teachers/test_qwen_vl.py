@@ -5,6 +5,7 @@ import torch
 from transformers import AutoImageProcessor, AutoModelForImageTextToText
 
 from tandem.spec.errors import TeacherError
+from tandem.train.demo import small_qwen
 from tandem.train.pretrained.pixels import to_patches
 from tests.train.teachers.folders import CPU, open_teacher, pictures
 
@@ -110,6 +111,16 @@ def test_int4_takes_a_quarter_of_int16_and_leaves_the_merger_whole(checkpoints):
     assert kinds["model.visual.merger.mlp.0"] == kinds["lm_head"] == "Linear"
     packed = model.model.visual.blocks[0].attn.qkv.weight
     assert packed.numel() * packed.element_size() == 3 * 64 * 64 // 2
+
+
+def test_int4_leaves_layers_of_odd_width_whole(tmp_path):
+    """As the 7B release's tower has them: 3,420 is no multiple of int4's block of 64."""
+    path = small_qwen.build(tmp_path, depth=2, hidden=48)
+    teacher = open_teacher(path, image_size=56, precision="int4")
+    alone = teacher.signals(pictures(1, 56)).tokens_BHWD
+    teacher.load_language()
+    assert type(teacher.tower.blocks[0].mlp.down_proj).__name__ == "Linear"
+    assert torch.equal(teacher.signals(pictures(1, 56)).tokens_BHWD, alone)
 
 
 def test_a_layer_that_is_not_there_is_refused(checkpoints):
