@@ -98,6 +98,8 @@ def _cached(opening: Opening) -> CachedSource:
         opening.barrier()
         parts = [_reduced(opening, part) for part in opening.parts]
         shelves = _shelves(opening, parts)
+        # All must see the same shards missing before the first new one is written.
+        opening.barrier()
         filled = _fill(opening, shelves)
         opening.barrier()
         if filled:

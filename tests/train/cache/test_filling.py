@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -211,12 +212,11 @@ def test_processes_share_the_filling(make_shop: MakeShop, processes: int) -> Non
     teachers = [FakeTeacher() for _ in range(processes)]
 
     def job(rank: int) -> Callable[[], Any]:
-        return lambda: shared.open(
-            teachers[rank],
-            rank=rank,
-            processes=processes,
-            barrier=lambda: barrier.wait() and None,
-        )
+        def wait() -> None:
+            barrier.wait()
+            time.sleep(0.1 * rank)  # the first runs ahead, and must not change what others see
+
+        return lambda: shared.open(teachers[rank], rank=rank, processes=processes, barrier=wait)
 
     sources = in_threads([job(rank) for rank in range(processes)])
     assert shared.files() == alone.files()
