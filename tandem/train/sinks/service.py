@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from tandem.spec.errors import SpecError
+from tandem.spec.words import t
 from tandem.train.sinks.wire import Call
 
 SURFACE = "/model-distillation"
@@ -102,7 +103,7 @@ def _checked(base_url: str) -> httpx.URL:
         url = httpx.URL(base_url.strip())
     except httpx.InvalidURL:
         url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+    if not _is_web_address(url):
         raise SpecError(
             "The address of the service is no web address.",
             got="…" if url.userinfo else base_url,
@@ -117,6 +118,13 @@ def _checked(base_url: str) -> httpx.URL:
     return url
 
 
+def _is_web_address(url: httpx.URL) -> bool:
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+        return False
+    # httpx takes any number for a port, and writes a space in a host as %20.
+    return "%" not in url.netloc.decode("ascii") and (url.port is None or 0 < url.port < 65536)
+
+
 def _on_the_same_host(request: httpx.Request, answer: httpx.Response) -> httpx.Request:
     """A redirect to another host would carry the task's data, and the token, out of the house."""
     try:
@@ -126,7 +134,9 @@ def _on_the_same_host(request: httpx.Request, answer: httpx.Response) -> httpx.R
     same = to.host == request.url.host and to.port == request.url.port
     upgraded = to.host == request.url.host and (request.url.scheme, to.scheme) == ("http", "https")
     if not (same or upgraded) or to.scheme not in ("http", "https"):
-        raise RefusedError(answer.status_code, f"redirects to another host ({to.host or '?'})")
+        raise RefusedError(
+            answer.status_code, t("redirects to another host ({host})", host=to.host or "?")
+        )
     headers = {k: v for k, v in request.headers.items() if k != "host"}
     return httpx.Request(request.method, to, headers=headers, content=request.content)
 
