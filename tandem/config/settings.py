@@ -14,7 +14,7 @@ from tandem.spec.errors import SpecError
 from tandem.spec.near import nearest
 
 FILE = "tandem.yaml"
-INTERNAL = frozenset({"TANDEM_OUTCOME_FILE"})
+INTERNAL = frozenset({"TANDEM_OUTCOME_FILE", "TANDEM_MICRO_BATCH"})
 """Between Tandem's own processes; no setting."""
 
 

@@ -189,18 +189,20 @@ def _say_end(emitter: Emitter, folder: RunFolder, error: TandemError) -> None:
 
 def _answer(error: TandemError) -> int:
     """Say it in one line: here, or under torchrun in the file that the launcher reads."""
-    if not _leave_outcome(error.exit_code, error.sentence()):
+    next_micro = error.fields.get("next_micro", 0)
+    if not _leave_outcome(error.exit_code, error.sentence(), next_micro):
         print(error.sentence(), file=sys.stderr)
     return error.exit_code
 
 
-def _leave_outcome(code: int, sentence: str = "") -> bool:
+def _leave_outcome(code: int, sentence: str = "", next_micro: object = 0) -> bool:
     file = os.environ.get("TANDEM_OUTCOME_FILE")
     if not file:
         return False
     # Another process may fail first, of the same cause: whoever comes first speaks.
     if not Path(file).exists():
-        Path(file).write_text(json.dumps({"code": code, "sentence": sentence}), encoding="utf-8")
+        told = {"code": code, "sentence": sentence, "next_micro": next_micro}
+        Path(file).write_text(json.dumps(told), encoding="utf-8")
     return True
 
 

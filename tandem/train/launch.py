@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,32 @@ POLL_SECONDS = 0.2
 def launch(spec_file: str, processes: int, stop: StopRequest) -> int:
     """Run `processes` of the trainer under torchrun and return the first one's exit code.
 
+    Where one of them runs out of memory, the others wait for it in a reduction that never comes:
+    all start again from the last checkpoint, with half as many images at once.
+    """
+    micro_batch = 0
+    while True:
+        told = _once(spec_file, processes, stop, micro_batch)
+        if told.next_micro == 0 or stop.asked:
+            if told.sentence:
+                print(told.sentence, file=sys.stderr)
+            return told.code
+        micro_batch = told.next_micro
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the process that spoke first has left."""
+
+    code: int
+    sentence: str = ""
+    next_micro: int = 0
+    """Images at once that may fit, after running out of memory; 0 otherwise."""
+
+
+def _once(spec_file: str, processes: int, stop: StopRequest, micro_batch: int) -> Outcome:
+    """One torchrun.
+
     torchrun itself answers 1 whatever its processes said, and says so at length on stderr: so the
     first of them leaves its code and its sentence in a file, and the rest is shown only where that
     is missing. A request to stop goes to the trainers alone: torchrun would kill them after 30 s.
@@ -30,7 +57,9 @@ def launch(spec_file: str, processes: int, stop: StopRequest) -> int:
         command += ["--nproc_per_node", str(processes), "-m", "tandem.train", spec_file]
         errors = Path(folder) / "stderr"
         with errors.open("wb") as stream:
-            child = subprocess.Popen(command, env=_environment(processes, outcome), stderr=stream)
+            child = subprocess.Popen(
+                command, env=_environment(processes, outcome, micro_batch), stderr=stream
+            )
         asked = False
         while True:
             try:
@@ -42,23 +71,22 @@ def launch(spec_file: str, processes: int, stop: StopRequest) -> int:
         return _told(outcome, errors, code)
 
 
-def _told(outcome: Path, errors: Path, code: int) -> int:
+def _told(outcome: Path, errors: Path, code: int) -> Outcome:
     if outcome.is_file():
-        told = json.loads(outcome.read_text(encoding="utf-8"))
-        if told["sentence"]:
-            print(told["sentence"], file=sys.stderr)
-        if told["code"] != 1 or told["sentence"]:
-            return int(told["code"])
+        told = Outcome(**json.loads(outcome.read_text(encoding="utf-8")))
+        if told.code != 1 or told.sentence:
+            return told
     sys.stderr.write(errors.read_text(encoding="utf-8", errors="replace"))
-    return 1 if code else 0
+    return Outcome(1 if code else 0)
 
 
-def _environment(processes: int, outcome: Path) -> dict[str, str]:
+def _environment(processes: int, outcome: Path, micro_batch: int) -> dict[str, str]:
     threads = max(1, (os.cpu_count() or 1) // processes)
     return {
         "OMP_NUM_THREADS": str(threads),
         **os.environ,
         "TANDEM_OUTCOME_FILE": str(outcome),
+        "TANDEM_MICRO_BATCH": str(micro_batch),
     }
 
 

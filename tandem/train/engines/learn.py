@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from dataclasses import dataclass
 
 from accelerate import Accelerator
@@ -72,7 +72,6 @@ def learn(
     student: Student,
     terms: list[Term],
     lesson: Lesson | None,
-    on_start: Callable[[int | None], None] = lambda resumed: None,
 ) -> Learned:
     """Train to the end (or from where an earlier attempt was), and load the best weights."""
     spec, place = bench.spec, bench.place
@@ -110,7 +109,7 @@ def learn(
         bench.stop,
     )
     resumed = position.epoch if loop.resume() else None
-    on_start(resumed)
+    _lower_micro_batch(position, bench.voice)
     if resumed is not None and position.epoch < spec.optim.epochs:
         bench.voice.notice(t("Going on from epoch {epoch}.", epoch=position.epoch + 1))
     loop.run()
@@ -124,6 +123,21 @@ def learn(
         position.seconds,
         resumed,
     )
+
+
+def _lower_micro_batch(position: Position, voice: Voice) -> None:
+    """To what the launcher says may fit, after processes of this run were out of memory."""
+    given = int(os.environ.get("TANDEM_MICRO_BATCH") or 0)
+    if given and (position.micro_batch == 0 or given < position.micro_batch):
+        position.micro_batch = given
+        voice.notice(
+            t(
+                "A process was out of memory: going on with {given} images at once in each, "
+                "accumulated to the same batch.",
+                given=given,
+            ),
+            warning=True,
+        )
 
 
 def make_accelerator(place: Place, terms: list[Term]) -> Accelerator:

@@ -186,6 +186,7 @@ class Stepper:
             raise OutOfMemoryError(
                 "Out of memory with {now} images a process.",
                 now=now,
+                next_micro=max(self.fewest, math.ceil(now / 2)),
                 fix="Set optim.batch_size to {batch} and optim.grad_accum_steps to {steps}.",
                 batch=max(1, self.spec.optim.batch_size // 2),
                 steps=self.spec.optim.grad_accum_steps * 2,
