@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 export HF_HUB_OFFLINE ?= 1
+# A company's proxy signs with a certificate of its own, which only the system knows.
+export UV_SYSTEM_CERTS ?= 1
 
 .PHONY: demo test bench check setup lock clean
 
