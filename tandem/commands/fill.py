@@ -65,7 +65,8 @@ def _data(tree: Tree, settings: Settings) -> None:
     """Both data sets under one root, or both as paths."""
     given = get(tree, "data.root")
     if given is not None:
-        put(tree, "data.root", str(Path(given).expanduser().absolute()))
+        if isinstance(given, str):  # else the check of the whole tree says so
+            put(tree, "data.root", str(Path(given).expanduser().absolute()))
         return
     root = settings.path("datasets_root")
     named = {f: get(tree, f"data.{f}") for f in ("dataset", "val_dataset")}
@@ -109,7 +110,7 @@ def _data_folder(tree: Tree) -> Path | None:
     dataset, root = get(tree, "data.dataset"), get(tree, "data.root")
     if dataset is None:
         return None
-    return Path(root) / str(dataset) if root else Path(str(dataset))
+    return Path(str(root)) / str(dataset) if root else Path(str(dataset))
 
 
 def _family(teacher: str) -> str:

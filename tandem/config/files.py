@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from tandem.spec.errors import SpecError
+from tandem.spec.words import t
 
 
 class _Loader(yaml.SafeLoader):
@@ -62,13 +63,14 @@ def read_tree(path: Path) -> dict[str, Any]:
         raise SpecError(
             "The file {path} cannot be read: {reason}.",
             path=path,
-            reason=getattr(error, "strerror", None) or "it is no UTF-8 text",
+            reason=getattr(error, "strerror", None) or t("it is no UTF-8 text"),
             fix="Name a YAML or JSON file.",
         ) from error
     try:
         is_json = path.suffix.lower() == ".json"
         tree = json.loads(text) if is_json else yaml.load(text, Loader=_Loader)  # noqa: S506
-    except (yaml.YAMLError, ValueError) as error:
+    # Of lists in lists without end, and of a key that is itself a list.
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         raise SpecError(
             "The file {path} is neither YAML nor JSON: {reason}.",
             path=path,
@@ -86,4 +88,4 @@ def _where(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     reason = getattr(error, "problem", None) or getattr(error, "msg", None) or str(error)
     line = mark.line + 1 if mark is not None else getattr(error, "lineno", None)
-    return f"{reason} (line {line})" if line else str(reason)
+    return t("{reason} (line {line})", reason=reason, line=line) if line else str(reason)

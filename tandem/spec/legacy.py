@@ -225,6 +225,8 @@ def is_rest(tree: Mapping[str, Any]) -> bool:
 def complete(tree: dict[str, Any]) -> None:
     """Draw the conclusions that installed systems expect, where nothing else is said."""
     loss, student = tree.get("loss", {}), tree.get("student", {})
+    if not isinstance(loss, dict) or not isinstance(student, dict):
+        return  # the check of the whole tree says so
     alpha = loss.pop("alpha", None)
     if alpha is not None:
         soft = _ratio(alpha)

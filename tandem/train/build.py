@@ -100,6 +100,15 @@ def check_student(spec: RunSpec, student: Student, terms: list[Term]) -> None:
             init=spec.student.init,
             fix="Set student.init to pretrained, or leave student.path out.",
         )
+    count = len(student.layer_widths)
+    beyond = [one for one in spec.loss.intermediate_layers if not 0 <= one < count]
+    if beyond:
+        raise SpecError(
+            "loss.intermediate_layers names {beyond}, which this student does not have.",
+            beyond=", ".join(map(str, beyond)),
+            allowed=range(count),
+            fix="Name layers from 0 on, or leave them out.",
+        )
     if any(term.name == "attention" for term in terms) and student.tokens_grid == 1:
         raise SpecError(
             "At {size} px this student has a single cell, so there is no attention to transfer.",

@@ -146,10 +146,13 @@ def _data(answer: httpx.Response) -> Any:
     envelope = _json(answer)
     status, message = answer.status_code, answer.reason_phrase
     if isinstance(envelope, dict):
-        message = str(envelope.get("message") or message)
+        message = " ".join(str(envelope.get("message") or message).split())[:200]
         code = envelope.get("code")
         if answer.is_success and isinstance(code, int) and code not in (0, 200):
             raise RefusedError(code, message)
+    if answer.is_success and answer.content and not isinstance(envelope, dict):
+        # Some other program's page: taken for a yes, everything would be lost in silence.
+        raise RefusedError(status, t("the answer is none of this service; is the address right?"))
     if status in TRY_LATER or status >= 500:
         wait_seconds = _seconds(answer.headers.get("Retry-After", ""))
         reason = f"{status} {message}"
