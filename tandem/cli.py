@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
+from tandem.commands.spoken import Group, Program, run_program
 from tandem.spec.words import t
 
 ANY = {"allow_extra_args": True, "ignore_unknown_options": True}
 PLAIN = {"help_option_names": ["-h", "--help"]}
 Json = Annotated[bool, typer.Option("--json", help=t("Print JSON."))]
 
-app = typer.Typer(
+app = Program(
+    cls=Group,
     help=t("Teach a small model what a large one knows, and put it to work."),
     no_args_is_help=True,
     add_completion=False,
@@ -22,8 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=PLAIN,
 )
-cache = typer.Typer(help=t("What teachers said, kept on disk."), no_args_is_help=True)
-config = typer.Typer(help=t("The configuration of this machine."), no_args_is_help=True)
+cache = Program(cls=Group, help=t("What teachers said, kept on disk."), no_args_is_help=True)
+config = Program(cls=Group, help=t("The configuration of this machine."), no_args_is_help=True)
 app.add_typer(cache, name="cache")
 app.add_typer(config, name="config")
 
@@ -151,7 +153,7 @@ def main() -> None:
     """The `tandem` program."""
     from tandem.commands.guard import guarded
 
-    sys.exit(guarded(lambda: app(prog_name="tandem")))
+    sys.exit(guarded(lambda: run_program(app, "tandem")))
 
 
 if __name__ == "__main__":

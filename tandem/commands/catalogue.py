@@ -36,11 +36,13 @@ def show(as_json: bool) -> None:
         for size, millions in one["sizes"].items()
     ]
     print_table(t("Students"), ["type", "size", "parameters", "learns", "licence"], rows)
-    rows = [[one["name"], ", ".join(one["gives"]), one["about"]] for one in catalogue["teachers"]]
+    rows = [
+        [one["name"], ", ".join(one["gives"]), t(one["about"])] for one in catalogue["teachers"]
+    ]
     print_table(t("Teachers"), ["family", "gives", "about"], rows)
     rows = [[name, hub_id] for name, hub_id in catalogue["teacher_names"].items()]
     print_table(t("Teachers by name"), ["name", "hub id"], rows)
-    rows = [[one["name"], ", ".join(one["needs"]), one["about"]] for one in catalogue["losses"]]
+    rows = [[one["name"], ", ".join(one["needs"]), t(one["about"])] for one in catalogue["losses"]]
     print_table(t("Losses"), ["name", "needs", "about"], rows)
-    rows = [[one["name"], one["about"]] for one in catalogue["formats"]]
+    rows = [[one["name"], t(one["about"])] for one in catalogue["formats"]]
     print_table(t("Data layouts"), ["name", "about"], rows)

@@ -31,5 +31,15 @@ def show(as_json: bool) -> None:
         print_json(rows)
         return
     print_table(
-        "", ["name", "value", "origin"], [[r["name"], r["value"], r["origin"]] for r in rows]
+        "",
+        ["name", "value", "origin"],
+        [[r["name"], r["value"], _origin(str(r["origin"]))] for r in rows],
     )
+
+
+def _origin(written: str) -> str:
+    """In the reader's language; a file and its key are as they are."""
+    kind, _, variable = written.partition(" ")
+    if kind == "environment":
+        return t("environment {variable}", variable=variable)
+    return {"default": t("default"), "not set": t("not set")}.get(written, written)

@@ -50,11 +50,11 @@ def doctor(as_json: bool) -> int:
     if as_json:
         print_json([asdict(one) for one in findings])
     else:
-        marks = {True: "ok", None: "-", False: t("missing")}
+        marks = {True: t("ok"), None: "-", False: t("missing")}
         print_table("", ["", "what", "found"], [[marks[f.ok], f.what, f.found] for f in findings])
         for one in findings:
             if one.fix:
-                print(f"{one.what}: {one.fix}")
+                print(t("{what}: {fix}", what=one.what, fix=one.fix))
     return int(any(one.ok is False for one in findings))
 
 
@@ -85,7 +85,7 @@ def _torch() -> list[Finding]:
         return [Finding("PyTorch", reason, False, t("Run `make setup`, or pip install torch."))]
     cuda = said["cuda"]
     built = t("built for CUDA {cuda}", cuda=cuda) if cuda else t("built for the CPU only")
-    findings = [Finding("PyTorch", f"{said['torch']}, {built}")]
+    findings = [Finding("PyTorch", t("{version}, {built}", version=said["torch"], built=built))]
     for number, (name, memory_bytes) in enumerate(said["gpus"]):
         findings.append(Finding(f"GPU {number}", f"{name}, {memory_bytes / GIGABYTE:.0f} GB"))
     if not said["gpus"]:
@@ -141,7 +141,7 @@ def _extras() -> list[Finding]:
     findings = []
     for name, (purpose, command) in _EXTRAS.items():
         there = find_spec(name) is not None
-        found = t("installed") if there else t("not installed: no {purpose}", purpose=purpose)
+        found = t("installed") if there else t("not installed: no {purpose}", purpose=t(purpose))
         findings.append(Finding(name, found, True if there else None, None if there else command))
     return findings
 
@@ -154,12 +154,14 @@ def _teachers(settings: Settings) -> list[Finding]:
         there = (Path(path) / "config.json").is_file()
         fix = t("Put the checkpoint there, or change {origin}.", origin=value.origin)
         found = path if there else t("{path} holds no model", path=path)
-        findings.append(Finding(f"teacher {name}", found, there or None, None if there else fix))
+        findings.append(
+            Finding(t("teacher {name}", name=name), found, there or None, None if there else fix)
+        )
     root = settings.path("models_root")
     folders = sorted(root.iterdir()) if root.is_dir() else []
     for folder in folders:
         if (folder / "config.json").is_file():
-            findings.append(Finding(f"teacher {folder.name}", str(folder)))
+            findings.append(Finding(t("teacher {name}", name=folder.name), str(folder)))
     if not findings:
         fix = t("Put a checkpoint folder such as Qwen2.5-VL-7B-Instruct into {root}.", root=root)
         findings.append(Finding(t("teachers"), t("none configured"), None, fix))

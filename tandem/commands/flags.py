@@ -117,6 +117,8 @@ def require(given: Given, flags: Iterable[Flag]) -> None:
 
 def describe(defaults: Mapping[str, str], required: bool) -> str:
     """The help page of these arguments."""
+    from rich.cells import cell_len  # a Chinese letter fills two columns
+
     from tandem.spec.check import default_of, paths
 
     about = paths()
@@ -125,6 +127,7 @@ def describe(defaults: Mapping[str, str], required: bool) -> str:
         default = defaults.get(flag.name, default_of(flag.path))
         note = t("required") if required and flag.required else default
         text = about.get(flag.path, "").split("\n")[0]
-        lines.append(f"  --{flag.name:22} {note:14} {t(text) if text else ''}".rstrip())
+        note += " " * (14 - cell_len(note))
+        lines.append(f"  --{flag.name:22} {note} {t(text) if text else ''}".rstrip())
     lines.append(f"  --{'set':22} {'':14} " + t("section.field=value: any field of a run."))
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from tandem.spec.errors import SpecError
 from tandem.spec.legacy import FLAGS
 from tandem.spec.near import nearest
 from tandem.spec.run import RunSpec
-from tandem.spec.words import t
+from tandem.spec.words import joined, t
 
 MOST = 3
 """Faults named in one sentence; more would not be read."""
@@ -64,7 +64,7 @@ def spec_error(error: ValidationError, names: Mapping[str, str]) -> SpecError:
     said = [_sentence(field, fault, names) for field, fault in by_field.items()]
     if len(said) > MOST:
         said[MOST:] = [t("And {count} more.", count=len(said) - MOST)]
-    return SpecError("{faults}", faults=" ".join(said))
+    return SpecError("{faults}", faults=joined(said))
 
 
 def _field(place: tuple[int | str, ...]) -> str:
@@ -95,7 +95,11 @@ def _sentence(field: str, fault: ErrorDetails, names: Mapping[str, str]) -> str:
         return _unknown(field)
     if kind == "value_error":
         reason = t(str(context["error"]))
-        return t("{field}: {reason}.", field=shown, reason=reason) if field else f"{reason}."
+        return (
+            t("{field}: {reason}.", field=shown, reason=reason)
+            if field
+            else t("{reason}.", reason=reason)
+        )
     if kind in _SAYS:
         parts = [t(_SAYS[kind], field=shown, **context)]
     else:
@@ -105,7 +109,7 @@ def _sentence(field: str, fault: ErrorDetails, names: Mapping[str, str]) -> str:
     if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", str(context["expected"]))
         parts.append(t("Allowed: {allowed}.", allowed=", ".join([*allowed, *_more(field)])))
-    return " ".join(parts)
+    return joined(parts)
 
 
 def _plain(value: object) -> object:

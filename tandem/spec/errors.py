@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from tandem.spec.words import t
+from tandem.spec.words import joined, t
 
 
 class TandemError(Exception):
@@ -54,7 +54,7 @@ class TandemError(Exception):
             parts.append(t("Allowed: {allowed}.", allowed=", ".join(self.allowed) or "-"))
         if self.fix is not None:
             parts.append(_filled(self.fix, self.fields))
-        return " ".join(part.replace("\n", " ").strip() for part in parts)
+        return joined(part.replace("\n", " ").strip() for part in parts)
 
     def __str__(self) -> str:
         return self.sentence()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 CHINESE_FILE = Path(__file__).with_name("zh.json")
+WIDE_STOPS = ("。", "；", "：", "！", "？")
 
 
 def language() -> str:
@@ -22,6 +24,15 @@ def language() -> str:
 @cache
 def _chinese() -> dict[str, str]:
     return dict(json.loads(CHINESE_FILE.read_text(encoding="utf-8")))
+
+
+def joined(sentences: Iterable[str]) -> str:
+    """Sentences after one another: after a full-width stop there is no space."""
+    text = ""
+    for sentence in sentences:
+        text += " " if text and not text.endswith(WIDE_STOPS) else ""
+        text += sentence
+    return text
 
 
 def t(template: str, **fields: object) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.spec.errors import DataError
-from tandem.spec.words import t
+from tandem.spec.words import joined, t
 from tandem.train.images import decode
 from tandem.train.types import Watcher
 
@@ -122,7 +122,7 @@ def _chunks(rows: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
 def _all_faults(faults: list[DataError]) -> DataError:
     if len(faults) == 1:
         return faults[0]
-    told = " ".join(t(one.what, **one.fields) for one in faults[:NAMED])
+    told = joined(t(one.what, **one.fields) for one in faults[:NAMED])
     if len(faults) <= NAMED:
         return DataError("{faults}", faults=told, fix="Replace these files or take them away.")
     return DataError(

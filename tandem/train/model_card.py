@@ -73,12 +73,12 @@ def _comparison(report: RunReport) -> str:
     if report.teacher and report.teacher.measured:
         columns.append((t("Teacher"), report.teacher.measured))
     rows = [
-        [name, *(_figure(measured.metrics.get(name)) for _, measured in columns)]
+        [t(name), *(_figure(measured.metrics.get(name)) for _, measured in columns)]
         for name in FIGURES
     ]
     for name in ("latency_milliseconds", "throughput_images_per_second"):
         if any(name in measured.metrics for _, measured in columns):
-            rows.append([name, *(_figure(one.metrics.get(name), 1) for _, one in columns)])
+            rows.append([t(name), *(_figure(one.metrics.get(name), 1) for _, one in columns)])
     title = t("On {count} validation images", count=report.data.val_images)
     return f"## {title}\n\n" + _table(["", *(name for name, _ in columns)], rows)
 
@@ -123,7 +123,7 @@ def _classes(measured: Measured) -> str:
         + [str(one["support"])]
         for one in per_class[:CLASSES_SHOWN]
     ]
-    heads = [t("class"), "precision", "recall", "f1", t("images")]
+    heads = [t("class"), t("precision"), t("recall"), t("f1"), t("images")]
     text = f"## {t('Classes')}\n\n" + _table(heads, rows)
     if len(per_class) > CLASSES_SHOWN:
         rest = len(per_class) - CLASSES_SHOWN
@@ -154,7 +154,7 @@ def _settings(report: RunReport) -> str:
     rows = [
         [t("epochs"), str(student.epochs)],
         [t("best epoch"), str(student.best_epoch)],
-        [t("training time"), f"{student.seconds:.0f} s"],
+        [t("training time"), t("{seconds:.0f} s", seconds=student.seconds)],
         [t("device"), plain(report.device)],
         [t("seed"), str(spec.run.seed)],
         [t("image size"), str(spec.data.image_size)],

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tandem.spec.words import t
 from tandem.train.cache.disk import FileNote, crc32_of, room, write_array, write_bytes
 
 KEY = np.dtype("S18")
@@ -92,7 +93,7 @@ def read_shards(folder: Path) -> tuple[list[Shard], list[tuple[Path, str]]]:
         try:
             note = ShardNote.model_validate_json(file.read_bytes())
         except (ValidationError, OSError) as error:
-            bad.append((file, f"not a shard's note: {type(error).__name__}"))
+            bad.append((file, t("not a shard's note: {error}", error=type(error).__name__)))
             continue
         shard = Shard(folder, file.stem, note)
         fault = _fault(shard)
@@ -106,23 +107,33 @@ def read_shards(folder: Path) -> tuple[list[Shard], list[tuple[Path, str]]]:
 def _fault(shard: Shard) -> str | None:
     """What the length of the files and their headers tell, without reading them."""
     if shard.note.format != FORMAT:
-        return f"format {shard.note.format}"
+        return t("format {format}", format=shard.note.format)
     if not {"keys", "data"} <= shard.note.files.keys() <= {"keys", "data", "scale"}:
-        return "files missing in its note"
+        return t("files missing in its note")
     for what, note in shard.note.files.items():
         path = shard.path(what)
         try:
             found = path.stat().st_size
         except OSError:
-            return f"{path.name} is missing"
+            return t("{name} is missing", name=path.name)
         if found != note.bytes:
-            return f"{path.name} has {found} bytes, not {note.bytes}"
+            return t(
+                "{name} has {found} bytes, not {wanted}",
+                name=path.name,
+                found=found,
+                wanted=note.bytes,
+            )
         try:
             rows = len(shard.read(what, mapped=True))
         except _NO_ARRAY as error:
-            return f"{path.name} is no array: {error}"
+            return t("{name} is no array: {error}", name=path.name, error=error)
         if rows != shard.note.rows:
-            return f"{path.name} has {rows} rows, not {shard.note.rows}"
+            return t(
+                "{name} has {found} rows, not {wanted}",
+                name=path.name,
+                found=rows,
+                wanted=shard.note.rows,
+            )
     return None
 
 
@@ -130,5 +141,5 @@ def damage(shard: Shard) -> str | None:
     """What reading every byte tells."""
     for what, note in shard.note.files.items():
         if crc32_of(shard.path(what)) != note.crc32:
-            return f"{shard.path(what).name} has changed since it was written"
+            return t("{name} has changed since it was written", name=shard.path(what).name)
     return None

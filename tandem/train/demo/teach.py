@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tandem.spec.words import t
 from tandem.train.demo import small_qwen
 from tandem.train.demo.digits import CLASSES, Digits
 from tandem.train.pretrained import packed_attention
@@ -107,7 +108,7 @@ def _learn(
         nn.utils.clip_grad_norm_(learnt, 1.0)
         optimizer.step()
         schedule.step()
-        watcher.progress("teaching the teacher", step + 1, steps)
+        watcher.progress(t("teaching the teacher"), step + 1, steps)
     model.eval()
 
 

@@ -95,7 +95,7 @@ def _evaluation(event: Evaluation) -> str | None:
         "baseline": t("Student without the teacher"),
         "export": t("Exported model"),
     }[event.who]
-    figures = ", ".join(f"{name} {figure(value)}" for name, value in event.metrics.items())
+    figures = t(", ").join(f"{t(name)} {figure(value)}" for name, value in event.metrics.items())
     return t(
         "{who} on {samples} images of {dataset}: {figures}",
         who=who,
@@ -117,11 +117,11 @@ def percent(ratio: float) -> str:
 def duration(seconds: float) -> str:
     """3.2 s, 4 min 05 s, 2 h 03 min."""
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return t("{seconds:.1f} s", seconds=seconds)
     minutes, rest_seconds = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest_seconds:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+        return t("{minutes} min {seconds:02d} s", minutes=minutes, seconds=rest_seconds)
+    return t("{hours} h {minutes:02d} min", hours=minutes // 60, minutes=minutes % 60)
 
 
 class Lines(Sink):

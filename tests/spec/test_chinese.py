@@ -1,0 +1,212 @@
+"""Every sentence Tandem shows exists in Chinese, and zh.json holds nothing else."""
+
+from __future__ import annotations
+
+import ast
+import json
+import string
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tandem.config.keys import KEYS
+from tandem.spec import check
+from tandem.spec.words import CHINESE_FILE, t
+
+PACKAGE = Path(check.__file__).parent.parent
+
+VARIABLES = {
+    ("commands/catalogue.py", 't(one["about"])'): "catalog.json: `_catalogue` below",
+    ("commands/config.py", "t(key.about)"): "KEYS: `templates` below",
+    ("commands/doctor.py", "t(purpose)"): "_EXTRAS: `_listed` below",
+    ("commands/flags.py", "t(text)"): "the first line of a field's docstring: `_fields` below",
+    ("commands/show.py", "t(head)"): "a table's heads: `_heads` below",
+    ("commands/spoken.py", "t(word)"): "WORDS: `_listed` below",
+    ("spec/check.py", 't(str(context["error"]))'): "ValueErrors of spec/run.py: `_faults` below",
+    ("spec/check.py", "t(_SAYS[kind], field=shown, **context)"): "_SAYS: `_faults` below",
+    ("spec/errors.py", "t(template, **fields)"): "what an error was given: collected there",
+    ("train/demo/summary.py", "t(head)"): "a table's heads: `_heads` below",
+    ("train/inspect_files.py", "t(one.what, **one.fields)"): "an error that was raised already",
+    ("train/model_card.py", "t(name)"): "FIGURES, and the speeds: `_listed` below",
+    ("train/sinks/lines.py", "t(name)"): "the same figures",
+}
+"""Calls whose template is no constant, and where their templates are found instead."""
+
+ALIKE = {
+    "{faults}",
+    ", ",
+    "{reason}.",
+    "{field}: {reason}.",
+    "{what}: {fix}",
+    "{version}, {built}",
+    "hub id",
+    "onnx",
+    "ECE",
+    "F1",
+    "MB",
+    "top-5",
+}
+"""Templates that are the same in both languages, or names."""
+
+
+@cache
+def _trees() -> dict[str, ast.Module]:
+    files = sorted(PACKAGE.rglob("*.py"))
+    return {str(f.relative_to(PACKAGE)): ast.parse(f.read_text("utf-8")) for f in files}
+
+
+@cache
+def _errors() -> frozenset[str]:
+    """Every class that is, at whatever distance, a TandemError."""
+    found = {"TandemError"}
+    classes = [n for tree in _trees().values() for n in ast.walk(tree)
+               if isinstance(n, ast.ClassDef)]  # fmt: skip
+    while True:
+        more = {c.name for c in classes if {ast.unparse(b) for b in c.bases} & found} - found
+        if not more:
+            return frozenset(found)
+        found |= more
+
+
+def _calls() -> Iterator[tuple[str, ast.Call, list[ast.expr]]]:
+    """Each call that shows something: its file and the expressions that are templates."""
+    for file, tree in _trees().items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            if ast.unparse(node.func) == "t":
+                yield file, node, node.args[:1]
+            elif ast.unparse(node.func) in _errors():
+                fixes = [one.value for one in node.keywords if one.arg == "fix"]
+                yield file, node, [*node.args[:1], *fixes]
+
+
+def _constants(template: ast.expr) -> list[str] | None:
+    """The texts it can be; None for one that only running the code would tell."""
+    match template:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.Constant(value=None):
+            return []
+        case ast.IfExp(body=one, orelse=other):
+            first, second = _constants(one), _constants(other)
+            return None if first is None or second is None else first + second
+        case _:
+            return None
+
+
+def _heads() -> Iterator[str]:
+    """Literal heads of print_table, and of the demonstration's table."""
+    for tree in _trees().values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "print_table":
+                yield from _strings(node.args[1])
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "heads":
+                yield from _strings(node.value)
+
+
+def _strings(node: ast.AST) -> Iterator[str]:
+    yield from (
+        n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    )
+
+
+def _listed() -> Iterator[str]:
+    """Tuples and tables of words, by their names."""
+    for file, name in (
+        ("commands/spoken.py", "WORDS"),
+        ("train/model_card.py", "FIGURES"),
+        ("commands/doctor.py", "_EXTRAS"),
+    ):
+        [node] = [n for n in _trees()[file].body
+                  if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == name]  # fmt: skip
+        value = ast.literal_eval(node.value)
+        yield from value if isinstance(value, tuple) else (one for one, _ in value.values())
+    yield from ("latency_milliseconds", "throughput_images_per_second")
+
+
+def _fields() -> Iterator[str]:
+    from tandem.commands.flags import BY_NAME
+
+    about = check.paths()
+    yield from (about.get(flag.path, "").split("\n")[0] for flag in BY_NAME.values())
+
+
+def _faults() -> Iterator[str]:
+    yield from check._SAYS.values()
+    for node in ast.walk(_trees()["spec/run.py"]):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "ValueError":
+            yield from _strings(node.args[0])
+
+
+def _catalogue() -> Iterator[str]:
+    catalogue = json.loads((PACKAGE / "catalog.json").read_text("utf-8"))
+    for group in ("students", "teachers", "losses", "formats"):
+        yield from (one["about"] for one in catalogue[group])
+
+
+@cache
+def templates() -> frozenset[str]:
+    found = {key.about for key in KEYS} | {*_heads(), *_fields(), *_faults()}
+    found |= {*_catalogue(), *_listed()}
+    for _, _, shown in _calls():
+        for template in shown:
+            found |= set(_constants(template) or ())
+    return frozenset(found - {""})
+
+
+@cache
+def chinese() -> dict[str, str]:
+    return dict(json.loads(CHINESE_FILE.read_text("utf-8")))
+
+
+def parts(template: str) -> set[tuple[str, str, str]]:
+    """The fields of a template, with their conversions and formats."""
+    return {(name, conversion or "", form or "")
+            for _, name, form, conversion in string.Formatter().parse(template)
+            if name is not None}  # fmt: skip
+
+
+def test_every_sentence_has_chinese() -> None:
+    missing = sorted(templates() - chinese().keys() - ALIKE)
+    assert not missing, f"{len(missing)} without Chinese in zh.json:\n" + "\n".join(missing)
+
+
+def test_no_entry_is_unused() -> None:
+    unused = sorted(chinese().keys() - templates())
+    assert not unused, f"{len(unused)} that nothing shows any more:\n" + "\n".join(unused)
+
+
+def test_both_languages_fill_the_same_fields() -> None:
+    wrong = {en: zh for en, zh in chinese().items() if parts(en) != parts(zh)}
+    assert not wrong
+
+
+def test_no_entry_is_empty_or_still_english() -> None:
+    letters = {en for en, zh in chinese().items() if not any("一" <= one <= "鿿" for one in zh)}
+    assert not letters - ALIKE
+
+
+def test_what_is_translated_is_constant() -> None:
+    loose = {
+        (file, ast.unparse(call).replace("'", '"'))
+        for file, call, shown in _calls()
+        for template in shown
+        if _constants(template) is None
+    }
+    known = set(VARIABLES)
+    assert not loose - known, "an f-string or a variable is no key of zh.json"
+    assert not known - loose, "exceptions that are none any more"
+
+
+@pytest.mark.parametrize("language", ["zh", "zh_CN.UTF-8"])
+def test_the_reader_gets_chinese(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    monkeypatch.setenv("TANDEM_LANG", language)
+    assert t("Got: {got}.", got=3) == "实际为：3。"
+    assert t("of no language {x}", x=1) == "of no language 1"
+
+
+if __name__ == "__main__":
+    print(json.dumps(sorted(templates() - chinese().keys() - ALIKE), indent=0, ensure_ascii=False))
