@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tandem.commands.show import print_json, print_table
-from tandem.config.keys import KEYS, MODEL_TABLES
+from tandem.config.keys import KEYS, MODEL_TABLES, place
 from tandem.config.settings import load
 from tandem.config.sources import masked
 from tandem.spec.words import t
@@ -33,13 +33,5 @@ def show(as_json: bool) -> None:
     print_table(
         "",
         ["name", "value", "origin"],
-        [[r["name"], r["value"], _origin(str(r["origin"]))] for r in rows],
+        [[r["name"], r["value"], place(str(r["origin"]))] for r in rows],
     )
-
-
-def _origin(written: str) -> str:
-    """In the reader's language; a file and its key are as they are."""
-    kind, _, variable = written.partition(" ")
-    if kind == "environment":
-        return t("environment {variable}", variable=variable)
-    return {"default": t("default"), "not set": t("not set")}.get(written, written)

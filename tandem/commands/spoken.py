@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import typer
+from pydantic import ValidationError
 from typer.core import TyperCommand, TyperGroup
 
 from tandem.spec.errors import SpecError
@@ -76,6 +77,17 @@ def run_program(program: typer.Typer, name: str) -> object:
         return _told(error)
 
 
+def _refusal(error: Any, shown: str) -> SpecError:
+    cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        from tandem.spec.check import rule
+
+        fault = cause.errors(include_url=False)[0]
+        return SpecError("{faults}", faults=rule(fault, shown), got=fault["input"])
+    reason = error.message.rstrip(".")
+    return SpecError("{field} is not right: {reason}.", field=shown, reason=reason)
+
+
 def _called(param: Any) -> str:
     return str(param.get_error_hint()).replace("'", "")
 
@@ -101,11 +113,7 @@ def _told(error: Any) -> int:
             command=command,
         ) from error
     if isinstance(error, typer.BadParameter) and error.param is not None:
-        raise SpecError(
-            "{field} is not right: {reason}.",
-            field=_called(error.param),
-            reason=error.message.rstrip("."),
-        ) from error
+        raise _refusal(error, _called(error.param)) from error
     raise SpecError(
         "The arguments are not understood: {reason}.",
         reason=error.format_message().rstrip("."),

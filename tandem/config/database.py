@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from tandem.config.keys import Value
+from tandem.config.keys import Value, place
 from tandem.spec.errors import SpecError
 
 _JDBC = re.compile(r"^jdbc:(?P<kind>\w+)://(?P<rest>[^?]+)(?:\?.*)?$")
@@ -26,7 +26,7 @@ def database_url(values: Mapping[str, Value]) -> Value:
             url=re.sub(r"\?.*", "", url.text),
             allowed=[f"jdbc:{known}://host:port/name" for known in _KINDS],
             fix="Mend it ({origin}), or set TANDEM_DATABASE_URL.",
-            origin=url.origin,
+            origin=place(url.origin),
         )
     user, password = values["database_username"].text, values["database_password"].text
     login = quote(user, safe="") if user else ""

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from tandem.spec.words import t
+
 What = Literal["path", "text", "number", "secret"]
 
 
@@ -79,6 +81,14 @@ MODEL_TABLES = {
 VARIABLES = {key.variable: key for key in KEYS if key.env}
 NAMES = {key.name: key for key in KEYS if key.file}
 LEGACY = {key.legacy: key for key in KEYS if key.legacy}
+
+
+def place(origin: str) -> str:
+    """Where a value came from, in the reader's language; a file and its key are as they are."""
+    kind, _, variable = origin.partition(" ")
+    if kind == "environment":
+        return t("environment {variable}", variable=variable)
+    return {"default": t("default"), "not set": t("not set")}.get(origin, origin)
 
 
 def relaxed(key: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tandem.config.database import database_url
-from tandem.config.keys import KEYS, MODEL_TABLES, VARIABLES, Key, Value
+from tandem.config.keys import KEYS, MODEL_TABLES, VARIABLES, Key, Value, place
 from tandem.config.sources import Source, read_file
 from tandem.spec.errors import SpecError
 from tandem.spec.near import nearest
@@ -99,7 +99,7 @@ def _value(key: Key, sources: list[Source], home: str, folder: Path) -> Value:
         raise SpecError(
             "The setting {name} must be a whole number.",
             name=key.name,
-            got=f"{found.text} ({found.origin})",
+            got=f"{found.text} ({place(found.origin)})",
         )
     return found
 

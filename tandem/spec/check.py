@@ -89,8 +89,7 @@ def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
 
 def _sentence(field: str, fault: ErrorDetails, names: Mapping[str, str]) -> str:
     kind, got = fault["type"], fault["input"]
-    shown = names.get(field, field)
-    context = {name: _plain(value) for name, value in fault.get("ctx", {}).items()}
+    shown, context = names.get(field, field), fault.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown(field)
     if kind == "value_error":
@@ -100,16 +99,22 @@ def _sentence(field: str, fault: ErrorDetails, names: Mapping[str, str]) -> str:
             if field
             else t("{reason}.", reason=reason)
         )
-    if kind in _SAYS:
-        parts = [t(_SAYS[kind], field=shown, **context)]
-    else:
-        parts = [t("{field} is not right: {reason}.", field=shown, reason=fault["msg"])]
+    parts = [rule(fault, shown)]
     if kind != "missing" and not isinstance(got, dict):
         parts.append(t("Got: {got}.", got=got))
     if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", str(context["expected"]))
         parts.append(t("Allowed: {allowed}.", allowed=", ".join([*allowed, *_more(field)])))
     return joined(parts)
+
+
+def rule(fault: ErrorDetails, shown: str) -> str:
+    """What the field at fault must be."""
+    kind = fault["type"]
+    context = {name: _plain(value) for name, value in fault.get("ctx", {}).items()}
+    if kind in _SAYS:
+        return t(_SAYS[kind], field=shown, **context)
+    return t("{field} is not right: {reason}.", field=shown, reason=fault["msg"])
 
 
 def _plain(value: object) -> object:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tandem.commands.spoken import translated
 from tandem.config.keys import KEYS
 from tandem.spec import check
-from tandem.spec.words import CHINESE_FILE, t
+from tandem.spec.words import CHINESE_FILE, joined, t
 
 PACKAGE = Path(check.__file__).parent.parent
 
@@ -30,6 +31,7 @@ VARIABLES = {
     ("train/demo/summary.py", "t(head)"): "a table's heads: `_heads` below",
     ("train/inspect_files.py", "t(one.what, **one.fields)"): "an error that was raised already",
     ("train/model_card.py", "t(name)"): "FIGURES, and the speeds: `_listed` below",
+    ("train/pretrained/folder.py", "t(one)"): "WHAT_IS_ALLOWED: `_listed` below",
     ("train/sinks/lines.py", "t(name)"): "the same figures",
 }
 """Calls whose template is no constant, and where their templates are found instead."""
@@ -119,6 +121,7 @@ def _listed() -> Iterator[str]:
         ("commands/spoken.py", "WORDS"),
         ("train/model_card.py", "FIGURES"),
         ("commands/doctor.py", "_EXTRAS"),
+        ("train/pretrained/folder.py", "WHAT_IS_ALLOWED"),
     ):
         [node] = [n for n in _trees()[file].body
                   if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == name]  # fmt: skip
@@ -199,6 +202,30 @@ def test_what_is_translated_is_constant() -> None:
     known = set(VARIABLES)
     assert not loose - known, "an f-string or a variable is no key of zh.json"
     assert not known - loose, "exceptions that are none any more"
+
+
+def test_nothing_is_shown_past_the_dictionary() -> None:
+    """A literal or an f-string given to what people read would be English for everyone."""
+    past = [
+        f"{file}:{node.lineno}"
+        for file, tree in _trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).rpartition(".")[2] in ("notice", "progress", "tell", "_tell")
+        and node.args
+        and isinstance(node.args[0], ast.Constant | ast.JoinedStr)
+    ]
+    assert not past
+
+
+def test_sentences_join_as_their_language_does() -> None:
+    assert joined(["One.", "Two."]) == "One. Two."
+    assert joined(["一。", "二。"]) == "一。二。"
+
+
+def test_a_help_page_is_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANDEM_LANG", "zh")
+    assert translated("Usage: tandem\n\nOptions:\n") == "用法：tandem\n\n选项：\n"
 
 
 @pytest.mark.parametrize("language", ["zh", "zh_CN.UTF-8"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tandem.spec.errors import TeacherError
+from tandem.spec.words import t
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -37,7 +38,7 @@ class Checkpoint:
             raise TeacherError(
                 "The teacher {name} is no model: it has no config.json with a model_type.",
                 name=self.name,
-                allowed=WHAT_IS_ALLOWED,
+                allowed=[t(one) for one in WHAT_IS_ALLOWED],
                 fix="Point teacher.path at the folder that holds config.json.",
             )
         return config
@@ -87,7 +88,7 @@ class Checkpoint:
             name=self.name,
             single=SINGLE_FILE,
             index=INDEX_FILE,
-            allowed=WHAT_IS_ALLOWED,
+            allowed=[t(one) for one in WHAT_IS_ALLOWED],
             fix="Copy the *.safetensors files into the folder, all of them.",
         )
 
@@ -96,7 +97,9 @@ def find(wanted: str | None) -> Checkpoint:
     """A local folder, or a hub id (`owner/name`); TeacherError when it is neither."""
     if not wanted:
         raise TeacherError(
-            "No teacher is named.", allowed=WHAT_IS_ALLOWED, fix="Give teacher.path a value."
+            "No teacher is named.",
+            allowed=[t(one) for one in WHAT_IS_ALLOWED],
+            fix="Give teacher.path a value.",
         )
     path = Path(wanted).expanduser()
     if path.is_dir():
@@ -105,7 +108,7 @@ def find(wanted: str | None) -> Checkpoint:
         raise TeacherError(
             "The teacher {name} is a file, not a model's folder.",
             name=wanted,
-            allowed=WHAT_IS_ALLOWED,
+            allowed=[t(one) for one in WHAT_IS_ALLOWED],
             fix="Point teacher.path at the folder that holds config.json.",
         )
     if HUB_ID.fullmatch(wanted):
@@ -113,7 +116,7 @@ def find(wanted: str | None) -> Checkpoint:
     raise TeacherError(
         "The teacher {name} is not there.",
         name=wanted,
-        allowed=WHAT_IS_ALLOWED,
+        allowed=[t(one) for one in WHAT_IS_ALLOWED],
         fix="Check teacher.path, or set where this teacher lies in tandem.yaml.",
     )
 
@@ -144,7 +147,7 @@ def _from_hub(repo: str, name: str) -> Path | None:
         raise TeacherError(
             "There is no teacher {name}, neither as a folder here nor on the hub.",
             name=repo,
-            allowed=WHAT_IS_ALLOWED,
+            allowed=[t(one) for one in WHAT_IS_ALLOWED],
             fix="Check the spelling of teacher.path.",
         ) from None
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError):
@@ -154,7 +157,7 @@ def _from_hub(repo: str, name: str) -> Path | None:
             "The teacher {name} is no folder here, it is not in the hub's cache, "
             "and the hub cannot be reached.",
             name=repo,
-            allowed=WHAT_IS_ALLOWED,
+            allowed=[t(one) for one in WHAT_IS_ALLOWED],
             fix="Give teacher.path a folder, or fetch it where there is a network "
             "(hf download {name}) and copy the cache.",
         ) from None
