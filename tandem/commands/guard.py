@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 
 from tandem.spec.errors import TandemError
 
 
 def guarded(run: Callable[[], object]) -> int:
     """Run it and return the exit code of the contract; other exceptions pass."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a GBK or ASCII terminal spells out what it lacks
+            stream.reconfigure(errors="backslashreplace")
     try:
         outcome = run()
         sys.stdout.flush()

@@ -23,7 +23,6 @@ WORDS = (
     "Arguments:",
     "Options:",
     "Commands:",
-    "Show this message and exit.",
     "[required]",
     "[default:",
 )
@@ -41,14 +40,26 @@ def translated(page: str) -> str:
     return page
 
 
+def _help_option(option: Any) -> Any:
+    if option is not None:
+        option.help = t("Show this message and exit.")
+    return option
+
+
 class Command(TyperCommand):
     def get_help(self, ctx: Any) -> str:
         return translated(super().get_help(ctx))
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return _help_option(super().get_help_option(ctx))
 
 
 class Group(TyperGroup):
     def get_help(self, ctx: Any) -> str:
         return translated(super().get_help(ctx))
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return _help_option(super().get_help_option(ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0]

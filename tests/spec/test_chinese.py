@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import string
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -226,6 +229,16 @@ def test_sentences_join_as_their_language_does() -> None:
 def test_a_help_page_is_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TANDEM_LANG", "zh")
     assert translated("Usage: tandem\n\nOptions:\n") == "用法：tandem\n\n选项：\n"
+
+
+def test_a_terminal_that_lacks_a_letter_gets_the_rest() -> None:
+    """`²` is not in GBK, and nothing Chinese is in ASCII: no reason for a traceback."""
+    for encoding in ("gbk", "ascii"):
+        env = {**os.environ, "TANDEM_LANG": "zh", "PYTHONIOENCODING": encoding}
+        command = [sys.executable, "-m", "tandem.cli", "catalog"]
+        done = subprocess.run(command, env=env, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
+        assert br"T\xb2" in done.stdout
 
 
 @pytest.mark.parametrize("language", ["zh", "zh_CN.UTF-8"])
