@@ -75,7 +75,7 @@ class _Register:
         return self._add("losses", name, **what)
 
     def format(self, name: str, **what: Any) -> Callable[[Any], Any]:
-        """Decorates a class with `sniff(path) -> bool` and `read(path, …) -> Splits`."""
+        """Decorates a class with `sniff(path) -> bool` and `read(path) -> Listing`."""
         return self._add("formats", name, **what)
 
 

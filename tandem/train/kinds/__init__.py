@@ -1,1 +1,0 @@
-"""kinds, one file each."""
