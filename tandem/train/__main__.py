@@ -75,7 +75,7 @@ def read_spec(path: Path) -> RunSpec:
         raise SpecError(
             "The specification {path} is wrong at {where}: {problem}.",
             path=path,
-            where=".".join(map(str, first["loc"])) or "its top",
+            where=".".join(map(str, first["loc"])) or t("its top"),
             problem=first["msg"],
         ) from error
 
