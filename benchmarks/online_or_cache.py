@@ -48,7 +48,7 @@ def measure() -> list[Row]:
             f"({online.seconds / cached.seconds:.2f}); the cache pays {pays}",
             note=f"an epoch takes {online.epoch_seconds:.2f} s and {cached.epoch_seconds:.2f} s, "
             f"filling four views costs {cost:.1f} s. This teacher of half a million weights takes "
-            "a fraction of a millisecond an image; a 7B tower takes a thousand times as long",
+            "a fraction of a millisecond an image; a 7B tower takes thousands of times as long",
         )
     ]
 
