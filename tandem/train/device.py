@@ -47,6 +47,9 @@ def wanted_processes(spec: ExecutionSpec) -> int:
 
 def place(spec: ExecutionSpec) -> Place:
     """This process's share, from the spec and torchrun's environment."""
+    # Settles how many threads compute here before any other thread sets its own number: sums are
+    # cut by threads, so a resumed run would otherwise round differently.
+    torch.set_num_threads(torch.get_num_threads())
     gpus = _gpus(spec)
     rank = int(os.environ.get("RANK", "0"))
     processes = int(os.environ.get("WORLD_SIZE", "1"))

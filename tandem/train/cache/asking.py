@@ -65,7 +65,9 @@ class Renderer:
     def __init__(self, table: ImageTable, views: Views, size: int, max_pixels: int) -> None:
         self.table, self.views, self.size, self.max_pixels = table, views, size, max_pixels
         threads = min(max((os.cpu_count() or 1) - 1, 1), _MOST_THREADS)
-        # One arithmetic thread in each of these; the setting is the thread's own.
+        # One arithmetic thread in each of these. The setting is the thread's own, but also what
+        # threads that have not computed yet start with, so it is put back in the end.
+        self.threads_before = torch.get_num_threads()
         self.pool = ThreadPoolExecutor(
             threads, "decode", initializer=torch.set_num_threads, initargs=(1,)
         )
@@ -75,6 +77,7 @@ class Renderer:
 
     def __exit__(self, *error: object) -> None:
         self.pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(self.threads_before)
 
     def stream(self, asks: Iterable[Ask]) -> Iterator[tuple[Ask, Tensor]]:
         """uint8 (B, 3, size, size) for each."""

@@ -1,5 +1,6 @@
 """A run that is stopped or killed goes on as if it never had been: the same weights, bitwise."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -29,31 +30,36 @@ def in_middle_of_epoch(spec: dict, epoch: int) -> bool:
     return any(one["epoch"] == epoch for one in events(spec, "metric"))
 
 
+def ended(spec: dict, folder: Path, killed_by=None, when=lambda: False) -> int:
+    """A run in a process of its own, with two threads as a person's machine has."""
+    process = start(spec, folder, env={**os.environ, "OMP_NUM_THREADS": "2"})
+    if killed_by is not None:
+        wait_until(process, when)
+        process.send_signal(killed_by)
+    output, _ = process.communicate()
+    assert "Traceback" not in output, output
+    return process.returncode
+
+
 def test_killed_and_stopped_runs_end_with_the_weights_of_one_never_interrupted(spec_of, tmp_path):
     whole = spec_in(spec_of, tmp_path, "whole")
-    assert run_here(whole, tmp_path) == 0
+    assert ended(whole, tmp_path) == 0
 
     killed = spec_in(spec_of, tmp_path, "killed")
-    process = start(killed, tmp_path)
-    wait_until(process, lambda: in_middle_of_epoch(killed, 3))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    code = ended(killed, tmp_path, signal.SIGKILL, lambda: in_middle_of_epoch(killed, 3))
+    assert code == -signal.SIGKILL
     assert not (tmp_path / "killed" / "final_model").exists()
-    assert run_here(killed, tmp_path) == 0
+    assert ended(killed, tmp_path) == 0
     assert events(killed, "started")[-1]["resumed_from_epoch"] in (2, 3)
     assert weights(killed) == weights(whole)
 
     stopped = spec_in(spec_of, tmp_path, "stopped")
-    process = start(stopped, tmp_path)
-    wait_until(process, lambda: in_middle_of_epoch(stopped, 2))
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate()
-    assert process.returncode == 75, output
-    assert "Traceback" not in output
+    code = ended(stopped, tmp_path, signal.SIGTERM, lambda: in_middle_of_epoch(stopped, 2))
+    assert code == 75
     end = events(stopped)[-1]
     assert end["type"] == "stopped"
     assert Path(end["checkpoint"]).is_dir()
-    assert run_here(stopped, tmp_path) == 0
+    assert ended(stopped, tmp_path) == 0
     assert weights(stopped) == weights(whole)
 
 
