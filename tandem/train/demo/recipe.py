@@ -41,7 +41,9 @@ def make_spec(
             path=str(teacher), image_size=teach.PIXELS, precision="fp32", batch_size=128
         ),
         student=StudentSpec(type="resnet", size="resnet18"),
-        loss=LossSpec(hard_label_weight=0.5, soft_label_weight=0.5, feature_weight=1.0),
+        loss=LossSpec(
+            temperature=2.0, hard_label_weight=0.5, soft_label_weight=0.5, feature_weight=1.0
+        ),
         optim=OptimSpec(epochs=EPOCHS, batch_size=32, learning_rate=1e-3),
         views=ViewSpec(count=4, crop_scale_min=0.85, colour=0.0),
         cache=CacheSpec(root=cache),
