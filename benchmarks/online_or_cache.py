@@ -15,7 +15,7 @@ from benchmarks.row import Row
 from tandem.train.demo.recipe import make_spec
 from tandem.train.demo.teach import Lesson
 
-EPOCHS, ROUNDS = 20, 2
+EPOCHS, ROUNDS = 20, 1
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tandem.spec.run import ViewSpec
 from tandem.train.demo.recipe import make_spec
 from tandem.train.demo.summary import spread
 
-COUNTS, SEEDS, EPOCHS = (1, 2, 4, 8), 3, 8
+COUNTS, SEEDS, EPOCHS = (1, 2, 4, 8), 3, 4
 
 
 def measure() -> list[Row]:

@@ -93,13 +93,17 @@ class LoraSpec(Section):
     rank: Annotated[int, Field(ge=0, le=512)] = 0
     """0: off."""
     alpha: Positive = 16
+    """The adapter is scaled by alpha / rank."""
     dropout: Fraction = 0.1
+    """Of the adapter's input."""
     target_modules: list[str] = Field(default_factory=list)
     """Names of the layers adapted. Empty: the family's default."""
     layers: str = "all"
     """`all`, or a range such as `0-11`."""
     bias: Literal["none", "all", "lora_only"] = "none"
+    """Which biases are trained too."""
     epochs: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Passes over the labelled pictures."""
     learning_rate: Positive = 2e-4
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 8
 
@@ -108,7 +112,9 @@ class StudentSpec(Section):
     type: str = ""
     """`resnet`, `vit`; may be left out when the size tells it."""
     size: str = "resnet18"
+    """As `tandem catalog` lists them, such as resnet18 or vit-base."""
     init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
+    """How its weights start."""
     path: str | None = None
     """Weights for `pretrained`: a local file or folder, or a hub id."""
     dropout: Fraction = 0.0
@@ -117,35 +123,50 @@ class StudentSpec(Section):
 
 class LossSpec(Section):
     distillation_type: Literal["feature", "logit", "hybrid"] = "hybrid"
+    """feature: dense features; logit: soft labels; hybrid: both."""
     temperature: Positive = 4.0
     """Of both sides in the soft-label terms."""
     hard_label_weight: Weight = 0.5
+    """Of the cross-entropy on the labels."""
     soft_label_weight: Weight = 0.5
+    """Of the loss on the teacher's soft labels."""
     soft_loss: Literal["kl_div", "mse", "cosine", "dkd", "standardised"] = "kl_div"
+    """How soft labels are compared."""
     feature_weight: Weight = 1.0
+    """Of the loss on dense features."""
     feature_loss: Literal["mse", "cosine"] = "mse"
+    """How dense features are compared."""
     align_feature: bool = True
     """A linear projector on the student's side; False needs equal widths."""
     attention_weight: Weight = 0.0
+    """Of attention transfer. 0: off."""
     relation_weight: Weight = 0.0
+    """Of relational distillation. 0: off."""
     intermediate_weight: Weight = 0.0
+    """Of the loss on intermediate layers. 0: off."""
     intermediate_layers: list[int] = Field(default_factory=list)
     """Student stages matched to the teacher's layers, in order. Empty: spread evenly."""
     label_smoothing: Fraction = 0.0
+    """Share of a label spread over all classes."""
     options: dict[str, dict[str, float]] = Field(default_factory=dict)
     """More knobs of a loss by its name, as the catalogue lists them."""
 
 
 class OptimSpec(Section):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Passes over the pictures."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
     """Images in a batch, over all devices together."""
     learning_rate: Positive = 1e-4
+    """At its highest, after the warm-up."""
     optimizer: Literal["adamw", "adam", "sgd", "adagrad"] = "adamw"
+    """What turns gradients into steps."""
     momentum: Fraction = 0.9
     """Of SGD."""
     scheduler: Literal["cosine", "linear", "constant", "polynomial"] = "cosine"
+    """How the rate falls after the warm-up."""
     warmup_epochs: Weight = 0.0
+    """Epochs in which the rate rises."""
     weight_decay: Weight = 0.01
     """None on norms and biases."""
     grad_accum_steps: Annotated[int, Field(ge=1, le=4096)] = 1
@@ -191,7 +212,9 @@ class CacheSpec(Section):
 
 class ExecutionSpec(Section):
     output_dir: Path
+    """The run's folder; `final_model/` will lie in it."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Of the weights, the order of the pictures and their views."""
     devices: Literal["auto", "cpu"] | Gpus = "auto"
     """`auto`: every GPU in sight, else the CPU."""
     processes: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -199,6 +222,7 @@ class ExecutionSpec(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Of the student's forward pass. auto: bf16 on a GPU that has it, else fp32."""
     save_checkpoints: bool = True
+    """False: one is saved on a stop only."""
     checkpoint_interval: Annotated[int, Field(ge=1)] = 10
     """Epochs between two."""
     log_interval: Annotated[int, Field(ge=1)] = 10
@@ -211,15 +235,18 @@ class ReportSpec(Section):
     delivery_grace_seconds: Weight = 30.0
     """How long a finished run waits for a service that is away. The rest stays spooled."""
     tensorboard: bool = True
+    """Also write TensorBoard's files."""
     baseline: bool = False
     """Also train the same student without the teacher, and compare."""
 
 
 class RunSpec(Section):
     task_id: Name
+    """Names the run; a service knows it by this too."""
     kind: Kind | None = None
     """None: found from the data."""
     mode: Literal["distillation", "direct"] = "distillation"
+    """distillation: with a teacher; direct: on labels alone."""
     data: DataSpec
     teacher: TeacherSpec | None = None
     lora: LoraSpec = LoraSpec()

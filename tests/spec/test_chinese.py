@@ -238,7 +238,7 @@ def test_a_terminal_that_lacks_a_letter_gets_the_rest() -> None:
         command = [sys.executable, "-m", "tandem.cli", "catalog"]
         done = subprocess.run(command, env=env, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
-        assert br"T\xb2" in done.stdout
+        assert rb"T\xb2" in done.stdout
 
 
 @pytest.mark.parametrize("language", ["zh", "zh_CN.UTF-8"])
