@@ -2,26 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from pathlib import Path
-from typing import Any
-
 from tandem.commands.show import print_json, print_table
+from tandem.config.catalogue import read
 from tandem.spec.words import t
-
-FILE = Path(__file__).parent.parent / "catalog.json"
-
-
-@cache
-def read() -> dict[str, Any]:
-    """The catalogue as `python -m tandem.train.catalog` wrote it."""
-    return dict(json.loads(FILE.read_text(encoding="utf-8")))
-
-
-def students() -> dict[str, dict[str, Any]]:
-    """The students by type."""
-    return {one["name"]: one for one in read()["students"]}
 
 
 def show(as_json: bool) -> None:

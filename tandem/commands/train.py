@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tandem.commands import flags
-from tandem.commands.fill import fill
 from tandem.commands.guard import guarded
 from tandem.commands.show import tell
 from tandem.config.files import read_tree
+from tandem.config.fill import fill
 from tandem.config.settings import Settings, load
 from tandem.spec.errors import OutputFolderError
 from tandem.spec.legacy import FLAGS, TEXT_SCRIPT_DEFAULTS, from_rest, is_rest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.commands.catalogue import FILE
+from tandem.config.catalogue import FILE
 from tandem.train import catalog
 
 

@@ -11,8 +11,8 @@ import torch
 
 from tandem.cli import app
 from tandem.commands import flags
-from tandem.commands.fill import fill
 from tandem.config.files import read_tree
+from tandem.config.fill import fill
 from tandem.config.settings import load
 from tandem.spec.run import StudentSpec
 from tandem.train.registry import find, register

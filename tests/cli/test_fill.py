@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tandem.commands.fill import fill
+from tandem.config.fill import fill
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError, TeacherError
 from tandem.spec.run import RunSpec

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tandem.commands import flags
-from tandem.commands.fill import fill
+from tandem.config.fill import fill
 from tandem.config.settings import load
 from tandem.spec.check import paths
 from tandem.spec.errors import SpecError, StudentError, TandemError
