@@ -18,7 +18,7 @@ class State(StrEnum):
 
 
 MOVES: dict[State, frozenset[State]] = {
-    State.PENDING: frozenset({State.QUEUED, State.RUNNING}),
+    State.PENDING: frozenset({State.QUEUED, State.RUNNING, State.FAILED}),
     State.QUEUED: frozenset({State.RUNNING, State.PENDING, State.STOPPED, State.FAILED}),
     State.RUNNING: frozenset(
         {State.COMPLETED, State.FAILED, State.STOPPED, State.PAUSED, State.QUEUED}
@@ -38,6 +38,11 @@ def allowed(now: State, to: State) -> bool:
 
 
 def apply(now: State, event: Event) -> State:
-    """The state after `event`. One that no move allows (late, repeated) changes nothing."""
+    """The state after `event`. One that no move allows (late, repeated) changes nothing.
+
+    A run that was lost stays RUNNING here: whoever watches it resumes it, or gives it up.
+    """
+    if event.type == "failed" and event.failure_class == "lost":
+        return now
     to = State.RUNNING if event.type == "started" else _ENDS.get(event.type, now)
     return to if to == now or allowed(now, to) else now

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -12,8 +14,24 @@ CHINESE_FILE = Path(__file__).with_name("zh.json")
 WIDE_STOPS = ("。", "；", "：", "！", "？")
 
 
+_SPOKEN: ContextVar[str | None] = ContextVar("language", default=None)
+
+
+@contextmanager
+def speaking(lang: str) -> Iterator[None]:
+    """Within it `t` speaks `lang` (`zh` or `en`): a service's readers differ by request."""
+    token = _SPOKEN.set(lang)
+    try:
+        yield
+    finally:
+        _SPOKEN.reset(token)
+
+
 def language() -> str:
-    """`zh` or `en`, from TANDEM_LANG, then LC_ALL, LC_MESSAGES, LANG, in that order."""
+    """`zh` or `en`: the request's, then TANDEM_LANG, LC_ALL, LC_MESSAGES, LANG, in that order."""
+    spoken = _SPOKEN.get()
+    if spoken is not None:
+        return spoken
     for name in ("TANDEM_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(name)
         if value:

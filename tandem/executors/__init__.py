@@ -1,0 +1,1 @@
+"""Where a run's processes live: one small interface, and what implements it."""

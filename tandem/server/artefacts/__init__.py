@@ -1,0 +1,1 @@
+"""What a run leaves: its log, its report, its model."""

@@ -1,0 +1,41 @@
+"""What every part of one running service shares."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+from tandem.server.database import Database
+from tandem.server.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from tandem.executors.base import Executor
+    from tandem.server.events.hub import Hub
+
+
+@dataclass
+class Context:
+    """Made once by `app.create_app`; a route gets it as `Here`."""
+
+    settings: ServerSettings
+    database: Database
+    executor: Executor
+    hub: Hub
+    """Feeds the live streams of this server."""
+    bell: threading.Event = field(default_factory=threading.Event)
+    """Rung when the dispatcher has something to do at once."""
+
+    def ring(self) -> None:
+        """The queue or a wish has changed: dispatch now, not at the next tick."""
+        self.bell.set()
+
+
+def _here(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Here = Annotated[Context, Depends(_here)]

@@ -1,0 +1,1 @@
+"""What runs say: absorbed into the data base, streamed, drawn as curves."""

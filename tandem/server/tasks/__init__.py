@@ -1,0 +1,1 @@
+"""Tasks: created, started, stopped, reported on, deleted."""
