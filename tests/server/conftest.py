@@ -1,0 +1,143 @@
+"""Empty data bases of the three kinds, each test its own; services that are down are started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import create_engine, text
+
+from tandem.executors.fake import FakeExecutor
+from tandem.server.app import create_app
+from tandem.server.database import Database
+from tandem.server.settings import ServerSettings, read
+
+KINDS = ("sqlite", "mariadb", "postgresql")
+PORTS = {"mariadb": 3306, "postgresql": 5432}
+ADMIN = {
+    "mariadb": "mysql+pymysql://root@127.0.0.1/test",
+    "postgresql": "postgresql+psycopg://root@127.0.0.1/postgres",
+}
+
+
+def start_service(kind: str) -> None:
+    """Start the machine's own server if it is down. Without one: fails under CI, else skips."""
+    if _listens(PORTS[kind]):
+        return
+    if kind == "mariadb" and shutil.which("mariadbd", path="/usr/sbin:/usr/bin"):
+        command = ["start-stop-daemon", "--start", "--oknodo", "--background"]
+        subprocess.run([*command, "--exec", "/usr/sbin/mariadbd"], check=False)
+    elif kind == "postgresql" and shutil.which("pg_ctlcluster"):
+        versions = sorted(p.name for p in Path("/etc/postgresql").iterdir())
+        command = ["pg_ctlcluster", "--skip-systemctl-redirect", versions[-1], "main", "start"]
+        subprocess.run(command, check=False)
+    until = time.monotonic() + 30
+    while not _listens(PORTS[kind]):
+        if time.monotonic() > until:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"{kind} is not here, and CI wants it")
+            pytest.skip(f"{kind} is not here")
+        time.sleep(0.1)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def make_url(tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """`make_url(kind)`: the address of a new, empty data base; dropped after the test."""
+    made: list[tuple[str, str]] = []
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path / f'{uuid.uuid4().hex}.db'}"
+        start_service(kind)
+        name = f"tandem_{uuid.uuid4().hex[:12]}"
+        _admin(kind, f"CREATE DATABASE {name}{_charset(kind)}")
+        made.append((kind, name))
+        return (
+            ADMIN[kind].rsplit("/", 1)[0].replace("+pymysql", "").replace("+psycopg", "")
+            + f"/{name}"
+        )
+
+    yield make
+    for kind, name in made:
+        _admin(kind, f"DROP DATABASE {name}" + (" WITH (FORCE)" if kind == "postgresql" else ""))
+
+
+def _charset(kind: str) -> str:
+    return " CHARACTER SET utf8mb4" if kind == "mariadb" else ""
+
+
+def _admin(kind: str, statement: str) -> None:
+    engine = create_engine(ADMIN[kind], isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, make_url: Callable[[str], str]) -> str:
+    """An empty data base of each kind in turn."""
+    return make_url(request.param)
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    """The tables are there, of each kind in turn."""
+    yield from _filled(url)
+
+
+@pytest.fixture
+def sqlite(make_url: Callable[[str], str]) -> Iterator[Database]:
+    """The tables are there, in SQLite."""
+    yield from _filled(make_url("sqlite"))
+
+
+def _filled(url: str) -> Iterator[Database]:
+    from tandem.server.tables import Table
+
+    database = Database(url)
+    Table.metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A TANDEM_HOME of the test's own."""
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def settings_of(home: Path) -> Callable[..., ServerSettings]:
+    """`settings_of(url, TANDEM_CPU_SLOTS="2")`: the service's settings from an environment."""
+
+    def make(url: str, **env: str) -> ServerSettings:
+        return read({"TANDEM_HOME": str(home), "TANDEM_DATABASE_URL": url, **env}, port=0)
+
+    return make
+
+
+@pytest.fixture
+def client(sqlite: Database, settings_of: Callable[..., ServerSettings]) -> Iterator[TestClient]:
+    """The service in this process, on SQLite, with an executor that starts no process.
+
+    `client.app.state.context` has its parts; the dispatcher does not run.
+    """
+    url = sqlite.url.render_as_string(hide_password=False)
+    app = create_app(settings_of(url), FakeExecutor())
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        yield client
