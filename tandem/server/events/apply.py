@@ -1,7 +1,214 @@
-"""The one place where what a run says reaches its rows, by whichever way it came.
+"""The one writer of what a run says, whether it came by surface A, by POST or from a journal.
 
-`absorb` (journals and batches of events) and the reports of surface A both end here. Accuracies are
-percentages, 0 to 100; figures that a column cannot hold are left out, and the caller says so.
+Each function works within the caller's transaction. States move through `tasks.moves` only, so
+a word that comes too late changes none.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import and_, case, insert, select, update
+from sqlalchemy.orm import Session
+
+from tandem.server.clock import now
+from tandem.server.events.columns import fitted, letters, text
+from tandem.server.tables import Evaluation, History, Job, Task
+from tandem.server.tasks.moves import move
+from tandem.spec.state import State
+
+
+def progress(
+    session: Session,
+    task_id: str,
+    *,
+    current_epoch: int,
+    total_epochs: int | None = None,
+    accuracy: float | None = None,
+    loss: float | None = None,
+) -> list[str]:
+    """Figures of the run so far; accuracy in percent. Names those that their columns cannot hold.
+
+    None leaves what was known. The best accuracy only rises.
+    """
+    given = {"current_epoch": current_epoch, "total_epochs": total_epochs}
+    row, left_out = fitted(Task, given | {"accuracy": accuracy, "loss": loss})
+    known = {name: value for name, value in row.items() if value is not None}
+    if "current_epoch" in known:
+        total = known.get("total_epochs") or _locked(session, task_id).get("total_epochs")
+        known["progress"] = percent(known["current_epoch"], total)
+    if "accuracy" in known:
+        known["best_accuracy"] = case(
+            (
+                and_(Task.best_accuracy.is_not(None), Task.best_accuracy >= known["accuracy"]),
+                Task.best_accuracy,
+            ),
+            else_=known["accuracy"],
+        )
+    _update(session, task_id, update_time=_second(now()), **known)
+    return left_out
+
+
+def percent(current: int, total: int | None) -> int:
+    """How far, of a hundred; rounded down."""
+    return max(0, min(100, 100 * current // total)) if total and total > 0 else 0
+
+
+def running(
+    session: Session,
+    task_id: str,
+    *,
+    total_epochs: int | None = None,
+    started_at: datetime | None = None,
+    out_of: Iterable[State] | None = None,
+) -> bool:
+    """It runs (again): the first start's time stays. False when its state allows no such move."""
+    columns: dict[str, Any] = {"end_time": None, "duration": None, "error_message": None}
+    if total_epochs is not None:
+        columns |= {n: v for n, v in fitted(Task, {"total_epochs": total_epochs})[0].items() if v}
+    if _locked(session, task_id).get("start_time") is None:
+        columns["start_time"] = _second(started_at or now())
+    return move(session, task_id, State.RUNNING, out_of=out_of, **columns)
+
+
+def completed(session: Session, task_id: str) -> bool:
+    """It has finished."""
+    return _ended(session, task_id, State.COMPLETED, progress=100)
+
+
+def failed(
+    session: Session,
+    task_id: str,
+    message: str,
+    failure_class: str | None = None,
+    advice: str | None = None,
+) -> bool:
+    """It will not go on by itself; `advice` says what a person can do about it."""
+    moved = _ended(session, task_id, State.FAILED, error_message=text(message))
+    if moved:
+        told = {"failure_class": failure_class, "advice": None if advice is None else text(advice)}
+        session.execute(update(Job).where(Job.task_id == task_id).values(**told))
+    return moved
+
+
+def stopped(session: Session, task_id: str, *, paused: bool = False) -> bool:
+    """It was asked to end, and has."""
+    return _ended(session, task_id, State.PAUSED if paused else State.STOPPED)
+
+
+def model(session: Session, task_id: str, path: str, url: str | None) -> list[str]:
+    """Where the trained student lies. Names what is too long for its column."""
+    row, left_out = fitted(Task, {"model_path": path, "model_url": url})
+    _update(session, task_id, update_time=_second(now()), **row)
+    return left_out
+
+
+def checkpoint(session: Session, task_id: str, path: str) -> list[str]:
+    """The last checkpoint. Names it when it is too long for its column."""
+    row, left_out = fitted(Task, {"checkpoint_path": path})
+    if not left_out:
+        _update(session, task_id, **row)
+    return left_out
+
+
+def history(session: Session, task_id: str, row: dict[str, Any]) -> list[str]:
+    """One epoch's figures; a repeat replaces them. Names those that no column can hold."""
+    return histories(session, task_id, [row])
+
+
+def histories(session: Session, task_id: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The same for many epochs in a few statements; of one epoch the last row counts."""
+    left_out: list[str] = []
+    fresh: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        complete = dict.fromkeys(_HISTORY) | {"record_time": _second(now())} | row
+        fit, gone = fitted(History, complete)
+        fit["record_time"] = _second(fit["record_time"] or now())
+        fresh[fit["epoch"]] = fit | {"task_id": task_id}
+        left_out += gone
+    if not fresh:
+        return left_out
+    _locked(session, task_id)  # two writers of one epoch: the second sees the first one's row
+    known = select(History.id, History.epoch).where(
+        History.task_id == task_id, History.epoch.in_(fresh)
+    )
+    for key, epoch in session.execute(known).all():
+        session.execute(
+            update(History)
+            .where(History.id == key)
+            .values(**fresh[epoch])
+            .execution_options(synchronize_session=False)
+        )
+        fresh[epoch]["known"] = True
+    new = [row for row in fresh.values() if not row.pop("known", False)]
+    if new:
+        session.execute(insert(History), new)
+    return left_out
+
+
+_HISTORY = [
+    column.name for column in History.__table__.columns if column.name not in ("id", "task_id")
+]
+
+
+def evaluation(
+    session: Session, task_id: str, row: dict[str, Any], *, digest: str | None = None
+) -> list[str]:
+    """What the student can do, in percent. One with a `digest` that is there is not told twice."""
+    fit, left_out = fitted(Evaluation, row)
+    fit["eval_time"] = _second(fit.get("eval_time") or now())
+    _locked(session, task_id)
+    if digest is not None and _has_digest(session, task_id, digest):
+        return []
+    session.execute(insert(Evaluation), [fit | {"task_id": task_id}])
+    return left_out
+
+
+def _has_digest(session: Session, task_id: str, digest: str) -> bool:
+    there = select(Evaluation.id).where(
+        Evaluation.task_id == task_id,
+        Evaluation.detailed_results.contains(f'"{digest}"', autoescape=True),
+    )
+    return session.execute(there.limit(1)).first() is not None
+
+
+def _ended(session: Session, task_id: str, to: State, **columns: Any) -> bool:
+    started_at = _locked(session, task_id).get("start_time")
+    end = _second(now())
+    columns["end_time"] = end
+    if started_at is not None:
+        columns["duration"] = max(0, int((end - started_at).total_seconds()))
+    return move(session, task_id, to, **columns)
+
+
+def _locked(session: Session, task_id: str) -> dict[str, Any]:
+    """The task's row, which others wait for until this transaction ends; {} without one."""
+    row = session.execute(
+        select(Task.start_time, Task.total_epochs, Task.status)
+        .where(Task.task_id == task_id, Task.del_flag == 0)
+        .with_for_update()
+    ).one_or_none()
+    return {} if row is None else dict(row._mapping)
+
+
+def _update(session: Session, task_id: str, **columns: Any) -> None:
+    session.execute(
+        update(Task)
+        .where(Task.task_id == task_id, Task.del_flag == 0)
+        .values(**columns)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _second(at: datetime) -> datetime:
+    """As installed systems' columns keep it: UTC, whole seconds."""
+    if at.tzinfo is not None:
+        at = at.astimezone(UTC).replace(tzinfo=None)
+    return at.replace(microsecond=0)
+
+
+def doing(what: str | None) -> str | None:
+    """What a run says it is at, as short as its column."""
+    return None if what is None else letters(what, 200)
