@@ -57,19 +57,27 @@ def _listens(port: int) -> bool:
 @pytest.fixture
 def make_url(tmp_path: Path) -> Iterator[Callable[[str], str]]:
     """`make_url(kind)`: the address of a new, empty data base; dropped after the test."""
+    yield from _urls(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """The same, dropped after the module's tests."""
+    yield from _urls(tmp_path_factory.mktemp("databases"))
+
+
+def _urls(folder: Path) -> Iterator[Callable[[str], str]]:
     made: list[tuple[str, str]] = []
 
     def make(kind: str) -> str:
-        if kind == "sqlite":
-            return f"sqlite:///{tmp_path / f'{uuid.uuid4().hex}.db'}"
-        start_service(kind)
         name = f"tandem_{uuid.uuid4().hex[:12]}"
+        if kind == "sqlite":
+            return f"sqlite:///{folder / name}.db"
+        start_service(kind)
         _admin(kind, f"CREATE DATABASE {name}{_charset(kind)}")
         made.append((kind, name))
-        return (
-            ADMIN[kind].rsplit("/", 1)[0].replace("+pymysql", "").replace("+psycopg", "")
-            + f"/{name}"
-        )
+        server = ADMIN[kind].rsplit("/", 1)[0].replace("+pymysql", "").replace("+psycopg", "")
+        return f"{server}/{name}"
 
     yield make
     for kind, name in made:

@@ -1,0 +1,122 @@
+"""What happens to runs when servers die, come back, and come in twos."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.server.faults.small_server import SmallServer, trainer_pids, wait_for
+from tests.server.faults.small_trainer import journal_epochs
+
+
+@pytest.fixture
+def server(home: Path, make_url: Callable[[str], str]):
+    with SmallServer(home, make_url("sqlite")) as running:
+        yield running
+
+
+def epochs_told(server: SmallServer, task_id: str) -> list[int]:
+    rows = server.get(f"/model-distillation/tasks/{task_id}/history")["data"]
+    return [row["epoch"] for row in rows]
+
+
+def test_a_run_goes_on_without_its_server_and_the_next_one_adopts_it(server: SmallServer):
+    task_id = server.create(epochs=60, epoch_seconds=0.05, start=True)
+    wait_for(lambda: server.task(task_id)["currentEpoch"] >= 3)
+    server.kill()
+    [pid] = trainer_pids(server.home, task_id)
+    before = len(journal_epochs(server.run_dir(task_id)))
+    wait_for(lambda: len(journal_epochs(server.run_dir(task_id))) > before + 3)
+    server.start()
+    assert trainer_pids(server.home, task_id) == [pid]
+    wait_for(lambda: server.task(task_id)["status"] == "COMPLETED")
+    assert epochs_told(server, task_id) == list(range(1, 61))
+    assert server.v1_task(task_id)["attempt"] == 1
+
+
+def test_a_run_that_ended_while_no_server_was_there_is_known_after(server: SmallServer):
+    task_id = server.create(epochs=20, epoch_seconds=0.02, start=True)
+    wait_for(lambda: server.task(task_id)["status"] == "RUNNING")
+    server.kill()
+    wait_for(lambda: len(journal_epochs(server.run_dir(task_id))) == 20)
+    server.start()
+    wait_for(lambda: server.task(task_id)["status"] == "COMPLETED")
+    assert epochs_told(server, task_id) == list(range(1, 21))
+
+
+def test_server_and_trainer_die_together_and_the_run_resumes(server: SmallServer):
+    task_id = server.create(epochs=40, epoch_seconds=0.05, start=True)
+    wait_for(lambda: server.task(task_id)["currentEpoch"] >= 3)
+    server.kill()
+    for pid in trainer_pids(server.home, task_id, shim=True):
+        os.kill(pid, signal.SIGKILL)
+    server.start()
+    wait_for(lambda: server.task(task_id)["status"] == "COMPLETED")
+    assert epochs_told(server, task_id) == list(range(1, 41))
+    assert server.v1_task(task_id)["attempt"] == 2
+
+
+def test_a_killed_trainer_is_resumed_once_twice_and_then_given_up(server: SmallServer):
+    task_id = server.create(epochs=500, epoch_seconds=0.02, start=True)
+    for attempt in (1, 2, 3):
+        wait_for(lambda n=attempt: server.v1_task(task_id)["attempt"] == n)
+        [pid] = wait_for(lambda: trainer_pids(server.home, task_id))
+        seen = len(journal_epochs(server.run_dir(task_id)))
+        wait_for(lambda n=seen: len(journal_epochs(server.run_dir(task_id))) > n + 2)
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda p=pid: not psutil.pid_exists(p))
+    failed = wait_for(lambda: one if (one := server.task(task_id))["status"] == "FAILED" else None)
+    assert "memory" in failed["errorMessage"]
+    epochs = journal_epochs(server.run_dir(task_id))
+    assert epochs_told(server, task_id) == sorted(set(epochs))
+    assert server.v1_task(task_id)["attempt"] == 3
+    server.post(f"/model-distillation/tasks/{task_id}/start")
+    wait_for(lambda: server.task(task_id)["status"] == "RUNNING")
+
+
+def test_sigterm_leaves_trainings_running(server: SmallServer):
+    task_id = server.create(epochs=60, epoch_seconds=0.05, start=True)
+    wait_for(lambda: server.task(task_id)["currentEpoch"] >= 1)
+    assert server.terminate() == 0
+    [pid] = trainer_pids(server.home, task_id)
+    assert psutil.pid_exists(pid)
+    server.start()
+    wait_for(lambda: server.task(task_id)["status"] == "COMPLETED")
+    assert epochs_told(server, task_id) == list(range(1, 61))
+
+
+def test_a_hundred_queued_tasks_keep_their_order_over_a_restart(server: SmallServer):
+    first = server.create(epochs=10_000, epoch_seconds=0.05, start=True)
+    wait_for(lambda: server.task(first)["status"] == "RUNNING")
+    tasks = [server.create(epochs=1, start=True) for _ in range(100)]
+    assert server.queued() == tasks
+    server.kill()
+    server.start()
+    assert server.queued() == tasks
+    server.post(f"/model-distillation/tasks/{first}/stop")
+    wait_for(lambda: server.task(tasks[2])["status"] == "COMPLETED")
+    ends = [server.task(one)["startTime"] for one in tasks[:3]]
+    assert ends == sorted(ends)
+    assert server.queued() == tasks[len(tasks) - len(server.queued()) :]
+
+
+def test_of_two_servers_one_dispatches_and_the_other_takes_over(
+    home: Path, make_url: Callable[[str], str]
+):
+    url = make_url("postgresql")
+    with SmallServer(home, url) as one, SmallServer(home, url) as other:
+        task_id = other.create(epochs=80, epoch_seconds=0.05, start=True)
+        wait_for(lambda: other.task(task_id)["currentEpoch"] >= 2)
+        later = other.create(epochs=2, start=True)
+        one.kill()
+        [pid] = trainer_pids(home, task_id)
+        wait_for(lambda: other.task(later)["status"] == "COMPLETED")
+        assert other.task(task_id)["status"] == "COMPLETED"
+        assert epochs_told(other, task_id) == list(range(1, 81))
+        assert not psutil.pid_exists(pid)
+        assert other.v1_task(task_id)["attempt"] == 1
