@@ -28,25 +28,24 @@ def progress(
     total_epochs: int | None = None,
     accuracy: float | None = None,
     loss: float | None = None,
+    best_accuracy: float | None = None,
 ) -> list[str]:
     """Figures of the run so far; accuracy in percent. Names those that their columns cannot hold.
 
-    None leaves what was known. The best accuracy only rises.
+    None leaves what was known. The best accuracy only rises, to `best_accuracy` where several
+    epochs are told at once.
     """
-    given = {"current_epoch": current_epoch, "total_epochs": total_epochs}
+    given: dict[str, Any] = {"current_epoch": current_epoch, "total_epochs": total_epochs}
     row, left_out = fitted(Task, given | {"accuracy": accuracy, "loss": loss})
+    best = fitted(Task, {"best_accuracy": best_accuracy})[0]["best_accuracy"]
+    best = row["accuracy"] if best is None else best
     known = {name: value for name, value in row.items() if value is not None}
     if "current_epoch" in known:
         total = known.get("total_epochs") or _locked(session, task_id).get("total_epochs")
         known["progress"] = percent(known["current_epoch"], total)
-    if "accuracy" in known:
-        known["best_accuracy"] = case(
-            (
-                and_(Task.best_accuracy.is_not(None), Task.best_accuracy >= known["accuracy"]),
-                Task.best_accuracy,
-            ),
-            else_=known["accuracy"],
-        )
+    if best is not None:
+        higher = and_(Task.best_accuracy.is_not(None), Task.best_accuracy >= best)
+        known["best_accuracy"] = case((higher, Task.best_accuracy), else_=best)
     _update(session, task_id, update_time=_second(now()), **known)
     return left_out
 
@@ -65,11 +64,17 @@ def running(
     out_of: Iterable[State] | None = None,
 ) -> bool:
     """It runs (again): the first start's time stays. False when its state allows no such move."""
-    columns: dict[str, Any] = {"end_time": None, "duration": None, "error_message": None}
+    columns: dict[str, Any] = {}
     if total_epochs is not None:
         columns |= {n: v for n, v in fitted(Task, {"total_epochs": total_epochs})[0].items() if v}
-    if _locked(session, task_id).get("start_time") is None:
+    known = _locked(session, task_id)
+    if known.get("start_time") is None:
         columns["start_time"] = _second(started_at or now())
+    if known.get("status") == State.RUNNING:
+        if columns:
+            _update(session, task_id, **columns)
+        return False
+    columns |= {"end_time": None, "duration": None, "error_message": None}
     return move(session, task_id, State.RUNNING, out_of=out_of, **columns)
 
 

@@ -5,3 +5,6 @@ from __future__ import annotations
 
 class Hub:
     """Made with the context; runs in the server's event loop."""
+
+    def poke(self) -> None:
+        """Something is new; from any thread."""

@@ -1,0 +1,186 @@
+"""Reads a run's events.jsonl from where it was last read to; never past a half or broken line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pydantic import ValidationError
+
+from tandem.spec.event import EVENT, Event
+
+NAME = "events.jsonl"
+LINE_BYTES = 64 * 2**20
+"""Of the longest line believed: a confusion matrix of a few thousand classes."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far a journal has been read: `last_seq`, and the byte just after it."""
+
+    last_seq: int = 0
+    offset_bytes: int = 0
+    journal: str | None = None
+    """Of which file: a digest of its first line."""
+
+
+@dataclass
+class Line:
+    """One event as it was written."""
+
+    seq: int
+    type: str
+    raw: bytes
+    end_bytes: int
+
+    def event(self) -> Event | None:
+        """None: another version of Tandem wrote it."""
+        try:
+            return EVENT.validate_json(self.raw)
+        except ValidationError:
+            return None
+
+
+@dataclass
+class News:
+    """What was read, and from where: elsewhere than asked when the file was rewritten."""
+
+    begins: Cursor
+    lines: list[Line] = field(default_factory=list)
+    more: bool = False
+    """There is more than was asked for."""
+
+    @property
+    def ends(self) -> Cursor:
+        if not self.lines:
+            return self.begins
+        last = self.lines[-1]
+        highest = max(last.seq, self.begins.last_seq)
+        return Cursor(highest, last.end_bytes, self.begins.journal)
+
+
+def size_bytes(path: Path) -> int:
+    """0 without a file."""
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 -- once a run and tick
+    except OSError:
+        return 0
+
+
+def news(path: Path, cursor: Cursor, most_bytes: int = 2**20) -> News | None:
+    """The whole lines after `cursor`, about `most_bytes` of them; None when there are none.
+
+    A file that was cleared is read from its beginning. One that lost its end (a machine that
+    crashed) and has grown again is read from its last `started` line.
+    """
+    size = size_bytes(path)
+    if size == cursor.offset_bytes or size == 0:
+        return None
+    try:
+        with path.open("rb") as file:
+            first = identity(file)
+            if first is None:
+                return None
+            begins = _begins(file, cursor, first, size)
+            found = _lines(file, begins, size, most_bytes)
+    except FileNotFoundError:  # cleared between the two calls
+        return None
+    return found if found.lines or begins != cursor else None
+
+
+def identity(file: BinaryIO) -> str | None:
+    """A digest of the first line; None while it is not whole."""
+    file.seek(0)
+    return digest(file.readline(LINE_BYTES))
+
+
+def digest(first: bytes) -> str | None:
+    """The trainer calls the same its run's id."""
+    line = parse(first, 0)
+    if line is None:
+        return None
+    said = json.dumps(json.loads(first), sort_keys=True).encode()
+    return hashlib.blake2b(said, digest_size=8).hexdigest()
+
+
+def parse(raw: bytes, end_bytes: int) -> Line | None:
+    """None on half a line, and on one that is no event."""
+    if not raw.endswith(b"\n"):
+        return None
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    seq, kind = found.get("seq"), found.get("type")
+    if type(seq) is not int or not 0 < seq < 2**62 or not isinstance(kind, str):
+        return None
+    return Line(seq, kind, raw[:-1], end_bytes)
+
+
+def _begins(file: BinaryIO, cursor: Cursor, first: str, size: int) -> Cursor:
+    if cursor.journal is not None and first != cursor.journal:
+        return Cursor(journal=first)
+    here = Cursor(cursor.last_seq, cursor.offset_bytes, first)
+    if size < cursor.offset_bytes:
+        return _whole_end(file, first)
+    if cursor.offset_bytes == 0 or _goes_on(file, cursor):
+        return here
+    return _last_started(file, first)
+
+
+def _goes_on(file: BinaryIO, cursor: Cursor) -> bool:
+    file.seek(cursor.offset_bytes - 1)
+    if file.read(1) != b"\n":
+        return False
+    raw = file.readline(LINE_BYTES)
+    line = parse(raw, 0)
+    return line is None or line.seq > cursor.last_seq
+
+
+def _whole_end(file: BinaryIO, first: str) -> Cursor:
+    """Its end was lost: what is left had been read before."""
+    seq, end = 0, 0
+    for line in _walk(file):
+        seq, end = max(seq, line.seq), line.end_bytes
+    return Cursor(seq, end, first)
+
+
+def _last_started(file: BinaryIO, first: str) -> Cursor:
+    before = found = Cursor(journal=first)
+    for line in _walk(file):
+        if line.type == "started":
+            found = before
+        before = Cursor(max(before.last_seq, line.seq), line.end_bytes, first)
+    return found
+
+
+def _walk(file: BinaryIO) -> Any:
+    file.seek(0)
+    end = 0
+    while raw := file.readline(LINE_BYTES):
+        end += len(raw)
+        line = parse(raw, end)
+        if line is None:
+            return
+        yield line
+
+
+def _lines(file: BinaryIO, begins: Cursor, size: int, most_bytes: int) -> News:
+    found = News(begins)
+    file.seek(begins.offset_bytes)
+    end = begins.offset_bytes
+    while end - begins.offset_bytes < most_bytes:
+        raw = file.readline(LINE_BYTES)
+        line = parse(raw, end + len(raw))
+        if line is None:
+            return found
+        end = line.end_bytes
+        found.lines.append(line)
+    found.more = end < size
+    return found
