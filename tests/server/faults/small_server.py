@@ -37,7 +37,7 @@ class SmallServer:
 
     command = (sys.executable, str(SCRIPT))
 
-    def __init__(self, home: Path, url: str, **env: str) -> None:
+    def __init__(self, home: Path, url: str, *, clock_file: Path | None = None, **env: str) -> None:
         self.home, self.url = home, url
         self.env = {
             **{k: v for k, v in os.environ.items() if not k.startswith("TANDEM_")},
@@ -51,12 +51,14 @@ class SmallServer:
         self.port = _free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=self.base_url, timeout=30)
+        self.arguments = [str(self.port), *([str(clock_file)] if clock_file else [])]
         self.log = home.parent / f"server-{self.port}.log"
 
     def __enter__(self) -> SmallServer:
         if not self.url.startswith("sqlite"):
-            from tandem.server.database import Database
             from tandem.server.upgrade import upgrade
+
+            from tandem.server.database import Database
 
             database = Database(self.url)
             upgrade(database)
@@ -73,7 +75,7 @@ class SmallServer:
         """Start it (again), on the same port, and wait until it answers."""
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [*self.command, str(self.port)], env=self.env, stdout=log, stderr=log
+                [*self.command, *self.arguments], env=self.env, stdout=log, stderr=log
             )
         wait_for(self._healthy)
         return self
