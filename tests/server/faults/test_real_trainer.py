@@ -1,0 +1,108 @@
+"""The faults again with the real trainer: pictures, epochs, checkpoints, ranks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import make_shapes
+from tests.server.faults.small_server import SmallServer, trainer_pids, wait_for
+from tests.server.faults.small_trainer import journal_epochs
+
+A = "/model-distillation/tasks"
+LONG = 240.0
+
+
+class RealServer(SmallServer):
+    """`tandem serve`."""
+
+    command = (sys.executable, "-m", "tandem.cli", "serve", "--port")
+
+    def run(self, *, epochs: int, dataset: str = "shapes", **execution: Any) -> str:
+        spec = {
+            "mode": "direct",
+            "data": {"dataset": dataset, "image_size": 32, "workers": 0},
+            "student": {"size": "resnet18"},
+            "optim": {"epochs": epochs, "batch_size": 12},
+            "run": {"devices": "cpu", "checkpoint_interval": 1, **execution},
+            "report": {"tensorboard": False},
+        }
+        body = {"name": "real", "spec": spec, "start": True}
+        return str(self.post("/api/v1/tasks", body)["task_id"])
+
+    def done(self, task_id: str) -> dict[str, Any]:
+        ends = ("COMPLETED", "FAILED", "STOPPED")
+        return wait_for(
+            lambda: one if (one := self.task(task_id))["status"] in ends else None, LONG
+        )
+
+    def epochs_told(self, task_id: str) -> list[int]:
+        return [row["epoch"] for row in self.get(f"{A}/{task_id}/history")["data"]]
+
+
+@pytest.fixture
+def server(home: Path, make_url: Callable[[str], str]) -> Iterator[RealServer]:
+    make_shapes(home / "datasets" / "shapes")
+    env = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    with RealServer(home, make_url("sqlite"), **env) as running:
+        yield running
+
+
+def epoch_beyond(server: RealServer, task_id: str, epoch: int) -> None:
+    wait_for(lambda: max(journal_epochs(server.run_dir(task_id)), default=0) > epoch, LONG)
+
+
+def test_a_real_run_outlives_its_server_and_its_own_death(server: RealServer):
+    task_id = server.run(epochs=40)
+    epoch_beyond(server, task_id, 1)
+    server.kill()
+    [pid] = trainer_pids(server.home, task_id)
+    seen = max(journal_epochs(server.run_dir(task_id)))
+    epoch_beyond(server, task_id, seen + 2)
+    server.start()
+    wait_for(lambda: server.task(task_id)["currentEpoch"] > seen)
+    assert trainer_pids(server.home, task_id) == [pid]
+    os.kill(pid, signal.SIGKILL)
+    done = server.done(task_id)
+    assert done["status"] == "COMPLETED", done["errorMessage"]
+    assert server.epochs_told(task_id) == list(range(1, 41))
+    assert server.v1_task(task_id)["attempt"] == 2
+    assert (Path(done["modelPath"]) / "model.safetensors").is_file()
+    epochs = journal_epochs(server.run_dir(task_id))
+    assert len(epochs) <= 42  # it went on from its checkpoint: an epoch or two again, not all
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_rank_ends_the_run_and_it_resumes(server: RealServer):
+    task_id = server.run(epochs=12, processes=2)
+    epoch_beyond(server, task_id, 1)
+    ranks = [
+        p.pid
+        for pid in trainer_pids(server.home, task_id)
+        for p in [psutil.Process(pid)]
+        if "RANK" in p.environ()
+    ]
+    assert len(ranks) == 2
+    os.kill(max(ranks), signal.SIGKILL)
+    wait_for(lambda: server.v1_task(task_id)["attempt"] == 2, LONG)
+    done = server.done(task_id)
+    assert done["status"] == "COMPLETED", done["errorMessage"]
+    assert server.epochs_told(task_id) == list(range(1, 13))
+
+
+def test_a_users_error_is_told_and_not_tried_again(server: RealServer):
+    task_id = server.run(epochs=2, dataset="nothing-there")
+    done = server.done(task_id)
+    assert done["status"] == "FAILED"
+    assert "nothing-there" in done["errorMessage"]
+    about = server.v1_task(task_id)
+    assert about["attempt"] == 1
+    assert about["failure_class"] in ("data", "user_input")
+    assert about["advice"]
