@@ -13,6 +13,7 @@
     ├── NumericError                  1  code            a loss that is not finite
     ├── DiskFullError                 1  disk            no room for a checkpoint or a cache shard
     ├── CacheError                    1  code            a cache that contradicts its teacher
+    ├── LostPeerError                 1  lost            another process of the same run has died
     └── StoppedError                 75  stopped         asked to stop; a checkpoint is saved
 
 An error says what, what it got, what is allowed and the fix, in one sentence or two.
@@ -112,6 +113,10 @@ class DiskFullError(TandemError):
 
 class CacheError(TandemError):
     pass
+
+
+class LostPeerError(TandemError):
+    failure_class = "lost"
 
 
 class StoppedError(TandemError):

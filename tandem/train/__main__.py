@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 
 from tandem.spec.errors import (
     DiskFullError,
+    LostPeerError,
     OutOfMemoryError,
     SpecError,
     StoppedError,
@@ -168,7 +170,30 @@ def named(error: Exception) -> TandemError | None:
             reason=error.strerror,
             fix="Give another path, or the right to it.",
         )
+    if is_lost_peer(error):
+        return LostPeerError(
+            "Another process of this run has died: {reason}.",
+            reason=(str(error).splitlines() or ["-"])[0],
+        )
     return None
+
+
+# As gloo and NCCL say it; an error of another kind never counts, whatever its words.
+_PEER_GONE = re.compile(
+    r"connection (was )?(closed by|reset by) (remote )?peer|connection reset|broken pipe"
+    r"|remote process exited|socket closed|NCCL .*(remote|abort)|failed to recv",
+    re.IGNORECASE,
+)
+
+
+def is_lost_peer(error: Exception) -> bool:
+    """Whether a collective operation failed because the process at its other end is gone."""
+    if type(error).__name__ in {"DistBackendError", "DistNetworkError"}:
+        return True
+    of_gloo = isinstance(error, RuntimeError) and not isinstance(error, OSError)
+    return (
+        of_gloo and os.environ.get("WORLD_SIZE", "1") != "1" and bool(_PEER_GONE.search(str(error)))
+    )
 
 
 def _say_end(emitter: Emitter, folder: RunFolder, error: TandemError) -> None:
