@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,14 +17,94 @@ from tandem.spec.state import State
 REMARK = "示例数据 (sample data)"
 TEACHER = "Qwen2.5-VL-7B"
 
-# task_id, name, student, its type and size, kind, classes, epochs, batch, rate, accuracy, loss, hours
-_TASKS: tuple[tuple[Any, ...], ...] = (
-    ("TASK_001", "安全帽检测 YOLOv8", "yolov8", "s", "detection", 3, 100, 16, 0.001, 87.6, 0.2341, 9),
-    ("TASK_002", "花卉分类 ResNet-50", "resnet", "resnet50", "classification", 10, 50, 32, 0.001, 94.21, 0.1876, 4),
-    ("TASK_003", "道路分割 UNet", "unet", "medium", "segmentation", 5, 80, 8, 0.0005, 89.34, 0.2765, 11),
-    ("TASK_004", "质检分类 ViT", "vit", "vit-base", "classification", 20, 60, 32, 0.0003, 92.85, 0.2103, 7),
-    ("TASK_005", "设备时序 LSTM", "lstm", "medium", "sequence", 4, 40, 64, 0.002, 78.4, 0.6125, 2),
-)  # fmt: skip
+
+class _Sample(NamedTuple):
+    task_id: str
+    name: str
+    student: str
+    size: str
+    kind: str
+    classes: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    accuracy: float
+    loss: float
+    hours: int
+
+
+_TASKS = (
+    _Sample(
+        "TASK_001",
+        "安全帽检测 YOLOv8",
+        "yolov8",
+        "s",
+        "detection",
+        3,
+        100,
+        16,
+        0.001,
+        87.6,
+        0.2341,
+        9,
+    ),
+    _Sample(
+        "TASK_002",
+        "花卉分类 ResNet-50",
+        "resnet",
+        "resnet50",
+        "classification",
+        10,
+        50,
+        32,
+        0.001,
+        94.21,
+        0.1876,
+        4,
+    ),
+    _Sample(
+        "TASK_003",
+        "道路分割 UNet",
+        "unet",
+        "medium",
+        "segmentation",
+        5,
+        80,
+        8,
+        0.0005,
+        89.34,
+        0.2765,
+        11,
+    ),
+    _Sample(
+        "TASK_004",
+        "质检分类 ViT",
+        "vit",
+        "vit-base",
+        "classification",
+        20,
+        60,
+        32,
+        0.0003,
+        92.85,
+        0.2103,
+        7,
+    ),
+    _Sample(
+        "TASK_005",
+        "设备时序 LSTM",
+        "lstm",
+        "medium",
+        "sequence",
+        4,
+        40,
+        64,
+        0.002,
+        78.4,
+        0.6125,
+        2,
+    ),
+)
 _HALF_WAY = "TASK_005"
 _EPOCHS = (
     # epoch, train loss, train accuracy, val loss, val accuracy: of TASK_001
@@ -42,47 +122,46 @@ def add_samples(database: Database) -> list[str]:
 
 
 def _add(session: Session) -> list[str]:
-    ids = [row[0] for row in _TASKS]
+    ids = [row.task_id for row in _TASKS]
     there = set(session.scalars(select(Task.task_id).where(Task.task_id.in_(ids))))
     at = now().replace(microsecond=0)
     for number, row in enumerate(_TASKS):
-        if row[0] in there:
+        if row.task_id in there:
             continue
         start = at - timedelta(days=len(_TASKS) - number)
         session.add(_task(row, start))
-        if row[0] == "TASK_001":
-            session.add_all(_history(start, row[-1]))
-            session.add(_evaluation(start + timedelta(hours=row[-1])))
+        if row.task_id == "TASK_001":
+            session.add_all(_history(start, row.hours))
+            session.add(_evaluation(start + timedelta(hours=row.hours)))
     return [one for one in ids if one not in there]
 
 
-def _task(row: tuple[Any, ...], start: datetime) -> Task:
-    task_id, name, student, size, kind, classes, epochs, batch, rate, accuracy, loss, hours = row
-    half = task_id == _HALF_WAY
-    end = start + timedelta(hours=hours)
+def _task(row: _Sample, start: datetime) -> Task:
+    half = row.task_id == _HALF_WAY
+    end = start + timedelta(hours=row.hours)
     return Task(
-        task_id=task_id,
-        task_name=name,
+        task_id=row.task_id,
+        task_name=row.name,
         description=REMARK,
         teacher_model=TEACHER,
-        student_model=student,
-        student_model_type=student,
-        student_model_size=size,
+        student_model=row.student,
+        student_model_type=row.student,
+        student_model_size=row.size,
         training_mode="distillation",
-        task_type=kind,
-        num_classes=classes,
-        total_epochs=epochs,
-        current_epoch=epochs // 2 if half else epochs,
+        task_type=row.kind,
+        num_classes=row.classes,
+        total_epochs=row.epochs,
+        current_epoch=row.epochs // 2 if half else row.epochs,
         progress=50 if half else 100,
-        batch_size=batch,
-        learning_rate=rate,
+        batch_size=row.batch_size,
+        learning_rate=row.learning_rate,
         status=State.PAUSED if half else State.COMPLETED,
-        accuracy=accuracy,
-        best_accuracy=accuracy,
-        loss=loss,
+        accuracy=row.accuracy,
+        best_accuracy=row.accuracy,
+        loss=row.loss,
         start_time=start,
         end_time=None if half else end,
-        duration=None if half else hours * 3600,
+        duration=None if half else row.hours * 3600,
         create_by="system",
         create_time=start,
         update_time=end,

@@ -32,7 +32,8 @@ def fault(url: URL, error: DBAPIError) -> SpecError:
     """The sentence for what the driver said."""
     if url.get_backend_name() == "sqlite":
         return _of_file(url, error)
-    name, host = url.database or "-", f"{url.host or 'localhost'}:{url.port or '-'}"
+    name, host = url.database or "-", url.host or "localhost"
+    host += f":{url.port}" if url.port else ""
     code = _code(error)
     if code in _LOGIN:
         return SpecError(
@@ -98,7 +99,7 @@ def _any(texts: tuple[str, ...], said: str) -> bool:
 def _reason(url: URL, error: DBAPIError) -> str:
     """The driver's words, in one line, without the password."""
     original: Any = error.orig
-    args = getattr(original, "args", ())
+    args: tuple[Any, ...] = getattr(original, "args", ())
     said = str(args[1] if len(args) > 1 else original)
     line = " ".join(said.split()).rstrip(".")
     return line.replace(str(url.password), "***") if url.password else line

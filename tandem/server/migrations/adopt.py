@@ -160,10 +160,8 @@ def _add_indexes(connection: Connection, table: Table, is_new: bool) -> None:
         op.create_index(
             _free_name(connection, name, table.name), table.name, columns, unique=unique
         )
-        said = t(
-            "Added an index on {table} ({column}).", table=table.name, column=", ".join(columns)
-        )
-        say(said)
+        if not is_new:
+            say(t("Added an index on {table} ({columns}).", table=table.name, columns=named))
 
 
 def _wanted(table: Table) -> Iterable[tuple[bool, str, list[str]]]:
