@@ -36,6 +36,7 @@ class Line:
     type: str
     raw: bytes
     end_bytes: int
+    at: str = ""
 
     def event(self) -> Event | None:
         """None: another version of Tandem wrote it."""
@@ -120,7 +121,7 @@ def parse(raw: bytes, end_bytes: int) -> Line | None:
     seq, kind = found.get("seq"), found.get("type")
     if type(seq) is not int or not 0 < seq < 2**62 or not isinstance(kind, str):
         return None
-    return Line(seq, kind, raw[:-1], end_bytes)
+    return Line(seq, kind, raw[:-1], end_bytes, str(found.get("at")))
 
 
 def _begins(file: BinaryIO, cursor: Cursor, first: str, size: int) -> Cursor:
@@ -169,6 +170,36 @@ def _walk(file: BinaryIO) -> Any:
         if line is None:
             return
         yield line
+
+
+def seek(file: BinaryIO, seq: int, end_bytes: int) -> int:
+    """The byte just after the line `seq`, found by halving; numbers rise in a journal."""
+    low, high = (
+        0,
+        end_bytes,
+    )  # a line with a number <= seq ends at low; one with more begins at high
+    while seq > 0 and high - low > 2**14:
+        file.seek((low + high) // 2)
+        skipped = len(file.readline(LINE_BYTES))
+        begins = (low + high) // 2 + skipped
+        if begins >= high:
+            break
+        raw = file.readline(LINE_BYTES)
+        line = parse(raw, begins + len(raw))
+        if line is None:
+            break
+        if line.seq <= seq:
+            low = line.end_bytes
+        else:
+            high = (low + high) // 2
+    file.seek(low)
+    while low < end_bytes and seq > 0:
+        raw = file.readline(LINE_BYTES)
+        line = parse(raw, low + len(raw))
+        if line is None or line.seq > seq:
+            return low
+        low = line.end_bytes
+    return low
 
 
 def _lines(file: BinaryIO, begins: Cursor, size: int, most_bytes: int) -> News:
