@@ -23,8 +23,20 @@ TEXT_FILES = tuple(f"train.{suffix}" for suffix in ("jsonl", "csv", "tsv"))
 
 def fill(tree: Tree, names: dict[str, str], settings: Settings) -> tuple[RunSpec, list[str]]:
     """The RunSpec, and the lines a person should read. SpecError and its like on bad input."""
+    notes = complete_tree(tree, names, settings)
+    return run_spec(tree, names), notes
+
+
+def complete_tree(
+    tree: Tree, names: dict[str, str], settings: Settings, *, here: bool = True
+) -> list[str]:
+    """Fill in the tree what the configuration knows, without the check of each field.
+
+    Unless `here`, no name means a folder of the working directory: a service's clients are
+    elsewhere.
+    """
     try:
-        return _filled(tree, names, settings)
+        return _completed(tree, names, settings, here)
     except OSError as error:  # such as a name that no file system takes
         raise SpecError(
             "The path {path} cannot be used: {reason}.",
@@ -38,23 +50,23 @@ def _short(path: str) -> str:
     return path if len(path) <= 200 else f"{path[:200]}…"
 
 
-def _filled(tree: Tree, names: dict[str, str], settings: Settings) -> tuple[RunSpec, list[str]]:
+def _completed(tree: Tree, names: dict[str, str], settings: Settings, here: bool) -> list[str]:
     complete(tree)
-    notes = _teacher(tree, settings)
+    notes = _teacher(tree, settings, here)
     _data(tree, settings)
     _refuse_text(tree)
-    _student(tree, settings)
+    _student(tree, names, settings)
     if get(tree, "cache.root") is None:
         put(tree, "cache.root", str(settings.path("cache_root")))
     _place(tree, settings)
-    return run_spec(tree, names), notes
+    return notes
 
 
-def _teacher(tree: Tree, settings: Settings) -> list[str]:
+def _teacher(tree: Tree, settings: Settings, here: bool) -> list[str]:
     name, path = get(tree, "teacher.name"), get(tree, "teacher.path")
     if get(tree, "mode") == "direct" or not isinstance(name or path, str):
         return []
-    found = find_teacher(name, path, settings)
+    found = find_teacher(name, path, settings, here=here)
     if found is None:
         return []
     put(tree, "teacher.path", found.path)
@@ -122,7 +134,7 @@ def _family(teacher: str) -> str:
         return Path(teacher).name.lower()
 
 
-def _student(tree: Tree, settings: Settings) -> None:
+def _student(tree: Tree, names: dict[str, str], settings: Settings) -> None:
     model = get(tree, MODEL)
     student = tree.setdefault("student", {})
     if not isinstance(student, dict):
@@ -133,22 +145,23 @@ def _student(tree: Tree, settings: Settings) -> None:
         return
     chosen = resolve(type_, size) if type_ or size else resolve("", str(model))
     if model is not None and (type_ or size):
-        _agree(str(model), chosen)
+        _agree(names.get(MODEL, "--student_model"), str(model), chosen)
     student["type"], student["size"] = chosen
     _check_kind(chosen, get(tree, "kind"))
     if student.get("init") == "pretrained" and not student.get("path"):
         student["path"] = find_student_weights(chosen[1], settings)
 
 
-def _agree(model: str, chosen: tuple[str, str]) -> None:
-    """A --student_model that names another size than the flags is a contradiction."""
+def _agree(name: str, model: str, chosen: tuple[str, str]) -> None:
+    """A student's name that says another size than the flags is a contradiction."""
     try:
         named = resolve("", model)
     except StudentError:
         return  # a name of the user's own
     if named != chosen:
         raise StudentError(
-            "--student_model {model} and the student's type and size ({type}, {size}) disagree.",
+            "{name} {model} and the student's type and size ({type}, {size}) disagree.",
+            name=name,
             model=model,
             type=chosen[0],
             size=chosen[1],
@@ -175,7 +188,7 @@ def _check_kind(chosen: tuple[str, str], kind: object) -> None:
             type=chosen[0],
             kind=kind,
             allowed=sorted(entry["kinds"]),
-            fix="Leave --task_type out, or choose another student.",
+            fix="Leave the kind of task out, or choose another student.",
         )
 
 

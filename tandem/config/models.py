@@ -22,20 +22,23 @@ class Found:
     note: str | None = None
 
 
-def find_teacher(name: str | None, path: str | None, settings: Settings) -> Found | None:
+def find_teacher(
+    name: str | None, path: str | None, settings: Settings, *, here: bool = True
+) -> Found | None:
     """A given path wins; else the name, looked up. None when neither is given.
 
     A name is looked for in the configuration, as a folder under the models root, as a folder or
-    hub id itself, and in the catalogue. Raises TeacherError on a name that none of them knows.
+    hub id itself, and in the catalogue; if not `here`, no folder of the working directory counts.
+    Raises TeacherError on a name that none of them knows.
     """
     if path:
-        return Found(_absolute(path, settings))
+        return Found(_absolute(path, settings, here))
     if not name:
         return None
     configured = _like(name, settings.teachers)
     if configured is not None and configured.text:
-        return Found(_absolute(configured.text, settings))
-    local = _folder(name, settings)
+        return Found(_absolute(configured.text, settings, here))
+    local = _folder(name, settings, here)
     if local is not None:
         return Found(str(local))
     return _catalogue(name, settings)
@@ -59,7 +62,7 @@ def _catalogue(name: str, settings: Settings) -> Found:
             name=name,
             near=nearest(name, allowed),
             allowed=allowed,
-            fix="Name one of these, or give --teacher_path a folder or a hub id.",
+            fix="Name one of these, or give the teacher's path: a folder or a hub id.",
         )
     release = NEVER_RELEASED.get(known, known)
     note = None
@@ -79,7 +82,7 @@ def _like(name: str, table: dict[str, Value] | object) -> Value | None:
     return next((value for known, value in table.items() if key(known) == key(name)), None)
 
 
-def _folder(name: str, settings: Settings) -> Path | None:
+def _folder(name: str, settings: Settings, here: bool) -> Path | None:
     """A folder of that name: as written, or under the models root in any spelling."""
     written = Path(name).expanduser()
     if name.startswith((".", "~", "/")):
@@ -91,13 +94,13 @@ def _folder(name: str, settings: Settings) -> Path | None:
         for folder in sorted(root.iterdir()):
             if folder.is_dir() and key(folder.name) == key(name):
                 return folder
-    return written.absolute() if written.is_dir() else None
+    return written.absolute() if here and written.is_dir() else None
 
 
-def _absolute(path: str, settings: Settings) -> str:
+def _absolute(path: str, settings: Settings, here: bool) -> str:
     """A folder as an absolute path; a hub id, or a path that is nowhere, as it is."""
     written = Path(path).expanduser()
-    if path.startswith((".", "~", "/")) or written.is_dir():
+    if path.startswith((".", "~", "/")) or (here and written.is_dir()):
         return str(written.absolute())
     under_root = settings.path("models_root") / path
     return str(under_root) if under_root.is_dir() else path

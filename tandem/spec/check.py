@@ -54,6 +54,14 @@ def run_spec(tree: Mapping[str, Any], names: Mapping[str, str] | None = None) ->
 
 def spec_error(error: ValidationError, names: Mapping[str, str]) -> SpecError:
     """The first few faults of a RunSpec as one error."""
+    said = [sentence for _, sentence in faults(error, names)]
+    if len(said) > MOST:
+        said[MOST:] = [t("And {count} more.", count=len(said) - MOST)]
+    return SpecError("{faults}", faults=joined(said))
+
+
+def faults(error: ValidationError, names: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Each field at fault, as the person called it, and a sentence that says what is wrong."""
     by_field: dict[str, ErrorDetails] = {}
     for fault in error.errors(include_url=False):
         field = _field(fault["loc"])
@@ -61,10 +69,10 @@ def spec_error(error: ValidationError, names: Mapping[str, str]) -> SpecError:
         # Of a union's several complaints, the deepest one knows most.
         if known is None or len(fault["loc"]) > len(known["loc"]):
             by_field[field] = fault
-    said = [_sentence(field, fault, names) for field, fault in by_field.items()]
-    if len(said) > MOST:
-        said[MOST:] = [t("And {count} more.", count=len(said) - MOST)]
-    return SpecError("{faults}", faults=joined(said))
+    return [
+        (names.get(field, field), _sentence(field, fault, names))
+        for field, fault in by_field.items()
+    ]
 
 
 def _field(place: tuple[int | str, ...]) -> str:

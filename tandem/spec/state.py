@@ -19,7 +19,9 @@ class State(StrEnum):
 
 MOVES: dict[State, frozenset[State]] = {
     State.PENDING: frozenset({State.QUEUED, State.RUNNING, State.FAILED}),
-    State.QUEUED: frozenset({State.RUNNING, State.PENDING, State.STOPPED, State.FAILED}),
+    State.QUEUED: frozenset(
+        {State.RUNNING, State.PENDING, State.PAUSED, State.STOPPED, State.FAILED}
+    ),
     State.RUNNING: frozenset(
         {State.COMPLETED, State.FAILED, State.STOPPED, State.PAUSED, State.QUEUED}
     ),

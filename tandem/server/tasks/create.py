@@ -1,0 +1,299 @@
+"""A task that a client describes, as its row and its RunSpec; no data base is asked."""
+
+from __future__ import annotations
+
+import copy
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from tandem.config.fill import complete_tree
+from tandem.config.settings import Settings
+from tandem.server.clock import now
+from tandem.server.errors import InvalidError, Problem
+from tandem.server.events.columns import fitted
+from tandem.server.tables import Task
+from tandem.server.tasks.places import confine
+from tandem.server.wire.create import DEFAULTS, INT_MOST
+from tandem.spec.check import faults
+from tandem.spec.errors import SpecError, StudentError, TeacherError
+from tandem.spec.legacy import ALPHA, MODEL, REST, from_rest, get, put
+from tandem.spec.run import RunSpec
+from tandem.spec.state import State
+from tandem.spec.words import t
+
+Tree = dict[str, Any]
+CONFIG_BYTES = 60_000  # of MySQL's 65,535
+SERVICES_OWN = {
+    "task_id": "The service gives the task its id.",
+    "run.output_dir": "The service chooses the run's folder.",
+    "report.api_base_url": "The service hears of its runs by itself.",
+}
+"""What a run's description may not say here, and why."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A task to be inserted."""
+
+    task_id: str
+    row: dict[str, Any]
+    spec: str
+    run_dir: str
+    notes: list[str]
+
+
+def new_id() -> str:
+    """`TASK_` and eight hexadecimal digits, as installed systems write it."""
+    return f"TASK_{secrets.token_hex(4).upper()}"
+
+
+def from_fields(
+    fields: Mapping[str, Any], settings: Settings, *, task_id: str, prefix: str = ""
+) -> Made:
+    """A task as surface A describes it; `prefix` stands before its names in what is refused."""
+    said = _said(fields)
+    names = _names(said, prefix)
+    plain = {name.rpartition("trainingConfig.")[2]: value for name, value in said}
+    tree = _described(DEFAULTS | plain, prefix)
+    asked = {
+        "teacher_model": plain.get("teacherModel"),
+        "student_model": plain.get("studentModel"),
+        "alpha": plain.get("alpha", DEFAULTS["alpha"]),
+        "sizes": {
+            "teacher": plain.get("teacherParamSize") or plain.get("teacherModelConfig.paramSize"),
+            "student": plain.get("studentParamSize") or plain.get("studentModelConfig.paramSize"),
+        },
+    }
+    return _made(tree, names, settings, task_id, asked)
+
+
+def from_spec(tree: Tree, settings: Settings, *, task_id: str, prefix: str = "") -> Made:
+    """A task as a RunSpec's tree describes it."""
+    for path, why in SERVICES_OWN.items():
+        if get(tree, path) is not None:
+            raise InvalidError([{"field": f"{prefix}{path}", "problem": t(why)}])
+    names = {path: f"{prefix}{path}" for path in set(REST.values())}
+    return _made(copy.deepcopy(tree), names, settings, task_id, {})
+
+
+def _said(fields: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Each field by its whole name; the ones that count most come last."""
+    found: dict[str, Any] = {}
+    for name, value in (fields.get("trainingConfig") or {}).items():
+        found |= _leaves(f"trainingConfig.{name}", value)
+    for name, value in fields.items():
+        if name != "trainingConfig":
+            found |= _leaves(name, value)
+    # An empty `epochs` of the two is none.
+    return [(name, value) for name, value in found.items() if value is not None]
+
+
+def _leaves(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return {f"{name}.{below}": one for below, one in value.items()}
+    return {name: value}
+
+
+def _names(said: list[tuple[str, Any]], prefix: str) -> dict[str, str]:
+    """What the client called the fields of a RunSpec; else the contract's name for them."""
+    names: dict[str, str] = {}
+    for name, path in REST.items():
+        names.setdefault(path, f"{prefix}{name}")
+    for name, _ in said:
+        path = REST.get(name.rpartition("trainingConfig.")[2])
+        if path:
+            names[path] = f"{prefix}{name}"
+    return names
+
+
+def _described(fields: dict[str, Any], prefix: str) -> Tree:
+    if "totalEpochs" in fields:  # the default of `epochs` must not win
+        fields["epochs"] = fields.pop("totalEpochs")
+    try:
+        return from_rest(fields)
+    except SpecError as error:
+        raise InvalidError([{"field": f"{prefix}alpha", "problem": str(error)}]) from error
+
+
+def _made(
+    tree: Tree, names: dict[str, str], settings: Settings, task_id: str, asked: dict[str, Any]
+) -> Made:
+    given = copy.deepcopy(tree)
+    confine(tree, names, settings)
+    run_dir = settings.path("output_root") / task_id
+    put(tree, "task_id", task_id)
+    if isinstance(tree.get("run", {}), dict):
+        put(tree, "run.output_dir", str(run_dir))
+    if get(tree, "mode") == "direct":
+        _without_teacher(tree)
+    notes = _completed(tree, names, settings)
+    try:
+        spec = RunSpec.model_validate(tree)
+    except ValidationError as error:
+        raise InvalidError(_problems(faults(error, names), names)) from None
+    _check_devices(spec, names)
+    row = _row(spec, given, asked)
+    fit, left_out = fitted(Task, row)
+    if left_out:
+        raise InvalidError([_too_large(name) for name in left_out])
+    return Made(task_id, fit, spec.model_dump_json(), str(run_dir), notes)
+
+
+def _without_teacher(tree: Tree) -> None:
+    """Labels alone: no teacher is looked for, and none is adapted."""
+    tree.pop("teacher", None)
+    if isinstance(tree.get("lora"), dict):
+        tree["lora"]["rank"] = 0
+
+
+def _completed(tree: Tree, names: dict[str, str], settings: Settings) -> list[str]:
+    """What the configuration knows, filled in; a fault is of the field that it is about."""
+    try:
+        return complete_tree(tree, names, settings, here=False)
+    except TeacherError as error:
+        field = names.get("teacher.name", "teacher.name")
+        raise InvalidError([{"field": field, "problem": str(error)}]) from error
+    except StudentError as error:
+        field = names.get(MODEL, "student.size")
+        raise InvalidError([{"field": field, "problem": str(error)}]) from error
+    except SpecError as error:
+        field = names.get("kind" if get(tree, "kind") else "data.dataset", "data.dataset")
+        raise InvalidError([{"field": field, "problem": str(error)}]) from error
+
+
+def _problems(found: list[tuple[str, str]], names: Mapping[str, str]) -> list[Problem]:
+    whole = names.get("teacher.name", "teacher.name")  # a fault of the whole: no teacher
+    return [{"field": field or whole, "problem": sentence} for field, sentence in found]
+
+
+def _too_large(name: str) -> Problem:
+    return {"field": name, "problem": t("It is too long or too large to be kept.")}
+
+
+def _check_devices(spec: RunSpec, names: Mapping[str, str]) -> None:
+    devices = spec.run.devices
+    if isinstance(devices, list) and (
+        len(set(devices)) < len(devices) or max(devices) > INT_MOST
+    ):
+        field = names.get("run.devices", "run.devices")
+        raise InvalidError([{"field": field, "problem": t("Each GPU counts once.")}])
+
+
+def _row(spec: RunSpec, given: Tree, asked: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a new task."""
+    at = now().replace(microsecond=0)
+    lora, teacher = spec.lora, spec.teacher
+    called = (teacher.name or Path(teacher.path or "").name[:100]) if teacher else ""
+    return {
+        "teacher_model": asked.get("teacher_model") or called,
+        "student_model": asked.get("student_model") or spec.student.size,
+        "total_epochs": spec.optim.epochs,
+        "current_epoch": 0,
+        "batch_size": spec.optim.batch_size,
+        "learning_rate": spec.optim.learning_rate,
+        "temperature": spec.loss.temperature,
+        "alpha": asked.get("alpha", spec.loss.soft_label_weight),
+        "lora_rank": get(given, "lora.rank") or lora.rank,
+        "lora_alpha": lora.alpha,
+        "lora_dropout": lora.dropout,
+        "training_config": _config(spec, given, asked.get("sizes", {})),
+        "training_mode": spec.mode,
+        "student_model_type": spec.student.type,
+        "student_model_size": spec.student.size,
+        "task_type": spec.kind or "classification",
+        "num_classes": spec.data.num_classes,
+        "status": State.PENDING,
+        "progress": 0,
+        "dataset_id": spec.data.dataset,
+        "dataset_name": Path(spec.data.dataset).name,
+        "val_dataset_id": spec.data.val_dataset,
+        "val_dataset_name": spec.data.val_dataset and Path(spec.data.val_dataset).name,
+        "create_time": at,
+        "update_time": at,
+        "del_flag": 0,
+    }
+
+
+def _config(spec: RunSpec, given: Tree, sizes: Mapping[str, Any]) -> str:
+    """`trainingConfig` as the contract shapes it, with what holds where nothing was said."""
+    optim, loss, run, student = spec.optim, spec.loss, spec.run, spec.student
+    precision = get(given, "teacher.precision") or "auto"
+    config: dict[str, Any] = {
+        "optimizer": optim.optimizer,
+        "lrScheduler": optim.scheduler,
+        "weightDecay": optim.weight_decay,
+        "gradAccumSteps": optim.grad_accum_steps,
+        "maxGradNorm": optim.max_grad_norm,
+        "gpuDevices": [] if run.devices == "auto" else run.devices,
+        "autoSaveCheckpoint": run.save_checkpoints,
+        "checkpointInterval": run.checkpoint_interval,
+        "taskType": spec.kind,
+        "numClasses": spec.data.num_classes,
+        "imageSize": spec.data.image_size,
+        "distillationType": loss.distillation_type,
+        "featureLossType": loss.feature_loss,
+        "alignFeature": loss.align_feature,
+        "teacherModelConfig": {
+            "paramSize": sizes.get("teacher"),
+            "modelPath": get(given, "teacher.path"),
+            "quantization": "none" if precision == "auto" else precision,
+        },
+        "studentModelConfig": {
+            "paramSize": sizes.get("student"),
+            "initMethod": student.init,
+            "pretrainPath": get(given, "student.path"),
+        },
+        "loraAdvancedConfig": {
+            "targetModules": spec.lora.target_modules,
+            "layers": spec.lora.layers,
+            "biasTrain": spec.lora.bias,
+        },
+        "distillationAdvancedConfig": {
+            "hardLabelWeight": loss.hard_label_weight,
+            "softLabelWeight": loss.soft_label_weight,
+            "lossType": loss.soft_loss,
+            "intermediateLayers": loss.intermediate_layers,
+            "attentionDistill": _switch(loss.attention_weight),
+        },
+    }
+    text = json.dumps(config, ensure_ascii=False)
+    if len(text.encode()) > CONFIG_BYTES:
+        raise InvalidError([_too_large("trainingConfig")])
+    return text
+
+
+def _switch(weight: float) -> bool | float:
+    """Installed systems know it as on or off."""
+    return bool(weight) if weight in (0, 1) else weight
+
+
+def of_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a task of an installed system says of itself, as a client would have sent it."""
+    try:
+        config = json.loads(row["training_config"] or "{}")
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise InvalidError(
+            [{"field": "trainingConfig", "problem": t("It is no JSON object; mend it first.")}]
+        )
+    columns = {
+        "teacherModel": "teacher_model", "studentModel": "student_model",
+        "datasetId": "dataset_id", "valDatasetId": "val_dataset_id", "epochs": "total_epochs",
+        "batchSize": "batch_size", "learningRate": "learning_rate", "loraRank": "lora_rank",
+        "loraAlpha": "lora_alpha", "loraDropout": "lora_dropout", "temperature": "temperature",
+        "alpha": "alpha", "trainingMode": "training_mode",
+    }  # fmt: skip
+    fields = {name: row[column] for name, column in columns.items()}
+    if fields["trainingMode"] not in (None, "distillation", "direct"):
+        fields["trainingMode"] = None  # old consoles kept other words there
+    return fields | {"trainingConfig": config}
+
+
+__all__ = ["ALPHA", "Made", "from_fields", "from_spec", "new_id", "of_row"]

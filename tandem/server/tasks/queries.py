@@ -1,0 +1,211 @@
+"""What is asked of the tables for tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, Select, delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from tandem.server.tables import Attempt, Evaluation, History, Job, Task
+from tandem.server.wire.task import FIELDS
+from tandem.spec.state import State
+
+COLUMNS = tuple(getattr(Task, name) for name in FIELDS)
+JOB_FIELDS = (
+    "priority", "position", "queued_at", "waiting_reason", "wanted", "live", "attempt", "resumes",
+    "devices", "failure_class", "advice", "heartbeat_at", "doing", "step", "total_steps",
+    "metrics", "run_dir",
+)  # fmt: skip
+JOB_COLUMNS = tuple(getattr(Job, name) for name in JOB_FIELDS)
+V1_COLUMNS = (*COLUMNS, Task.task_type, *JOB_COLUMNS)
+NEVER_NULL = frozenset({"id", "task_id", "create_time", "status"})
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which tasks, in which order."""
+
+    status: State | None = None
+    keyword: str | None = None
+    order_by: str = "id"
+    descending: bool = True
+
+
+def is_id(task_id: str) -> bool:
+    """Whether a task may be called so at all; some data bases fail over a zero byte."""
+    return 0 < len(task_id) <= 64 and task_id.isprintable()
+
+
+def one(session: Session, task_id: str, columns: Sequence[Any] = COLUMNS) -> RowMapping | None:
+    """A task that is not deleted."""
+    if not is_id(task_id):
+        return None
+    found = select(*columns).where(Task.task_id == task_id, Task.del_flag == 0)
+    return session.execute(found).mappings().one_or_none()
+
+
+def one_with_job(session: Session, task_id: str) -> RowMapping | None:
+    """A task and what is known of its job, in one question."""
+    if not is_id(task_id):
+        return None
+    found = select(*V1_COLUMNS, Job.spec).outerjoin(Job, Job.task_id == Task.task_id)
+    found = found.where(Task.task_id == task_id, Task.del_flag == 0)
+    return session.execute(found).mappings().one_or_none()
+
+
+def locked(session: Session, task_id: str) -> RowMapping | None:
+    """Its state and its job's; nobody else changes the task until this transaction ends."""
+    if not is_id(task_id):
+        return None
+    row = session.execute(
+        select(Task.task_id, Task.status)
+        .where(Task.task_id == task_id, Task.del_flag == 0)
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        return None
+    # Asked after the lock, so that what the last holder wrote is seen.
+    both = select(
+        Task.task_id, Task.status, Job.live, Job.wanted, Job.position, Job.spec
+    ).outerjoin(Job, Job.task_id == Task.task_id)
+    return session.execute(both.where(Task.task_id == task_id)).mappings().one()
+
+
+def _where(wanted: Filter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [Task.del_flag == 0]
+    if wanted.status is not None:
+        found.append(Task.status == wanted.status)
+    if wanted.keyword:
+        found.append(
+            or_(
+                *(
+                    column.icontains(wanted.keyword, autoescape=True)
+                    for column in (Task.task_name, Task.description, Task.task_id)
+                )
+            )
+        )
+    return found
+
+
+def _order(wanted: Filter) -> list[ColumnElement[Any]]:
+    column = getattr(Task, wanted.order_by)
+    order: list[ColumnElement[Any]] = []
+    if wanted.order_by not in NEVER_NULL:
+        order.append(column.is_(None))  # the same on all: those without come last
+    order.append(column.desc() if wanted.descending else column.asc())
+    if wanted.order_by != "id":
+        order.append(Task.id.desc() if wanted.descending else Task.id.asc())
+    return order
+
+
+def page(
+    session: Session, wanted: Filter, offset: int, limit: int, *, with_jobs: bool = False
+) -> Sequence[RowMapping]:
+    """The keys come from an index alone; only the rows that are shown are read."""
+    keys = select(Task.id).where(*_where(wanted)).order_by(*_order(wanted))
+    keys_of = keys.offset(offset).limit(limit).subquery()
+    return session.execute(_rows(with_jobs, keys_of, wanted)).mappings().all()
+
+
+def _rows(with_jobs: bool, keys: Any, wanted: Filter) -> Select[Any]:
+    rows: Select[Any] = select(*(V1_COLUMNS if with_jobs else COLUMNS))
+    rows = rows.select_from(Task).join(keys, keys.c.id == Task.id)
+    if with_jobs:
+        rows = rows.outerjoin(Job, Job.task_id == Task.task_id)
+    return rows.order_by(*_order(wanted))
+
+
+def after(
+    session: Session, wanted: Filter, below_id: int | None, limit: int, *, with_jobs: bool = False
+) -> Sequence[RowMapping]:
+    """The next ones in the usual order, newest first: older than `below_id`."""
+    keys = select(Task.id).where(*_where(wanted)).order_by(Task.id.desc()).limit(limit)
+    if below_id is not None:
+        keys = keys.where(Task.id < below_id)
+    return session.execute(_rows(with_jobs, keys.subquery(), wanted)).mappings().all()
+
+
+def keys_of(session: Session, wanted: Filter) -> list[int]:
+    """All in their order, by their keys: some bytes each, not a row."""
+    return list(session.scalars(select(Task.id).where(*_where(wanted)).order_by(*_order(wanted))))
+
+
+def by_keys(session: Session, keys: Sequence[int]) -> Iterator[RowMapping]:
+    """The tasks of these keys, in this order."""
+    found = session.execute(select(*COLUMNS).where(Task.id.in_(keys), Task.del_flag == 0))
+    rows = {row["id"]: row for row in found.mappings()}
+    return (rows[key] for key in keys if key in rows)
+
+
+def count(session: Session, wanted: Filter) -> int:
+    return session.scalar(select(func.count()).select_from(Task).where(*_where(wanted))) or 0
+
+
+def places(session: Session) -> dict[str, int]:
+    """Whose turn is which, from 1, of those that wait."""
+    waiting = (
+        select(Task.task_id)
+        .join(Job, Job.task_id == Task.task_id)
+        .where(Task.status == State.QUEUED, Task.del_flag == 0)
+        .order_by(Job.priority.desc(), Job.position, Job.queued_at, Task.id)
+    )
+    return {task_id: place for place, task_id in enumerate(session.scalars(waiting), 1)}
+
+
+def epoch_seconds(session: Session, task_ids: Sequence[str]) -> dict[str, float]:
+    """How long an epoch takes, by what the last ones took on average."""
+    asked = (
+        select(History.task_id, func.avg(History.epoch_time))
+        .where(History.task_id.in_(task_ids), History.epoch_time.is_not(None))
+        .group_by(History.task_id)
+    )
+    return {task_id: float(seconds) for task_id, seconds in session.execute(asked)}
+
+
+def attempts(session: Session, task_id: str) -> Sequence[Attempt]:
+    return session.scalars(
+        select(Attempt).where(Attempt.task_id == task_id).order_by(Attempt.attempt)
+    ).all()
+
+
+def next_position(session: Session) -> int:
+    """Behind everyone."""
+    return (session.scalar(select(func.max(Job.position))) or 0) + 1
+
+
+def put_job(session: Session, task_id: str, **columns: Any) -> None:
+    """Change a task's job; one that an installed system made gets its job now."""
+    if session.get(Job, task_id) is None:
+        session.add(Job(task_id=task_id, **columns))
+        session.flush()
+        return
+    session.execute(
+        update(Job)
+        .where(Job.task_id == task_id)
+        .values(**columns)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def put_task(session: Session, task_id: str, **columns: Any) -> None:
+    """Change columns that are no state."""
+    session.execute(
+        update(Task)
+        .where(Task.task_id == task_id, Task.del_flag == 0)
+        .values(**columns)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def forget(session: Session, task_id: str) -> None:
+    """What goes with a deleted task. A job whose process is still ending stays for that long."""
+    session.execute(delete(History).where(History.task_id == task_id))
+    session.execute(delete(Evaluation).where(Evaluation.task_id == task_id))
+    session.execute(
+        delete(Job)
+        .where(Job.task_id == task_id, Job.live == 0)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,231 @@
+"""What installed clients send to create a task or to tell of one."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from tandem.server.wire.envelope import Camel
+from tandem.spec.run import Kind
+from tandem.spec.state import State
+
+INT_MOST = 2**31 - 1
+Word = Annotated[str, Field(max_length=100)]
+Numbers = Annotated[list[int], Field(max_length=256)]
+Words = Annotated[list[Word], Field(max_length=256)]
+Text = Annotated[str, Field(max_length=2000)]
+Path = Annotated[str, Field(max_length=1000)]
+Id = Annotated[str, Field(min_length=1, max_length=100)] | Annotated[int, Field(ge=0, lt=2**63)]
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+
+
+def _printable(name: str) -> str:
+    if not name.strip():
+        raise ValueError("it must not be empty")
+    if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
+        raise ValueError("it must not hold control characters")
+    return name
+
+
+def _prose(text: str) -> str:
+    if any((ord(letter) < 32 and letter not in "\t\r\n") or ord(letter) == 127 for letter in text):
+        raise ValueError("it must not hold control characters")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
+Prose = Annotated[str, Field(max_length=500), AfterValidator(_prose)]
+
+
+class TeacherConfig(Camel):
+    param_size: Word | float | None = None
+    """For people to read; it chooses nothing."""
+    model_path: Path | None = None
+    quantization: Literal["none", "", "auto", "fp32", "bf16", "fp16", "int8", "int4"] | None = None
+
+
+class StudentConfig(Camel):
+    param_size: Word | float | None = None
+    """For people to read; it chooses nothing."""
+    init_method: Literal["random", "xavier", "kaiming", "pretrained"] | None = None
+    pretrain_path: Path | None = None
+
+
+class LoraConfig(Camel):
+    target_modules: Words | Text | None = None
+    layers: Word | None = None
+    bias_train: Literal["none", "all", "lora_only"] | None = None
+
+
+class DistillationConfig(Camel):
+    hard_label_weight: Weight | None = None
+    soft_label_weight: Weight | None = None
+    loss_type: Literal["kl_div", "mse", "cosine", "dkd", "standardised"] | None = None
+    intermediate_layers: Numbers | Text | None = None
+    attention_distill: bool | Weight | None = None
+
+
+class Advanced(Camel):
+    """The advanced half: flat, in its four objects, or both. null is as if it were not there."""
+
+    optimizer: Literal["adamw", "adam", "sgd", "adagrad"] | None = None
+    lr_scheduler: Literal["cosine", "linear", "constant", "polynomial"] | None = None
+    weight_decay: Weight | None = None
+    grad_accum_steps: Annotated[int, Field(ge=1, le=4096)] | None = None
+    max_grad_norm: Weight | None = None
+    gpu_devices: Numbers | Annotated[int, Field(ge=0)] | Text | None = Field(
+        None, examples=["0,1", [0, 1]]
+    )
+    auto_save_checkpoint: bool | None = None
+    checkpoint_interval: Annotated[int, Field(ge=1, le=INT_MOST)] | None = None
+    teacher_param_size: Word | float | None = None
+    """For people to read; it chooses nothing."""
+    teacher_model_path: Path | None = None
+    teacher_quantization: (
+        Literal["none", "", "auto", "fp32", "bf16", "fp16", "int8", "int4"] | None
+    ) = None
+    student_param_size: Word | float | None = None
+    """For people to read; it chooses nothing."""
+    student_init_method: Literal["random", "xavier", "kaiming", "pretrained"] | None = None
+    student_pretrain_path: Path | None = None
+    student_model_type: Annotated[str, Field(max_length=50)] | None = None
+    student_model_size: Annotated[str, Field(max_length=50)] | None = None
+    task_type: Kind | None = None
+    num_classes: Annotated[int, Field(ge=2, le=INT_MOST)] | None = None
+    image_size: Annotated[int, Field(ge=16, le=2048)] | None = None
+    lora_target_modules: Words | Text | None = Field(None, examples=["q_proj,v_proj"])
+    lora_layers: Word | None = Field(None, examples=["all", "0-11"])
+    lora_bias_train: Literal["none", "all", "lora_only"] | None = None
+    distillation_type: Literal["feature", "logit", "hybrid"] | None = None
+    feature_loss_type: Literal["mse", "cosine"] | None = None
+    align_feature: bool | None = None
+    hard_label_weight: Weight | None = None
+    soft_label_weight: Weight | None = None
+    distill_loss_type: Literal["kl_div", "mse", "cosine", "dkd", "standardised"] | None = None
+    intermediate_layers: Numbers | Text | None = None
+    attention_distill: bool | Weight | None = None
+    teacher_model_config: TeacherConfig | None = None
+    student_model_config: StudentConfig | None = None
+    lora_advanced_config: LoraConfig | None = None
+    distillation_advanced_config: DistillationConfig | None = None
+
+
+def _parsed(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError("it must be a JSON object, or the text of one") from None
+
+
+Config = Annotated[
+    Advanced | None,
+    BeforeValidator(_parsed),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"$ref": "#/components/schemas/Advanced"},
+                {"type": "string"},
+                {"type": "null"},
+            ],
+            "description": "The advanced half whole; a field beside it wins.",
+        }
+    ),
+]
+
+
+class CreateFields(Advanced):
+    """A task, but for its name."""
+
+    teacher_model: Annotated[Name, Field(max_length=100, examples=["qwen2.5-vl-7b"])]
+    student_model: Annotated[Name, Field(max_length=100, examples=["resnet/resnet50"])]
+    dataset_id: Id = Field(examples=["cifar10-train"])
+    val_dataset_id: Id | None = None
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """50 when nothing is said."""
+    total_epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """The same as epochs."""
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    """32 when nothing is said."""
+    learning_rate: Annotated[float, Field(gt=0, lt=100)] | None = None
+    """0.001 when nothing is said."""
+    lora_rank: Annotated[int, Field(ge=0, le=512)] | None = None
+    """16 when nothing is said; 0: off."""
+    lora_alpha: Annotated[int, Field(gt=0, le=INT_MOST)] | None = None
+    """32 when nothing is said."""
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """0.05 when nothing is said."""
+    temperature: Annotated[float, Field(gt=0, le=999.99)] | None = None
+    """3.0 when nothing is said."""
+    alpha: Annotated[float, Field(ge=0, le=1)] | None = None
+    """0.7 when nothing is said; the soft-label weight, and 1 - alpha the hard-label weight."""
+    training_mode: Literal["distillation", "direct"] | None = None
+    """distillation when nothing is said."""
+    training_config: Config = None
+
+
+DEFAULTS: dict[str, Any] = {
+    "epochs": 50,
+    "batchSize": 32,
+    "learningRate": 0.001,
+    "loraRank": 16,
+    "loraAlpha": 32,
+    "loraDropout": 0.05,
+    "temperature": 3.0,
+    "alpha": 0.7,
+    "trainingMode": "distillation",
+}
+"""Of the contract; null is as if the field were not there."""
+
+
+class CreateTask(CreateFields):
+    """A new task."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "taskName": "测试-图像分类-ResNet50",
+                    "teacherModel": "qwen2.5-vl-7b",
+                    "studentModel": "resnet/resnet50",
+                    "datasetId": "cifar10-train",
+                    "epochs": 10,
+                }
+            ]
+        }
+    )
+    task_name: Name
+    description: Prose | None = None
+
+    def flat(self) -> dict[str, Any]:
+        """Without what names it."""
+        return flat(self)
+
+
+def flat(fields: CreateFields) -> dict[str, Any]:
+    """The client's own fields by their camelCase names; trainingConfig is still one of them."""
+    said = fields.model_dump(by_alias=True, exclude_none=True)
+    return {k: v for k, v in said.items() if k not in ("taskName", "description")}
+
+
+Figure = Annotated[float, Field(allow_inf_nan=True)]
+"""One that is no number, or too large, is left out and said: no epoch is lost for it."""
+
+
+class Progress(Camel):
+    """How far a run elsewhere is. Accuracies in percent."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+    current_epoch: Annotated[int, Field(ge=0, le=INT_MOST)] | None = None
+    total_epochs: Annotated[int, Field(ge=1, le=INT_MOST)] | None = None
+    accuracy: Figure | None = None
+    loss: Figure | None = None
+    train_loss: Figure | None = None
+    val_loss: Figure | None = None
+    val_accuracy: Figure | None = None
+    status: State | None = None
