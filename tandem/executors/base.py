@@ -13,6 +13,16 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from tandem.spec.errors import TandemError
+
+
+class LaunchError(TandemError):
+    """A run could not be started at all; `failure_class` says of what kind the cause is."""
+
+    def __init__(self, what: str, *, failure_class: str = "code", **fields: object) -> None:
+        super().__init__(what, **fields)  # type: ignore[arg-type]
+        self.kind = failure_class
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -62,6 +72,13 @@ class Executor(Protocol):
 
     def status(self, handle: Handle, token_hash: str) -> Status:
         """How it is. A process that is not the one launched counts as gone."""
+        ...
+
+    def find(self, spec_file: Path, token_hash: str) -> Handle | None:
+        """What was launched from this file, for a server that died before it kept the handle.
+
+        None is final: nothing was started, and a launch of it that comes late starts nothing.
+        """
         ...
 
     def stop(self, handle: Handle, token_hash: str) -> None:

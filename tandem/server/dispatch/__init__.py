@@ -1,1 +1,1 @@
-"""The life of a run: who dispatches, what is placed where, how it is launched, watched and ended."""
+"""The life of a run: who dispatches, what is placed where, how it is launched and watched."""
