@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -37,8 +37,12 @@ class EventStream(StreamingResponse):
             async with asyncio.timeout(STALLED_SECONDS):
                 await send(message)
 
-        with suppress(TimeoutError):
-            await super().__call__(scope, receive, bounded)
+        try:
+            with suppress(TimeoutError):
+                await super().__call__(scope, receive, bounded)
+        finally:
+            if isinstance(self.body_iterator, AsyncGenerator):
+                await self.body_iterator.aclose()  # it listens until then
 
 
 def begin(
@@ -86,7 +90,7 @@ def _now(context: Context, task_id: str | None) -> Position:
 
 async def frames(
     context: Context, task_id: str | None, at: Position, types: frozenset[str] | None
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The stream's bytes, until the reader leaves or the server ends."""
     yield b"retry: %d\n\n" % RETRY_MILLISECONDS
     async with context.hub.listening(context.database, task_id) as channel:
