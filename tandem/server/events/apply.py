@@ -14,7 +14,8 @@ from sqlalchemy import and_, case, insert, select, update
 from sqlalchemy.orm import Session
 
 from tandem.server.clock import now
-from tandem.server.events.columns import fitted, letters, text
+from tandem.server.events.columns import fitted, letters
+from tandem.server.events.columns import text as text
 from tandem.server.tables import Evaluation, History, Job, Task
 from tandem.server.tasks.moves import move
 from tandem.spec.state import State

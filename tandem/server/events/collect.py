@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
 from tandem.server.database import Database, is_transient
-from tandem.server.events import journal
+from tandem.server.events import curve_index, curves, journal
 from tandem.server.events.absorb import Batch, absorb
 from tandem.server.events.journal import Cursor
 from tandem.server.tables import Job
@@ -43,7 +43,23 @@ def collect(context: Context, jobs: Sequence[Job], *, most_bytes: int = MOST_BYT
     taken = _take(context.database, batches)
     more |= _update(context.database, [job for job in jobs if job.task_id in batches], taken)
     context.hub.poke()
+    for job in jobs:
+        if job.task_id in taken and _is_far(batches[job.task_id]):
+            _warm(context, job)
     return more
+
+
+def _is_far(batch: Batch) -> bool:
+    """Whether it is time to bring the run's curves up to date."""
+    chunk = curve_index.CHUNK_BYTES
+    return batch.begins.offset_bytes // chunk != batch.ends.offset_bytes // chunk
+
+
+def _warm(context: Context, job: Job) -> None:
+    try:
+        curves.warm(context.settings.home, job.task_id, Path(job.run_dir or ""))
+    except OSError as problem:
+        log.warning("%s: its curves cannot be kept: %s", job.task_id, problem)
 
 
 def _read(job: Job, most_bytes: int) -> tuple[Batch | None, bool]:

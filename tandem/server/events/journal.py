@@ -36,7 +36,11 @@ class Line:
     type: str
     raw: bytes
     end_bytes: int
-    at: str = ""
+    body: dict[str, Any] = field(repr=False)
+
+    @property
+    def at(self) -> str:
+        return str(self.body.get("at"))
 
     def event(self) -> Event | None:
         """None: another version of Tandem wrote it."""
@@ -121,7 +125,7 @@ def parse(raw: bytes, end_bytes: int) -> Line | None:
     seq, kind = found.get("seq"), found.get("type")
     if type(seq) is not int or not 0 < seq < 2**62 or not isinstance(kind, str):
         return None
-    return Line(seq, kind, raw[:-1], end_bytes, str(found.get("at")))
+    return Line(seq, kind, raw[:-1], end_bytes, found)
 
 
 def _begins(file: BinaryIO, cursor: Cursor, first: str, size: int) -> Cursor:

@@ -10,7 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from tandem.server.context import Context, Here
 from tandem.server.errors import TooLargeError
 from tandem.server.events import spool, stream
-from tandem.server.events.schemas import ReceivedAnswer
+from tandem.server.events.curves import Axis, curves
+from tandem.server.events.schemas import Curves, ReceivedAnswer
 
 surface_a = APIRouter()
 """Under /model-distillation."""
@@ -156,3 +157,26 @@ async def _body(request: Request) -> bytes:
                 fix="Send it in parts.",
             )
     return bytes(body)
+
+
+Points = Annotated[int, Query(ge=4, le=20_000, description="At most so many of each series.")]
+Names = Annotated[
+    str | None,
+    Query(description="Only these series, separated by commas.", examples=["loss,val_accuracy"]),
+]
+Bound = float | None
+
+
+@v1.get("/tasks/{task_id}/curves", summary="A run's curves, down-sampled; peaks are kept")
+def task_curves(
+    here: Here,
+    task_id: str,
+    points: Points = 1000,
+    names: Names = None,
+    x: Annotated[Axis, Query(description="What the x values count.")] = "step",
+    begins: Annotated[Bound, Query(alias="from", allow_inf_nan=False)] = None,
+    ends: Annotated[Bound, Query(alias="to", allow_inf_nan=False)] = None,
+) -> Curves:
+    """The lowest and the highest of each stretch are shown, so that no outlier is lost."""
+    wanted = None if names is None else frozenset(one.strip() for one in names.split(","))
+    return curves(here, task_id, points=points, names=wanted, x=x, begins=begins, ends=ends)
