@@ -43,6 +43,11 @@ def address(text: str) -> URL:
             allowed=["sqlite:///file", "mysql://user@host/name", "postgresql://user@host/name"],
             fix="Mend TANDEM_DATABASE_URL.",
         )
+    if driver == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise SpecError(
+            "A data base in memory is lost with its process.",
+            fix="Give a file: TANDEM_DATABASE_URL=sqlite:////folder/tandem.db.",
+        )
     if driver.startswith("mysql") and "charset" not in url.query:
         url = url.update_query_dict({"charset": "utf8mb4"})
     return url.set(drivername=driver)
@@ -100,8 +105,9 @@ class Database:
 def is_transient(error: DBAPIError) -> bool:
     """A deadlock, a lock wait or a busy SQLite: the same transaction may pass in a moment."""
     original: Any = error.orig
-    code = getattr(original, "sqlstate", None) or next(iter(getattr(original, "args", ())), None)
-    return code in _AGAIN or "database is locked" in str(original)
+    # PyMySQL has both: its own number first among the arguments, and a state that says less.
+    codes = {getattr(original, "sqlstate", None), *getattr(original, "args", ())[:1]}
+    return not codes.isdisjoint(_AGAIN) or "database is locked" in str(original)
 
 
 def _engine(url: URL, pool_size: int) -> Engine:

@@ -83,8 +83,9 @@ def busy() -> SpecError:
 
 def _code(error: DBAPIError) -> Any:
     original: Any = error.orig
-    code = getattr(original, "sqlstate", None) or next(iter(getattr(original, "args", ())), None)
-    if isinstance(code, int) or (isinstance(code, str) and len(code) == 5):
+    first = next(iter(getattr(original, "args", ())), None)
+    code = first if isinstance(first, int) else getattr(original, "sqlstate", None)
+    if code is not None:
         return code
     said = str(original).lower()
     if _NOT_THERE in said:
@@ -117,13 +118,8 @@ def prepare_file(url: URL) -> None:
 
 
 def file_of(url: URL) -> Path:
-    """The file of a SQLite address. SpecError if it names none."""
-    if not url.database or url.database == ":memory:":
-        raise SpecError(
-            "A data base in memory is lost with its process.",
-            fix="Give a file: TANDEM_DATABASE_URL=sqlite:////folder/tandem.db.",
-        )
-    return Path(url.database).absolute()
+    """The file of a SQLite address."""
+    return Path(url.database or "").absolute()
 
 
 def _folder(file: Path) -> SpecError:
