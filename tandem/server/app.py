@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from tandem.executors.base import Executor
+from tandem.server import boundary
 from tandem.server.artefacts import routes as artefacts
 from tandem.server.context import Context
 from tandem.server.database import Database
@@ -21,16 +27,41 @@ from tandem.server.tasks import routes as tasks
 PARTS = (tasks, events, presets, evaluations, datasets, artefacts, queue, system)
 
 
-def create_app(settings: ServerSettings, executor: Executor) -> FastAPI:
+def create_app(settings: ServerSettings, executor: Executor, *, dispatch: bool = False) -> FastAPI:
     """The service on `settings`; its background work starts and ends with the lifespan."""
-    app = FastAPI(title="Tandem")
-    app.state.context = Context(
+    context = Context(
         settings=settings,
         database=Database(settings.database_url),
         executor=executor,
         hub=Hub(),
     )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        dispatcher: Any = None
+        if dispatch:
+            from tandem.server.dispatcher import Dispatcher
+
+            dispatcher = Dispatcher(context)
+            dispatcher.start()
+        try:
+            yield
+        finally:
+            context.hub.close()
+            if dispatcher is not None:
+                dispatcher.stop()
+            context.database.close()
+
+    app = FastAPI(title="Tandem", lifespan=lifespan)
+    app.state.context = context
+    boundary.install(app)
     for part in PARTS:
         app.include_router(part.surface_a, prefix="/model-distillation")
         app.include_router(part.v1, prefix="/api/v1")
+
+    @app.get("/actuator/health")
+    def health() -> JSONResponse:
+        up = context.database.answers()
+        return JSONResponse({"status": "UP" if up else "DOWN"}, 200 if up else 503)
+
     return app
