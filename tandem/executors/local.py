@@ -125,18 +125,16 @@ class LocalExecutor:
         if handle.host != self.host:
             self._given_up.add(handle)
             return
-        for turn in range(3):  # one may have forked in between
+        had_trainers = False
+        for _ in range(3):  # one may have forked in between
             running = processes.all_of(token_hash)
             trainers = [one for one in running if str(one.pid) != handle.id]
-            for one in trainers:
+            # A shell whose trainers were ended just now is about to tell how.
+            for one in trainers or ([] if had_trainers else running):
                 processes.send(one, signal.SIGKILL, token_hash)
             if not trainers:
                 break
-        if (
-            not trainers and turn == 0
-        ):  # only the shell is left; else it is about to tell how the trainer ended
-            for one in running:
-                processes.send(one, signal.SIGKILL, token_hash)
+            had_trainers = True
         self._reap()
 
     def _handle(self, pid: int, born: str, exit_file: Path) -> Handle:

@@ -1,0 +1,160 @@
+"""Ends an execution in the rows: the task's state, its slots, its attempt; in one transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from tandem.server.clock import now
+from tandem.server.context import Context
+from tandem.server.dispatch.advice import advice
+from tandem.server.dispatch.launch import close, spec_file
+from tandem.server.dispatch.verdict import Known, Verdict, judge
+from tandem.server.events import apply
+from tandem.server.tables import Job, Task
+from tandem.server.tasks.moves import move, tell
+from tandem.spec.state import State
+from tandem.spec.words import t
+
+TAIL_BYTES = 8192
+LAST_WORDS = 600
+"""Characters of stderr in a message."""
+
+
+def finish(
+    context: Context,
+    job: Job,
+    exit_code: int | None,
+    *,
+    silent_seconds: float | None = None,
+    has_run: bool = True,
+) -> Verdict | None:
+    """None when another server has done it."""
+    folder = Path(job.run_dir) if job.run_dir else None
+    words = last_words(folder, job.attempt) if folder else ""
+    has_model = folder is not None and (folder / "report.json").is_file()
+
+    def work(session: Session) -> Verdict | None:
+        row = session.execute(
+            select(Task.status, Job)
+            .join(Job, Job.task_id == Task.task_id)
+            .where(Job.task_id == job.task_id, Job.live == 1, Job.attempt == job.attempt)
+            .with_for_update()
+        ).one_or_none()
+        if row is None:
+            return None
+        status, fresh = row
+        known = Known(
+            status=status or "",
+            outcome=fresh.outcome,
+            failure_class=fresh.failure_class,
+            exit_code=exit_code,
+            wanted=fresh.wanted,
+            resumes=fresh.resumes,
+            max_resumes=context.settings.max_resumes,
+            silent_seconds=silent_seconds,
+            has_run=has_run,
+            has_model=has_model,
+            last_words=words,
+        )
+        verdict = judge(known)
+        _settle(session, fresh, verdict, exit_code)
+        return verdict
+
+    verdict = context.database.run(work)
+    file = spec_file(context, job.task_id, job.attempt)
+    # A launch that never came to pass left its pid file as a bar: one that comes late stops there.
+    for suffix in (".json", ".exit", *([".pid"] if has_run else [])):
+        file.with_suffix(suffix).unlink(missing_ok=True)
+    return verdict
+
+
+def _settle(session: Session, job: Job, verdict: Verdict, exit_code: int | None) -> None:
+    task_id = job.task_id
+    match verdict.to:
+        case "completed":
+            apply.completed(session, task_id)
+        case "stopped" | "paused":
+            apply.stopped(session, task_id, paused=verdict.to == "paused")
+        case "failed":
+            words = advice(verdict.failure_class, exit_code)
+            apply.failed(session, task_id, verdict.message, verdict.failure_class, words)
+        case "resume":
+            _requeue(session, job, verdict)
+        case "close":
+            pass
+    values: dict[str, object] = {
+        "live": 0,
+        "handle": None,
+        "devices": None,
+        "token_hash": None,
+        "wanted": None,
+        "wanted_at": None,
+        "doing": None,
+    }
+    if job.failure_class and not job.advice and verdict.to in ("close", "failed"):
+        values["advice"] = advice(job.failure_class, exit_code)
+    session.execute(
+        update(Job)
+        .where(Job.task_id == task_id)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    close(
+        session,
+        task_id,
+        job.attempt,
+        exit_code,
+        verdict.outcome,
+        verdict.failure_class,
+        verdict.message or None,
+    )
+    tell(
+        session, task_id, "ended", attempt=job.attempt, outcome=verdict.outcome, exit_code=exit_code
+    )
+
+
+def _requeue(session: Session, job: Job, verdict: Verdict) -> None:
+    """To the front of its priority: others have waited less long for this."""
+    if not move(session, job.task_id, State.QUEUED, out_of=[State.RUNNING]):
+        return
+    first = session.scalar(
+        select(func.min(Job.position))
+        .join(Task, Task.task_id == Job.task_id)
+        .where(
+            Task.status == State.QUEUED, Job.priority == job.priority, Job.task_id != job.task_id
+        )
+    )
+    places = [
+        one for one in (job.position, None if first is None else first - 1) if one is not None
+    ]
+    session.execute(
+        update(Job)
+        .where(Job.task_id == job.task_id)
+        .values(
+            position=min(places, default=0),
+            queued_at=now(),
+            resumes=Job.resumes + (1 if verdict.counts else 0),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    said = t("{reason} It goes on from its last checkpoint by itself.", reason=verdict.message)
+    tell(session, job.task_id, "notice", level="warning", message=said)
+
+
+def last_words(folder: Path, attempt: int) -> str:
+    """The last line that this attempt left on stderr, shortened."""
+    try:
+        with (folder / "stderr.txt").open("rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - TAIL_BYTES))
+            text = stream.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    _, begins, after = text.rpartition(f"== attempt {attempt} ==\n")
+    if not begins and "== attempt " in text:
+        return ""
+    lines = [line.strip() for line in (after if begins else text).splitlines() if line.strip()]
+    return lines[-1][-LAST_WORDS:] if lines else ""

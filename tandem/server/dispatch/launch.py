@@ -1,0 +1,248 @@
+"""From a row that waits to a process: claim it, start it, keep its handle, in this order.
+
+A server may die between any two of these. A claimed row without a handle is looked up by its spec
+file, whose name follows from task and attempt (`Executor.find`), so no run is started twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.orm import Session
+
+from tandem.executors.base import Handle, Launch, LaunchError
+from tandem.server.clock import now
+from tandem.server.context import Context
+from tandem.server.dispatch.advice import advice
+from tandem.server.events import apply
+from tandem.server.tables import Attempt, Job
+from tandem.server.tasks.moves import tell
+from tandem.spec.run import RunSpec
+from tandem.spec.state import State
+from tandem.spec.words import t
+
+_PLAIN = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+class _OtherwiseError(Exception):
+    """The row is not as it was read: nothing of the transaction stays."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A row that is this server's to launch."""
+
+    launch: Launch
+    slots: tuple[str, ...]
+
+    @property
+    def token_hash(self) -> str:
+        return digest(self.launch.token)
+
+
+def digest(token: str) -> str:
+    """What the row keeps of a run's token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def spec_file(context: Context, task_id: str, attempt: int) -> Path:
+    """Where the spec of one execution lies for its trainer."""
+    return context.settings.home / "launch" / f"{_PLAIN.sub('_', task_id)}-{attempt}.json"
+
+
+@dataclass
+class Launcher:
+    """Claims and launches; remembers handles that the data base could not take yet."""
+
+    context: Context
+    handles: dict[tuple[str, int], Handle] = field(default_factory=dict)
+    launched: set[tuple[str, int]] = field(default_factory=set)
+    """Executions, by task and attempt, that this server started and that are not seen ended."""
+
+    def run(self, task_id: str, slots: tuple[str, ...], env: Mapping[str, str]) -> bool:
+        """Launch a queued task on these slots; False when it was no longer queued."""
+        claimed = self._claim(task_id, slots, env)
+        if claimed is None:
+            return False
+        launch = claimed.launch
+        try:
+            handle = self.context.executor.launch(launch)
+        except LaunchError as error:
+            self._give_up(launch, error.kind, error.sentence())
+            return True
+        self.handles[launch.task_id, launch.attempt] = handle
+        self.launched.add((launch.task_id, launch.attempt))
+        self.keep(launch.task_id, launch.attempt)
+        return True
+
+    def keep(self, task_id: str, attempt: int) -> None:
+        """The handle into its row."""
+        handle = self.handles[task_id, attempt]
+        text = handle.model_dump_json()
+        self.context.database.run(
+            lambda session: _of_attempt(session, task_id, attempt, handle=text)
+        )
+        del self.handles[task_id, attempt]
+
+    def refuse(self, task_id: str, message: str, failure_class: str = "user_input") -> None:
+        """A queued task that can never run here."""
+
+        def work(session: Session) -> None:
+            apply.failed(session, task_id, message, failure_class, advice(failure_class))
+
+        self.context.database.run(work)
+
+    def _claim(
+        self, task_id: str, slots: tuple[str, ...], env: Mapping[str, str]
+    ) -> Claimed | None:
+        with self.context.database.read() as session:
+            row = session.execute(
+                select(Job.spec, Job.run_dir, Job.attempt).where(
+                    Job.task_id == task_id, Job.live == 0
+                )
+            ).one_or_none()
+        if row is None:
+            return None
+        attempt = row.attempt + 1
+        file = spec_file(self.context, task_id, attempt)
+        spec = RunSpec.model_validate_json(row.spec)
+        run_dir = Path(row.run_dir or spec.run.output_dir)
+        place = spec.run.model_copy(update={"output_dir": run_dir})
+        spec = spec.model_copy(update={"task_id": task_id, "run": place})
+        launch = Launch(task_id, attempt, file, run_dir, secrets.token_urlsafe(32), env)
+        claimed = Claimed(launch, slots)
+        try:
+            _write_private(file, spec.model_dump_json(indent=1))
+        except OSError as error:
+            said = t(
+                "The specification {path} cannot be written: {reason}.",
+                path=file,
+                reason=error.strerror,
+            )
+            self.refuse(task_id, said, "disk")
+            return None
+        name = self.context.executor.name
+        try:
+            won = self.context.database.run(lambda session: _take(session, claimed, name))
+        except _OtherwiseError:
+            return None
+        return claimed if won else None
+
+    def _give_up(self, launch: Launch, failure_class: str, message: str) -> None:
+        def work(session: Session) -> None:
+            free = {"live": 0, "devices": None, "token_hash": None}
+            if _of_attempt(session, launch.task_id, launch.attempt, **free):
+                apply.failed(session, launch.task_id, message, failure_class, advice(failure_class))
+                close(
+                    session, launch.task_id, launch.attempt, None, "failed", failure_class, message
+                )
+
+        self.context.database.run(work)
+
+
+def _take(session: Session, claimed: Claimed, executor: str) -> bool:
+    """QUEUED to RUNNING, once: of two servers at it, one gets the row."""
+    launch = claimed.launch
+    if not apply.running(session, launch.task_id, out_of=[State.QUEUED]):
+        return False
+    devices = json.dumps(claimed.slots)
+    row: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+        update(Job)
+        .where(Job.task_id == launch.task_id, Job.attempt == launch.attempt - 1, Job.live == 0)
+        .values(
+            live=1,
+            attempt=launch.attempt,
+            run_dir=str(launch.run_dir),
+            handle=None,
+            devices=devices,
+            token_hash=claimed.token_hash,
+            outcome=None,
+            failure_class=None,
+            advice=None,
+            waiting_reason=None,
+            wanted=None,
+            wanted_at=None,
+            doing=None,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if row.rowcount != 1:
+        raise _OtherwiseError
+    session.add(
+        Attempt(
+            task_id=launch.task_id,
+            attempt=launch.attempt,
+            executor=executor,
+            host=socket.gethostname(),
+            devices=devices,
+            started_at=now(),
+        )
+    )
+    tell(session, launch.task_id, "launched", attempt=launch.attempt, devices=list(claimed.slots))
+    return True
+
+
+def _of_attempt(session: Session, task_id: str, attempt: int, **columns: Any) -> bool:
+    row: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+        update(Job)
+        .where(Job.task_id == task_id, Job.attempt == attempt, Job.live == 1)
+        .values(**columns)
+        .execution_options(synchronize_session=False)
+    )
+    return row.rowcount == 1
+
+
+def close(
+    session: Session,
+    task_id: str,
+    attempt: int,
+    exit_code: int | None,
+    outcome: str,
+    failure_class: str | None,
+    message: str | None,
+) -> None:
+    """How one execution ended, into its own row."""
+    session.execute(
+        update(Attempt)
+        .where(Attempt.task_id == task_id, Attempt.attempt == attempt, Attempt.ended_at.is_(None))
+        .values(
+            ended_at=now(),
+            exit_code=exit_code,
+            outcome=outcome,
+            failure_class=failure_class,
+            message=message,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def environment(
+    run_devices: object, slots: Sequence[str], visible: Sequence[str]
+) -> dict[str, str]:
+    """What shows a run its GPUs. One that names them itself sees them all, under their numbers."""
+    env = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # NVML counts them so, CUDA would by speed
+    if run_devices == "cpu":
+        return {"CUDA_VISIBLE_DEVICES": ""}
+    if run_devices == "auto":
+        mine = [visible[int(slot.partition(":")[2])] for slot in slots if slot.startswith("gpu:")]
+        return {**env, "CUDA_VISIBLE_DEVICES": ",".join(mine)} if mine else {}
+    return env
+
+
+def _write_private(file: Path, text: str) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    hidden = file.with_suffix(".new")
+    descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    hidden.replace(file)

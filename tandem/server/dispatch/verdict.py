@@ -1,0 +1,119 @@
+"""What becomes of a task whose process has ended: a pure function of all that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tandem.server.dispatch.advice import KILLED
+from tandem.spec.state import State
+from tandem.spec.words import t
+
+PREEMPTED_CODE = 75
+USER_CODE = 2
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of an execution that is no more."""
+
+    status: str
+    """The task's, after its journal was read to the end."""
+    outcome: str | None
+    """What the attempt said last of itself."""
+    failure_class: str | None
+    exit_code: int | None
+    wanted: str | None
+    resumes: int
+    max_resumes: int
+    silent_seconds: float | None = None
+    """It was killed after so long without a sign."""
+    has_run: bool = True
+    """False: its launch never came to pass."""
+    has_model: bool = False
+    last_words: str = ""
+    """The end of its stderr."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`close`: the state is right already, only the process's row is closed."""
+
+    to: Literal["close", "completed", "stopped", "paused", "resume", "failed"]
+    outcome: str
+    """Of the attempt: finished, failed, stopped, lost, preempted, not_started."""
+    failure_class: str | None = None
+    message: str = ""
+    counts: bool = True
+    """Whether a resume counts towards the most that are allowed."""
+
+
+def judge(known: Known) -> Verdict:
+    """The move to make. Nothing that a person asked for, and no word of the run, is overruled."""
+    if known.status != State.RUNNING:
+        return Verdict("close", _outcome(known), known.failure_class)
+    if known.outcome == "finished":
+        return Verdict("completed", "finished")
+    if known.outcome == "failed" and known.failure_class not in (None, "lost"):
+        # The rows have it from the journal; a state that forbade it then may allow it now.
+        said = known.last_words or t("The run failed.")
+        return Verdict("failed", "failed", known.failure_class, said)
+    if known.wanted == "pause":
+        return Verdict("paused", "stopped")
+    if known.wanted is not None:
+        return Verdict("stopped", "stopped")
+    if not known.has_run:
+        said = t("It was not started: the server ended at that moment.")
+        return Verdict("resume", "not_started", "lost", said, counts=False)
+    if known.outcome is None and known.silent_seconds is None:
+        if known.exit_code == USER_CODE:
+            said = known.last_words or t("The run ended with exit code {code}.", code=USER_CODE)
+            return Verdict("failed", "failed", "user_input", said)
+        if known.exit_code == 0 and known.has_model:
+            return Verdict("completed", "finished")
+    return _again(known)
+
+
+def _again(known: Known) -> Verdict:
+    """Lost or preempted: once more from the last checkpoint, but not for ever."""
+    preempted = known.outcome == "stopped" or (
+        known.outcome is None and known.exit_code == PREEMPTED_CODE
+    )
+    outcome = "preempted" if preempted else "lost"
+    message = _why(known, preempted)
+    if known.resumes < known.max_resumes:
+        return Verdict("resume", outcome, outcome, message)
+    if known.resumes:
+        message += " " + t(
+            "It was started again by itself {times} times already.", times=known.resumes
+        )
+    return Verdict("failed", outcome, outcome, message)
+
+
+def _why(known: Known, preempted: bool) -> str:
+    if preempted:
+        return t("The run was stopped by something outside Tandem.")
+    if known.silent_seconds is not None:
+        return t(
+            "The run gave no sign for {seconds:.0f} s and was ended.", seconds=known.silent_seconds
+        )
+    code = known.exit_code
+    if code in (KILLED, 128 - KILLED):
+        return t(
+            "The run was killed, probably for memory: lower the batch size, or run fewer at once."
+        )
+    tail = f" {known.last_words}" if known.last_words else ""
+    if code is not None and code < 0:
+        return t("The run was ended by signal {number}.", number=-code) + tail
+    if known.outcome == "failed":
+        return t("The run lost a part of itself.") + tail
+    if code is not None:
+        return t("The run ended with exit code {code}, without a reason.", code=code) + tail
+    return t("The run is gone: it did not say why, and its machine may have crashed.") + tail
+
+
+def _outcome(known: Known) -> str:
+    """Of an attempt whose task has moved on already."""
+    if known.outcome in ("finished", "failed", "stopped"):
+        return known.outcome
+    return "stopped" if known.exit_code is not None or known.wanted else "lost"
