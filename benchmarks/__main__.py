@@ -26,6 +26,9 @@ NAMES = (
     "memory",
     "resnet18",
     "views",
+    "service_events",
+    "service_streams",
+    "service_curves",
 )
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end -->"

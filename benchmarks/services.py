@@ -1,23 +1,37 @@
-"""Data bases, tasks and events for the benchmarks of the service."""
+"""Data bases, tasks and a server for the benchmarks of the service.
+
+`python -m benchmarks.services URL HOME PORT` serves, and reads the journals of live runs every
+tenth of a second, as the dispatcher does.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
-from sqlalchemy import create_engine, insert, text
+import psutil
+from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.exc import OperationalError
 
 from tandem.executors.fake import FakeExecutor
+from tandem.server.app import create_app
 from tandem.server.clock import now
 from tandem.server.context import Context
 from tandem.server.database import Database
+from tandem.server.events.collect import collect
 from tandem.server.events.hub import Hub
 from tandem.server.settings import read
-from tandem.server.tables import Job, Table, Task
+from tandem.server.tables import Job, Task
+from tandem.server.upgrade import upgrade
 
 KINDS = ("sqlite", "mariadb", "postgresql")
 ADMIN = {
@@ -31,7 +45,7 @@ def database_of(kind: str, folder: Path) -> Iterator[Database | None]:
     """An empty data base with the tables; None where there is no such server."""
     if kind == "sqlite":
         database = Database(f"sqlite:///{folder / 'bench.db'}")
-        Table.metadata.create_all(database.engine)
+        upgrade(database)
         yield database
         database.close()
         return
@@ -48,7 +62,7 @@ def database_of(kind: str, folder: Path) -> Iterator[Database | None]:
     plain = admin.url.set(drivername=admin.url.get_backend_name(), database=name)
     database = Database(plain.render_as_string(hide_password=False))
     try:
-        Table.metadata.create_all(database.engine)
+        upgrade(database)
         yield database
     finally:
         database.close()
@@ -77,3 +91,59 @@ def add_tasks(database: Database, folder: Path, count: int, *, live: bool) -> li
         session.execute(insert(Task), rows)
         session.execute(insert(Job), jobs)
     return names
+
+
+@contextmanager
+def server_of(database: Database, home: Path) -> Iterator[tuple[int, psutil.Process]]:
+    """The service in a process of its own: its port, and the process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = database.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-m", "benchmarks.services", url, str(home), str(port)]
+    started = subprocess.Popen(command)
+    try:
+        until = time.monotonic() + 30
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            if time.monotonic() > until or started.poll() is not None:
+                raise RuntimeError("the server does not come up")
+            time.sleep(0.05)
+        yield port, psutil.Process(started.pid)
+    finally:
+        started.terminate()
+        try:
+            started.wait(20)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+
+
+def _serve(url: str, home: str, port: str) -> None:
+    import uvicorn
+
+    app = create_app(read({"TANDEM_HOME": home, "TANDEM_DATABASE_URL": url}), FakeExecutor())
+    context: Context = app.state.context
+    threading.Thread(target=_collect, args=(context,), daemon=True).start()
+    config = uvicorn.Config(app, port=int(port), log_level="warning", lifespan="off")
+
+    class Ending(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            context.hub.close()
+            super().handle_exit(sig, frame)
+
+    Ending(config).run()
+
+
+def _collect(context: Context) -> None:
+    while True:
+        with context.database.read() as session:
+            jobs = list(session.scalars(select(Job).where(Job.live == 1)))
+            session.expunge_all()
+        collect(context, jobs)
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    _serve(*sys.argv[1:])
