@@ -22,7 +22,7 @@ from tandem.server.tasks.places import confine
 from tandem.server.wire.create import DEFAULTS, INT_MOST
 from tandem.spec.check import faults
 from tandem.spec.errors import SpecError, StudentError, TeacherError
-from tandem.spec.legacy import ALPHA, MODEL, REST, from_rest, get, put
+from tandem.spec.legacy import MODEL, REST, from_rest, get, put
 from tandem.spec.run import RunSpec
 from tandem.spec.state import State
 from tandem.spec.words import t
@@ -59,9 +59,15 @@ def from_fields(
     """A task as surface A describes it; `prefix` stands before its names in what is refused."""
     said = _said(fields)
     names = _names(said, prefix)
+    if len({fields[name] for name in ("epochs", "totalEpochs") if fields.get(name)}) > 1:
+        problem = t("epochs and totalEpochs are the same; give one of them.")
+        raise InvalidError([{"field": f"{prefix}totalEpochs", "problem": problem}])
     plain = {name.rpartition("trainingConfig.")[2]: value for name, value in said}
     tree = _described(DEFAULTS | plain, prefix)
     asked = {
+        "lora_rank": plain.get("loraRank", DEFAULTS["loraRank"]),
+        "precision": get(tree, "teacher.precision"),
+        "teacher_path": get(tree, "teacher.path"),
         "teacher_model": plain.get("teacherModel"),
         "student_model": plain.get("studentModel"),
         "alpha": plain.get("alpha", DEFAULTS["alpha"]),
@@ -70,6 +76,9 @@ def from_fields(
             "student": plain.get("studentParamSize") or plain.get("studentModelConfig.paramSize"),
         },
     }
+    confine(tree, names, settings)
+    if get(tree, "mode") == "direct":
+        _without_teacher(tree)
     return _made(tree, names, settings, task_id, asked)
 
 
@@ -90,7 +99,6 @@ def _said(fields: Mapping[str, Any]) -> list[tuple[str, Any]]:
     for name, value in fields.items():
         if name != "trainingConfig":
             found |= _leaves(name, value)
-    # An empty `epochs` of the two is none.
     return [(name, value) for name, value in found.items() if value is not None]
 
 
@@ -106,9 +114,9 @@ def _names(said: list[tuple[str, Any]], prefix: str) -> dict[str, str]:
     for name, path in REST.items():
         names.setdefault(path, f"{prefix}{name}")
     for name, _ in said:
-        path = REST.get(name.rpartition("trainingConfig.")[2])
-        if path:
-            names[path] = f"{prefix}{name}"
+        plain = name.rpartition("trainingConfig.")[2]
+        if plain in REST:
+            names[REST[plain]] = f"{prefix}{name}"
     return names
 
 
@@ -130,8 +138,6 @@ def _made(
     put(tree, "task_id", task_id)
     if isinstance(tree.get("run", {}), dict):
         put(tree, "run.output_dir", str(run_dir))
-    if get(tree, "mode") == "direct":
-        _without_teacher(tree)
     notes = _completed(tree, names, settings)
     try:
         spec = RunSpec.model_validate(tree)
@@ -146,10 +152,9 @@ def _made(
 
 
 def _without_teacher(tree: Tree) -> None:
-    """Labels alone: no teacher is looked for, and none is adapted."""
+    """Labels alone. Installed clients name a teacher, and its LoRA, all the same."""
     tree.pop("teacher", None)
-    if isinstance(tree.get("lora"), dict):
-        tree["lora"]["rank"] = 0
+    tree["lora"]["rank"] = 0
 
 
 def _completed(tree: Tree, names: dict[str, str], settings: Settings) -> list[str]:
@@ -178,9 +183,7 @@ def _too_large(name: str) -> Problem:
 
 def _check_devices(spec: RunSpec, names: Mapping[str, str]) -> None:
     devices = spec.run.devices
-    if isinstance(devices, list) and (
-        len(set(devices)) < len(devices) or max(devices) > INT_MOST
-    ):
+    if isinstance(devices, list) and (len(set(devices)) < len(devices) or max(devices) > INT_MOST):
         field = names.get("run.devices", "run.devices")
         raise InvalidError([{"field": field, "problem": t("Each GPU counts once.")}])
 
@@ -199,10 +202,10 @@ def _row(spec: RunSpec, given: Tree, asked: dict[str, Any]) -> dict[str, Any]:
         "learning_rate": spec.optim.learning_rate,
         "temperature": spec.loss.temperature,
         "alpha": asked.get("alpha", spec.loss.soft_label_weight),
-        "lora_rank": get(given, "lora.rank") or lora.rank,
+        "lora_rank": asked.get("lora_rank", lora.rank),
         "lora_alpha": lora.alpha,
         "lora_dropout": lora.dropout,
-        "training_config": _config(spec, given, asked.get("sizes", {})),
+        "training_config": _config(spec, given, asked),
         "training_mode": spec.mode,
         "student_model_type": spec.student.type,
         "student_model_size": spec.student.size,
@@ -220,10 +223,11 @@ def _row(spec: RunSpec, given: Tree, asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _config(spec: RunSpec, given: Tree, sizes: Mapping[str, Any]) -> str:
+def _config(spec: RunSpec, given: Tree, asked: dict[str, Any]) -> str:
     """`trainingConfig` as the contract shapes it, with what holds where nothing was said."""
     optim, loss, run, student = spec.optim, spec.loss, spec.run, spec.student
-    precision = get(given, "teacher.precision") or "auto"
+    precision = asked.get("precision") or (spec.teacher.precision if spec.teacher else "auto")
+    sizes = asked.get("sizes", {})
     config: dict[str, Any] = {
         "optimizer": optim.optimizer,
         "lrScheduler": optim.scheduler,
@@ -241,7 +245,7 @@ def _config(spec: RunSpec, given: Tree, sizes: Mapping[str, Any]) -> str:
         "alignFeature": loss.align_feature,
         "teacherModelConfig": {
             "paramSize": sizes.get("teacher"),
-            "modelPath": get(given, "teacher.path"),
+            "modelPath": asked.get("teacher_path") or get(given, "teacher.path"),
             "quantization": "none" if precision == "auto" else precision,
         },
         "studentModelConfig": {
@@ -294,6 +298,3 @@ def of_row(row: Mapping[str, Any]) -> dict[str, Any]:
     if fields["trainingMode"] not in (None, "distillation", "direct"):
         fields["trainingMode"] = None  # old consoles kept other words there
     return fields | {"trainingConfig": config}
-
-
-__all__ = ["ALPHA", "Made", "from_fields", "from_spec", "new_id", "of_row"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from tandem.server.tasks.surface_a import router as surface_a
+from tandem.server.tasks.v1 import router as v1
 
-surface_a = APIRouter()
-"""Under /model-distillation."""
-v1 = APIRouter()
-"""Under /api/v1."""
+__all__ = ["surface_a", "v1"]

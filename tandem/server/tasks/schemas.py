@@ -1,0 +1,163 @@
+"""Tasks under /api/v1: snake_case, ordinary REST."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tandem.server.wire.create import CreateFields, Name, Prose
+from tandem.server.wire.envelope import UtcTime
+
+Priority = Annotated[int, Field(ge=-1000, le=1000)]
+
+
+class Body(BaseModel):
+    """What a client sends; a name that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
+
+
+class NewTask(Body):
+    """A task by its run (`spec`), or as installed clients describe it (`create`)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "cats and dogs",
+                    "spec": {
+                        "data": {"dataset": "pets"},
+                        "teacher": {"name": "qwen2.5-vl-7b"},
+                        "student": {"size": "resnet18"},
+                    },
+                    "start": True,
+                }
+            ]
+        }
+    )
+    name: Name
+    description: Prose | None = None
+    spec: dict[str, Any] | None = None
+    """A RunSpec as it is written in YAML, without task_id and run.output_dir."""
+    create: CreateFields | None = None
+    """The fields of POST /model-distillation/tasks, but for taskName and description."""
+    priority: Priority = 0
+    """Higher goes first."""
+    start: bool = False
+    """Queue it at once."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> NewTask:
+        if (self.spec is None) == (self.create is None):
+            raise ValueError("give spec or create")
+        return self
+
+
+class Edit(Body):
+    """What may be changed; what is not given stays."""
+
+    name: Name = ""
+    description: Prose | None = None
+    remark: Prose | None = None
+    priority: Priority = 0
+
+
+class Clone(Body):
+    """A copy of a task, to be run anew."""
+
+    name: Name | None = None
+    """Else the name of the one copied."""
+    start: bool = False
+
+
+class TaskShown(Answer):
+    """A task, its place in the queue and its run. Accuracies are percentages."""
+
+    task_id: str = Field(examples=["TASK_AB12CD34"])
+    name: str
+    description: str | None
+    remark: str | None
+    status: str | None = Field(examples=["RUNNING"])
+    """PENDING, QUEUED, RUNNING, PAUSED, COMPLETED, FAILED or STOPPED."""
+    kind: str | None
+    mode: str | None
+    teacher_model: str
+    student_model: str
+    dataset: str | None
+    val_dataset: str | None
+    priority: int
+    queue_position: int | None
+    """From 1, while it waits."""
+    waiting_reason: str | None
+    wanted: str | None
+    """`stop` or `pause`, when a person asked for it and the run has not ended yet."""
+    progress: int | None
+    """0 to 100."""
+    current_epoch: int | None
+    total_epochs: int | None
+    step: int | None
+    total_steps: int | None
+    doing: str | None
+    """What the run is at."""
+    eta_seconds: int | None
+    """Until its end, by what its epochs took so far."""
+    accuracy: float | None
+    loss: float | None
+    best_accuracy: float | None
+    metrics: dict[str, Any] | None
+    """Of the last step."""
+    error_message: str | None
+    failure_class: str | None
+    advice: str | None
+    """What to do about the failure."""
+    attempts: int
+    """Executions so far."""
+    resumes: int
+    """Times it was started again by itself since a person started it."""
+    devices: list[str]
+    model_path: str | None
+    checkpoint_path: str | None
+    run_dir: str | None
+    created_at: UtcTime | None
+    queued_at: UtcTime | None
+    started_at: UtcTime | None
+    ended_at: UtcTime | None
+    updated_at: UtcTime | None
+    heartbeat_at: UtcTime | None
+    duration_seconds: int | None
+
+
+class TaskDetail(TaskShown):
+    spec: dict[str, Any] | None
+    """The RunSpec; null for a task that an installed system made and nobody started yet."""
+
+
+class TaskList(Answer):
+    items: list[TaskShown]
+    total: int
+    """At most a second old."""
+    next_cursor: str | None
+    """Give it as `cursor` for the next ones; null at the end, or with another order."""
+    page: int | None
+    page_size: int
+
+
+class AttemptShown(Answer):
+    """One execution."""
+
+    model_config = ConfigDict(from_attributes=True)
+    attempt: int
+    executor: str
+    host: str
+    devices: str | None
+    started_at: UtcTime
+    ended_at: UtcTime | None
+    exit_code: int | None
+    outcome: str | None
+    failure_class: str | None
+    message: str | None

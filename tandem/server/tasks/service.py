@@ -1,0 +1,290 @@
+"""What can be done with tasks; both surfaces call it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from tandem.server.clock import now
+from tandem.server.context import Context
+from tandem.server.errors import ConflictError, InvalidError, NotFoundError
+from tandem.server.events import apply
+from tandem.server.tables import Attempt, Job, Task
+from tandem.server.tasks import create as creation
+from tandem.server.tasks import queries, totals
+from tandem.server.tasks.moves import move, tell
+from tandem.server.tasks.queries import Filter
+from tandem.spec.state import State
+from tandem.spec.words import t
+
+MOST_IDS = 20
+CHUNK = 1000
+STARTABLE = (State.PENDING, State.STOPPED, State.FAILED, State.PAUSED)
+RESUMABLE = (State.STOPPED, State.FAILED, State.PAUSED)
+Make = Callable[[str], creation.Made]
+"""A task of the id given."""
+
+
+def missing(task_id: str) -> NotFoundError:
+    return NotFoundError(
+        "There is no task {task_id}.",
+        task_id=task_id[:64],
+        fix="The list of tasks shows what there is.",
+    )
+
+
+def get(context: Context, task_id: str) -> RowMapping:
+    """A task's row; NotFoundError without one."""
+    with context.database.read() as session:
+        found = queries.one(session, task_id)
+    if found is None:
+        raise missing(task_id)
+    return found
+
+
+def total(context: Context, wanted: Filter) -> int:
+    """How many there are, at most a second old."""
+
+    def count() -> int:
+        with context.database.read() as session:
+            return queries.count(session, wanted)
+
+    return totals.total(context.database, wanted, count)
+
+
+def page(context: Context, wanted: Filter, number: int, size: int) -> Sequence[RowMapping]:
+    """One page, from 1."""
+    with context.database.read() as session:
+        return queries.page(session, wanted, (number - 1) * size, size)
+
+
+def chunks(context: Context, wanted: Filter) -> Iterator[Sequence[RowMapping]]:
+    """All, a thousand at a time. No connection is held while a slow client reads."""
+    if wanted.order_by == "id" and wanted.descending:
+        yield from _newest_first(context, wanted)
+        return
+    with context.database.read() as session:
+        keys = queries.keys_of(session, wanted)
+    for start in range(0, len(keys), CHUNK):
+        with context.database.read() as session:
+            yield list(queries.by_keys(session, keys[start : start + CHUNK]))
+
+
+def _newest_first(context: Context, wanted: Filter) -> Iterator[Sequence[RowMapping]]:
+    below: int | None = None
+    while True:
+        with context.database.read() as session:
+            rows = queries.after(session, wanted, below, CHUNK)
+        if rows:
+            yield rows
+        if len(rows) < CHUNK:
+            return
+        below = rows[-1]["id"]
+
+
+def create(
+    context: Context,
+    make: Make,
+    *,
+    name: str,
+    description: str | None,
+    priority: int = 0,
+    start: bool = False,
+    **columns: Any,
+) -> str:
+    """Insert a task, PENDING or, with `start`, QUEUED; its id."""
+    for left in reversed(range(MOST_IDS)):
+        made = make(creation.new_id())
+        row = made.row | {"task_name": name, "description": description} | columns
+
+        def insert(session: Session, made: creation.Made = made, row: Any = row) -> None:
+            session.add(Task(task_id=made.task_id, **row))
+            session.add(
+                Job(
+                    task_id=made.task_id,
+                    spec=made.spec,
+                    run_dir=made.run_dir,
+                    priority=priority,
+                    live=0,
+                    attempt=0,
+                    resumes=0,
+                    last_seq=0,
+                    offset_bytes=0,
+                )  # fmt: skip
+            )
+            session.flush()
+            tell(session, made.task_id, "created")
+            for note in made.notes:
+                tell(session, made.task_id, "notice", message=note)
+            if start:
+                _queue(session, made.task_id, None, STARTABLE)
+
+        try:
+            context.database.run(insert)
+            break
+        except IntegrityError:  # an id that is taken
+            if not left:
+                raise
+    totals.changed(context.database)
+    if start:
+        context.ring()
+    return made.task_id
+
+
+def start(context: Context, task_id: str, *, out_of: Sequence[State] = STARTABLE) -> None:
+    """Queue it: next in line, or at its old place if it was paused."""
+    made = _job_of_installed(context, task_id, out_of)
+
+    def work(session: Session) -> None:
+        found = _locked(session, task_id)
+        if not _queue(session, found["task_id"], found["position"], out_of, found["status"]):
+            raise _cannot("It cannot be started while it is {state}.", found)
+        if made is not None and found["spec"] is None:
+            queries.put_job(session, found["task_id"], spec=made.spec, run_dir=made.run_dir)
+
+    context.database.run(work)
+    totals.changed(context.database)
+    context.ring()
+
+
+def _queue(
+    session: Session,
+    task_id: str,
+    position: int | None,
+    out_of: Sequence[State],
+    status: str | None = None,
+) -> bool:
+    if not move(session, task_id, State.QUEUED, out_of=out_of, error_message=None):
+        return False
+    if status != State.PAUSED or position is None:
+        position = queries.next_position(session)
+    queries.put_job(
+        session, task_id, position=position, queued_at=now(), resumes=0, wanted=None,
+        wanted_at=None, waiting_reason=None, failure_class=None, advice=None,
+    )  # fmt: skip
+    return True
+
+
+def _job_of_installed(
+    context: Context, task_id: str, out_of: Sequence[State]
+) -> creation.Made | None:
+    """The run of a task that an installed system made, from its columns; None where there is one.
+
+    It looks at the disk, so it is done before the transaction.
+    """
+    with context.database.read() as session:
+        found = queries.one_with_job(session, task_id)
+    if found is None:
+        raise missing(task_id)
+    if found["spec"] is not None or found["status"] not in out_of:
+        return None
+    return remade(context, dict(found), found["task_id"])
+
+
+def remade(context: Context, row: Mapping[str, Any], task_id: str) -> creation.Made:
+    """The run that a row's columns describe."""
+    if any(letter in task_id for letter in "/\\") or task_id.strip(". ") == "":
+        raise InvalidError(
+            [{"field": "taskId", "problem": t("A run's folder cannot be called so.")}]
+        )
+    fields = creation.of_row(row)
+    return creation.from_fields(fields, context.settings.everything, task_id=task_id)
+
+
+def stop(context: Context, task_id: str) -> None:
+    """Take it out of the queue, or ask its run to save and end; the dispatcher then moves it."""
+    _wish(context, task_id, "stop", State.STOPPED)
+
+
+def pause(context: Context, task_id: str) -> None:
+    """A stop that keeps the place in the queue."""
+    _wish(context, task_id, "pause", State.PAUSED)
+
+
+def _wish(context: Context, task_id: str, wish: str, to: State) -> None:
+    def work(session: Session) -> None:
+        found = _locked(session, task_id)
+        task_id_ = found["task_id"]
+        if move(session, task_id_, to, out_of=[State.QUEUED]):
+            queries.put_job(session, task_id_, waiting_reason=None, wanted=None)
+        elif found["status"] != State.RUNNING:
+            raise _cannot("It is {state}: there is nothing to stop.", found)
+        elif not found["live"]:  # a run elsewhere: nobody here can ask it
+            apply.stopped(session, task_id_, paused=to is State.PAUSED)
+        elif found["wanted"] is None or (found["wanted"] == "pause" and wish == "stop"):
+            queries.put_job(session, task_id_, wanted=wish, wanted_at=now())
+            tell(session, task_id_, "asked", wanted=wish)
+
+    context.database.run(work)
+    totals.changed(context.database)
+    context.ring()
+
+
+def remove(context: Context, task_id: str, *, files: bool = False) -> None:
+    """Delete it logically, with its history and evaluations; one that waits leaves the queue.
+
+    The run's folder stays unless `files`.
+    """
+
+    def work(session: Session) -> tuple[str, str | None]:
+        found = _locked(session, task_id)
+        task_id_: str = found["task_id"]
+        if found["status"] == State.RUNNING:
+            raise _cannot("It is {state} and cannot be deleted.", found, "Stop it first.")
+        move(session, task_id_, State.STOPPED, out_of=[State.QUEUED])
+        queries.forget(session, task_id_)
+        tell(session, task_id_, "deleted")
+        queries.put_task(session, task_id_, del_flag=1, update_time=now().replace(microsecond=0))
+        return task_id_, found["live"]
+
+    deleted, live = context.database.run(work)
+    totals.changed(context.database)
+    context.ring()
+    if files and not live:
+        _delete_files(context, deleted)
+
+
+def _delete_files(context: Context, task_id: str) -> None:
+    """The run's own folder below the output root; a link there is not followed."""
+    folder = context.settings.output_root / task_id
+    if folder.parent == context.settings.output_root and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def edit(context: Context, task_id: str, *, priority: int | None, **columns: Any) -> None:
+    """Change what is no state: name, description, remark, priority."""
+
+    def work(session: Session) -> None:
+        found = _locked(session, task_id)
+        if columns:
+            at = now().replace(microsecond=0)
+            queries.put_task(session, found["task_id"], update_time=at, **columns)
+        if priority is not None:
+            queries.put_job(session, found["task_id"], priority=priority)
+
+    context.database.run(work)
+    totals.changed(context.database)
+    context.ring()
+
+
+def attempts(context: Context, task_id: str) -> Sequence[Attempt]:
+    """Its executions, the first one first."""
+    row = get(context, task_id)
+    with context.database.read() as session:
+        return queries.attempts(session, row["task_id"])
+
+
+def _locked(session: Session, task_id: str) -> RowMapping:
+    found = queries.locked(session, task_id)
+    if found is None:
+        raise missing(task_id)
+    return found
+
+
+def _cannot(what: str, found: RowMapping, fix: str | None = None) -> ConflictError:
+    return ConflictError(what, fix=fix, state=found["status"])
