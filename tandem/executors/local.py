@@ -148,9 +148,7 @@ class LocalExecutor:
         seen = processes.look(int(handle.id))
         if seen is None or (handle.born and seen.born != handle.born):
             return None
-        # Between fork and exec the environment is still the server's.
-        mine = processes.has_token(seen.pid, token_hash) or seen.pid in self._children
-        return seen if mine else None
+        return seen if processes.has_token(seen.pid, token_hash) else None
 
     def _reap(self) -> None:
         for pid in [pid for pid, child in self._children.items() if child.poll() is not None]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tandem.server import machine
@@ -64,9 +64,9 @@ class Turns:
             self.context.hub.poke()
         return done
 
-    def _queue(self) -> Sequence[Row[Any]]:
+    def _queue(self) -> list[Any]:
         with self.context.database.read() as session:
-            found: Sequence[Row[Any]] = session.execute(
+            found = session.execute(
                 select(
                     Task.task_id,
                     Task.create_by,
@@ -79,10 +79,10 @@ class Turns:
                 .join(Job, Job.task_id == Task.task_id)
                 .where(Task.status == State.QUEUED, Task.del_flag == 0)
             ).all()
-        return found
+        return list(found)
 
     def _plan(
-        self, rows: Sequence[Row[Any]], live: Sequence[Job]
+        self, rows: Sequence[Any], live: Sequence[Job]
     ) -> tuple[Plan, dict[str, ExecutionSpec], dict[str, str]]:
         queue, runs, reasons = [], {}, {}
         for row in rows:
