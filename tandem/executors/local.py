@@ -35,6 +35,9 @@ _CLASSES = {errno.ENOMEM: "out_of_memory", errno.EAGAIN: "out_of_memory", errno.
 _SIGNALLED = 128
 """A shell's exit code for a command that a signal ended, less the signal's number."""
 
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""The shells that this process started and that have not ended; it outlives any executor."""
+
 
 class LocalExecutor:
     """Launches `command SPEC`; another server's runs are found by their handle all the same."""
@@ -44,7 +47,6 @@ class LocalExecutor:
     def __init__(self, *, command: Sequence[str] = (sys.executable, "-m", "tandem.train")) -> None:
         self.command = tuple(command)
         self.host = socket.gethostname()
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._given_up: set[Handle] = set()
 
     def launch(self, launch: Launch) -> Handle:
@@ -72,12 +74,12 @@ class LocalExecutor:
                 fix="See that {path} can be written, and that the machine has room.",
                 path=launch.run_dir,
             ) from error
-        self._children[child.pid] = child
+        _children[child.pid] = child
         seen = processes.look(child.pid)
         return self._handle(child.pid, seen.born if seen else "", exit_file)
 
     def status(self, handle: Handle, token_hash: str) -> Status:
-        self._reap()
+        _reap()
         code = _exit_code(handle)
         if handle.host != self.host:
             # Nobody here can see it: believed until its exit file, or its silence, says otherwise.
@@ -135,7 +137,7 @@ class LocalExecutor:
             if not trainers:
                 break
             had_trainers = True
-        self._reap()
+        _reap()
 
     def _handle(self, pid: int, born: str, exit_file: Path) -> Handle:
         return Handle(
@@ -149,10 +151,6 @@ class LocalExecutor:
         if seen is None or (handle.born and seen.born != handle.born):
             return None
         return seen if processes.has_token(seen.pid, token_hash) else None
-
-    def _reap(self) -> None:
-        for pid in [pid for pid, child in self._children.items() if child.poll() is not None]:
-            del self._children[pid]
 
 
 def _files(spec_file: Path) -> tuple[Path, Path]:
@@ -178,3 +176,9 @@ def _environment(env: Mapping[str, str], launch: Launch) -> dict[str, str]:
         and (name.lower().endswith("_proxy") or not _LOGIN.search(value))
     }
     return {**kept, **launch.env, TOKEN_VARIABLE: launch.token}
+
+
+def _reap() -> None:
+    """An ended child is a zombie until its parent has asked."""
+    for pid in [pid for pid, child in list(_children.items()) if child.poll() is not None]:
+        _children.pop(pid, None)

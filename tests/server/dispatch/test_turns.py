@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 
 from tandem.executors.base import LaunchError
@@ -23,7 +22,7 @@ def test_what_is_launched_sees_its_spec_in_private(house: House):
             assert launch.token not in str(row)
     house.executor.end("TASK_1-1", 2)
     house.tick()
-    assert not os.listdir(launch.spec_file.parent)
+    assert not list(launch.spec_file.parent.iterdir())
 
 
 def test_of_many_claims_one_launches(house: House):
