@@ -16,7 +16,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 
 import psutil
 from sqlalchemy import create_engine, insert, select, text
@@ -123,17 +122,13 @@ def server_of(database: Database, home: Path) -> Iterator[tuple[int, psutil.Proc
 def _serve(url: str, home: str, port: str) -> None:
     import uvicorn
 
+    from tandem.server.events.ending import EndingServer
+
     app = create_app(read({"TANDEM_HOME": home, "TANDEM_DATABASE_URL": url}), FakeExecutor())
     context: Context = app.state.context
     threading.Thread(target=_collect, args=(context,), daemon=True).start()
     config = uvicorn.Config(app, port=int(port), log_level="warning", lifespan="off")
-
-    class Ending(uvicorn.Server):
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            context.hub.close()
-            super().handle_exit(sig, frame)
-
-    Ending(config).run()
+    EndingServer(config, context.hub).run()
 
 
 def _collect(context: Context) -> None:

@@ -16,7 +16,7 @@ from tandem.server.events import apply, measured
 from tandem.server.events.columns import text
 from tandem.server.events.journal import Cursor, News
 from tandem.server.tables import Job, Task, TaskEvent
-from tandem.server.tasks.moves import tell
+from tandem.server.tasks.moves import ENDS, tell
 from tandem.spec.event import (
     Artifact,
     Checkpoint,
@@ -107,7 +107,8 @@ def _add(found: Fold, event: Event) -> None:
             values: dict[str, Any] = dict(event.values)
             if event.images_per_second is not None:
                 values["images_per_second"] = event.images_per_second
-            job["metrics"] = text(json.dumps(measured.finite(values), ensure_ascii=False))
+            said = json.dumps(measured.finite(values), ensure_ascii=False)
+            job["metrics"] = said if said == text(said) else None
         case Heartbeat():
             job["doing"] = apply.doing(event.doing)
         case Epoch():
@@ -154,9 +155,13 @@ def absorb(session: Session, task_id: str, batch: Batch) -> bool:
         return False
     if batch.begins.last_seq < batch.expected.last_seq:
         tell(session, task_id, REWOUND, seq=batch.begins.last_seq)
-    _figures(session, task_id, found, batch.ends.journal)
     asked = Asked(bool(job.live), job.wanted, is_new=attempt.get("attempt", 0) > job.attempt)
-    _turns(session, task_id, State(row.status), found.turns, asked)
+    state = State(row.status)
+    late = state in ENDS and not asked.is_new and not found.epochs
+    if state is State.COMPLETED or late:
+        found.current_epoch = None  # a late `started` does not begin it again
+    _figures(session, task_id, found, batch.ends.journal)
+    _turns(session, task_id, state, found.turns, asked)
     if batch.unknown:
         said = t(
             "This run speaks of {types}, which this version of Tandem does not know.",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from tandem.server.context import Context, Here
 from tandem.server.errors import TooLargeError
 from tandem.server.events import spool, stream
 from tandem.server.events.curves import Axis, curves
-from tandem.server.events.schemas import Curves, ReceivedAnswer
+from tandem.server.events.schemas import Curves, Gap, ReceivedAnswer
 
 surface_a = APIRouter()
 """Under /model-distillation."""
@@ -128,16 +129,28 @@ BODY: dict[str, Any] = {
 }
 
 
+GAP: dict[str, Any] = {
+    "description": "Numbers are missing (`expected_seq` says from where), the run was launched"
+    " here, or the task is complete.",
+    "content": {"application/problem+json": {"schema": Gap.model_json_schema()}},
+}
+
+
 @v1.post(
     "/tasks/{task_id}/events",
     summary="Send events of a run that was started elsewhere",
     openapi_extra=BODY,
-    responses={409: {"description": "Numbers are missing, or the run was launched here."}},
+    response_model=ReceivedAnswer,
+    responses={409: GAP},
 )
-async def send_events(here: Here, task_id: str, request: Request) -> ReceivedAnswer:
+async def send_events(here: Here, task_id: str, request: Request) -> ReceivedAnswer | Response:
     """A JSON array, or one event a line. What was sent before is dropped."""
     body = await _body(request)
-    return await run_in_threadpool(_receive, here, task_id, body)
+    try:
+        return await run_in_threadpool(_receive, here, task_id, body)
+    except spool.GapError as gap:
+        said = Gap(title=gap.sentence(), detail=gap.sentence(), expected_seq=gap.expected_seq)
+        return JSONResponse(said.model_dump(), 409, media_type="application/problem+json")
 
 
 def _receive(here: Context, task_id: str, body: bytes) -> ReceivedAnswer:

@@ -17,6 +17,18 @@ class ReceivedAnswer(BaseModel):
     """The last number known now; the next event has the one after it."""
 
 
+class Gap(BaseModel):
+    """A problem as RFC 9457 has it."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+    type: str = "about:blank"
+    title: str
+    status: int = 409
+    detail: str
+    expected_seq: int | None = None
+    """The number of the next event; send from there on."""
+
+
 class Curve(BaseModel):
     """One series: as many `x` as `y`; a null is a value that was no number."""
 

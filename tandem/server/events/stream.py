@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from sqlalchemy import func, select
@@ -93,6 +93,15 @@ async def frames(
 ) -> AsyncGenerator[bytes, None]:
     """The stream's bytes, until the reader leaves or the server ends."""
     yield b"retry: %d\n\n" % RETRY_MILLISECONDS
+    with suppress(SQLAlchemyError):  # away at the very beginning: the reader comes back
+        async with aclosing(_told(context, task_id, at, types)) as told:
+            async for written in told:
+                yield written
+
+
+async def _told(
+    context: Context, task_id: str | None, at: Position, types: frozenset[str] | None
+) -> AsyncGenerator[bytes, None]:
     async with context.hub.listening(context.database, task_id) as channel:
         listener = Listener(context, channel, at, types)
         while not context.hub.closed:

@@ -214,11 +214,13 @@ def test_a_journal_that_lost_its_end_and_grew_again_unseen_goes_on(quick: Run):
 @pytest.mark.parametrize("kind", ["started", "epoch", "failed", "stopped", "finished"])
 def test_a_late_word_revives_no_task_that_has_ended(quick: Run, status: str, kind: str):
     with quick.database.write() as session:
-        row(session).status = status
+        row(session).status, row(session).progress = status, 77
     quick.says(line(1, kind))
     assert quick.collected() == 1
     with quick.database.read() as session:
         assert row(session).status == status
+        if (kind, status) != ("epoch", "STOPPED"):
+            assert row(session).progress == 77
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from tandem.server.app import create_app
 from tandem.server.database import Database
 from tandem.server.events import channel, stream
 from tandem.server.events.collect import collect
+from tandem.server.events.ending import EndingServer
 from tandem.server.events.journal import NAME
 from tandem.server.tables import Job
 from tandem.server.tasks.moves import tell
@@ -35,7 +37,7 @@ class Service:
         self.database, self.folder = database, folder
         self.folder.mkdir()
         config = uvicorn.Config(self.app, port=0, log_level="error", lifespan="off")
-        self.server = uvicorn.Server(config)
+        self.server = EndingServer(config, self.context.hub)
         self.thread = threading.Thread(target=self.server.run)
         self.thread.start()
         until = time.monotonic() + 20
@@ -62,11 +64,10 @@ class Service:
         self.context.hub.poke()
 
     def end(self) -> None:
-        self.context.hub.close()
-        self.server.should_exit = True
+        self.server.handle_exit(signal.SIGTERM, None)
         self.thread.join(20)
-        self.context.database.close()
         assert not self.thread.is_alive()
+        self.context.database.close()
 
 
 class Reader:
@@ -242,3 +243,38 @@ def test_streams_end_when_the_server_does(quick: Service):
         quick.end()
         with pytest.raises(EOFError):
             reader.frame()
+
+
+def test_an_unknown_task_is_refused_before_the_stream_begins(quick: Service):
+    for path in ("/tasks/TASK_FFFFFFFF/events", "/tasks/..%2f..%2fetc/events"):
+        assert httpx.get(quick.url + path).status_code == 404
+
+
+@pytest.mark.parametrize("last", ["x", "1", "-1-2", "1-2-3", "9" * 40 + "-1", "1-\u0664"])
+def test_an_id_that_is_none_is_refused(quick: Service, last: str):
+    asked = {"last_event_id": last}
+    assert httpx.get(f"{quick.url}/tasks/{TASK}/events", params=asked).status_code == 422
+
+
+def test_an_id_of_the_future_hears_everything(quick: Service):
+    quick.says(line(1, "started"), line(2, "notice"))
+    with Reader(quick, last_id="999-999") as reader:
+        assert seqs(reader.until("notice")) == [1, 2]
+
+
+def test_two_servers_on_one_data_base_both_tell(
+    service: Service, settings_of: Callable[..., object], tmp_path: Path
+):
+    url = service.database.url.render_as_string(hide_password=False)
+    standby = Service(service.database, settings_of(url), tmp_path / "none")
+    try:
+        with Reader(standby) as reader:
+            service.says(line(1, "started"), line(2, "epoch"))
+            service.tells("adopted")
+            assert sorted(kind for _, kind, _ in (reader.frame() for _ in range(3))) == [
+                "adopted",
+                "epoch",
+                "started",
+            ]
+    finally:
+        standby.end()
