@@ -88,7 +88,7 @@ def from_spec(tree: Tree, settings: Settings, *, task_id: str, prefix: str = "")
         if get(tree, path) is not None:
             raise InvalidError([{"field": f"{prefix}{path}", "problem": t(why)}])
     names = {path: f"{prefix}{path}" for path in set(REST.values())}
-    return _made(copy.deepcopy(tree), names, settings, task_id, {})
+    return _made(copy.deepcopy(tree), names, settings, task_id, {"prefix": prefix})
 
 
 def _said(fields: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -142,7 +142,9 @@ def _made(
     try:
         spec = RunSpec.model_validate(tree)
     except ValidationError as error:
-        raise InvalidError(_problems(faults(error, names), names)) from None
+        raise InvalidError(
+            _problems(faults(error, names), names, asked.get("prefix", ""))
+        ) from None
     _check_devices(spec, names)
     row = _row(spec, given, asked)
     fit, left_out = fitted(Task, row)
@@ -172,9 +174,12 @@ def _completed(tree: Tree, names: dict[str, str], settings: Settings) -> list[st
         raise InvalidError([{"field": field, "problem": str(error)}]) from error
 
 
-def _problems(found: list[tuple[str, str]], names: Mapping[str, str]) -> list[Problem]:
+def _problems(found: list[tuple[str, str]], names: Mapping[str, str], prefix: str) -> list[Problem]:
     whole = names.get("teacher.name", "teacher.name")  # a fault of the whole: no teacher
-    return [{"field": field or whole, "problem": sentence} for field, sentence in found]
+    return [
+        {"field": field if field.startswith(prefix) else f"{prefix}{field}", "problem": sentence}
+        for field, sentence in ((field or whole, sentence) for field, sentence in found)
+    ]
 
 
 def _too_large(name: str) -> Problem:

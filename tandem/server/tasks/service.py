@@ -33,7 +33,7 @@ Make = Callable[[str], creation.Made]
 def missing(task_id: str) -> NotFoundError:
     return NotFoundError(
         "There is no task {task_id}.",
-        task_id=task_id[:64],
+        task_id=task_id if queries.is_id(task_id) else "?",
         fix="The list of tasks shows what there is.",
     )
 

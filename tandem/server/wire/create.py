@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -13,12 +14,72 @@ from tandem.spec.state import State
 
 INT_MOST = 2**31 - 1
 Word = Annotated[str, Field(max_length=100)]
-Numbers = Annotated[list[int], Field(max_length=256)]
-Words = Annotated[list[Word], Field(max_length=256)]
-Text = Annotated[str, Field(max_length=2000)]
+MOST = 256
 Path = Annotated[str, Field(max_length=1000)]
-Id = Annotated[str, Field(min_length=1, max_length=100)] | Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _sized(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
+def _split(value: Any) -> Any:
+    """A list, written as one or with commas between. Of a union, a fault would name its parts."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _either(one: dict[str, Any], *others: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [one, *({"type": other} for other in others)]})
+
+
+_NUMBERS = {"type": "array", "items": {"type": "integer"}, "maxItems": MOST}
+_WORDS = {"type": "array", "items": {"type": "string", "maxLength": 100}, "maxItems": MOST}
+_WORD = {"type": "string", "maxLength": 100}
+_ID = {"type": "string", "minLength": 1, "maxLength": 100}
+Id = Annotated[
+    str,
+    Field(min_length=1, max_length=100),
+    BeforeValidator(_as_text),
+    _either(_ID, "integer"),
+]
+Numbers = Annotated[
+    list[int], Field(max_length=MOST), BeforeValidator(_split), _either(_NUMBERS, "string")
+]
+Words = Annotated[
+    list[Word], Field(max_length=MOST), BeforeValidator(_split), _either(_WORDS, "string")
+]
+
+
+def _gpus(value: list[str]) -> list[int] | str:
+    """`auto`, `cpu`, or the numbers."""
+    if value in (["auto"], ["cpu"]):
+        return value[0]
+    if not all(re.fullmatch(r"[0-9]{1,6}", one) for one in value):
+        raise ValueError("it must be GPU numbers such as 0,1, or cpu, or auto")
+    return [int(one) for one in value]
+
+
+def _worded(value: Any) -> Any:
+    found = _split(value)
+    return [_as_text(one) for one in found] if isinstance(found, list) else found
+
+
+Gpus = Annotated[
+    list[Word],
+    Field(max_length=MOST),
+    BeforeValidator(_worded),
+    AfterValidator(_gpus),
+    _either(_NUMBERS, "integer", "string"),
+]
 Weight = Annotated[float, Field(ge=0, le=1e6)]
+Size = Annotated[str, Field(max_length=100), BeforeValidator(_sized), _either(_WORD, "number")]
+Switch = Annotated[float, Field(ge=0, le=1e6), _either({"type": "boolean"}, "number")]
 
 
 def _printable(name: str) -> str:
@@ -40,21 +101,21 @@ Prose = Annotated[str, Field(max_length=500), AfterValidator(_prose)]
 
 
 class TeacherConfig(Camel):
-    param_size: Word | float | None = None
+    param_size: Size | None = None
     """For people to read; it chooses nothing."""
     model_path: Path | None = None
     quantization: Literal["none", "", "auto", "fp32", "bf16", "fp16", "int8", "int4"] | None = None
 
 
 class StudentConfig(Camel):
-    param_size: Word | float | None = None
+    param_size: Size | None = None
     """For people to read; it chooses nothing."""
     init_method: Literal["random", "xavier", "kaiming", "pretrained"] | None = None
     pretrain_path: Path | None = None
 
 
 class LoraConfig(Camel):
-    target_modules: Words | Text | None = None
+    target_modules: Words | None = None
     layers: Word | None = None
     bias_train: Literal["none", "all", "lora_only"] | None = None
 
@@ -63,8 +124,8 @@ class DistillationConfig(Camel):
     hard_label_weight: Weight | None = None
     soft_label_weight: Weight | None = None
     loss_type: Literal["kl_div", "mse", "cosine", "dkd", "standardised"] | None = None
-    intermediate_layers: Numbers | Text | None = None
-    attention_distill: bool | Weight | None = None
+    intermediate_layers: Numbers | None = None
+    attention_distill: Switch | None = None
 
 
 class Advanced(Camel):
@@ -75,18 +136,16 @@ class Advanced(Camel):
     weight_decay: Weight | None = None
     grad_accum_steps: Annotated[int, Field(ge=1, le=4096)] | None = None
     max_grad_norm: Weight | None = None
-    gpu_devices: Numbers | Annotated[int, Field(ge=0)] | Text | None = Field(
-        None, examples=["0,1", [0, 1]]
-    )
+    gpu_devices: Gpus | None = Field(None, examples=["0,1", [0, 1]])
     auto_save_checkpoint: bool | None = None
     checkpoint_interval: Annotated[int, Field(ge=1, le=INT_MOST)] | None = None
-    teacher_param_size: Word | float | None = None
+    teacher_param_size: Size | None = None
     """For people to read; it chooses nothing."""
     teacher_model_path: Path | None = None
     teacher_quantization: (
         Literal["none", "", "auto", "fp32", "bf16", "fp16", "int8", "int4"] | None
     ) = None
-    student_param_size: Word | float | None = None
+    student_param_size: Size | None = None
     """For people to read; it chooses nothing."""
     student_init_method: Literal["random", "xavier", "kaiming", "pretrained"] | None = None
     student_pretrain_path: Path | None = None
@@ -95,7 +154,7 @@ class Advanced(Camel):
     task_type: Kind | None = None
     num_classes: Annotated[int, Field(ge=2, le=INT_MOST)] | None = None
     image_size: Annotated[int, Field(ge=16, le=2048)] | None = None
-    lora_target_modules: Words | Text | None = Field(None, examples=["q_proj,v_proj"])
+    lora_target_modules: Words | None = Field(None, examples=["q_proj,v_proj"])
     lora_layers: Word | None = Field(None, examples=["all", "0-11"])
     lora_bias_train: Literal["none", "all", "lora_only"] | None = None
     distillation_type: Literal["feature", "logit", "hybrid"] | None = None
@@ -104,8 +163,8 @@ class Advanced(Camel):
     hard_label_weight: Weight | None = None
     soft_label_weight: Weight | None = None
     distill_loss_type: Literal["kl_div", "mse", "cosine", "dkd", "standardised"] | None = None
-    intermediate_layers: Numbers | Text | None = None
-    attention_distill: bool | Weight | None = None
+    intermediate_layers: Numbers | None = None
+    attention_distill: Switch | None = None
     teacher_model_config: TeacherConfig | None = None
     student_model_config: StudentConfig | None = None
     lora_advanced_config: LoraConfig | None = None
