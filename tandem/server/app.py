@@ -18,13 +18,14 @@ from tandem.server.datasets import routes as datasets
 from tandem.server.evaluations import routes as evaluations
 from tandem.server.events import routes as events
 from tandem.server.events.hub import Hub
+from tandem.server.history import routes as history
 from tandem.server.presets import routes as presets
 from tandem.server.queue import routes as queue
 from tandem.server.settings import ServerSettings
 from tandem.server.system import routes as system
 from tandem.server.tasks import routes as tasks
 
-PARTS = (tasks, events, presets, evaluations, datasets, artefacts, queue, system)
+PARTS = (tasks, events, history, presets, evaluations, datasets, artefacts, queue, system)
 
 
 def create_app(settings: ServerSettings, executor: Executor, *, dispatch: bool = False) -> FastAPI:

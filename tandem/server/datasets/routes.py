@@ -1,10 +1,21 @@
-"""Routes."""
+"""Routes of data sets."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 
-surface_a = APIRouter()
-"""Under /model-distillation."""
+from tandem.server.context import Here
+from tandem.server.datasets import service
+from tandem.server.wire.dataset import DatasetOut
+from tandem.server.wire.envelope import Envelope, ok
+
+surface_a = APIRouter(tags=["data sets"])
 v1 = APIRouter()
-"""Under /api/v1."""
+
+
+@surface_a.get("/datasets", response_model=Envelope[list[DatasetOut]])
+def list_datasets(context: Here) -> Any:
+    """The folders under the data sets' root."""
+    return ok(service.every(context))

@@ -1,10 +1,35 @@
-"""Routes."""
+"""Surface A: /model-distillation/lora-presets."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 
-surface_a = APIRouter()
+from tandem.server.context import Here
+from tandem.server.presets import service
+from tandem.server.wire.envelope import Envelope, ok
+from tandem.server.wire.preset import PresetIn, PresetOut
+
+surface_a = APIRouter(tags=["lora-presets"])
 """Under /model-distillation."""
 v1 = APIRouter()
 """Under /api/v1."""
+
+
+@surface_a.get("/lora-presets", response_model=Envelope[list[PresetOut]])
+def list_presets(context: Here) -> Any:
+    """All, by name."""
+    return ok([PresetOut.model_validate(dict(row)) for row in service.all_of_them(context)])
+
+
+@surface_a.get("/lora-presets/{presetName}", response_model=Envelope[PresetOut])
+def get_preset(context: Here, presetName: str) -> Any:
+    """One by its name."""
+    return ok(PresetOut.model_validate(dict(service.get(context, presetName))))
+
+
+@surface_a.post("/lora-presets", response_model=Envelope[PresetOut])
+def create_preset(context: Here, body: PresetIn) -> Any:
+    """A new one; 409 when the name exists."""
+    return ok(PresetOut.model_validate(dict(service.keep(context, body))))

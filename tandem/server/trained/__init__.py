@@ -1,0 +1,1 @@
+"""The models that were trained to their end."""
