@@ -6,7 +6,14 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
 
 from tandem.server.wire.envelope import Camel
 from tandem.spec.run import Kind
@@ -56,27 +63,18 @@ Words = Annotated[
 ]
 
 
-def _gpus(value: list[str]) -> list[int] | str:
+def _gpus(value: Any) -> list[int] | str:
     """`auto`, `cpu`, or the numbers."""
-    if value in (["auto"], ["cpu"]):
-        return value[0]
-    if not all(re.fullmatch(r"[0-9]{1,6}", one) for one in value):
-        raise ValueError("it must be GPU numbers such as 0,1, or cpu, or auto")
-    return [int(one) for one in value]
-
-
-def _worded(value: Any) -> Any:
     found = _split(value)
-    return [_as_text(one) for one in found] if isinstance(found, list) else found
+    words = [str(one) for one in found] if isinstance(found, list) else [""]
+    if [one.lower() for one in words] in (["auto"], ["cpu"]):
+        return words[0].lower()
+    if len(words) > MOST or not all(re.fullmatch(r"[0-9]{1,6}", one) for one in words):
+        raise ValueError("it must be GPU numbers such as 0,1, or cpu, or auto")
+    return [int(one) for one in words]
 
 
-Gpus = Annotated[
-    list[Word],
-    Field(max_length=MOST),
-    BeforeValidator(_worded),
-    AfterValidator(_gpus),
-    _either(_NUMBERS, "integer", "string"),
-]
+Gpus = Annotated[list[int] | str, PlainValidator(_gpus), _either(_NUMBERS, "integer", "string")]
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 Size = Annotated[str, Field(max_length=100), BeforeValidator(_sized), _either(_WORD, "number")]
 Switch = Annotated[float, Field(ge=0, le=1e6), _either({"type": "boolean"}, "number")]

@@ -123,9 +123,7 @@ def test_it_learns_from_a_folder_by_its_absolute_path(one: TestClient):
 )  # fmt: skip
 def test_what_is_wrong_is_named(one: TestClient, fields: dict[str, Any], at: str):
     said = data(one.post(A, json=body(**fields)), 422)
-    assert {fault["field"].split(".str")[0] for fault in said} >= {at} or said[0][
-        "field"
-    ].startswith(at), said
+    assert said[0]["field"] in (at, f"{at}.0"), said
     assert data(one.get(A)) == []
 
 

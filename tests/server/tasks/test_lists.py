@@ -73,9 +73,6 @@ def test_a_cursor_walks_all_of_them_once(each: TestClient):
             break
         make(each)  # what is new comes before, and moves nothing
         set_row(each, seen[-1], status="FAILED")
-        each.app.state.context.database.run(lambda session: None)
-        fresh = [task for task in seen if task.startswith("TASK_000000")]
-        assert fresh == seen
         with each.app.state.context.database.write() as session:
             session.query(Task).filter(Task.teacher_model != "t").delete()
         from tandem.server.tasks import totals
@@ -95,7 +92,8 @@ def test_a_long_list_comes_whole(each: TestClient, monkeypatch: pytest.MonkeyPat
     for count in (0, 1, 10, 21):
         with each.app.state.context.database.write() as session:
             session.query(Task).delete()
-        fill(each, count)
+        if count:
+            fill(each, count)
         newest = [f"TASK_{n:08X}" for n in reversed(range(count))]
         assert ids(each.get(A)) == newest
         assert ids(each.get(A, params={"orderBy": "id"})) == newest[::-1]

@@ -32,7 +32,9 @@ def test_a_figure_that_no_column_holds_costs_no_epoch(each: TestClient, figure: 
     task = data(each.put(f"{A}/{task_id}/progress", params=said))
     assert (task["currentEpoch"], task["loss"], task["accuracy"]) == (3, None, None)
     with each.app.state.context.database.read() as session:
-        told = session.scalars(select(TaskEvent.body).where(TaskEvent.type == "figures_left_out")).one()
+        told = session.scalars(
+            select(TaskEvent.body).where(TaskEvent.type == "figures_left_out")
+        ).one()
         assert "accuracy" in told
         assert "loss" in told
 
