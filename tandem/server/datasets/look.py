@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from tandem.server.wire.dataset import DatasetType
 from tandem.spec.words import t
 
 MOST_ENTRIES = 2000
@@ -20,7 +19,7 @@ TEXTS = (".jsonl", ".csv", ".tsv")
 class Look:
     """What was seen."""
 
-    type: DatasetType
+    type: str
     classes: int = 0
     files: int = 0
     more: bool = False
