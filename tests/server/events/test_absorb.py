@@ -124,6 +124,18 @@ def test_a_batch_that_comes_again_or_late_is_dropped(run: Run):
         assert row(session).status == "COMPLETED"
 
 
+def test_a_later_batch_is_taken_once_too(run: Run):
+    run.says(*whole()[:3])
+    run.collected()
+    run.says(*whole()[3:])
+    known = Cursor(3, run.job().offset_bytes, run.job().journal)
+    read = news(run.folder / NAME, known)
+    assert read is not None
+    batch = Batch.of(known, read)
+    taken = [run.database.run(lambda session: absorb(session, TASK, batch)) for _ in range(2)]
+    assert taken == [True, False]
+
+
 def test_half_a_line_is_left_until_it_is_whole(quick: Run):
     lines = [line(1, "started"), line(2, "notice", message="再见 🙂")]
     quick.says(lines[0], lines[1][:-9])
