@@ -9,6 +9,7 @@ import uvicorn
 from tandem.executors.base import Executor
 from tandem.server.app import create_app
 from tandem.server.database import Database
+from tandem.server.events.ending import EndingServer
 from tandem.server.settings import read
 from tandem.server.upgrade import check_at_start
 
@@ -25,5 +26,8 @@ def serve(host: str | None, port: int | None, *, executor: Executor | None = Non
 
         executor = LocalExecutor()
     app = create_app(settings, executor, dispatch=True)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    config = uvicorn.Config(
+        app, host=settings.host, port=settings.port, log_level="warning", access_log=False
+    )
+    EndingServer(config, app.state.context.hub).run()
     return 0
