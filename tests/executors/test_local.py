@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tandem.executors import processes
 from tandem.executors.base import Handle, Launch, LaunchError
 from tandem.executors.local import LocalExecutor
 from tests.executors.runs import COMMAND, LocalStage, digest, until
@@ -141,3 +143,13 @@ def test_what_cannot_be_started_says_so(tmp_path: Path):
     launch = Launch("TASK_1", 1, tmp_path / "TASK_1-1.json", tmp_path / "file" / "run", "secret")
     with pytest.raises(LaunchError, match="cannot be started: Not a directory"):
         LocalExecutor(command=COMMAND).launch(launch)
+
+
+def test_a_signal_is_not_sent_to_a_pid_that_has_changed_hands(stage: LocalStage):
+    handle = stage.launch()
+    seen = processes.look(int(handle.id))
+    assert seen is not None
+    processes.send(dataclasses.replace(seen, born="1 before"), signal.SIGKILL, TOKEN)
+    processes.send(seen, signal.SIGKILL, digest("other"))
+    assert state(stage, handle) == "alive"
+    assert processes.look(int(handle.id)) == seen

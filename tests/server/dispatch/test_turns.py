@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 
+from sqlalchemy import update
+
 from tandem.executors.base import LaunchError
 from tandem.server.database import Database
 from tandem.server.dispatch.launch import Launcher
+from tandem.server.tables import Task
 from tests.server.dispatch.conftest import House
 
 
@@ -134,3 +137,26 @@ def _until(found) -> None:
     from tests.executors.runs import until
 
     until(found)
+
+
+def test_a_task_that_left_the_queue_is_not_launched(house: House):
+    house.queue()
+    with house.database.write() as session:
+        session.execute(update(Task).values(status="STOPPED"))
+    assert not house.dispatcher.launcher.run("TASK_1", ("cpu",), {})
+    assert not house.executor.launched
+    assert house.job().live == 0
+
+
+def test_one_started_again_waits_for_its_last_process(house: House):
+    house.queue()
+    house.tick()
+    with house.database.write() as session:
+        session.execute(update(Task).values(status="QUEUED"))
+    house.tick()
+    assert house.job().waiting_reason == "Its previous process is still ending."
+    assert house.executor.asked == ["TASK_1-1"]
+    house.executor.end("TASK_1-1", 75)
+    house.tick()
+    assert house.task().status == "RUNNING"
+    assert house.job().attempt == 2

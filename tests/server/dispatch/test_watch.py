@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from tandem.server.tables import Job, Task
 from tests.server.dispatch.conftest import House
 
 Case = tuple[list[tuple[str, dict[str, Any]]], int | None, str | None, str, str | None]
@@ -146,8 +148,6 @@ def test_the_next_server_adopts_and_a_run_elsewhere_is_left_alone(house: House):
     house.queue()
     house.tick()
     with house.database.write() as session:
-        from tandem.server.tables import Job, Task
-
         session.add(
             Task(task_id="X", task_name="x", teacher_model="q", student_model="s", status="RUNNING")
         )
@@ -194,3 +194,47 @@ def test_a_server_that_died_between_claim_and_launch_loses_no_task(
     assert [one.attempt for one in house.executor.launched] == [2]
     assert after.job().resumes == 0
     assert [one.outcome for one in after.attempts()] == ["not_started", None]
+
+
+def test_last_words_said_just_before_the_end_are_heard(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    house.queue()
+    house.tick()
+    real = house.executor.status
+
+    def ends_now(handle: Any, token_hash: str) -> Any:
+        house.says(STARTED, ("finished", {}))
+        house.executor.end(handle.id, 0)
+        return real(handle, token_hash)
+
+    monkeypatch.setattr(house.executor, "status", ends_now)
+    house.tick()
+    assert house.task().status == "COMPLETED"
+    assert house.job().attempt == 1
+
+
+def test_a_run_whose_task_somebody_else_ended_or_deleted_is_stopped(house: House):
+    house.queue()
+    house.tick()
+    with house.database.write() as session:
+        session.execute(update(Task).values(status="STOPPED", del_flag=1))
+    house.tick()
+    assert house.executor.asked == ["TASK_1-1"]
+    house.executor.end("TASK_1-1", 75)
+    house.tick()
+    assert house.job().live == 0
+    assert len(house.executor.launched) == 1
+
+
+def test_one_that_stays_after_its_last_word_is_ended(house: House):
+    house.queue()
+    house.tick()
+    house.says(STARTED, ("finished", {}))
+    house.tick()
+    assert not house.executor.asked
+    house.tick(house.settings.stop_grace_seconds)
+    assert house.executor.killed
+    house.tick()
+    assert house.task().status == "COMPLETED"
+    assert house.job().live == 0
