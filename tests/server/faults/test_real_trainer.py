@@ -73,7 +73,7 @@ def test_a_real_run_outlives_its_server_and_its_own_death(server: RealServer):
     done = server.done(task_id)
     assert done["status"] == "COMPLETED", done["errorMessage"]
     assert server.epochs_told(task_id) == list(range(1, 41))
-    assert server.v1_task(task_id)["attempt"] == 2
+    assert server.v1_task(task_id)["attempts"] == 2
     assert (Path(done["modelPath"]) / "model.safetensors").is_file()
     epochs = journal_epochs(server.run_dir(task_id))
     assert len(epochs) <= 42  # it went on from its checkpoint: an epoch or two again, not all
@@ -91,7 +91,7 @@ def test_a_killed_rank_ends_the_run_and_it_resumes(server: RealServer):
     ]
     assert len(ranks) == 2
     os.kill(max(ranks), signal.SIGKILL)
-    wait_for(lambda: server.v1_task(task_id)["attempt"] == 2, LONG)
+    wait_for(lambda: server.v1_task(task_id)["attempts"] == 2, LONG)
     done = server.done(task_id)
     assert done["status"] == "COMPLETED", done["errorMessage"]
     assert server.epochs_told(task_id) == list(range(1, 13))
@@ -103,6 +103,6 @@ def test_a_users_error_is_told_and_not_tried_again(server: RealServer):
     assert done["status"] == "FAILED"
     assert "nothing-there" in done["errorMessage"]
     about = server.v1_task(task_id)
-    assert about["attempt"] == 1
+    assert about["attempts"] == 1
     assert about["failure_class"] in ("data", "user_input")
     assert about["advice"]

@@ -36,7 +36,7 @@ def test_a_run_goes_on_without_its_server_and_the_next_one_adopts_it(server: Sma
     assert trainer_pids(server.home, task_id) == [pid]
     wait_for(lambda: server.task(task_id)["status"] == "COMPLETED")
     assert epochs_told(server, task_id) == list(range(1, 61))
-    assert server.v1_task(task_id)["attempt"] == 1
+    assert server.v1_task(task_id)["attempts"] == 1
 
 
 def test_a_run_that_ended_while_no_server_was_there_is_known_after(server: SmallServer):
@@ -58,13 +58,13 @@ def test_server_and_trainer_die_together_and_the_run_resumes(server: SmallServer
     server.start()
     wait_for(lambda: server.task(task_id)["status"] == "COMPLETED")
     assert epochs_told(server, task_id) == list(range(1, 41))
-    assert server.v1_task(task_id)["attempt"] == 2
+    assert server.v1_task(task_id)["attempts"] == 2
 
 
 def test_a_killed_trainer_is_resumed_once_twice_and_then_given_up(server: SmallServer):
     task_id = server.create(epochs=500, epoch_seconds=0.02, start=True)
     for attempt in (1, 2, 3):
-        wait_for(lambda n=attempt: server.v1_task(task_id)["attempt"] == n)
+        wait_for(lambda n=attempt: server.v1_task(task_id)["attempts"] == n)
         [pid] = wait_for(lambda: trainer_pids(server.home, task_id))
         seen = len(journal_epochs(server.run_dir(task_id)))
         wait_for(lambda n=seen: len(journal_epochs(server.run_dir(task_id))) > n + 2)
@@ -74,7 +74,7 @@ def test_a_killed_trainer_is_resumed_once_twice_and_then_given_up(server: SmallS
     assert "memory" in failed["errorMessage"]
     epochs = journal_epochs(server.run_dir(task_id))
     assert epochs_told(server, task_id) == sorted(set(epochs))
-    assert server.v1_task(task_id)["attempt"] == 3
+    assert server.v1_task(task_id)["attempts"] == 3
     server.post(f"/model-distillation/tasks/{task_id}/start")
     wait_for(lambda: server.task(task_id)["status"] == "RUNNING")
 
@@ -119,4 +119,4 @@ def test_of_two_servers_one_dispatches_and_the_other_takes_over(
         assert other.task(task_id)["status"] == "COMPLETED"
         assert epochs_told(other, task_id) == list(range(1, 81))
         assert not psutil.pid_exists(pid)
-        assert other.v1_task(task_id)["attempt"] == 1
+        assert other.v1_task(task_id)["attempts"] == 1

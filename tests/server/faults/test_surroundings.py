@@ -42,7 +42,7 @@ def test_the_data_base_stops_under_load_and_comes_back(kind: str, home: Path):
         wait_for(lambda: server.task(runs[0])["status"] == "COMPLETED")
         assert epochs_told(server, runs[0]) == list(range(1, 81))
         wait_for(lambda: server.task(waiting)["status"] == "COMPLETED")
-        assert server.v1_task(runs[0])["attempt"] == 1
+        assert server.v1_task(runs[0])["attempts"] == 1
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_clock_that_jumps_loses_no_run(
         done = wait_for(
             lambda: one if (one := server.task(task_id))["status"] == "COMPLETED" else None
         )
-        assert server.v1_task(task_id)["attempt"] == 1
+        assert server.v1_task(task_id)["attempts"] == 1
         assert done["duration"] >= 0
         wait_for(lambda: server.task(other)["status"] == "COMPLETED")
 
