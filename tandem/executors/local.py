@@ -8,6 +8,7 @@ can be made once only: whoever makes it first has decided whether the run is sta
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import signal
@@ -35,8 +36,9 @@ _CLASSES = {errno.ENOMEM: "out_of_memory", errno.EAGAIN: "out_of_memory", errno.
 _SIGNALLED = 128
 """A shell's exit code for a command that a signal ended, less the signal's number."""
 
-_children: dict[int, subprocess.Popen[bytes]] = {}
-"""The shells that this process started and that have not ended; it outlives any executor."""
+_children: dict[int, tuple[subprocess.Popen[bytes], str]] = {}
+"""The shells that this process started and that have not ended, with the hash of their token; it
+outlives any executor."""
 
 
 class LocalExecutor:
@@ -74,7 +76,8 @@ class LocalExecutor:
                 fix="See that {path} can be written, and that the machine has room.",
                 path=launch.run_dir,
             ) from error
-        _children[child.pid] = child
+        token_hash = hashlib.sha256(launch.token.encode()).hexdigest()
+        _children[child.pid] = (child, token_hash)
         seen = processes.look(child.pid)
         return self._handle(child.pid, seen.born if seen else "", exit_file)
 
@@ -150,7 +153,10 @@ class LocalExecutor:
         seen = processes.look(int(handle.id))
         if seen is None or (handle.born and seen.born != handle.born):
             return None
-        return seen if processes.has_token(seen.pid, token_hash) else None
+        # In the middle of its exec a process has no environment yet: one's own child needs none.
+        child = _children.get(seen.pid)
+        is_mine = child is not None and child[1] == token_hash
+        return seen if is_mine or processes.has_token(seen.pid, token_hash) else None
 
 
 def _files(spec_file: Path) -> tuple[Path, Path]:
@@ -180,5 +186,5 @@ def _environment(env: Mapping[str, str], launch: Launch) -> dict[str, str]:
 
 def _reap() -> None:
     """An ended child is a zombie until its parent has asked."""
-    for pid in [pid for pid, child in list(_children.items()) if child.poll() is not None]:
+    for pid in [pid for pid, (child, _) in list(_children.items()) if child.poll() is not None]:
         _children.pop(pid, None)

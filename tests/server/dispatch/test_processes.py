@@ -69,8 +69,7 @@ def test_a_stopped_dispatcher_leaves_its_runs_and_the_next_one_adopts(make):
     os.kill(int(pid_file.read_text()), 0)
     after = make(DEAF)
     until(lambda: any(one.startswith("adopted") for one in after.told()))
-    house_attempt = after.job().attempt
-    assert house_attempt == 1
+    assert after.job().attempt == 1, after.told()
     pid = int(pid_file.read_text())
     os.kill(pid, signal.SIGKILL)
     until(lambda: after.job().attempt == 2)
