@@ -24,8 +24,9 @@ from tandem.server.queue import routes as queue
 from tandem.server.settings import ServerSettings
 from tandem.server.system import routes as system
 from tandem.server.tasks import routes as tasks
+from tandem.server.trained import routes as trained
 
-PARTS = (tasks, events, history, presets, evaluations, datasets, artefacts, queue, system)
+PARTS = (tasks, events, history, presets, evaluations, datasets, trained, artefacts, queue, system)
 
 
 def create_app(settings: ServerSettings, executor: Executor, *, dispatch: bool = False) -> FastAPI:

@@ -1,10 +1,28 @@
-"""Routes."""
+"""/api/v1/queue."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
+
+from tandem.server.context import Here
+from tandem.server.queue import service
+from tandem.server.queue.schemas import Move, Queue
 
 surface_a = APIRouter()
 """Under /model-distillation."""
-v1 = APIRouter()
+v1 = APIRouter(tags=["queue"])
 """Under /api/v1."""
+
+
+@v1.get("/queue", response_model=Queue)
+def show_queue(context: Here) -> Any:
+    """What waits, in its order, and what runs."""
+    return service.show(context)
+
+
+@v1.post("/queue/{task_id}/move", response_model=Queue)
+def move_task(context: Here, task_id: str, body: Move) -> Any:
+    """Put one that waits to another place or priority; 409 when it does not wait."""
+    return service.move(context, task_id, to=body.to, priority=body.priority)
