@@ -232,6 +232,7 @@ def test_one_that_stays_after_its_last_word_is_ended(house: House):
     house.tick()
     house.says(STARTED, ("finished", {}))
     house.tick()
+    house.tick()
     assert not house.executor.asked
     house.tick(house.settings.stop_grace_seconds)
     assert house.executor.killed
