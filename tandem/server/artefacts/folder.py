@@ -77,7 +77,7 @@ def zipped(folder: Path) -> Iterator[bytes]:
     base = Path(os.path.realpath(folder))
     chosen = list(files(base))
     sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[arg-type]
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
         for path in chosen:
             info = zipfile.ZipInfo(path.relative_to(base).as_posix(), (1980, 1, 1, 0, 0, 0))
             info.external_attr = 0o644 << 16

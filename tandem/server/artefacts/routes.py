@@ -14,6 +14,7 @@ from tandem.server.artefacts import folder, log
 from tandem.server.artefacts.schemas import Artefact, Artefacts, LogPiece
 from tandem.server.context import Here
 from tandem.server.errors import NotFoundError
+from tandem.server.paths import inside
 from tandem.spec.report import RunReport
 
 surface_a = APIRouter()
@@ -21,7 +22,7 @@ surface_a = APIRouter()
 v1 = APIRouter(tags=["artefacts"])
 """Under /api/v1."""
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
-LOGS = {"log": "trainer.log", "stderr": "stderr.log"}
+LOGS = {"log": "log.txt", "stderr": "stderr.txt"}
 Stream = Literal["log", "stderr"]
 
 
@@ -35,7 +36,7 @@ def read_log(
     limit: Annotated[int, Query(ge=4, le=log.MOST_BYTES)] = 2**16,
 ) -> Any:
     """The last `tail` lines, or from `offset` on at most `limit` bytes."""
-    path = folder.inside(folder.of_task(context, task_id)[0], LOGS[stream])
+    path = inside(folder.of_task(context, task_id)[0], LOGS[stream])
     return log.tail(path, tail) if offset is None else log.piece(path, offset, limit)
 
 
@@ -49,7 +50,7 @@ def raw_log(context: Here, task_id: str, stream: Stream = "log") -> FileResponse
 @v1.get("/tasks/{task_id}/report", response_model=RunReport)
 def read_report(context: Here, task_id: str) -> Any:
     """What the run says of its result."""
-    path = folder.inside(folder.of_task(context, task_id)[0], "report.json")
+    path = inside(folder.of_task(context, task_id)[0], "report.json")
     try:
         return RunReport.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
@@ -62,7 +63,7 @@ def read_report(context: Here, task_id: str) -> Any:
 def download_model(context: Here, task_id: str) -> StreamingResponse:
     """The trained student as a ZIP."""
     run, name = folder.of_task(context, task_id)
-    model = folder.inside(run, "final_model")
+    model = inside(run, "final_model")
     if not model.is_dir():
         raise NotFoundError(
             "This run has no trained model yet.", fix="It is written at the end of the training."

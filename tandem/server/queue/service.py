@@ -59,12 +59,13 @@ def show(context: Context) -> Queue:
 
 def _waiting(session: Session) -> Sequence[Row[Any]]:
     columns = (Job.priority, Job.position, Job.waiting_reason, Job.queued_at, Job.spec)
-    return session.execute(
+    found: Sequence[Row[Any]] = session.execute(  # type: ignore[assignment]
         select(Task.task_id, Task.task_name, *columns)
         .join(Job, Job.task_id == Task.task_id)
         .where(Task.status == State.QUEUED, Task.del_flag == 0)
         .order_by(*TURN)
     ).all()
+    return found
 
 
 def _wanted(spec: str | None) -> str | list[int]:

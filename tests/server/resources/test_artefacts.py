@@ -25,14 +25,14 @@ def run(client: TestClient) -> Path:
 
 def test_a_log_comes_in_pieces_that_cut_no_letter(client: TestClient, run: Path) -> None:
     whole = "".join(f"{line} 中文é😀\n" for line in range(500))
-    (run / "trainer.log").write_text(whole, encoding="utf-8")
+    (run / "log.txt").write_text(whole, encoding="utf-8")
     for limit in (4, 7, 1000):
         text, offset = "", 0
         while offset < len(whole.encode()):
             params = {"offset": offset, "limit": limit}
             answer = client.get(f"{V1}/log", params=params).json() if limit > 7 else None
             if answer is None:
-                found = log.piece(run / "trainer.log", offset, limit)
+                found = log.piece(run / "log.txt", offset, limit)
                 answer = {"text": found.text, "next_offset": found.next_offset}
             assert answer["next_offset"] > offset
             text, offset = text + answer["text"], answer["next_offset"]
