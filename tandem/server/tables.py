@@ -48,6 +48,9 @@ class Task(Table):
         Index("idx_create_time", "create_time"),
         Index("idx_teacher_model", "teacher_model"),
         Index("idx_student_model", "student_model"),
+        # Pages and counts come from these alone, however many tasks there are.
+        Index("idx_task_page", "del_flag", "id"),
+        Index("idx_task_page_status", "del_flag", "status", "id"),
     )
     id: Mapped[int] = mapped_column(Identity, primary_key=True, autoincrement=True)
     task_id: Mapped[str] = mapped_column(String(64), unique=True)
@@ -158,7 +161,11 @@ class Job(Table):
     """What Tandem knows of a task beyond the contract's row: its queue place and its process."""
 
     __tablename__ = "md_task_job"
-    __table_args__ = (Index("idx_job_live", "live"), Index("idx_job_token", "token_hash"))
+    __table_args__ = (
+        Index("idx_job_live", "live"),
+        Index("idx_job_token", "token_hash"),
+        Index("idx_job_position", "position"),
+    )
     task_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     spec: Mapped[str | None] = mapped_column(LongText)
     """The RunSpec, as JSON; None for a task that an installed system made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from sqlalchemy import func, select, update
@@ -19,6 +20,8 @@ from tandem.spec.state import State
 from tandem.spec.words import t
 
 TAIL_BYTES = 8192
+FULL_BYTES = 1_000_000
+"""With less than this free, a checkpoint finds no room."""
 LAST_WORDS = 600
 """Characters of stderr in a message."""
 
@@ -35,6 +38,7 @@ def finish(
     folder = Path(job.run_dir) if job.run_dir else None
     words = last_words(folder, job.attempt) if folder else ""
     has_model = folder is not None and (folder / "report.json").is_file()
+    is_full = folder is not None and _is_full(folder)
 
     def work(session: Session) -> Verdict | None:
         row = session.execute(
@@ -58,6 +62,7 @@ def finish(
             has_run=has_run,
             has_model=has_model,
             last_words=words,
+            disk_is_full=is_full,
         )
         verdict = judge(known)
         _settle(session, fresh, verdict, exit_code)
@@ -158,3 +163,10 @@ def last_words(folder: Path, attempt: int) -> str:
         return ""
     lines = [line.strip() for line in (after if begins else text).splitlines() if line.strip()]
     return lines[-1][-LAST_WORDS:] if lines else ""
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < FULL_BYTES
+    except OSError:  # the folder is gone
+        return False

@@ -33,6 +33,8 @@ class Known:
     has_model: bool = False
     last_words: str = ""
     """The end of its stderr."""
+    disk_is_full: bool = False
+    """Of its folder: then it could not even say so."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ def judge(known: Known) -> Verdict:
             return Verdict("failed", "failed", "user_input", said)
         if known.exit_code == 0 and known.has_model:
             return Verdict("completed", "finished")
+        if known.disk_is_full and known.exit_code in (1, None):  # there was no room for the code
+            said = t("The disk of the run's folder is full.")
+            return Verdict("failed", "failed", "disk", said)
     return _again(known)
 
 

@@ -118,6 +118,14 @@ def _problems(number: int, fault: ValidationError) -> list[Problem]:
 def receive(context: Context, task_id: str, events: Sequence[Event]) -> Received:
     """Into the journal and the data base. GapError when numbers are missing."""
     job = _job(context, task_id)
+    if _is_complete(context, task_id):
+        if events and events[-1].seq > job.last_seq:
+            raise ConflictError(
+                "The task {task} is COMPLETED: it takes no further events.",
+                task=task_id,
+                fix="Create a new task for a new run.",
+            )
+        return Received(0, job.last_seq)  # said again by one who did not hear the answer
     folder = Path(job.run_dir or "")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -165,13 +173,13 @@ def _look_up(session: Session, task_id: str) -> Job | None:
     attempts = select(Attempt.id).where(Attempt.task_id == task_id).limit(1)
     if job is not None and (job.live or session.execute(attempts).first() is not None):
         raise _launched_here(task_id)
-    if status == State.COMPLETED:
-        raise ConflictError(
-            "The task {task} is COMPLETED: it takes no further events.",
-            task=task_id,
-            fix="Create a new task for a new run.",
-        )
     return job
+
+
+def _is_complete(context: Context, task_id: str) -> bool:
+    with context.database.read() as session:
+        status = session.scalar(select(Task.status).where(Task.task_id == task_id))
+    return status == State.COMPLETED
 
 
 def _launched_here(task_id: str) -> ConflictError:

@@ -141,6 +141,11 @@ def _is_narrower(connection: Connection, old: Any, new: TypeEngine[Any]) -> bool
     return bool(new.length and old["type"].length < new.length)
 
 
+def add_indexes(table: Table) -> None:
+    """Those that an existing table lacks."""
+    _add_indexes(op.get_bind(), table, is_new=False)
+
+
 def _add_indexes(connection: Connection, table: Table, is_new: bool) -> None:
     for unique, name, columns in _wanted(table):
         if _has_index(connection, table.name, columns, unique):

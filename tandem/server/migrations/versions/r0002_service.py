@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql
 
-from tandem.server.migrations.adopt import adopt
+from tandem.server.migrations.adopt import add_indexes, adopt
 
 revision = "0002"
 down_revision = "0001"
@@ -27,6 +27,18 @@ Key = BigInteger().with_variant(Integer(), "sqlite")
 Flag = SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb")
 LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 Instant = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+# The contract's table, as far as this revision adds to it.
+TASKS = Table(
+    "md_training_task",
+    METADATA,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("task_id", String(64), nullable=False),
+    Column("status", String(20)),
+    Column("del_flag", Flag),
+    Index("idx_task_page", "del_flag", "id"),
+    Index("idx_task_page_status", "del_flag", "status", "id"),
+)
 
 TABLES = (
     Table(
@@ -60,6 +72,7 @@ TABLES = (
         Column("metrics", Text),
         Index("idx_job_live", "live"),
         Index("idx_job_token", "token_hash"),
+        Index("idx_job_position", "position"),
     ),
     Table(
         "md_task_event",
@@ -109,9 +122,12 @@ TABLES = (
 
 def upgrade() -> None:
     adopt(TABLES)
+    add_indexes(TASKS)
 
 
 def downgrade() -> None:
     """`tandem.server.upgrade` has seen that they are empty."""
     for table in TABLES:
         op.drop_table(table.name, if_exists=True)
+    for index in TASKS.indexes:
+        op.drop_index(str(index.name), TASKS.name, if_exists=True)
