@@ -7,11 +7,10 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tandem.executors.local import LocalExecutor
-from tandem.server.serve import serve
-
 from tandem.commands.guard import guarded
+from tandem.executors.local import LocalExecutor
 from tandem.server import clock
+from tandem.server.serve import serve
 
 TRAINER = (sys.executable, str(Path(__file__).with_name("small_trainer.py")))
 
