@@ -14,6 +14,7 @@ from sqlalchemy import and_, case, insert, select, update
 from sqlalchemy.orm import Session
 
 from tandem.server.clock import now
+from tandem.server.dispatch.advice import advice as advice_on
 from tandem.server.events.columns import fitted, letters
 from tandem.server.events.columns import text as text
 from tandem.server.tables import Evaluation, History, Job, Task
@@ -91,7 +92,8 @@ def failed(
     failure_class: str | None = None,
     advice: str | None = None,
 ) -> bool:
-    """It will not go on by itself; `advice` says what a person can do about it."""
+    """It will not go on by itself; `advice` (the class's own, if None) says what can be done."""
+    advice = advice or advice_on(failure_class)
     moved = _ended(session, task_id, State.FAILED, error_message=text(message))
     if moved:
         told = {"failure_class": failure_class, "advice": None if advice is None else text(advice)}
