@@ -12,9 +12,12 @@ from typing import Any
 import psutil
 import pytest
 
+from tandem.train.sinks.delivery import waiting
+from tandem.train.sinks.http import deliver
 from tests.conftest import make_shapes
 from tests.server.faults.small_server import SmallServer, trainer_pids, wait_for
 from tests.server.faults.small_trainer import journal_epochs
+from tests.train.engine.runs import run_here
 
 A = "/model-distillation/tasks"
 LONG = 240.0
@@ -106,3 +109,41 @@ def test_a_users_error_is_told_and_not_tried_again(server: RealServer):
     assert about["attempts"] == 1
     assert about["failure_class"] in ("data", "user_input")
     assert about["advice"]
+
+
+def test_a_run_elsewhere_that_never_reached_the_server_is_heard_afterwards(server: RealServer):
+    """As `train_qwen_vl_distillation.py --api_base_url` does, on surface A."""
+    fields = {
+        "taskName": "elsewhere",
+        "teacherModel": "qwen2.5-vl-7b",
+        "studentModel": "resnet18",
+        "datasetId": "shapes",
+        "trainingMode": "direct",
+        "epochs": 2,
+    }
+    task_id = server.post(A, fields)["data"]["taskId"]
+    server.kill()
+    spec = {
+        "task_id": task_id,
+        "mode": "direct",
+        "data": {"root": str(server.home / "datasets"), "dataset": "shapes", "image_size": 32},
+        "student": {"size": "resnet18"},
+        "optim": {"epochs": 2, "batch_size": 12},
+        "run": {"output_dir": str(server.run_dir(task_id)), "devices": "cpu"},
+        "report": {
+            "api_base_url": server.base_url,
+            "delivery_grace_seconds": 0,
+            "tensorboard": False,
+        },
+    }
+    assert run_here(spec, server.home / "tmp") == 0
+    assert waiting(server.run_dir(task_id)) > 0
+    server.start()
+    delivered = deliver(server.run_dir(task_id), server.base_url)
+    assert delivered.left == 0
+    task = server.task(task_id)
+    assert (task["status"], task["progress"]) == ("COMPLETED", 100)
+    assert task["modelPath"] == str(server.run_dir(task_id) / "final_model")
+    assert server.epochs_told(task_id) == [1, 2]
+    assert len(server.get(f"{A}/{task_id}/evaluations")["data"]) == 1
+    assert deliver(server.run_dir(task_id), server.base_url).sent == 0
