@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tandem.spec.event import Event
-from tandem.train.types import Watcher
+
+if TYPE_CHECKING:  # its module loads torch, and the client shows runs without
+    from tandem.train.types import Watcher
 
 
 class Sink:

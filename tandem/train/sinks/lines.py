@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from tandem.spec.event import (
     Artifact,
@@ -21,7 +21,9 @@ from tandem.spec.event import (
 )
 from tandem.spec.words import t
 from tandem.train.sinks.base import Sink
-from tandem.train.types import Watcher
+
+if TYPE_CHECKING:
+    from tandem.train.types import Watcher
 
 PROGRESS_SECONDS = 10.0
 
