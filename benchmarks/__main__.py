@@ -29,6 +29,7 @@ NAMES = (
     "service_events",
     "service_streams",
     "service_curves",
+    "service_launch",
 )
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end -->"
