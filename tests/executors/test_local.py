@@ -78,7 +78,7 @@ def test_a_kill_reaches_processes_in_sessions_of_their_own(stage: LocalStage):
     child = int((stage.folder / "child").read_text())
     trainer = int((stage.folder / "ready").read_text())
     os.kill(trainer, signal.SIGKILL)
-    until(lambda: not psutil.pid_exists(int(handle.id)) or state(stage, handle))
+    until(lambda: Path(handle.exit_file).exists())  # the shim has seen it
     assert state(stage, handle) == "alive"
     until(lambda: stage.executor.kill(handle, TOKEN) or state(stage, handle) != "alive")
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie"
