@@ -75,11 +75,48 @@ def _errors() -> frozenset[str]:
         found |= more
 
 
+@cache
+def _makers() -> frozenset[str]:
+    """Functions that make an error of the sentences they are given."""
+    return frozenset(
+        node.name
+        for tree in _trees().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and node.returns is not None
+        and ast.unparse(node.returns) in _errors()
+    )
+
+
+def _sentences(call: ast.Call) -> list[ast.expr]:
+    given = [*call.args, *(one.value for one in call.keywords)]
+    return [
+        one
+        for one in given
+        if isinstance(one, ast.Constant) and isinstance(one.value, str) and " " in one.value
+    ]
+
+
+def _supers(tree: ast.Module) -> set[ast.Call]:
+    """What an error of ours gives to the one it is made from."""
+    return {
+        node
+        for one in ast.walk(tree)
+        if isinstance(one, ast.ClassDef) and one.name in _errors()
+        for node in ast.walk(one)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__"
+    }
+
+
 def _calls() -> Iterator[tuple[str, ast.Call, list[ast.expr]]]:
     """Each call that shows something: its file and the expressions that are templates."""
     for file, tree in _trees().items():
+        supers = _supers(tree)
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call):
+                continue
+            if node in supers or ast.unparse(node.func) in _makers():
+                yield file, node, _sentences(node)
                 continue
             if ast.unparse(node.func) == "t":
                 yield file, node, node.args[:1]
