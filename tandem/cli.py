@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tandem.commands import service
 from tandem.commands.spoken import Group, Program, run_program
 from tandem.spec.words import t
 
@@ -28,6 +29,7 @@ cache = Program(cls=Group, help=t("What teachers said, kept on disk."), no_args_
 config = Program(cls=Group, help=t("The configuration of this machine."), no_args_is_help=True)
 app.add_typer(cache, name="cache")
 app.add_typer(config, name="config")
+service.add_to(app)
 
 
 @app.command(help=t("Teach a small model digits in a few minutes, and compare."))

@@ -53,7 +53,7 @@ KEYS: tuple[Key, ...] = (
         "sqlite:///{home}/tandem.db", "spring.datasource.url"),
     Key("host", "Where the service listens.", default="127.0.0.1"),
     Key("port", "The service's port.", "number", "8080"),
-    Key("server_url", "The service that `tandem submit` and its like speak to; else host and port."),
+    Key("server_url", "The service that commands speak to; else host and port."),
     Key("access_token", "Opens the service; needed where it listens beyond this machine.",
         "secret", file=False),
     Key("allowed_hosts", "Further names the service answers to, with commas between."),

@@ -1,0 +1,17 @@
+"""`tandem resume TASK`."""
+
+from __future__ import annotations
+
+from tandem.client.connect import connect
+from tandem.commands.follow import watch
+from tandem.commands.show import tell
+from tandem.commands.tasks import state_word
+from tandem.spec.words import t
+
+
+def resume(task_id: str, follow: bool, server: str | None) -> int:
+    """Queue it: from its last checkpoint, or from its beginning if it never ran."""
+    with connect(server) as client:
+        task = client.start(task_id)
+        tell(t("{task} is {state}.", task=task_id, state=state_word(task.status)))
+        return watch(client, task_id) if follow else 0

@@ -1,0 +1,26 @@
+"""`tandem stop TASK`."""
+
+from __future__ import annotations
+
+import time
+
+from tandem.client.connect import connect
+from tandem.commands.show import tell
+from tandem.commands.tasks import state_word
+from tandem.spec.words import t
+
+POLL_SECONDS = 0.3
+
+
+def stop(task_id: str, pause: bool, wait: bool, server: str | None) -> int:
+    """Ask it to save a checkpoint and end; with `wait`, come back when it has."""
+    with connect(server) as client:
+        task = client.pause(task_id) if pause else client.stop(task_id)
+        while wait and not task.ended:
+            time.sleep(POLL_SECONDS)
+            task = client.task(task_id)
+    if task.ended:
+        tell(t("{task} is {state}.", task=task_id, state=state_word(task.status)))
+    else:
+        tell(t("{task} was asked to save and stop.", task=task_id))
+    return 0
