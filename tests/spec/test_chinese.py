@@ -27,10 +27,15 @@ VARIABLES = {
     ("commands/doctor.py", "t(purpose)"): "_EXTRAS: `_listed` below",
     ("commands/flags.py", "t(text)"): "the first line of a field's docstring: `_fields` below",
     ("commands/show.py", "t(head)"): "a table's heads: `_heads` below",
+    ("commands/submit.py", "t(about)"): "OWN: `_listed` below",
     ("commands/spoken.py", "t(word)"): "WORDS: `_listed` below",
     ("spec/check.py", 't(str(context["error"]))'): "ValueErrors of spec/run.py: `_faults` below",
     ("spec/check.py", "t(_SAYS[kind], field=shown, **context)"): "_SAYS: `_faults` below",
     ("spec/errors.py", "t(template, **fields)"): "what an error was given: collected there",
+    ("server/tasks/create.py", "t(why)"): "SERVICES_OWN: `_listed` below",
+    ("server/tasks/service.py", 'ConflictError(what, fix=fix, state=found["status"])'): (
+        "what `_cannot` was given: collected there"
+    ),
     ("train/demo/summary.py", "t(head)"): "a table's heads: `_heads` below",
     ("train/inspect_files.py", "t(one.what, **one.fields)"): "an error that was raised already",
     ("train/model_card.py", "t(name)"): "FIGURES, and the speeds: `_listed` below",
@@ -88,6 +93,18 @@ def _makers() -> frozenset[str]:
     )
 
 
+@cache
+def _own() -> frozenset[str]:
+    """Errors that take no sentence: they bring their own (`_supers` below)."""
+    return frozenset(
+        node.name
+        for tree in _trees().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and node.name in _errors() - {"TandemError"}
+        if any(isinstance(one, ast.FunctionDef) and one.name == "__init__" for one in node.body)
+    )
+
+
 def _sentences(call: ast.Call) -> list[ast.expr]:
     given = [*call.args, *(one.value for one in call.keywords)]
     return [
@@ -120,7 +137,7 @@ def _calls() -> Iterator[tuple[str, ast.Call, list[ast.expr]]]:
                 continue
             if ast.unparse(node.func) == "t":
                 yield file, node, node.args[:1]
-            elif ast.unparse(node.func) in _errors():
+            elif ast.unparse(node.func) in _errors() - _own():
                 fixes = [one.value for one in node.keywords if one.arg == "fix"]
                 yield file, node, [*node.args[:1], *fixes]
 
@@ -159,14 +176,19 @@ def _listed() -> Iterator[str]:
     """Tuples and tables of words, by their names."""
     for file, name in (
         ("commands/spoken.py", "WORDS"),
+        ("commands/submit.py", "OWN"),
         ("train/model_card.py", "FIGURES"),
         ("commands/doctor.py", "_EXTRAS"),
         ("train/pretrained/folder.py", "WHAT_IS_ALLOWED"),
+        ("server/tasks/create.py", "SERVICES_OWN"),
     ):
         [node] = [n for n in _trees()[file].body
                   if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == name]  # fmt: skip
         value = ast.literal_eval(node.value)
-        yield from value if isinstance(value, tuple) else (one for one, _ in value.values())
+        if isinstance(value, dict):
+            yield from (one for one, _ in value.values())
+        else:
+            yield from (one if isinstance(one, str) else one[1] for one in value)
     yield from ("latency_milliseconds", "throughput_images_per_second")
 
 
