@@ -14,7 +14,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from tandem.client.answers import Collected, LogPart, Page, Task
-from tandem.client.errors import AwayError, ServiceError, refusal, why
+from tandem.client.errors import ServiceError, away, refusal
 from tandem.client.stream import Stream
 from tandem.spec.report import RunReport
 from tandem.spec.words import language
@@ -138,7 +138,7 @@ class Client:
                     size_bytes = sum(target.write(part) for part in answer.iter_bytes(1 << 20))
             hidden.replace(file)
         except httpx.TransportError as error:
-            raise self._away(error) from error
+            raise away(self.url, error) from error
         finally:
             hidden.unlink(missing_ok=True)
         return size_bytes
@@ -204,7 +204,7 @@ class Client:
                     method, f"{V1}{path}", params=params, json=body, headers=headers
                 )
             except httpx.TransportError as error:
-                raise self._away(error) from error
+                raise away(self.url, error) from error
             if not answer.is_error:
                 return answer
             refused = refusal(answer)
@@ -212,9 +212,6 @@ class Client:
                 raise refused
             time.sleep(refused.after_seconds or BACKOFF_SECONDS * 2 ** (number - 1))
         raise AssertionError  # the last try has returned or raised
-
-    def _away(self, error: httpx.TransportError) -> AwayError:
-        return AwayError(self.url, why(error))
 
 
 def _headers(token: str | None) -> dict[str, str]:

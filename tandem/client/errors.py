@@ -13,6 +13,8 @@ import httpx
 from tandem.spec.errors import TandemError
 from tandem.spec.words import t
 
+MOST_WAIT_SECONDS = 30.0
+
 
 class ServiceError(TandemError):
     pass
@@ -21,9 +23,9 @@ class ServiceError(TandemError):
 class RefusedError(ServiceError):
     """The service's own sentence, in the reader's language already."""
 
-    def __init__(self, status: int, said: str, after_seconds: float | None = None) -> None:
-        self.status, self.after_seconds = status, after_seconds
-        super().__init__("{faults}", faults=said)
+    status = 500
+    after_seconds: float | None = None
+    """When the service asks to be asked again."""
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]
@@ -31,22 +33,25 @@ class RefusedError(ServiceError):
 
 
 class AwayError(ServiceError):
-    def __init__(self, url: str, reason: str) -> None:
-        super().__init__(
-            "The service at {url} does not answer: {reason}.",
-            url=url,
-            reason=reason.rstrip("."),
-            fix="Start it with `tandem serve`, or name another with --server.",
-        )
+    pass
 
 
-def why(error: httpx.TransportError) -> str:
-    """Why there is no answer, in words."""
-    if isinstance(error, httpx.ConnectTimeout | httpx.ReadTimeout):
+def away(url: str, error: httpx.TransportError | None = None) -> AwayError:
+    """The service at `url` is not there, or broke off."""
+    return AwayError(
+        "The service at {url} does not answer: {reason}.",
+        url=url,
+        reason=_why(error) if error else t("it ends every stream at once"),
+        fix="Start it with `tandem serve`, or name another with --server.",
+    )
+
+
+def _why(error: httpx.TransportError) -> str:
+    if isinstance(error, httpx.TimeoutException):
         return t("it took too long")
     if isinstance(error, httpx.ConnectError):
         return t("nothing listens there")
-    return str(error) or type(error).__name__
+    return (str(error) or type(error).__name__).rstrip(".")
 
 
 def refusal(answer: httpx.Response) -> RefusedError:
@@ -59,7 +64,9 @@ def refusal(answer: httpx.Response) -> RefusedError:
     said = told.get("detail") or told.get("message") or told.get("title")
     if not isinstance(said, str) or not said:
         said = t("The service answered {status}.", status=answer.status_code)
+    error = RefusedError("{faults}", faults=said)
+    error.status = answer.status_code
     wait = answer.headers.get("Retry-After", "")
-    return RefusedError(
-        answer.status_code, said, min(float(wait), 30.0) if wait.isdigit() else None
-    )
+    if wait.isdecimal():
+        error.after_seconds = min(float(wait), MOST_WAIT_SECONDS)
+    return error

@@ -14,9 +14,8 @@ import httpx
 from pydantic import ValidationError
 
 from tandem.client.answers import ENDED, Task
-from tandem.client.errors import AwayError, RefusedError, ServiceError, refusal, why
+from tandem.client.errors import AwayError, RefusedError, ServiceError, away, refusal
 from tandem.spec.event import EVENT, Event, Said
-from tandem.spec.words import t
 
 BACKOFF_SECONDS = (0.25, 5.0)
 SILENCE_SECONDS = 60.0
@@ -47,8 +46,8 @@ class Stream:
     """Iterate over it: run events and what happened beside them, each once, to the task's end.
 
     A service that went away is asked again, later and later, for `patience_seconds` after it was
-    last heard; then AwayError. `away(True)` is called when it is missed, `away(False)` when it is
-    back.
+    last heard; then AwayError. `on_away(True)` is called when it is missed, `on_away(False)` when
+    it is back.
     """
 
     def __init__(
@@ -60,11 +59,11 @@ class Stream:
         last_id: str | None = None,
         *,
         patience_seconds: float = 600.0,
-        away: Callable[[bool], None] = lambda _: None,
+        on_away: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._http, self._url, self._task = http, url, task
         self._path = f"/api/v1/tasks/{quote(task_id, safe='')}/events"
-        self._patience_seconds, self._away = patience_seconds, away
+        self._patience_seconds, self._on_away = patience_seconds, on_away
         self.last_id = last_id
         """Of the last frame that was dealt with: another Stream can go on from here."""
         self._attempt = 0
@@ -79,7 +78,7 @@ class Stream:
                 for frame in self._frames():
                     if missed:
                         missed = False
-                        self._away(False)
+                        self._on_away(False)
                     heard_at, wait_seconds = time.monotonic(), BACKOFF_SECONDS[0]
                     said = self._said(frame)
                     if said is not None:
@@ -96,7 +95,7 @@ class Stream:
                 raise self._gone(broke)
             if broke is not None and not missed:
                 missed = True
-                self._away(True)
+                self._on_away(True)
             time.sleep(wait_seconds * random.uniform(0.5, 1.0))
             wait_seconds = min(2 * wait_seconds, BACKOFF_SECONDS[1])
 
@@ -154,7 +153,7 @@ class Stream:
     def _gone(self, error: httpx.TransportError | RefusedError | None) -> ServiceError:
         if isinstance(error, RefusedError):
             return error
-        return AwayError(self._url, why(error) if error else t("it ends every stream at once"))
+        return away(self._url, error)
 
 
 def frames(lines: Iterator[str]) -> Iterator[Frame]:

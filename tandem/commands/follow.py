@@ -30,7 +30,7 @@ def watch(client: Client, task_id: str, *, last_id: str | None = None) -> int:
     screen = stdout()
     shown = _Shown(screen)
     try:
-        for said in client.follow(task_id, last_id, away=_say_away):
+        for said in client.follow(task_id, last_id, on_away=_say_away):
             shown.one(said)
     except KeyboardInterrupt:
         screen.close()

@@ -182,5 +182,5 @@ def download(task_id: str, file: Path, server: str | None) -> int:
             reason=error.strerror or error,
             fix="Name a file in a folder you may write to.",
         ) from error
-    tell(t("{path}: {megabytes} MB", path=target, megabytes=_megabytes(size_bytes)))
+    tell(t("Wrote {path}, {megabytes} MB.", path=target, megabytes=_megabytes(size_bytes)))
     return 0

@@ -186,7 +186,7 @@ def _listed() -> Iterator[str]:
                   if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == name]  # fmt: skip
         value = ast.literal_eval(node.value)
         if isinstance(value, dict):
-            yield from (one for one, _ in value.values())
+            yield from (one if isinstance(one, str) else one[0] for one in value.values())
         else:
             yield from (one if isinstance(one, str) else one[1] for one in value)
     yield from ("latency_milliseconds", "throughput_images_per_second")
