@@ -31,7 +31,7 @@ V1 = "/api/v1"
 
 
 class Client:
-    """Of one service. Every method raises AwayError or RefusedError."""
+    """Of one service. Every method raises UnreachableError or RefusedError."""
 
     def __init__(
         self, url: str, token: str | None = None, *, transport: httpx.BaseTransport | None = None

@@ -3,7 +3,7 @@
 TandemError
 └── ServiceError
     ├── RefusedError   it answered, and not with what was asked: exit 2 where the asker can mend it
-    └── AwayError      it does not answer: exit 1
+    └── UnreachableError      it does not answer: exit 1
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class RefusedError(ServiceError):
         return 2 if 400 <= self.status < 500 else 1
 
 
-class AwayError(ServiceError):
+class UnreachableError(ServiceError):
     pass
 
 
-def away(url: str, error: httpx.TransportError | None = None) -> AwayError:
+def away(url: str, error: httpx.TransportError | None = None) -> UnreachableError:
     """The service at `url` is not there, or broke off."""
-    return AwayError(
+    return UnreachableError(
         "The service at {url} does not answer: {reason}.",
         url=url,
         reason=_why(error) if error else t("it ends every stream at once"),

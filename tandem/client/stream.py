@@ -14,7 +14,7 @@ import httpx
 from pydantic import ValidationError
 
 from tandem.client.answers import ENDED, Task
-from tandem.client.errors import AwayError, RefusedError, ServiceError, away, refusal
+from tandem.client.errors import UnreachableError, RefusedError, ServiceError, away, refusal
 from tandem.spec.event import EVENT, Event, Said
 
 BACKOFF_SECONDS = (0.25, 5.0)
@@ -46,7 +46,7 @@ class Stream:
     """Iterate over it: run events and what happened beside them, each once, to the task's end.
 
     A service that went away is asked again, later and later, for `patience_seconds` after it was
-    last heard; then AwayError. `on_away(True)` is called when it is missed, `on_away(False)` when
+    last heard; then UnreachableError. `on_away(True)` is called when it is missed, `on_away(False)` when
     it is back.
     """
 
@@ -129,8 +129,8 @@ class Stream:
         while True:
             try:
                 return self._task()
-            except (AwayError, RefusedError) as error:
-                passing = isinstance(error, AwayError) or error.status in AGAIN
+            except (UnreachableError, RefusedError) as error:
+                passing = isinstance(error, UnreachableError) or error.status in AGAIN
                 if not passing or time.monotonic() > until:
                     raise
             time.sleep(BACKOFF_SECONDS[0])
