@@ -101,7 +101,9 @@ def _own() -> frozenset[str]:
         for tree in _trees().values()
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef) and node.name in _errors() - {"TandemError"}
-        if any(isinstance(one, ast.FunctionDef) and one.name == "__init__" for one in node.body)
+        for one in node.body
+        if isinstance(one, ast.FunctionDef) and one.name == "__init__"
+        if [arg.arg for arg in one.args.args[1:2]] != ["what"]
     )
 
 
