@@ -14,7 +14,7 @@ import httpx
 from pydantic import ValidationError
 
 from tandem.client.answers import ENDED, Task
-from tandem.client.errors import UnreachableError, RefusedError, ServiceError, away, refusal
+from tandem.client.errors import RefusedError, ServiceError, UnreachableError, away, refusal
 from tandem.spec.event import EVENT, Event, Said
 
 BACKOFF_SECONDS = (0.25, 5.0)
@@ -46,8 +46,8 @@ class Stream:
     """Iterate over it: run events and what happened beside them, each once, to the task's end.
 
     A service that went away is asked again, later and later, for `patience_seconds` after it was
-    last heard; then UnreachableError. `on_away(True)` is called when it is missed, `on_away(False)` when
-    it is back.
+    last heard; then UnreachableError. `on_away(True)` is called when it is missed,
+    `on_away(False)` when it is back.
     """
 
     def __init__(

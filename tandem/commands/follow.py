@@ -22,20 +22,25 @@ def follow(task_id: str, server: str | None) -> int:
     with connect(server) as client:
         if client.task(task_id).status == State.PENDING:
             tell(t("It is not started: `tandem resume {task}` starts it.", task=task_id))
+        return look_at(client, task_id)
+
+
+def look_at(client: Client, task_id: str) -> int:
+    """As `watch`; Ctrl-C ends the looking, not the run, and says so."""
+    try:
         return watch(client, task_id)
+    except KeyboardInterrupt:
+        tell(t("The training goes on; `tandem follow {task}` shows it again.", task=task_id))
+        raise
 
 
-def watch(client: Client, task_id: str, *, last_id: str | None = None) -> int:
-    """Show it all; the exit code of the run. Ctrl-C leaves the run to itself."""
+def watch(client: Client, task_id: str) -> int:
+    """Show all that a task's runs say; the exit code of the last one."""
     screen = stdout()
     shown = _Shown(screen)
     try:
-        for said in client.follow(task_id, last_id, on_away=_say_away):
+        for said in client.follow(task_id, on_away=_say_away):
             shown.one(said)
-    except KeyboardInterrupt:
-        screen.close()
-        tell(t("The training goes on; `tandem follow {task}` shows it again.", task=task_id))
-        raise
     finally:
         screen.close()
     return _ended(client.task(task_id), shown)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tandem.client.connect import connect
-from tandem.commands.follow import watch
+from tandem.commands.follow import look_at
 from tandem.commands.show import tell
 from tandem.commands.tasks import state_word
 from tandem.spec.words import t
@@ -14,4 +14,4 @@ def resume(task_id: str, follow: bool, server: str | None) -> int:
     with connect(server) as client:
         task = client.start(task_id)
         tell(t("{task} is {state}.", task=task_id, state=state_word(task.status)))
-        return watch(client, task_id) if follow else 0
+        return look_at(client, task_id) if follow else 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from tandem.client.client import Client
 from tandem.client.connect import connect, is_local
 from tandem.commands import flags
-from tandem.commands.follow import watch
+from tandem.commands.follow import look_at
 from tandem.commands.show import print_json, tell
 from tandem.config.files import read_tree
 from tandem.config.settings import load
@@ -62,7 +62,7 @@ def submit(
             print_json(made.model_dump())
         else:
             _print(client, made.task_id, start)
-        return watch(client, made.task_id) if follow else 0
+        return look_at(client, made.task_id) if follow else 0
 
 
 def _read_file(given: flags.Given) -> None:
