@@ -50,7 +50,7 @@ def make_request(dataset: Path, teacher: Path, seed: int) -> dict[str, Any]:
         cache=nowhere,
         seed=seed,
     )
-    tree: dict[str, Any] = spec.model_dump(mode="json", exclude_defaults=True)
+    tree: dict[str, Any] = spec.model_dump(mode="json")
     for section, field in ((tree, "task_id"), (tree["run"], "output_dir"), (tree["cache"], "root")):
         del section[field]
     return tree
