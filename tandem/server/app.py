@@ -1,16 +1,20 @@
-"""Assembly: the context, the routers, the boundaries."""
+"""Assembly: the context, the routers, the boundary, what requests pass on their way."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from tandem.executors.base import Executor
-from tandem.server import boundary
+from tandem.server import boundary, health, metrics, openapi
 from tandem.server.artefacts import routes as artefacts
 from tandem.server.context import Context
 from tandem.server.database import Database
@@ -19,6 +23,13 @@ from tandem.server.evaluations import routes as evaluations
 from tandem.server.events import routes as events
 from tandem.server.events.hub import Hub
 from tandem.server.history import routes as history
+from tandem.server.middleware.access import Access
+from tandem.server.middleware.again import Again
+from tandem.server.middleware.body import Body
+from tandem.server.middleware.etag import Etag
+from tandem.server.middleware.guarding import Guarding
+from tandem.server.middleware.language import Language
+from tandem.server.middleware.origin import Origin
 from tandem.server.presets import routes as presets
 from tandem.server.queue import routes as queue
 from tandem.server.settings import ServerSettings
@@ -27,43 +38,88 @@ from tandem.server.tasks import routes as tasks
 from tandem.server.trained import routes as trained
 
 PARTS = (tasks, events, history, presets, evaluations, datasets, trained, artefacts, queue, system)
+COMPRESSED_BYTES = 1024
 
 
-def create_app(settings: ServerSettings, executor: Executor, *, dispatch: bool = False) -> FastAPI:
-    """The service on `settings`; its background work starts and ends with the lifespan."""
+def create_app(
+    settings: ServerSettings,
+    executor: Executor,
+    *,
+    dispatch: bool = False,
+    token: str | None = None,
+) -> FastAPI:
+    """The service on `settings`; its background work starts and ends with the lifespan.
+
+    `token` opens it; None: whoever reaches it may use it.
+    """
     context = Context(
         settings=settings,
         database=Database(settings.database_url),
         executor=executor,
         hub=Hub(),
     )
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        dispatcher: Any = None
-        if dispatch:
-            from tandem.server.dispatcher import Dispatcher
-
-            dispatcher = Dispatcher(context)
-            dispatcher.start()
-        try:
-            yield
-        finally:
-            context.hub.close()
-            if dispatcher is not None:
-                dispatcher.stop()
-            context.database.close()
-
-    app = FastAPI(title="Tandem", lifespan=lifespan)
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="Tandem",
+        version=health.VERSION,
+        description=openapi.ABOUT,
+        openapi_tags=openapi.TAGS,
+        generate_unique_id_function=_operation_id,
+        lifespan=_lifespan(context, dispatch),
+        # Each one around the next.
+        middleware=[
+            Middleware(metrics.Measuring, metrics=metrics.of(context)),
+            Middleware(Guarding),
+            Middleware(Language),
+            Middleware(boundary.Boundary),
+            Middleware(Origin, settings=settings, any_host=token is not None),
+            Middleware(Access, database=context.database, token=token),
+            Middleware(Body, most_bytes=settings.max_body_bytes),
+            Middleware(GZipMiddleware, minimum_size=COMPRESSED_BYTES),
+            Middleware(Etag),
+            Middleware(Again, database=context.database),
+        ],
+    )
     app.state.context = context
     boundary.install(app)
     for part in PARTS:
         app.include_router(part.surface_a, prefix="/model-distillation")
         app.include_router(part.v1, prefix="/api/v1")
-
-    @app.get("/actuator/health")
-    def health() -> JSONResponse:
-        up = context.database.answers()
-        return JSONResponse({"status": "UP" if up else "DOWN"}, 200 if up else 503)
-
+    app.include_router(health.router)
+    app.include_router(metrics.router)
+    app.add_api_route("/", _home, include_in_schema=False)
+    app.openapi = lambda: openapi.complete(app)  # type: ignore[method-assign]
     return app
+
+
+def _home() -> RedirectResponse:
+    """Until the console comes: what can be asked here."""
+    return RedirectResponse("/docs")
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Stable, and told apart by surface: `a_start_task`, `v1_start_task`."""
+    surface = {"/model-distillation": "a", "/api/v1": "v1"}
+    prefix = next((s for path, s in surface.items() if route.path_format.startswith(path)), "")
+    return re.sub(r"\W", "_", f"{prefix}_{route.name}".strip("_"))
+
+
+def _lifespan(
+    context: Context, dispatch: bool
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if dispatch:
+            from tandem.server.dispatcher import Dispatcher
+
+            context.dispatcher = Dispatcher(context)
+            context.dispatcher.start()
+        try:
+            yield
+        finally:
+            context.hub.close()
+            if context.dispatcher is not None:
+                context.dispatcher.stop()
+            context.database.close()
+
+    return lifespan

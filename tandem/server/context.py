@@ -13,7 +13,9 @@ from tandem.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from tandem.executors.base import Executor
+    from tandem.server.dispatcher import Dispatcher
     from tandem.server.events.hub import Hub
+    from tandem.server.metrics import Metrics
 
 
 @dataclass
@@ -27,6 +29,9 @@ class Context:
     """Feeds the live streams of this server."""
     bell: threading.Event = field(default_factory=threading.Event)
     """Rung when the dispatcher has something to do at once."""
+    dispatcher: Dispatcher | None = None
+    """None in a service that only answers."""
+    metrics: Metrics | None = None
 
     def ring(self) -> None:
         """The queue or a wish has changed: dispatch now, not at the next tick."""

@@ -1,0 +1,92 @@
+"""How much a request may send, and how slowly."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tandem.server.boundary import answer
+from tandem.server.errors import RequestError, TooLargeError
+
+SILENT_SECONDS = 20.0
+"""Between two pieces of a body."""
+EVENT_BYTES = 8 * 2**20
+"""Batches of events may be larger: a run that was away for long has much to say."""
+
+
+class SlowError(RequestError):
+    status = 408
+
+
+class Body:
+    """413 for what is too large, whatever its Content-Length says; 408 for what never comes."""
+
+    def __init__(
+        self, app: ASGIApp, most_bytes: int, *, silent_seconds: float = SILENT_SECONDS
+    ) -> None:
+        self.app, self.most_bytes, self.silent_seconds = app, most_bytes, silent_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        most = self.most_bytes
+        if scope["path"].startswith("/api/v1/tasks/") and scope["path"].endswith("/events"):
+            most = max(most, EVENT_BYTES)
+        said = Headers(scope=scope).get("content-length", "")
+        if said.isdigit() and int(said) > most:
+            await _refuse(_too_large(most), scope, receive, send)
+            return
+        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self.app(scope, receive, send)
+            return
+        try:
+            messages = await self._read(receive, most)
+        except RequestError as refusal:
+            await _refuse(refusal, scope, receive, send)
+            return
+        await self.app(scope, _replayed(messages, receive), send)
+
+    async def _read(self, receive: Receive, most: int) -> list[Message]:
+        """The whole body. It is small, and a route in a worker thread waits for no client."""
+        messages: list[Message] = []
+        size_bytes = 0
+        while True:
+            try:
+                message = await asyncio.wait_for(receive(), self.silent_seconds)
+            except TimeoutError:
+                raise SlowError(
+                    "The rest of the request did not come.", fix="Send it again."
+                ) from None
+            messages.append(message)
+            size_bytes += len(message.get("body", b""))
+            if size_bytes > most:
+                raise _too_large(most)
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return messages
+
+
+def _replayed(messages: list[Message], receive: Receive) -> Receive:
+    left = iter(messages)
+
+    async def receiving() -> Message:
+        for message in left:
+            return message
+        return await receive()
+
+    return receiving
+
+
+def _too_large(most: int) -> TooLargeError:
+    return TooLargeError(
+        "A request may have {most} bytes at most.", most=most, fix="Send less at once."
+    )
+
+
+async def _refuse(refusal: RequestError, scope: Scope, receive: Receive, send: Send) -> None:
+    # The rest of the body is not read: the connection cannot be used again.
+    headers = {"Connection": "close"}
+    said = answer(scope["path"], refusal.status, refusal.sentence(), None, headers)
+    await said(scope, receive, send)
