@@ -32,6 +32,10 @@ VARIABLES = {
     ("spec/check.py", 't(str(context["error"]))'): "ValueErrors of spec/run.py: `_faults` below",
     ("spec/check.py", "t(_SAYS[kind], field=shown, **context)"): "_SAYS: `_faults` below",
     ("spec/errors.py", "t(template, **fields)"): "what an error was given: collected there",
+    ("server/boundary.py", "t(words)"): "HTTP_WORDS: `_listed` below",
+    ("server/boundary.py", 't(str(context.get("error", fault["msg"])))'): (
+        "ValueErrors of the wire: `_faults` below"
+    ),
     ("server/tasks/create.py", "t(why)"): "SERVICES_OWN: `_listed` below",
     ("server/tasks/service.py", 'ConflictError(what, fix=fix, state=found["status"])'): (
         "what `_cannot` was given: collected there"
@@ -183,6 +187,7 @@ def _listed() -> Iterator[str]:
         ("commands/doctor.py", "_EXTRAS"),
         ("train/pretrained/folder.py", "WHAT_IS_ALLOWED"),
         ("server/tasks/create.py", "SERVICES_OWN"),
+        ("server/boundary.py", "HTTP_WORDS"),
     ):
         [node] = [n for n in _trees()[file].body
                   if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == name]  # fmt: skip
@@ -203,9 +208,11 @@ def _fields() -> Iterator[str]:
 
 def _faults() -> Iterator[str]:
     yield from check._SAYS.values()
-    for node in ast.walk(_trees()["spec/run.py"]):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "ValueError":
-            yield from _strings(node.args[0])
+    wire = [file for file in _trees() if file.startswith("server/wire/")]
+    for file in ("spec/run.py", "server/tasks/asked.py", "server/tasks/schemas.py", *wire):
+        for node in ast.walk(_trees()[file]):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "ValueError":
+                yield from _strings(node.args[0])
 
 
 def _catalogue() -> Iterator[str]:

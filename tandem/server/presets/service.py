@@ -28,7 +28,7 @@ def all_of_them(context: Context) -> Sequence[RowMapping]:
 def get(context: Context, name: str) -> RowMapping:
     """One by its name; NotFoundError without it."""
     row = None
-    if name.isprintable() and len(name) <= 100:
+    if "\0" not in name and len(name) <= 100:
         with context.database.read() as session:
             found = select(*COLUMNS).where(Preset.preset_name == name, Preset.del_flag == 0)
             row = session.execute(found).mappings().one_or_none()
