@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tandem.cli import app
+from tandem.client.errors import UnreachableError
 from tandem.commands import flags
 from tandem.config.files import read_tree
 from tandem.config.fill import fill
@@ -64,6 +65,26 @@ def test_every_training_command_shown_is_understood(document: str) -> None:
     assert shown
     for words in shown:
         flags.read([word for word in words.split() if word != "…"])
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "README.zh-CN.md", "docs/quickstart.md", "docs/service.md"]
+)
+def test_every_service_command_shown_is_understood(
+    document: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each reaches the service: nobody is there, which is said only after the arguments are."""
+    monkeypatch.setenv("TANDEM_SERVER_URL", "http://127.0.0.1:9")
+    said = {"tandem submit", "tandem tasks", "tandem follow", "tandem logs", "tandem stop",
+            "tandem resume", "tandem model"}  # fmt: skip
+    lines = [line.partition("#")[0] for block in blocks(document, "bash")
+             for line in block.replace("\\\n", " ").splitlines()]  # fmt: skip
+    shown = [line.split() for line in lines if " ".join(line.split()[:2]) in said]
+    assert shown
+    Path("run.yaml").write_text("data: {dataset: d}\nteacher: {path: t}\n")
+    for _, *words in shown:
+        with pytest.raises(UnreachableError):
+            app(words, standalone_mode=False)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
