@@ -35,9 +35,22 @@ from tandem.server.queue import routes as queue
 from tandem.server.settings import ServerSettings
 from tandem.server.system import routes as system
 from tandem.server.tasks import routes as tasks
+from tandem.server.thinning import routes as thinning
 from tandem.server.trained import routes as trained
 
-PARTS = (tasks, events, history, presets, evaluations, datasets, trained, artefacts, queue, system)
+PARTS = (
+    tasks,
+    events,
+    history,
+    presets,
+    evaluations,
+    datasets,
+    trained,
+    artefacts,
+    thinning,
+    queue,
+    system,
+)
 COMPRESSED_BYTES = 1024
 
 

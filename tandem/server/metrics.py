@@ -23,6 +23,7 @@ from tandem.server.context import Context, Here
 from tandem.server.tables import Job, Task
 
 router = APIRouter(tags=["health"])
+PREFIXES = ("/model-distillation", "/api/v1")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -97,12 +98,22 @@ class Measuring:
         try:
             await self.app(scope, receive, sending)
         finally:
-            route = getattr(scope.get("route"), "path", None) or "-"
+            route = _template(scope)
             method = scope["method"] if scope["method"].isalpha() else "-"
             self.metrics.requests.labels(method[:10], route, str(status)).inc()
             if not is_stream:
                 seconds = time.perf_counter() - began
                 self.metrics.seconds.labels(method[:10], route).observe(seconds)
+
+
+def _template(scope: Scope) -> str:
+    """The route's path with its names in braces; `-` for an address that is none."""
+    path = getattr(scope.get("route"), "path", None)
+    if path is None:
+        return "-"
+    # A router that was included knows its part of the path only.
+    prefix = next((one for one in PREFIXES if scope["path"].startswith(one + "/")), "")
+    return str(path) if path.startswith(prefix) else f"{prefix}{path}"
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -1,0 +1,61 @@
+"""The machine and what there is to choose from, on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class GpuOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    index: int
+    name: str
+    usage_percent: float
+    memory_used_megabytes: float
+    memory_total_megabytes: float
+
+
+class MachineOut(BaseModel):
+    """The machine now."""
+
+    model_config = ConfigDict(from_attributes=True)
+    cpu_percent: float
+    cpus: int
+    memory_used_megabytes: float
+    memory_total_megabytes: float
+    disk_used_megabytes: float
+    disk_total_megabytes: float
+    gpus: list[GpuOut]
+
+
+class System(BaseModel):
+    """This server and its machine."""
+
+    version: str = Field(examples=["0.1.0"])
+    python: str
+    database: str = Field(examples=["sqlite"])
+    uptime_seconds: float
+    dispatches: bool = Field(description="Whether this server, and no other, starts runs.")
+    dispatcher: str | None = Field(description="Which server does.")
+    cpu_slots: int = Field(description="Trainings on the CPU at once.")
+    machine: MachineOut
+
+
+class TeacherOut(BaseModel):
+    """A teacher that can be named."""
+
+    name: str
+    path: str | None = Field(description="Where its weights are configured or found to be.")
+    here: bool = Field(description="Whether they are on this machine.")
+
+
+class Catalogue(BaseModel):
+    """What there is to choose from, and the schema of a run's every knob."""
+
+    students: list[dict[str, Any]]
+    teachers: list[dict[str, Any]]
+    losses: list[dict[str, Any]]
+    formats: list[dict[str, Any]]
+    named_teachers: list[TeacherOut]
+    run_schema: dict[str, Any]

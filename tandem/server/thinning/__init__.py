@@ -1,0 +1,1 @@
+"""Old runs' checkpoints: which may go, and their deletion."""
