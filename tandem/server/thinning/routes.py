@@ -77,7 +77,7 @@ def _ended(context: Context, days: float) -> list[tuple[str, Path]]:
     with context.database.read() as session:
         rows = session.execute(wanted.order_by(Task.id)).all()
     root = Path(os.path.realpath(context.settings.output_root))
-    found = [(task_id, Path(os.path.realpath(run_dir))) for task_id, run_dir in rows]
+    found = [(task_id, Path(os.path.realpath(str(run_dir)))) for task_id, run_dir in rows]
     return [
         (task_id, path) for task_id, path in found if path != root and path.is_relative_to(root)
     ]
