@@ -26,6 +26,8 @@ NAMES = (
     "memory",
     "resnet18",
     "views",
+    "service_start",
+    "service_lists",
     "service_events",
     "service_streams",
     "service_curves",

@@ -32,9 +32,8 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as folder:
         home = Path(folder)
         write_tiny(home / "datasets" / DATASET, train=64, val=20, classes=4)
-        port = _free_port()
-        env = {k: v for k, v in os.environ.items() if not k.startswith("TANDEM_")}
-        env |= {"TANDEM_HOME": str(home), "OMP_NUM_THREADS": "1"}
+        port = free_port()
+        env = clean_environment(home)
         command = [sys.executable, "-m", "tandem.cli", "serve", "--port", str(port)]
         server = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
         try:
@@ -124,7 +123,13 @@ def _until(reached: Any) -> None:
         time.sleep(0.02)
 
 
-def _free_port() -> int:
+def clean_environment(home: Path) -> dict[str, str]:
+    """This process's, but for Tandem's own settings."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("TANDEM_")}
+    return env | {"TANDEM_HOME": str(home), "OMP_NUM_THREADS": "1"}
+
+
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
