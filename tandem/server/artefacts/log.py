@@ -1,4 +1,4 @@
-"""Pieces of a log as text, cut between letters; a huge one is never read whole."""
+"""Pieces of a log as text, cut between lines or letters; a huge one is never read whole."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ class Piece:
 
 
 def piece(path: Path, offset: int, limit: int) -> Piece:
-    """From `offset` on, at most `limit` bytes; a letter that is cut is left to the next piece."""
+    """From `offset` on, at most `limit` bytes; what is cut is left to the next piece.
+
+    A letter that is still being written at the end of the file is, too.
+    """
     try:
         with path.open("rb") as stream:
             total = os.fstat(stream.fileno()).st_size
@@ -33,7 +36,9 @@ def piece(path: Path, offset: int, limit: int) -> Piece:
     ahead = next((n for n in range(min(3, len(raw))) if raw[n] & 0xC0 != 0x80), 0)
     if start:  # in the middle of a letter: it belongs to the piece before
         start, raw = start + ahead, raw[ahead:]
-    whole = raw[: _whole(raw)] or raw
+    whole = raw[: _whole(raw)]
+    if start + len(raw) < total:  # more follows: end with a line, or else with a letter
+        whole = raw[: raw.rfind(b"\n") + 1] or whole or raw
     return Piece(whole.decode("utf-8", "replace"), start, start + len(whole), total)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -79,10 +80,11 @@ def list_artefacts(context: Here, task_id: str) -> Any:
     """The files of the run's folder."""
     run, _ = folder.of_task(context, task_id)
     found = list(islice(folder.files(run), folder.MOST_FILES + 1))
-    items = [
-        Artefact(path=one.relative_to(run).as_posix(), size_bytes=one.stat().st_size)
-        for one in found[: folder.MOST_FILES]
-    ]
+    items = []
+    for one in found[: folder.MOST_FILES]:
+        with suppress(OSError):  # thinned away in this moment
+            name = one.relative_to(run).as_posix()
+            items.append(Artefact(path=name, size_bytes=one.stat().st_size))
     return Artefacts(items=items, truncated=len(found) > folder.MOST_FILES)
 
 

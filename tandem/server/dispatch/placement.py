@@ -6,9 +6,10 @@ does not fit yet keeps the GPUs it will need from those after it, so that none w
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from tandem.spec.errors import DeviceError
 from tandem.spec.run import ExecutionSpec
@@ -90,9 +91,7 @@ def plan(queue: Iterable[Waiting], machine: Machine, busy: Sequence[Busy]) -> Pl
         else:
             found.impossible[one.task_id] = problem
     room = _Room(machine, busy)
-    while rest:
-        best = min(rest, key=lambda one: _turn(one, running))
-        rest.remove(best)
+    for best in in_turn(rest, running):
         slots = room.take(best)
         if slots:
             found.placed[best.task_id] = slots
@@ -103,8 +102,22 @@ def plan(queue: Iterable[Waiting], machine: Machine, busy: Sequence[Busy]) -> Pl
     return found
 
 
-def _turn(one: Waiting, running: Counter[str | None]) -> tuple[int, int, int, str]:
-    return (-one.priority, running[one.owner], one.position, one.task_id)
+def in_turn(queue: Iterable[Waiting], running: Counter[str | None]) -> Iterator[Waiting]:
+    """By priority, then the owner with fewer `running` (as it is at that moment), then position."""
+    line = sorted(queue, key=lambda one: (-one.priority, one.position, one.task_id))
+    for _, same in groupby(line, key=lambda one: one.priority):
+        lanes: dict[str | None, deque[Waiting]] = {}
+        for one in same:
+            lanes.setdefault(one.owner, deque()).append(one)
+        while lanes:
+            owner = min(lanes, key=lambda name: _turn(lanes[name][0], running))
+            yield lanes[owner].popleft()
+            if not lanes[owner]:
+                del lanes[owner]
+
+
+def _turn(one: Waiting, running: Counter[str | None]) -> tuple[int, int, str]:
+    return (running[one.owner], one.position, one.task_id)
 
 
 class _Room:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
+from tandem.server.dispatch import placement
 from tandem.server.errors import ConflictError
 from tandem.server.queue.schemas import Queue, Running, Waiting
 from tandem.server.tables import Job, Task
@@ -19,7 +21,9 @@ from tandem.server.tasks.service import missing
 from tandem.spec.run import RunSpec
 from tandem.spec.state import State
 
-TURN = (Job.priority.desc(), Job.position, Job.queued_at, Task.id)
+TURN = (Job.priority.desc(), func.coalesce(Job.position, 0), Task.task_id)
+"""Among the tasks of one owner; `_in_turn` also takes the owners in turn."""
+ANY = placement.Wants()
 
 
 def show(context: Context) -> Queue:
@@ -27,7 +31,7 @@ def show(context: Context) -> Queue:
     with context.database.read() as session:
         rows = _waiting(session)
         runs = session.execute(
-            select(Task.task_id, Task.task_name, Job.devices, Job.attempt)
+            select(Task.task_id, Task.task_name, Task.create_by, Job.devices, Job.attempt)
             .join(Job, Job.task_id == Task.task_id)
             .where(Task.status == State.RUNNING, Task.del_flag == 0)
             .order_by(Task.id)
@@ -43,7 +47,7 @@ def show(context: Context) -> Queue:
                 queued_at=row.queued_at,
                 devices=_wanted(row.spec),
             )
-            for place, row in enumerate(rows, 1)
+            for place, row in enumerate(_in_turn(rows, [run.create_by for run in runs]), 1)
         ],
         running=[
             Running(
@@ -57,10 +61,23 @@ def show(context: Context) -> Queue:
     )
 
 
+def _in_turn(rows: Sequence[Row[Any]], busy: Sequence[str | None]) -> Iterator[Row[Any]]:
+    """As the dispatcher takes them, one after the other."""
+    known = {row.task_id: row for row in rows}
+    queue = [
+        placement.Waiting(row.task_id, ANY, row.priority, row.position or 0, row.create_by)
+        for row in rows
+    ]
+    running = Counter(busy)
+    for one in placement.in_turn(queue, running):
+        running[one.owner] += 1
+        yield known[one.task_id]
+
+
 def _waiting(session: Session) -> Sequence[Row[Any]]:
     columns = (Job.priority, Job.position, Job.waiting_reason, Job.queued_at, Job.spec)
     found: Sequence[Row[Any]] = session.execute(  # type: ignore[assignment]
-        select(Task.task_id, Task.task_name, *columns)
+        select(Task.task_id, Task.task_name, Task.create_by, *columns)
         .join(Job, Job.task_id == Task.task_id)
         .where(Task.status == State.QUEUED, Task.del_flag == 0)
         .order_by(*TURN)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem.server.dispatch.launch import environment
-from tandem.server.dispatch.placement import Busy, Machine, Waiting, Wants, plan, wants
+from tandem.server.dispatch.placement import Busy, Machine, Waiting, Wants, in_turn, plan, wants
 from tandem.spec.run import ExecutionSpec
 
 CPU = Wants()
@@ -108,3 +110,18 @@ def test_everyone_that_can_run_does_so_in_the_end(queue, gpus, cpus):
         if busy:
             del busy[next(iter(busy))]
     assert not firsts
+
+
+def test_the_order_that_is_shown_takes_the_owners_in_turn():
+    queue = [
+        Waiting("a1", CPU, 0, 1, "a"),
+        Waiting("a2", CPU, 0, 2, "a"),
+        Waiting("b1", CPU, 0, 3, "b"),
+        Waiting("b2", CPU, 0, 4, "b"),
+    ]
+    running = Counter({"a": 1})
+    order = []
+    for one in in_turn(queue, running):
+        order.append(one.task_id)
+        running[one.owner] += 1
+    assert order == ["b1", "a1", "b2", "a2"]

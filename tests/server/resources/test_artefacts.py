@@ -79,3 +79,21 @@ def test_only_files_of_the_run_are_given(client: TestClient, run: Path) -> None:
 def test_a_name_that_leaves_its_root_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ForbiddenError):
         inside(tmp_path, name)
+
+
+def test_a_letter_that_is_still_being_written_is_not_broken(run: Path) -> None:
+    file = run / "log.txt"
+    file.write_bytes("ab一".encode()[:4])
+    first = log.piece(file, 0, 100)
+    waiting = log.piece(file, first.next_offset, 100)
+    assert (first.text, waiting.text, waiting.next_offset) == ("ab", "", 2)
+    file.write_bytes("ab一二\n".encode())
+    assert log.piece(file, waiting.next_offset, 100).text == "一二\n"
+
+
+def test_pieces_end_with_a_line_where_there_is_one(run: Path) -> None:
+    file = run / "log.txt"
+    file.write_text("一二三\nab\n一二三四\n", encoding="utf-8")
+    first = log.piece(file, 0, 16)
+    assert first.text == "一二三\nab\n"
+    assert log.piece(file, first.next_offset, 16).text == "一二三四\n"
