@@ -204,3 +204,26 @@ def test_help_is_quick_to_load() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_old_checkpoints_are_shown_before_they_go(server: SmallServer, tandem: Tandem) -> None:
+    task = tandem("submit", *DIRECT, "--epochs", "1").strip()
+    wait_for(lambda: server.v1_task(task)["status"] == "COMPLETED")
+    saved = [server.run_dir(task) / "checkpoints" / f"epoch-{n:06d}" for n in (1, 2, 3)]
+    for folder in saved:
+        folder.mkdir(parents=True)
+        (folder / "weights").write_bytes(b"x" * 1000)
+        (folder / "manifest.json").write_text('["weights"]')
+        (folder / "position.json").write_text('{"best_epoch": 2}')
+    words = ["tasks", "gc", "--older-than-days", "0"]
+    wait_for(lambda: task in tandem(*words))  # its process is still ending
+    listed = tandem(*words)
+    assert "--yes deletes them" in listed
+    assert str(saved[0]) in listed
+    assert str(saved[1]) not in listed
+    assert all(folder.exists() for folder in saved)
+    told = json.loads(tandem(*words, "--yes", "--json"))
+    assert told["deleted"]
+    assert [item["path"] for item in told["items"]] == [str(saved[0])]
+    assert [folder.exists() for folder in saved] == [False, True, True]
+    assert "Nothing to delete" in tandem(*words, "--yes")
