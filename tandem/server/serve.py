@@ -8,12 +8,14 @@ import os
 import secrets
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
 
 from tandem.executors.base import Executor
 from tandem.server.app import create_app
+from tandem.server.connection import CarefulConnection
 from tandem.server.database import Database
 from tandem.server.events.ending import EndingServer
 from tandem.server.settings import ServerSettings, read
@@ -22,6 +24,7 @@ from tandem.spec.errors import OutputFolderError, SpecError
 from tandem.spec.words import t
 
 TOKEN_FILE = "access_token"  # noqa: S105  a file's name
+LEAST_TOKEN_LETTERS = 16
 END_SECONDS = 10
 KEEP_ALIVE_SECONDS = 30
 
@@ -45,6 +48,7 @@ def serve(host: str | None, port: int | None, *, executor: Executor | None = Non
         _say_where(settings, listener, where)
         config = uvicorn.Config(
             app,
+            http=CarefulConnection,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -122,13 +126,27 @@ def _token(settings: ServerSettings) -> tuple[str | None, str | None]:
     if settings.is_loopback:
         return None, None
     file = settings.home / TOKEN_FILE
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text(encoding="ascii").strip(), str(file)
+    if not file.exists():
+        _write_token(file)
+    token = file.read_bytes().strip()
+    if len(token) < LEAST_TOKEN_LETTERS or not token.isascii():
+        raise SpecError(
+            "The file {file} holds no token.",
+            file=file,
+            fix="Remove it, and another is made; or set TANDEM_ACCESS_TOKEN.",
+        )
+    return token.decode(), str(file)
+
+
+def _write_token(file: Path) -> None:
+    """Whole or not at all: half a token would be easy to guess. Another server may be first."""
+    made = file.with_name(f".{TOKEN_FILE}-{os.getpid()}")
+    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
         stream.write(secrets.token_urlsafe(32) + "\n")
-    return file.read_text(encoding="ascii").strip(), str(file)
+    with suppress(FileExistsError):
+        os.link(made, file)
+    made.unlink()
 
 
 def _say_where(settings: ServerSettings, listener: socket.socket, token_at: str | None) -> None:

@@ -12,6 +12,8 @@ from tandem.server.errors import RequestError, TooLargeError
 
 SILENT_SECONDS = 20.0
 """Between two pieces of a body."""
+WHOLE_SECONDS = 300.0
+"""For all of it: one that drips holds a connection for no longer."""
 EVENT_BYTES = 8 * 2**20
 """Batches of events may be larger: a run that was away for long has much to say."""
 
@@ -24,9 +26,15 @@ class Body:
     """413 for what is too large, whatever its Content-Length says; 408 for what never comes."""
 
     def __init__(
-        self, app: ASGIApp, most_bytes: int, *, silent_seconds: float = SILENT_SECONDS
+        self,
+        app: ASGIApp,
+        most_bytes: int,
+        *,
+        silent_seconds: float = SILENT_SECONDS,
+        whole_seconds: float = WHOLE_SECONDS,
     ) -> None:
-        self.app, self.most_bytes, self.silent_seconds = app, most_bytes, silent_seconds
+        self.app, self.most_bytes = app, most_bytes
+        self.silent_seconds, self.whole_seconds = silent_seconds, whole_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,23 +51,25 @@ class Body:
             await self.app(scope, receive, send)
             return
         try:
-            messages = await self._read(receive, most)
+            messages = await self._in_time(receive, most)
         except RequestError as refusal:
             await _refuse(refusal, scope, receive, send)
             return
         await self.app(scope, _replayed(messages, receive), send)
+
+    async def _in_time(self, receive: Receive, most: int) -> list[Message]:
+        try:
+            async with asyncio.timeout(self.whole_seconds):
+                return await self._read(receive, most)
+        except TimeoutError:
+            raise SlowError("The rest of the request did not come.", fix="Send it again.") from None
 
     async def _read(self, receive: Receive, most: int) -> list[Message]:
         """The whole body. It is small, and a route in a worker thread waits for no client."""
         messages: list[Message] = []
         size_bytes = 0
         while True:
-            try:
-                message = await asyncio.wait_for(receive(), self.silent_seconds)
-            except TimeoutError:
-                raise SlowError(
-                    "The rest of the request did not come.", fix="Send it again."
-                ) from None
+            message = await asyncio.wait_for(receive(), self.silent_seconds)
             messages.append(message)
             size_bytes += len(message.get("body", b""))
             if size_bytes > most:
