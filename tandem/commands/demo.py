@@ -167,13 +167,15 @@ def _leave(service: Service, tasks: Sequence[Task]) -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends it in good order, as Ctrl-C does."""
+    """SIGTERM, and a terminal that is closed, end it in good order, as Ctrl-C does."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise StoppedError("Stopped; `tandem demo` goes on from here.")
 
-    before = signal.signal(signal.SIGTERM, stop)
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, stop) for number in signals]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
