@@ -20,6 +20,8 @@ from tandem.spec.event import EVENT, Event, Said
 BACKOFF_SECONDS = (0.25, 5.0)
 SILENCE_SECONDS = 60.0
 """The service says something (a comment, if nothing else) far more often."""
+QUIET_COMMENTS = 2
+"""After so many in a row it is asked whether the task has ended."""
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers of a service that is coming or going, or of a proxy before it."""
 RUN_TYPES = frozenset(one.model_fields["type"].default for one in Said.__subclasses__())
@@ -32,6 +34,11 @@ class Frame:
     id: str
     name: str
     data: str
+
+    @property
+    def is_comment(self) -> bool:
+        """The service has nothing to tell, and is there."""
+        return not self.name
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[Event | Happened]:
         wait_seconds, missed = BACKOFF_SECONDS[0], False
-        heard_at = time.monotonic()
+        heard_at, quiet = time.monotonic(), 0
         while True:
             broke: httpx.TransportError | RefusedError | None = None
             try:
@@ -80,7 +87,11 @@ class Stream:
                         missed = False
                         self._on_away(False)
                     heard_at, wait_seconds = time.monotonic(), BACKOFF_SECONDS[0]
-                    said = self._said(frame)
+                    quiet = quiet + 1 if frame.is_comment else 0
+                    if quiet == QUIET_COMMENTS and self._now().ended:
+                        return  # its end was told before `last_id`
+                    quiet %= QUIET_COMMENTS
+                    said = None if frame.is_comment else self._said(frame)
                     if said is not None:
                         yield said
                         if isinstance(said, Happened) and self._is_over(said):
@@ -157,7 +168,7 @@ class Stream:
 
 
 def frames(lines: Iterator[str]) -> Iterator[Frame]:
-    """Lines as the HTML standard has them; comments and `retry` are passed over.
+    """As the HTML standard has them, and a nameless one for a comment; `retry` is passed over.
 
     An event whose end has not come is none: its id is not taken either.
     """
@@ -168,6 +179,9 @@ def frames(lines: Iterator[str]) -> Iterator[Frame]:
             if data:
                 yield Frame(id, name or "message", "\n".join(data))
             id, name, data = "", "", []
+            continue
+        if line.startswith(":"):
+            yield Frame("", "", "")
             continue
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from itertools import islice
 
 import httpx
@@ -125,12 +126,29 @@ def test_a_service_away_at_the_end_is_asked_again_how_it_ended(
     assert [one.type for one in Stream(http, "http://there", "T", task)] == ["state"]
 
 
+def test_a_stream_taken_up_after_the_end_does_not_wait_for_another() -> None:
+    def told() -> Iterator[bytes]:
+        yield b": still here\n\n" * (stream.QUIET_COMMENTS - 1)
+        yield b"id: 5-0\nevent: later\ndata: {}\n\n"
+        yield b": still here\n\n" * stream.QUIET_COMMENTS
+        pytest.fail("read on")
+
+    http = httpx.Client(
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, content=told())),
+        base_url="http://there",
+    )
+    ended = Task(task_id="T", name="n", status="FAILED")
+    found = list(Stream(http, "http://there", "T", lambda: ended, "4-4"))
+    assert [one.type for one in found] == ["later"]
+
+
 def test_frames_are_read_as_the_standard_says() -> None:
     lines = [
         "retry: 1000", "", ": still here", "id: 1-0", "event: epoch", "data: {", "data:}", "",
         "data: plain", "", "id: 9-9", "event: half", "data: never ended",
     ]  # fmt: skip
     assert list(frames(iter(lines))) == [
+        Frame("", "", ""),
         Frame("1-0", "epoch", "{\n}"),
         Frame("", "message", "plain"),
     ]
