@@ -15,7 +15,7 @@ from tests.server.faults.small_server import SmallServer
 
 A = "/model-distillation"
 HOSTILE_IDS = [
-    "TASK_1", "x" * 300, "..", "%2e%2e%2fetc%2fpasswd", "..%2f..", "%00", "a%00b", "🙂",
+    "TASK_1", "x" * 300, "%2e%2e%2fetc%2fpasswd", "..%2f..", "%00", "a%00b", "🙂",
     "' OR 1=1 --", "%27%20OR%201%3D1", "-1", "1e999", "NaN", "%0d%0aX:1", "TASK_ABCDEFG\u202e",
 ]  # fmt: skip
 GOOD = {"taskName": "a", "teacherModel": "qwen2.5-vl-7b", "studentModel": "resnet50",
@@ -188,8 +188,7 @@ def test_every_route_with_hostile_names(server: SmallServer, http: httpx.Client)
     for (verb, path), name in itertools.product(named, HOSTILE_IDS):
         parts = [name if part.startswith("{") else part for part in path.split("/")]
         answer = http.request(verb, "/".join(parts), json={} if verb != "get" else None)
-        least = 200 if name == ".." else 300  # the client resolves it away
-        assert least <= answer.status_code < 500, (verb, path, name, answer.text[:300])
+        assert 300 <= answer.status_code < 500, (verb, path, name, answer.text[:300])
 
 
 def test_every_route_with_a_wrong_body(server: SmallServer, http: httpx.Client):
