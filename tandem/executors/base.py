@@ -24,6 +24,10 @@ class LaunchError(TandemError):
         self.kind = failure_class
 
 
+RUN_TOKEN = "tandem-run-"  # noqa: S105
+"""How every run's token begins: one whose run is over is known for what it was."""
+
+
 @dataclass(frozen=True)
 class Launch:
     """One execution to be started."""

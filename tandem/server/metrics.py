@@ -17,6 +17,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tandem.server.context import Context, Here
@@ -56,15 +57,17 @@ class _State(Collector):
         return []  # else registering would ask the data base
 
     def collect(self) -> Iterator[Metric]:
-        with self.context.database.read() as session:
-            counted = select(Task.status, func.count()).where(Task.del_flag == 0)
-            states = session.execute(counted.group_by(Task.status)).all()
-            live = session.scalar(select(func.count()).select_from(Job).where(Job.live == 1))
-        tasks = GaugeMetricFamily("tandem_tasks", "Tasks by their state.", labels=["status"])
-        for status, count in states:
-            tasks.add_metric([str(status)], count)
-        yield tasks
-        yield GaugeMetricFamily("tandem_live_runs", "Runs with a process.", value=live or 0)
+        try:
+            states, live = self._counted()
+        except SQLAlchemyError:
+            yield GaugeMetricFamily("tandem_database_up", "Whether it answers.", value=0)
+        else:
+            yield GaugeMetricFamily("tandem_database_up", "Whether it answers.", value=1)
+            tasks = GaugeMetricFamily("tandem_tasks", "Tasks by their state.", labels=["status"])
+            for status, count in states:
+                tasks.add_metric([status], count)
+            yield tasks
+            yield GaugeMetricFamily("tandem_live_runs", "Runs with a process.", value=live)
         streams = self.context.hub.listeners
         yield GaugeMetricFamily("tandem_open_streams", "Event streams.", value=streams)
         dispatcher = self.context.dispatcher
@@ -74,6 +77,13 @@ class _State(Collector):
             ticks, failed = dispatcher.ticks, dispatcher.failed_ticks
             yield CounterMetricFamily("tandem_dispatcher_rounds", "Rounds.", value=ticks)
             yield CounterMetricFamily("tandem_dispatcher_failed_rounds", "Failed.", value=failed)
+
+    def _counted(self) -> tuple[list[tuple[str, int]], int]:
+        with self.context.database.read() as session:
+            counted = select(Task.status, func.count()).where(Task.del_flag == 0)
+            states = session.execute(counted.group_by(Task.status)).all()
+            live = session.scalar(select(func.count()).select_from(Job).where(Job.live == 1))
+        return [(str(status), count) for status, count in states], live or 0
 
 
 class Measuring:

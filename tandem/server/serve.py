@@ -35,10 +35,7 @@ def serve(host: str | None, port: int | None, *, executor: Executor | None = Non
     _make_home(settings.home)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     with _listening(settings) as listener:
-        database = Database(settings.database_url)
-        for done in check_at_start(database):
-            print(done, flush=True)
-        database.close()
+        _prepare(settings)
         token, where = _token(settings)
         if executor is None:
             from tandem.executors.local import LocalExecutor
@@ -49,6 +46,7 @@ def serve(host: str | None, port: int | None, *, executor: Executor | None = Non
         config = uvicorn.Config(
             app,
             http=CarefulConnection,
+            ws="none",
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -61,6 +59,18 @@ def serve(host: str | None, port: int | None, *, executor: Executor | None = Non
         server = EndingServer(config, app.state.context.hub)
         server.run(sockets=[listener])
     return 0 if server.started else 1
+
+
+def _prepare(settings: ServerSettings) -> None:
+    """The data base is there, and up to this version; a new file of it is for its owner alone."""
+    before = os.umask(0o077)
+    try:
+        database = Database(settings.database_url)
+        for done in check_at_start(database):
+            print(done, flush=True)
+        database.close()
+    finally:
+        os.umask(before)
 
 
 def _make_home(home: Path) -> None:
@@ -126,9 +136,17 @@ def _token(settings: ServerSettings) -> tuple[str | None, str | None]:
     if settings.is_loopback:
         return None, None
     file = settings.home / TOKEN_FILE
-    if not file.exists():
-        _write_token(file)
-    token = file.read_bytes().strip()
+    try:
+        if not file.exists():
+            _write_token(file)
+        token = file.read_bytes().strip()
+    except OSError as error:
+        raise OutputFolderError(
+            "The file {file} cannot be used: {reason}.",
+            file=file,
+            reason=error.strerror or error,
+            fix="Remove it, and another is made; or set TANDEM_ACCESS_TOKEN.",
+        ) from error
     if len(token) < LEAST_TOKEN_LETTERS or not token.isascii():
         raise SpecError(
             "The file {file} holds no token.",

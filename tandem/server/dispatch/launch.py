@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
-from tandem.executors.base import Handle, Launch, LaunchError
+from tandem.executors.base import RUN_TOKEN, Handle, Launch, LaunchError
 from tandem.server.clock import now
 from tandem.server.context import Context
 from tandem.server.dispatch.advice import advice
@@ -119,7 +119,7 @@ class Launcher:
         run_dir = Path(row.run_dir or spec.run.output_dir)
         place = spec.run.model_copy(update={"output_dir": run_dir})
         spec = spec.model_copy(update={"task_id": task_id, "run": place})
-        launch = Launch(task_id, attempt, file, run_dir, secrets.token_urlsafe(32), env)
+        launch = Launch(task_id, attempt, file, run_dir, RUN_TOKEN + secrets.token_urlsafe(32), env)
         claimed = Claimed(launch, slots)
         try:
             _write_private(file, spec.model_dump_json(indent=1))

@@ -114,6 +114,9 @@ class Again:
             row = session.get(Answered, asked.key_hash)
         if row is None:
             return None
+        if now() - row.at > KEPT:
+            self.database.run(_clean)
+            return None
         if row.request_hash != asked.request_hash:
             said = t("It was used for another request; give each its own.")
             raise InvalidError([{"field": "Idempotency-Key", "problem": said}])

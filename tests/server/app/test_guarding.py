@@ -136,6 +136,13 @@ def test_a_runs_token_is_for_its_own_reports(guarded: TestClient):
         assert code(verb, path) == 403, (verb, path)
 
 
+def test_the_token_of_a_run_that_is_over_opens_nothing_here_too(client: TestClient):
+    stale = {"Authorization": "Bearer tandem-run-whatever"}
+    assert client.get(f"{A}/tasks", headers=stale).status_code == 401
+    theirs = {"Authorization": "Bearer some-other-systems"}
+    assert client.get(f"{A}/tasks", headers=theirs).status_code == 200
+
+
 def test_a_creation_sent_twice_is_done_once(client: TestClient):
     headers = {"Idempotency-Key": "one"}
     first, again = (client.post(f"{A}/tasks", json=TASK, headers=headers) for _ in range(2))

@@ -33,6 +33,7 @@ def test_metrics_count_by_route_and_state(client: TestClient):
     assert 'route="/model-distillation/tasks/{taskId}",status="200"} 1.0' in said
     assert made not in said
     assert "tandem_open_streams 0.0" in said
+    assert "tandem_database_up 1.0" in said
     assert "process_resident_memory_bytes" in said
 
 
@@ -40,3 +41,14 @@ def test_health(client: TestClient):
     said = client.get("/actuator/health")
     assert (said.status_code, said.json()["status"]) == (200, "UP")
     assert said.json()["database"] == {"kind": "sqlite", "status": "UP"}
+
+
+def test_metrics_say_that_the_data_base_is_away(client: TestClient):
+    from sqlalchemy import text
+
+    database = client.app.state.context.database
+    with database.write() as session:
+        session.execute(text("ALTER TABLE md_training_task RENAME TO gone"))
+    said = client.get("/metrics")
+    assert said.status_code == 200
+    assert "tandem_database_up 0.0" in said.text
