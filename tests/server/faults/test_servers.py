@@ -41,7 +41,8 @@ def test_a_run_goes_on_without_its_server_and_the_next_one_adopts_it(server: Sma
 
 def test_a_run_that_ended_while_no_server_was_there_is_known_after(server: SmallServer):
     task_id = server.create(epochs=20, epoch_seconds=0.02, start=True)
-    wait_for(lambda: server.task(task_id)["status"] == "RUNNING")
+    # RUNNING alone is said before there is a process: killed then, the next server starts it.
+    wait_for(lambda: journal_epochs(server.run_dir(task_id)))
     server.kill()
     wait_for(lambda: len(journal_epochs(server.run_dir(task_id))) == 20)
     server.start()
