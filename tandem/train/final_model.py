@@ -16,11 +16,11 @@ from safetensors.torch import load_file, save_file
 
 import tandem
 from tandem.spec.errors import SpecError, StudentError
+from tandem.spec.measured import finite
 from tandem.spec.model import ModelConfig
 from tandem.spec.run import RunSpec
 from tandem.spec.words import t
 from tandem.train.registry import find
-from tandem.train.sinks.wire import finite
 from tandem.train.types import Student
 
 WEIGHTS, CONFIG, METRICS, CARD = "model.safetensors", "config.json", "metrics.json", "README.md"

@@ -30,6 +30,7 @@ from tandem.spec.event import (
     Started,
     Stopped,
 )
+from tandem.spec.measured import accuracy, finite
 from tandem.spec.state import State
 from tandem.spec.state import apply as after
 from tandem.spec.words import t
@@ -107,7 +108,7 @@ def _add(found: Fold, event: Event) -> None:
             values: dict[str, Any] = dict(event.values)
             if event.images_per_second is not None:
                 values["images_per_second"] = event.images_per_second
-            said = json.dumps(measured.finite(values), ensure_ascii=False)
+            said = json.dumps(finite(values), ensure_ascii=False)
             job["metrics"] = said if said == text(said) else None
         case Heartbeat():
             job["doing"] = apply.doing(event.doing)
@@ -201,7 +202,7 @@ def _figures(session: Session, task_id: str, found: Fold, run_id: str | None) ->
         rows = [measured.history_row(one) for one in found.epochs]
         left_out += apply.histories(session, task_id, rows)
     if found.current_epoch is not None:
-        known = [a for a in map(measured.accuracy, found.epochs) if a is not None]
+        known = [a for a in map(accuracy, found.epochs) if a is not None]
         apply.progress(
             session,
             task_id,

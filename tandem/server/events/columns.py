@@ -9,8 +9,8 @@ from sqlalchemy import Integer, Numeric, String, Text
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tandem.server.tables import Table
+from tandem.spec.measured import TEXT_BYTES
 
-TEXT_BYTES = 60_000  # of MySQL's 65,535
 INT_LIMIT = 2**31
 
 

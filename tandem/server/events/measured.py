@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 from typing import Any
 
-from tandem.server.events.columns import TEXT_BYTES, letters
+from tandem.server.events.columns import letters
 from tandem.spec.event import Epoch, Evaluation
+from tandem.spec.measured import (
+    TEXT_BYTES,
+    digest,
+    distill_loss,
+    finite,
+    hard_loss,
+    percentage,
+    soft_loss,
+)
 
-SPEED = frozenset({"latency_milliseconds", "throughput_images_per_second"})
-HARD = frozenset({"hard", "cross_entropy"})
-SOFT = frozenset({"soft", "kl_div", "mse", "cosine", "dkd", "standardised"})
 FIGURES = {
     "precision": "precision",
     "recall": "recall",
@@ -22,16 +26,6 @@ FIGURES = {
 }
 
 
-def percentage(ratio: float | None) -> float | None:
-    return None if ratio is None else 100 * ratio
-
-
-def accuracy(event: Epoch) -> float | None:
-    """In percent; the training's where nothing was validated."""
-    known = event.train_accuracy if event.val_accuracy is None else event.val_accuracy
-    return percentage(known)
-
-
 def history_row(event: Epoch) -> dict[str, Any]:
     return {
         "epoch": event.epoch,
@@ -39,19 +33,14 @@ def history_row(event: Epoch) -> dict[str, Any]:
         "val_loss": event.val_loss,
         "train_accuracy": percentage(event.train_accuracy),
         "val_accuracy": percentage(event.val_accuracy),
-        "hard_loss": _sum(event, HARD),
-        "soft_loss": _sum(event, SOFT),
-        "distill_loss": _sum(event, frozenset(event.terms) - HARD),
+        "hard_loss": hard_loss(event),
+        "soft_loss": soft_loss(event),
+        "distill_loss": distill_loss(event),
         "gpu_usage": event.gpu_usage_percent,
         "memory_usage": event.memory_megabytes,
         "epoch_time": event.seconds,
         "record_time": event.at,
     }
-
-
-def _sum(event: Epoch, names: frozenset[str]) -> float | None:
-    values = [value for name, value in event.terms.items() if name in names]
-    return sum(values) if values else None
 
 
 def evaluation_row(event: Evaluation, run_id: str | None) -> tuple[dict[str, Any], str]:
@@ -65,7 +54,7 @@ def evaluation_row(event: Evaluation, run_id: str | None) -> tuple[dict[str, Any
         "eval_sample_count": event.samples,
         "eval_time": event.at,
     }
-    known = _digest(event)
+    known = digest(event)
     facts = {"runId": run_id, "attempt": event.attempt, "seq": event.seq, "digest": known}
     facts |= {"metrics": finite(event.metrics)}
     row["detailed_results"] = _fitting(facts, event.details)
@@ -86,23 +75,3 @@ def _fitting(facts: dict[str, Any], details: dict[str, object]) -> str:
     if left_out:
         said += f', "leftOut": {json.dumps(left_out[:30])}'
     return said + "}"
-
-
-def _digest(event: Evaluation) -> str:
-    """A run that is resumed measures the same weights again: only the speed differs."""
-    figures = {name: value for name, value in event.metrics.items() if name not in SPEED}
-    said = json.dumps([event.dataset, event.samples, finite(figures)], sort_keys=True)
-    return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
-
-
-def finite(value: object) -> Any:
-    """The same with null for what JSON cannot say (NaN, infinity)."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: finite(one) for key, one in value.items()}
-        case list() | tuple():
-            return [finite(one) for one in value]
-        case _:
-            return value

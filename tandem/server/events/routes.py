@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from tandem.server.context import Context, Here
@@ -143,14 +142,10 @@ GAP: dict[str, Any] = {
     response_model=ReceivedAnswer,
     responses={409: GAP},
 )
-async def send_events(here: Here, task_id: str, request: Request) -> ReceivedAnswer | Response:
+async def send_events(here: Here, task_id: str, request: Request) -> ReceivedAnswer:
     """A JSON array, or one event a line. What was sent before is dropped."""
     body = await _body(request)
-    try:
-        return await run_in_threadpool(_receive, here, task_id, body)
-    except spool.GapError as gap:
-        said = Gap(title=gap.sentence(), detail=gap.sentence(), expected_seq=gap.expected_seq)
-        return JSONResponse(said.model_dump(), 409, media_type="application/problem+json")
+    return await run_in_threadpool(_receive, here, task_id, body)
 
 
 def _receive(here: Context, task_id: str, body: bytes) -> ReceivedAnswer:

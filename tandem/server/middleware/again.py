@@ -24,6 +24,7 @@ from tandem.server.boundary import failure
 from tandem.server.clock import now
 from tandem.server.database import Database
 from tandem.server.errors import ConflictError, InvalidError, RequestError
+from tandem.server.middleware.replay import replayed
 from tandem.server.tables import Answered
 from tandem.spec.words import t
 
@@ -71,7 +72,7 @@ class Again:
                 scope, receive, send
             )
             return
-        await self._answer(asked, scope, _replay(messages, receive), send)
+        await self._answer(asked, scope, replayed(messages, receive), send)
 
     async def _answer(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
         heard = _Heard()
@@ -204,17 +205,6 @@ async def _body(receive: Receive) -> tuple[list[Message], bytes]:
         messages.append(message)
         if message["type"] != "http.request" or not message.get("more_body", False):
             return messages, b"".join(one.get("body", b"") for one in messages)
-
-
-def _replay(messages: list[Message], receive: Receive) -> Receive:
-    left = iter(messages)
-
-    async def receiving() -> Message:
-        for message in left:
-            return message
-        return await receive()
-
-    return receiving
 
 
 def _insert(session: Session, asked: Asked) -> None:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tandem.server.boundary import answer
 from tandem.server.errors import RequestError, TooLargeError
+from tandem.server.middleware.replay import replayed
 
 SILENT_SECONDS = 20.0
 """Between two pieces of a body."""
@@ -55,7 +56,7 @@ class Body:
         except RequestError as refusal:
             await _refuse(refusal, scope, receive, send)
             return
-        await self.app(scope, _replayed(messages, receive), send)
+        await self.app(scope, replayed(messages, receive), send)
 
     async def _in_time(self, receive: Receive, most: int) -> list[Message]:
         try:
@@ -76,17 +77,6 @@ class Body:
                 raise _too_large(most)
             if message["type"] != "http.request" or not message.get("more_body", False):
                 return messages
-
-
-def _replayed(messages: list[Message], receive: Receive) -> Receive:
-    left = iter(messages)
-
-    async def receiving() -> Message:
-        for message in left:
-            return message
-        return await receive()
-
-    return receiving
 
 
 def _too_large(most: int) -> TooLargeError:

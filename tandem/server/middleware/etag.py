@@ -31,6 +31,7 @@ class _Tagging:
         self.send, self.wanted = send, wanted
         self.start: Message | None = None
         self.held: list[bytes] = []
+        self.held_bytes = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and _may_have(message):
@@ -42,12 +43,11 @@ class _Tagging:
 
     async def _body(self, start: Message, message: Message) -> None:
         self.held.append(message.get("body", b""))
-        more = message.get("more_body", False)
-        body = b"".join(self.held)
-        if not more:
-            await self._whole(start, body)
-        elif len(body) > MOST_BYTES:
-            self.start = None
+        self.held_bytes += len(self.held[-1])
+        if not message.get("more_body", False):
+            await self._whole(start, b"".join(self.held))
+        elif self.held_bytes > MOST_BYTES:
+            body, self.start, self.held = b"".join(self.held), None, []
             await self.send(start)
             await self.send({"type": "http.response.body", "body": body, "more_body": True})
 

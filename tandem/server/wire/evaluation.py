@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
-from tandem.server.events.columns import TEXT_BYTES
 from tandem.server.wire.envelope import Camel, UtcTime
 from tandem.server.wire.history import INT_MOST, Percent
+from tandem.spec.measured import TEXT_BYTES
 from tandem.spec.words import t
 
 

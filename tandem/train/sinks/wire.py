@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from dataclasses import dataclass, field
@@ -21,18 +20,24 @@ from tandem.spec.event import (
     Started,
     Stopped,
 )
+from tandem.spec.measured import (
+    TEXT_BYTES,
+    accuracy,
+    digest,
+    distill_loss,
+    finite,
+    hard_loss,
+    percentage,
+    soft_loss,
+)
 
 FORWARDED = frozenset(
     {"started", "epoch", "evaluation", "artifact", "finished", "failed", "stopped"}
 )
 # What the service's columns hold: decimal(10,6), (10,4), (5,2) and (10,2).
 LOSS, RATIO, USAGE, AMOUNT = (1e4, 6), (1e6, 4), (1e3, 2), (1e8, 2)
-TEXT_BYTES = 60_000  # of a `text` column's 65,535
 URL_BYTES = 4_000  # of the 8,000 that servers take in a request line
 PATH_LETTERS = 500  # varchar(500)
-SPEED = frozenset({"latency_milliseconds", "throughput_images_per_second"})
-HARD = frozenset({"hard", "cross_entropy"})
-SOFT = frozenset({"soft", "kl_div", "mse", "cosine", "dkd", "standardised"})
 
 
 @dataclass
@@ -105,8 +110,7 @@ def _epoch_progress(event: Epoch, task: str) -> Call:
         "status": "RUNNING",
     }
     call = Call("progress", "PUT", f"{task}/progress", body)
-    best_known = event.train_accuracy if event.val_accuracy is None else event.val_accuracy
-    call.put("accuracy", percentage(best_known), RATIO)
+    call.put("accuracy", accuracy(event), RATIO)
     call.put("valAccuracy", percentage(event.val_accuracy), RATIO)
     call.put("loss", event.train_loss, LOSS)
     call.put("trainLoss", event.train_loss, LOSS)
@@ -122,18 +126,13 @@ def _history(event: Epoch, task: str) -> Call:
     call.put("valLoss", event.val_loss, LOSS)
     call.put("trainAccuracy", percentage(event.train_accuracy), RATIO)
     call.put("valAccuracy", percentage(event.val_accuracy), RATIO)
-    call.put("hardLoss", _sum(event, HARD), LOSS)
-    call.put("softLoss", _sum(event, SOFT), LOSS)
-    call.put("distillLoss", _sum(event, frozenset(event.terms) - HARD), LOSS)
+    call.put("hardLoss", hard_loss(event), LOSS)
+    call.put("softLoss", soft_loss(event), LOSS)
+    call.put("distillLoss", distill_loss(event), LOSS)
     call.put("gpuUsage", event.gpu_usage_percent, USAGE)
     call.put("memoryUsage", event.memory_megabytes, AMOUNT)
     call.put("epochTime", event.seconds, AMOUNT)
     return call
-
-
-def _sum(event: Epoch, names: frozenset[str]) -> float | None:
-    values = [value for name, value in event.terms.items() if name in names]
-    return sum(values) if values else None
 
 
 def _evaluation(event: Evaluation, task: str, run_id: str) -> Call:
@@ -144,7 +143,7 @@ def _evaluation(event: Evaluation, task: str, run_id: str) -> Call:
         "evalSampleCount": event.samples,
         "evalTime": _utc(event.at),
     }
-    call = Call("evaluation", "POST", f"{task}/evaluations", body, digest=_digest(event))
+    call = Call("evaluation", "POST", f"{task}/evaluations", body, digest=digest(event))
     for theirs, ours in EVALUATION_FIELDS.items():
         call.put(theirs, percentage(event.metrics.get(ours)), RATIO)
     facts = {"runId": run_id, "attempt": event.attempt, "seq": event.seq, "digest": call.digest}
@@ -176,13 +175,6 @@ def _fitting(facts: dict[str, Any], details: dict[str, object]) -> str:
     )
 
 
-def _digest(event: Evaluation) -> str:
-    """A run that is resumed measures the same weights again: only the speed differs."""
-    figures = {name: value for name, value in event.metrics.items() if name not in SPEED}
-    said = json.dumps([event.dataset, event.samples, finite(figures)], sort_keys=True)
-    return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
-
-
 def _model_path(event: Artifact, task: str) -> Call:
     url = Path(event.path).as_uri() if Path(event.path).is_absolute() else event.path
     params = {"modelPath": event.path}
@@ -200,20 +192,3 @@ def _short(message: str) -> str:
 
 def _utc(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
-def percentage(ratio: float | None) -> float | None:
-    return None if ratio is None else 100 * ratio
-
-
-def finite(value: object) -> Any:
-    """The same with null for what JSON cannot say (NaN, infinity)."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: finite(one) for key, one in value.items()}
-        case list() | tuple():
-            return [finite(one) for one in value]
-        case _:
-            return value

@@ -1,0 +1,69 @@
+"""What a run measured, as installed systems' tables and services want it: percentages, no NaN.
+
+The trainer's reports (`train/sinks/wire.py`) and the service's rows (`server/events/measured.py`)
+both go by this, so that one evaluation has one digest whichever way it came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any
+
+from tandem.spec.event import Epoch, Evaluation
+
+TEXT_BYTES = 60_000  # of a `text` column's 65,535
+SPEED = frozenset({"latency_milliseconds", "throughput_images_per_second"})
+HARD = frozenset({"hard", "cross_entropy"})
+SOFT = frozenset({"soft", "kl_div", "mse", "cosine", "dkd", "standardised"})
+
+
+def percentage(ratio: float | None) -> float | None:
+    return None if ratio is None else 100 * ratio
+
+
+def hard_loss(event: Epoch) -> float | None:
+    """Of the terms on labels."""
+    return _sum(event, HARD)
+
+
+def soft_loss(event: Epoch) -> float | None:
+    """Of the terms on soft labels."""
+    return _sum(event, SOFT)
+
+
+def distill_loss(event: Epoch) -> float | None:
+    """Of all terms on what the teacher says."""
+    return _sum(event, frozenset(event.terms) - HARD)
+
+
+def _sum(event: Epoch, names: frozenset[str]) -> float | None:
+    values = [value for name, value in event.terms.items() if name in names]
+    return sum(values) if values else None
+
+
+def accuracy(event: Epoch) -> float | None:
+    """In percent; the training's where nothing was validated."""
+    known = event.train_accuracy if event.val_accuracy is None else event.val_accuracy
+    return percentage(known)
+
+
+def digest(event: Evaluation) -> str:
+    """A run that is resumed measures the same weights again: only the speed differs."""
+    figures = {name: value for name, value in event.metrics.items() if name not in SPEED}
+    said = json.dumps([event.dataset, event.samples, finite(figures)], sort_keys=True)
+    return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+
+
+def finite(value: object) -> Any:
+    """The same with null for what JSON cannot say (NaN, infinity)."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: finite(one) for key, one in value.items()}
+        case list() | tuple():
+            return [finite(one) for one in value]
+        case _:
+            return value
