@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tandem.data.images import SUFFIXES, is_picture, open_rgb, to_rgb
 from tandem.spec.errors import DataError
-from tandem.train.images import SUFFIXES, is_picture, open_rgb, to_rgb
 from tandem.train.views import whole
 
 Picture = str | Path | NDArray[np.uint8] | Image.Image

@@ -30,7 +30,7 @@ class ModelConfig(BaseModel):
     """What building it decided (patch size, stem); rebuilding must decide the same."""
     classes: Annotated[
         list[Annotated[str, Field(max_length=500)]],
-        Field(min_length=2, max_length=100_000),
+        Field(min_length=1, max_length=100_000),
         AfterValidator(_distinct),
     ]
     image_size: Annotated[int, Field(ge=16, le=2048)]
@@ -40,3 +40,5 @@ class ModelConfig(BaseModel):
     """Of the normalisation inside the model; a caller gives images of 0 to 1."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Logits are divided by it before the softmax that gives the confidence."""
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    """Of detection: the confidence by class at which F1 was best on the validation set."""

@@ -47,7 +47,7 @@ class DataSpec(Section):
     """Another data set whose `val` (or else `train`) split validates. None: this one's `val`."""
     val_ratio: Annotated[float, Field(gt=0, lt=0.9)] = 0.15
     """Held out of train, stratified and seeded, where there is no `val`."""
-    num_classes: Annotated[int, Field(ge=2)] | None = None
+    num_classes: Annotated[int, Field(ge=1)] | None = None
     """Checked against the data set when given."""
     image_size: Annotated[int, Field(ge=16, le=2048)] = 224
     """Pixels a side that the student sees."""
@@ -88,10 +88,13 @@ class TeacherSpec(Section):
 
 
 class LoraSpec(Section):
-    """Low-rank adaptation of the teacher on the labelled part, first (Hu et al. 2021)."""
+    """Low-rank adaptation (Hu et al. 2021): of the teacher, on the labelled part, before it
+    teaches; or of the student, in place of all its weights."""
 
     rank: Annotated[int, Field(ge=0, le=512)] = 0
     """0: off."""
+    on: Literal["auto", "teacher", "student"] = "auto"
+    """Whose weights. auto: the teacher's; the student's where there is no teacher."""
     alpha: Positive = 16
     """The adapter is scaled by alpha / rank."""
     dropout: Fraction = 0.1
@@ -110,7 +113,7 @@ class LoraSpec(Section):
 
 class StudentSpec(Section):
     type: str = ""
-    """`resnet`, `vit`; may be left out when the size tells it."""
+    """`resnet`, `vit`, `yolov8`, `unet`, `lstm`, `bert`; may be left out when the size tells it."""
     size: str = "resnet18"
     """As `tandem catalog` lists them, such as resnet18 or vit-base."""
     init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
@@ -119,6 +122,14 @@ class StudentSpec(Section):
     """Weights for `pretrained`: a local file or folder, or a hub id."""
     dropout: Fraction = 0.0
     """Before the classifier."""
+    frames: Annotated[int, Field(ge=1, le=512)] = 8
+    """Of a clip that the student sees, evenly spread; a shorter clip repeats its last."""
+    pooling: Literal["last", "mean", "attention"] = "last"
+    """Of an LSTM's states over the frames."""
+    train_features: bool = False
+    """Whether an LSTM's frame features are trained too."""
+    max_tokens: Annotated[int, Field(ge=8, le=8192)] = 128
+    """Of a text; what is longer is cut, and said."""
 
 
 class LossSpec(Section):

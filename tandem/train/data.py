@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem.data.listing import Listed, Listing
+from tandem.data.registry import recognise
 from tandem.spec.errors import DataError
 from tandem.spec.run import DataSpec
 from tandem.spec.words import t
 from tandem.train.inspect_files import inspect
-from tandem.train.listing import Listed, Listing
-from tandem.train.registry import entries
 from tandem.train.types import UNLABELLED, ImageTable, Splits, Watcher
-
-LAYOUTS = "train/<class>/*, val/<class>/*, unlabeled/*"
 
 
 def read(spec: DataSpec, *, seed: int, index_root: Path | None, watcher: Watcher) -> Splits:
@@ -25,9 +22,9 @@ def read(spec: DataSpec, *, seed: int, index_root: Path | None, watcher: Watcher
     What a file held is remembered under `index_root`, so that a second reading opens only new or
     changed files. Raises DataError, one sentence that names what is wrong.
     """
-    listing = _list(_find(spec.root, spec.dataset))
+    listing = _list(find_folder(spec.root, spec.dataset))
     _check_num_classes(spec, listing)
-    other = _list(_find(spec.root, spec.val_dataset)) if spec.val_dataset else None
+    other = _list(find_folder(spec.root, spec.val_dataset)) if spec.val_dataset else None
     train = _table(listing, listing.train, spec, index_root, watcher)
     notes = list(listing.notes)
     if other is not None:
@@ -45,7 +42,7 @@ def read(spec: DataSpec, *, seed: int, index_root: Path | None, watcher: Watcher
     return Splits(train, val, listing.kind, tuple(notes))
 
 
-def _find(root: Path | None, name: str) -> Path:
+def find_folder(root: Path | None, name: str) -> Path:
     """The folder of a data set: `<root>/<name>`, never outside the root; or the path itself."""
     if root is None:
         path = Path(name).expanduser()
@@ -91,49 +88,8 @@ def _inside(root: Path, name: str) -> Path:
 
 def _list(path: Path) -> Listing:
     """What the format that fits finds there."""
-    if not any(one.name != "meta.json" for one in path.iterdir()):
-        raise DataError(
-            "The data set {path} is empty.",
-            path=path,
-            fix="Put pictures into {path}/train/<class>/.",
-        )
-    formats = {name: entry.make() for name, entry in entries("formats").items()}
-    named = _type_in_meta(path / "meta.json")
-    if named is not None and named not in formats:
-        raise DataError(
-            "{path}/meta.json says the type {type!r}, which cannot be trained on.",
-            path=path,
-            type=named,
-            allowed=formats,
-            fix="Mend it, or take it away: the layout is then found by looking.",
-        )
-    for name, one in formats.items():
-        if name == named or (named is None and one.sniff(path)):
-            listing: Listing = one.read(path)
-            return listing
-    raise DataError(
-        "The folder {path} is laid out like no data set that is known.",
-        path=path,
-        allowed=[LAYOUTS],
-        fix="Put pictures into {path}/train/<class>/.",
-    )
-
-
-def _type_in_meta(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise DataError(
-            "{path} is no JSON: {reason}.", path=path, reason=error, fix="Mend it or take it away."
-        ) from error
-    kind = meta.get("type") if isinstance(meta, dict) else None
-    if kind is not None and not isinstance(kind, str):
-        raise DataError(
-            "{path}: type must be a text.", path=path, got=kind, fix="Mend it or take it away."
-        )
-    return kind
+    listing: Listing = recognise(path).make().read(path)
+    return listing
 
 
 def _check_num_classes(spec: DataSpec, listing: Listing) -> None:

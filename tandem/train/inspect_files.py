@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem.data.images import decode
 from tandem.spec.errors import DataError
 from tandem.spec.words import joined, t
-from tandem.train.images import decode
 from tandem.train.types import Watcher
 
 NAMED = 3

@@ -61,10 +61,10 @@ def mix_batch(batch: Batch, mix: Mix, num_classes: int) -> Batch:
     if labels_BK is None:
         labels_BK = F.one_hot(batch.labels_B.clamp_min(0), num_classes).float()
         labels_BK = labels_BK * (batch.labels_B != UNLABELLED)[:, None]
-    images_BHWC = _dense(batch.images_BCHW.permute(0, 2, 3, 1), mix)
+    images_BHWC = _dense(batch.inputs.permute(0, 2, 3, 1), mix)
     return replace(
         batch,
-        images_BCHW=images_BHWC.permute(0, 3, 1, 2).contiguous(),
+        inputs=images_BHWC.permute(0, 3, 1, 2).contiguous(),
         label_BK=_linear(labels_BK, mix),
     )
 

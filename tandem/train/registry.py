@@ -13,7 +13,7 @@ from typing import Any
 from tandem.spec.errors import SpecError, TandemError
 from tandem.train.types import Options
 
-FOLDERS = ("students", "teachers", "losses", "formats")
+FOLDERS = ("students", "teachers", "losses")
 ENTRY_POINT_GROUP = "tandem.plugins"
 
 
@@ -73,10 +73,6 @@ class _Register:
     def loss(self, name: str, **what: Any) -> Callable[[Any], Any]:
         """Decorates `loss(student, teacher: Signals, batch: Batch, options) -> Tensor`."""
         return self._add("losses", name, **what)
-
-    def format(self, name: str, **what: Any) -> Callable[[Any], Any]:
-        """Decorates a class with `sniff(path) -> bool` and `read(path) -> Listing`."""
-        return self._add("formats", name, **what)
 
 
 register = _Register()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-UNLABELLED = -1
+from tandem.data.content import UNLABELLED as UNLABELLED
 
 
 class Options(BaseModel):
@@ -65,14 +65,22 @@ class StepOutput:
     tokens_BHWD: Tensor | None = None
     layers_BHWD: tuple[Tensor, ...] = ()
     """Tokens of each stage (ResNet) or block (ViT) asked for, first to last."""
+    class_map_BHWK: Tensor | None = None
+    """Segmentation: class scores of each pixel. `logits_BK` is then its mean over the pixels."""
+    boxes_BCA: Tensor | None = None
+    """Detection, in evaluation mode: (B, 4 + K, A): centre x, centre y, width, height in pixels of
+    the input, then each class's score of 0 to 1, of every anchor before any is suppressed.
+    `logits_BK` is then each class's highest logit."""
 
 
 @dataclass(frozen=True)
 class Batch:
     """One step's samples. `label_BK` differs from one-hot only under mixup and cutmix."""
 
-    images_BCHW: Tensor
-    """From the loader uint8; to models float of 0 to 1: each model normalises for itself."""
+    inputs: Tensor
+    """What the student is called with. Pictures (B, 3, S, S) and clips (B, T, 3, S, S): from the
+    loader uint8, to models float of 0 to 1 (each model normalises for itself). Texts (B, 3, L)
+    int64: token ids, attention mask, token types."""
     labels_B: Tensor
     """int64 class, UNLABELLED where there is none."""
     index_B: NDArray[np.int64]
@@ -81,6 +89,8 @@ class Batch:
     """Which of the image's views this is."""
     label_BK: Tensor | None = None
     """Soft targets after mixup or cutmix; rows without a label are zero."""
+    mask_BHW: Tensor | None = None
+    """Segmentation: uint8 class of each pixel, IGNORED where nobody is asked."""
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from tandem.data.images import Least, open_rgb
 from tandem.spec.run import ViewSpec
-from tandem.train.images import Least, open_rgb
 from tandem.train.types import ImageTable
 
 VERSION = 1

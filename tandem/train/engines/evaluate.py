@@ -53,7 +53,7 @@ class Evaluator:
                 cut = stop is not None and stop.asked
                 if cut:
                     break
-                images_BCHW = batch.images_BCHW.to(self.place.device).float().div_(255)
+                images_BCHW = batch.inputs.to(self.place.device).float().div_(255)
                 parts.append(student(images_BCHW).logits_BK.float().cpu().numpy())
         student.train(was_training)
         return self._together(mine_N, np.concatenate(parts) if parts else None, cut)

@@ -92,7 +92,7 @@ class Stepper:
 
     def _forward_backward(self, micro: Batch, totals: Totals, number: int) -> Tensor:
         batch, signals = self._prepare(micro, number)
-        taps = outputs(self.model(batch.images_BCHW))
+        taps = outputs(self.model(batch.inputs))
         loss, values = weighted_sum(self.terms, taps, signals, batch, totals)
         # Data-parallel training averages gradients over processes; the parts must be summed.
         self.accelerator.backward(loss * self.place.processes)
@@ -102,7 +102,7 @@ class Stepper:
         device = self.place.device
         images_BCHW = micro.images_BCHW.to(device, non_blocking=True).float().div_(255)
         labels_B = micro.labels_B.to(device, non_blocking=True)
-        batch = replace(micro, images_BCHW=images_BCHW, labels_B=labels_B)
+        batch = replace(micro, inputs=images_BCHW, labels_B=labels_B)
         signals = NOTHING_TAUGHT
         if self.source is not None:
             signals = self.source.signals(micro.index_B, micro.view_B)
@@ -114,7 +114,7 @@ class Stepper:
         mix = mixing.draw(
             self.spec.views,
             len(batch.labels_B),
-            batch.images_BCHW.shape[-1],
+            batch.inputs.shape[-1],
             seed=self.spec.run.seed,
             epoch=self.position.epoch,
             step=self.position.step * MOST_MICROS + number,
@@ -226,7 +226,7 @@ def norms_single_cells(model: nn.Module) -> bool:
 def _slice(batch: Batch, start: int, stop: int) -> Batch:
     return replace(
         batch,
-        images_BCHW=batch.images_BCHW[start:stop],
+        inputs=batch.inputs[start:stop],
         labels_B=batch.labels_B[start:stop],
         index_B=batch.index_B[start:stop],
         view_B=batch.view_B[start:stop],

@@ -170,7 +170,7 @@ def pick(
     )
     part = replace(
         batch,
-        images_BCHW=batch.images_BCHW[rows_B],
+        inputs=batch.inputs[rows_B],
         labels_B=batch.labels_B[rows_B],
         index_B=batch.index_B[keep],
         view_B=batch.view_B[keep],

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tandem.data.images import load_rgb, open_rgb
 from tandem.spec.errors import DataError
-from tandem.train.images import load_rgb, open_rgb
 
 LIMIT = 120_000_000
 RED, GREEN = (200, 30, 30), (30, 180, 60)

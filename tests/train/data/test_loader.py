@@ -40,15 +40,15 @@ def test_batches_are_the_plans(table: ImageTable) -> None:
     assert len(found) == len(plan) == 12
     views = Views.draw(table, ViewSpec())
     for batch, (index_B, view_B) in zip(found, plan, strict=True):
-        assert batch.images_BCHW.shape == (4, 3, 24, 24)
-        assert batch.images_BCHW.dtype == torch.uint8
+        assert batch.inputs.shape == (4, 3, 24, 24)
+        assert batch.inputs.dtype == torch.uint8
         assert (batch.index_B == index_B).all()
         assert (batch.view_B == view_B).all()
         assert batch.labels_B.tolist() == table.labels_N[index_B].tolist()
         for place in range(4):
             row, view = int(index_B[place]), int(view_B[place])
             alone = views.show(table, row, [view], 24, 10**8)[0]
-            assert (batch.images_BCHW[place].numpy() == alone).all()
+            assert (batch.inputs[place].numpy() == alone).all()
 
 
 def test_any_number_of_workers_gives_the_same_bytes(table: ImageTable) -> None:

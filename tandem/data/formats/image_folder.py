@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tandem.data.content import UNLABELLED
+from tandem.data.listing import Listed, Listing, Walk
+from tandem.data.registry import register
 from tandem.spec.errors import DataError
 from tandem.spec.words import t
-from tandem.train.listing import Listed, Listing, Walk
-from tandem.train.registry import register
-from tandem.train.types import UNLABELLED
 
 NAMED = 5
 """Names told in one sentence; the rest are counted."""

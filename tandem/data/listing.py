@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tandem.data.images import is_picture
 from tandem.spec.errors import DataError
-from tandem.train.images import is_picture
 
 _NOT_DATA = frozenset({"__MACOSX", "$RECYCLE.BIN", "System Volume Information", "@eaDir"})
 

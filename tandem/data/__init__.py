@@ -1,0 +1,1 @@
+"""What data sets hold: read, checked, converted and written, without torch."""

@@ -1,0 +1,133 @@
+"""What a data set holds, in the one form that every layout is read into and written from.
+
+Boxes and points are pixels of the picture as it is shown (turned as its EXIF says), x to the right
+and y down, from its top left corner; a box is (left, top, right, bottom).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNLABELLED = -1
+IGNORED = 255
+"""The value of a mask's pixel that nobody is asked about."""
+BACKGROUND = "background"
+
+Points = NDArray[np.float64]
+"""(P, 2): x, y."""
+Box = tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class Rle:
+    """COCO's run-length code of a whole picture's mask, column by column."""
+
+    height: int
+    width: int
+    counts: bytes
+    """Compressed, as pycocotools takes it."""
+
+
+@dataclass(slots=True)
+class Shape:
+    """One thing in a picture."""
+
+    label: int
+    """Its class, an index of `Content.classes`."""
+    box: Box | None = None
+    """None where only an outline is known: see `bounds`."""
+    outlines: tuple[Points, ...] = ()
+    """Its polygons; several where something lies before it."""
+    rle: Rle | None = None
+    crowd: bool = False
+    """Many of a class in one shape (COCO's iscrowd): not learnt, and not counted as missed."""
+    confidence: float | None = None
+    """Of a prediction, 0 to 1; None: a person's."""
+    attributes: dict[str, object] = field(default_factory=dict)
+    """What one layout says and another may not hold (difficult, truncated, group_id)."""
+
+    def bounds(self) -> Box:
+        """The box, or else the one around the outlines or the mask."""
+        if self.box is not None:
+            return self.box
+        if self.outlines:
+            points = np.concatenate(self.outlines)
+            (left, top), (right, bottom) = points.min(0), points.max(0)
+            return float(left), float(top), float(right), float(bottom)
+        from tandem.data.raster import rle_bounds
+
+        assert self.rle is not None, "a shape has a box, an outline or a mask"
+        return rle_bounds(self.rle)
+
+
+@dataclass(slots=True)
+class Item:
+    """One picture, clip or text."""
+
+    path: bytes
+    """Of the file, or of a clip's folder, relative to `Content.root`: UTF-8, surrogateescape.
+
+    A text's is its table's, with its row in `line`.
+    """
+    width: int = 0
+    height: int = 0
+    """Pixels as shown; 0: not known before the file is opened."""
+    label: int = UNLABELLED
+    """Of the whole picture, clip or text."""
+    shapes: list[Shape] | None = None
+    """None: nobody has looked; empty: nothing is in it."""
+    mask: bytes | None = None
+    """A mask's file, relative to the root, one byte a pixel: the class, or IGNORED."""
+    mask_pixels: NDArray[np.uint8] | None = None
+    """A predicted mask, (height, width), where it has no file yet."""
+    frames: tuple[bytes, ...] = ()
+    """A clip's pictures in order; empty: `path` is a video file."""
+    text: str | None = None
+    text_b: str | None = None
+    line: int = 0
+    """Where in the file it stands, from 1; 0: it is the whole file."""
+    confidence: float | None = None
+    """Of a predicted `label`."""
+    attributes: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The path, to be shown and joined."""
+        return self.path.decode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True)
+class Content:
+    """A data set, read."""
+
+    root: Path
+    format: str
+    kind: str
+    """classification, detection, segmentation, sequence, text, instruction, caption."""
+    classes: tuple[str, ...]
+    """For masks the index is the pixel's value."""
+    train: list[Item]
+    """Its unlabelled items too."""
+    val: list[Item] | None = None
+    """None where the layout has no validation split."""
+    notes: tuple[str, ...] = ()
+    """What the reader decided that a person should know."""
+
+    def splits(self) -> Iterator[tuple[str, list[Item]]]:
+        """The splits that are there, by name."""
+        yield "train", self.train
+        if self.val is not None:
+            yield "val", self.val
+
+    def path(self, item: Item) -> Path:
+        """The item's file or folder."""
+        return self.root / item.name
+
+    def having(self, train: list[Item], val: list[Item] | None) -> Content:
+        """The same with other items."""
+        return replace(self, train=train, val=val)

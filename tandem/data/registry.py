@@ -1,0 +1,183 @@
+"""Layouts by name: found because the file lies in `formats/`, or by a package's entry point."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from tandem.data.content import Content, Item
+from tandem.data.faults import Faults
+from tandem.spec.errors import DataError, TandemError
+
+ENTRY_POINT_GROUP = "tandem.plugins"
+KNOWN = (
+    "train/<class>/*",
+    "images/ labels/ data.yaml",
+    "annotations/*.json",
+    "Annotations/*.xml",
+    "*.json beside pictures",
+    "images/ masks/",
+    "train/<class>/<clip>/*",
+    "train.jsonl",
+)
+
+
+class Writer(Protocol):
+    """Writes one data set, or the predictions for one, item by item.
+
+    Each item's own file is there, whole, when `add` returns (written aside and renamed); a layout
+    with one file for all of them keeps what it has in a hidden `.parts.jsonl` and assembles it in
+    `close`, so that a writer opened again on the same folder goes on.
+    """
+
+    def add(self, item: Item, split: str, source: Path | None) -> list[str]:
+        """Write it; `source` is the picture to copy or link, None to leave pictures out.
+
+        Returns sentences that say what this layout cannot hold of the item.
+        """
+        ...
+
+    def close(self) -> None:
+        """Write what belongs to all items. Idempotent."""
+
+
+class Format(Protocol):
+    """One layout."""
+
+    def sniff(self, path: Path) -> bool:
+        """Whether the folder is laid out so; quick, by names only."""
+        ...
+
+    def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
+        """All of it; no picture is decoded here, though a header may be read for its size.
+
+        `kind` is what is asked for where the layout can mean several. Faults of single files and
+        lines go to `faults`; DataError only where nothing can be read.
+        """
+        ...
+
+    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:
+        """Writes into `target`, which may hold what an earlier writer wrote."""
+        ...
+
+
+@dataclass(frozen=True)
+class FormatEntry:
+    """One registered layout."""
+
+    name: str
+    make: Callable[[], Any]
+    kinds: frozenset[str]
+    holds: frozenset[str]
+    """Of label, boxes, outlines, masks, rle, crowd, confidence, attributes, frames, text."""
+
+    @property
+    def about(self) -> str:
+        """The first line of its docstring."""
+        return (self.make.__doc__ or "").strip().splitlines()[0] if self.make.__doc__ else ""
+
+
+class _Register:
+    def __init__(self) -> None:
+        self.entries: dict[str, FormatEntry] = {}
+
+    def format(
+        self, name: str, kinds: Iterable[str], holds: Iterable[str] = ()
+    ) -> Callable[[Any], Any]:
+        """Decorates a class with the methods of `Format`."""
+
+        def decorate(make: Any) -> Any:
+            known = self.entries.get(name)
+            if known is not None and known.make.__module__ != make.__module__:
+                raise TandemError(
+                    "Two plug-ins call themselves {group} {name!r}: {one} and {other}.",
+                    group="formats",
+                    name=name,
+                    one=known.make.__module__,
+                    other=make.__module__,
+                    fix="Rename one of them.",
+                )
+            self.entries[name] = FormatEntry(name, make, frozenset(kinds), frozenset(holds))
+            return make
+
+        return decorate
+
+
+register = _Register()
+
+
+@cache
+def _discover() -> None:
+    package = importlib.import_module("tandem.data.formats")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        point.load()
+
+
+def formats() -> dict[str, FormatEntry]:
+    """Every layout by name, in the order of the names."""
+    _discover()
+    return dict(sorted(register.entries.items()))
+
+
+def find(name: str) -> FormatEntry:
+    """One layout; DataError with the allowed names when there is none."""
+    known = formats()
+    if name not in known:
+        raise DataError("There is no data format {name!r}.", name=name, allowed=known)
+    return known[name]
+
+
+def recognise(path: Path) -> FormatEntry:
+    """The layout of a folder: what its meta.json says, or the first whose `sniff` says yes."""
+    if not any(one.name != "meta.json" for one in path.iterdir()):
+        raise DataError(
+            "The data set {path} is empty.",
+            path=path,
+            fix="Put pictures into {path}/train/<class>/.",
+        )
+    known = formats()
+    named = type_in_meta(path / "meta.json")
+    if named is not None and named not in known:
+        raise DataError(
+            "{path}/meta.json says the type {type!r}, which cannot be trained on.",
+            path=path,
+            type=named,
+            allowed=known,
+            fix="Mend it, or take it away: the layout is then found by looking.",
+        )
+    for name, entry in known.items():
+        if name == named or (named is None and entry.make().sniff(path)):
+            return entry
+    raise DataError(
+        "The folder {path} is laid out like no data set that is known.",
+        path=path,
+        allowed=KNOWN,
+        fix="Put pictures into {path}/train/<class>/.",
+    )
+
+
+def type_in_meta(path: Path) -> str | None:
+    """What a data set's meta.json says of its type; DataError for a file that is no such JSON."""
+    if not path.is_file():
+        return None
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            "{path} is no JSON: {reason}.", path=path, reason=error, fix="Mend it or take it away."
+        ) from error
+    kind = meta.get("type") if isinstance(meta, dict) else None
+    if kind is not None and not isinstance(kind, str):
+        raise DataError(
+            "{path}: type must be a text.", path=path, got=kind, fix="Mend it or take it away."
+        )
+    return kind
