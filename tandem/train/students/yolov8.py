@@ -1,0 +1,46 @@
+"""YOLOv8 n to x (Jocher et al. 2023), through Ultralytics: AGPL-3.0, the extra `yolo`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tandem.spec.run import StudentSpec
+from tandem.spec.students import SIZES, resolve
+from tandem.train.initialise import draw, load_plain
+from tandem.train.registry import register
+from tandem.train.types import Options
+from tandem.train.yolo.student import YoloStudent, make_net
+
+
+class YoloOptions(Options):
+    """The fields of StudentSpec that a YOLOv8 reads."""
+
+    size: Literal["yolov8n", "yolov8s", "yolov8m", "yolov8l", "yolov8x"] = "yolov8n"
+    init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
+    path: str | None = Field(None, description="Weights for `pretrained`: a file or folder.")
+
+
+@register.student(
+    "yolov8",
+    kinds={"detection"},
+    gives={"logits", "pooled", "tokens", "layers", "boxes"},
+    options=YoloOptions,
+    sizes=SIZES["yolov8"],
+    licence="AGPL-3.0",
+    needs_extra="yolo",
+    source="https://github.com/ultralytics/ultralytics",
+)
+def build(spec: StudentSpec, num_classes: int, image_size: int) -> YoloStudent:
+    """YOLOv8: finds objects and their boxes. Ultralytics' network, licensed under AGPL-3.0."""
+    _, size = resolve(spec.type, spec.size)
+    net = make_net(size, num_classes)
+    student = YoloStudent(net, num_classes=num_classes, image_size=image_size)
+    if spec.init in ("kaiming", "xavier"):
+        draw(net, spec.init)
+        # The head starts at rare objects: from zero biases the first steps would unlearn that.
+        net.model[-1].bias_init()  # type: ignore[index, union-attr, operator]
+    elif spec.init == "pretrained":
+        load_plain(student, spec)
+    return student

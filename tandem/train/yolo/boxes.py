@@ -1,0 +1,119 @@
+"""Pictures onto a canvas, and raw detections to the boxes that are left; torch alone.
+
+Boxes are (left, top, right, bottom) in pixels, continuous: a picture w pixels wide spans 0 to w.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+GREY = 114
+"""Of the margins around a picture, as YOLOv8 is trained with."""
+STRIDE = 32
+MOST_CANDIDATES = 30_000
+MOST_BOXES = 300
+NMS_IOU = 0.7
+LEAST_SCORE = 0.001
+"""Where average precision is measured: every box that could count."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a picture lies on its canvas."""
+
+    scale_x: float
+    scale_y: float
+    left: int
+    top: int
+    height: int
+    width: int
+    """Of the picture, before it was placed."""
+
+
+def letterbox(image_CHW: Tensor, height: int, width: int) -> tuple[Tensor, Placed]:
+    """The whole picture in the middle of a grey canvas, its sides in proportion.
+
+    uint8 stays uint8; floats are taken as 0 to 1.
+    """
+    own_height, own_width = image_CHW.shape[-2:]
+    scale = min(height / own_height, width / own_width)
+    new_height = min(max(round(own_height * scale), 1), height)
+    new_width = min(max(round(own_width * scale), 1), width)
+    inner_CHW = image_CHW
+    if (new_height, new_width) != (own_height, own_width):
+        inner_CHW = F.interpolate(image_CHW[None], size=(new_height, new_width), mode="bilinear")[0]
+    top, left = (height - new_height) // 2, (width - new_width) // 2
+    grey = GREY if image_CHW.dtype == torch.uint8 else GREY / 255
+    canvas_CHW = image_CHW.new_full((image_CHW.shape[0], height, width), grey)
+    canvas_CHW[:, top : top + new_height, left : left + new_width] = inner_CHW
+    placed = Placed(
+        new_width / own_width, new_height / own_height, left, top, own_height, own_width
+    )
+    return canvas_CHW, placed
+
+
+def canvas_size(height: int, width: int, image_size: int) -> tuple[int, int]:
+    """The smallest canvas (rows, columns) in whole strides whose longer side is `image_size`."""
+    scale = image_size / max(height, width)
+    rows, columns = (
+        min(-(-max(round(side * scale), 1) // STRIDE) * STRIDE, whole_strides(image_size))
+        for side in (height, width)
+    )
+    return rows, columns
+
+
+def whole_strides(image_size: int) -> int:
+    """The next size that the network's three scales divide."""
+    return -(-image_size // STRIDE) * STRIDE
+
+
+def unletterbox(found_N6: Tensor, placed: Placed) -> Tensor:
+    """Boxes on the canvas as boxes of the picture, cut at its edges."""
+    found_N6 = found_N6.clone()
+    found_N6[:, 0:4:2] = ((found_N6[:, 0:4:2] - placed.left) / placed.scale_x).clamp(
+        0, placed.width
+    )
+    found_N6[:, 1:4:2] = ((found_N6[:, 1:4:2] - placed.top) / placed.scale_y).clamp(
+        0, placed.height
+    )
+    return found_N6
+
+
+def suppress(
+    boxes_BCA: Tensor,
+    confidence: float | Sequence[float] = LEAST_SCORE,
+    iou: float = NMS_IOU,
+    *,
+    most: int = MOST_BOXES,
+) -> list[Tensor]:
+    """Of each picture (n, 6): left, top, right, bottom, score, class; best first.
+
+    `boxes_BCA` is `StepOutput.boxes_BCA`. A box counts for every class whose score is above
+    `confidence` (one value, or one for each class); of boxes of one class that overlap by more
+    than `iou` the best stays.
+    """
+    classes = boxes_BCA.shape[1] - 4
+    least = torch.as_tensor(confidence, dtype=boxes_BCA.dtype, device=boxes_BCA.device)
+    least_1K = least.expand(classes)[None]
+    return [_suppressed(one_CA, least_1K, iou, most) for one_CA in boxes_BCA]
+
+
+def _suppressed(one_CA: Tensor, least_1K: Tensor, iou: float, most: int) -> Tensor:
+    scores_AK = one_CA[4:].T
+    anchors, labels = (scores_AK > least_1K).nonzero(as_tuple=True)
+    scores = scores_AK[anchors, labels]
+    if len(scores) > MOST_CANDIDATES:
+        scores, best = scores.topk(MOST_CANDIDATES)
+        anchors, labels = anchors[best], labels[best]
+    centre, half = one_CA[:2, anchors].T, one_CA[2:4, anchors].T / 2
+    corners_N4 = torch.cat((centre - half, centre + half), 1)
+    kept = batched_nms(corners_N4.float(), scores.float(), labels, iou)[:most]
+    return torch.cat(
+        (corners_N4[kept], scores[kept, None], labels[kept, None].to(corners_N4.dtype)), 1
+    )
