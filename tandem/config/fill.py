@@ -197,7 +197,7 @@ def _place(tree: Tree, settings: Settings) -> None:
     output, task = get(tree, "run.output_dir"), tree.get("task_id")
     if task is None:
         data = Path(str(get(tree, "data.dataset") or "")).name
-        what = get(tree, "student.size") or RunSpec.model_fields["student"].default.size
+        what = get(tree, "student.size") or resolve("", "")[1]
         task = Path(str(output)).expanduser().absolute().name if output else f"{data}-{what}"
         tree["task_id"] = task
     folder = Path(str(output)).expanduser() if output else settings.path("output_root") / str(task)

@@ -15,7 +15,8 @@ from tandem.spec.event import Epoch, Evaluation
 
 TEXT_BYTES = 60_000  # of a `text` column's 65,535
 SPEED = frozenset({"latency_milliseconds", "throughput_images_per_second"})
-HARD = frozenset({"hard", "cross_entropy"})
+HARD = frozenset({"hard", "cross_entropy", "cross_entropy_dice", "box", "cls", "dfl"})
+"""Terms on labels; the last three are of detection."""
 SOFT = frozenset({"soft", "kl_div", "mse", "cosine", "dkd", "standardised"})
 
 

@@ -83,6 +83,8 @@ class TeacherSpec(Section):
     """A sample's soft label comes from the fold that left it out."""
     calibrate: bool = True
     """Fit a temperature on held-out labels."""
+    frames: Annotated[int, Field(ge=0)] = 0
+    """Of a clip that it sees, evenly spread. 0: all."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
     """Images in one forward pass of the teacher."""
 
@@ -114,14 +116,16 @@ class LoraSpec(Section):
 class StudentSpec(Section):
     type: str = ""
     """`resnet`, `vit`, `yolov8`, `unet`, `lstm`, `bert`; may be left out when the size tells it."""
-    size: str = "resnet18"
-    """As `tandem catalog` lists them, such as resnet18 or vit-base."""
+    size: str = ""
+    """As `tandem catalog` lists them, such as resnet18 or vit-base. Empty: the type's default."""
     init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
     """How its weights start."""
     path: str | None = None
     """Weights for `pretrained`: a local file or folder, or a hub id."""
     dropout: Fraction = 0.0
     """Before the classifier."""
+    head: Literal["class", "mask"] = "class"
+    """What a ResNet or ViT ends in: class scores, or a mask; masks ask for the latter."""
     frames: Annotated[int, Field(ge=1, le=512)] = 8
     """Of a clip that the student sees, evenly spread; a shorter clip repeats its last."""
     pooling: Literal["last", "mean", "attention"] = "last"
@@ -130,6 +134,8 @@ class StudentSpec(Section):
     """Whether an LSTM's frame features are trained too."""
     max_tokens: Annotated[int, Field(ge=8, le=8192)] = 128
     """Of a text; what is longer is cut, and said."""
+    vocab_size: Annotated[int, Field(ge=0)] = 0
+    """Words of a text student's tokenizer. 0: what the tokenizer has."""
 
 
 class LossSpec(Section):

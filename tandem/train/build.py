@@ -11,7 +11,7 @@ import numpy as np
 from tandem.spec.errors import DataError, SpecError
 from tandem.spec.run import RunSpec
 from tandem.spec.students import resolve
-from tandem.train.engines.terms import Term, chosen
+from tandem.train.engines.terms import OF_THE_DATA, Term, chosen
 from tandem.train.registry import find
 from tandem.train.types import UNLABELLED, ImageTable, Splits, Student
 
@@ -62,9 +62,9 @@ def check_kind(spec: RunSpec, splits: Splits) -> None:
         )
 
 
-def check_terms(spec: RunSpec, table: ImageTable) -> list[Term]:
+def check_terms(spec: RunSpec, table: ImageTable, hard: str = "cross_entropy") -> list[Term]:
     """The loss terms that this data can feed, matched with what the student gives."""
-    terms = chosen(spec)
+    terms = chosen(spec, hard)
     if not (table.labels_N != UNLABELLED).any():
         terms = [term for term in terms if not term.only_labelled]
         if not terms:
@@ -78,7 +78,7 @@ def check_terms(spec: RunSpec, table: ImageTable) -> list[Term]:
             "No loss term with a weight above 0 asks the teacher.",
             fix="Give soft_label_weight or feature_weight a weight, or set mode to direct.",
         )
-    gives = find("students", spec.student.type).gives | {"labels"}
+    gives = find("students", spec.student.type).gives | OF_THE_DATA
     for term in terms:
         missing = term.needs - gives
         if missing:

@@ -37,8 +37,8 @@ def read(spec: DataSpec, *, seed: int, index_root: Path | None, watcher: Watcher
     else:
         train, val = _hold_out(train, spec.val_ratio, seed)
         notes.append(_held_out_note(train, val, spec.val_ratio))
-    _check_some(listing.root, train, val)
-    _warn_of_duplicates(train, val, watcher)
+    check_some(listing.root, train, val)
+    warn_of_duplicates(train, val, watcher)
     return Splits(train, val, listing.kind, tuple(notes))
 
 
@@ -159,7 +159,8 @@ def _held_out_note(train: ImageTable, val: ImageTable, ratio: float) -> str:
     )
 
 
-def _check_some(path: Path, train: ImageTable, val: ImageTable) -> None:
+def check_some(path: Path, train: ImageTable, val: ImageTable) -> None:
+    """DataError where a split is empty."""
     if len(val) == 0:
         raise DataError(
             "The data set {path} leaves no labelled picture to validate on.",
@@ -174,7 +175,8 @@ def _check_some(path: Path, train: ImageTable, val: ImageTable) -> None:
         )
 
 
-def _warn_of_duplicates(train: ImageTable, val: ImageTable, watcher: Watcher) -> None:
+def warn_of_duplicates(train: ImageTable, val: ImageTable, watcher: Watcher) -> None:
+    """Tell of files that are in both splits, and of those in two classes."""
     train_keys, val_keys = keys(train.hashes_N), keys(val.hashes_N)
     shared = int(np.isin(val_keys, train_keys).sum())
     if shared:

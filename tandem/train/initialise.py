@@ -6,6 +6,7 @@ import json
 import pickle
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from tandem.spec.errors import StudentError
 from tandem.spec.run import StudentSpec
 from tandem.spec.words import t
 from tandem.train.timm_student import TimmStudent
+from tandem.train.types import Student
 
 Filter = Callable[[dict[str, Tensor], Any], dict[str, Tensor]]
+LAST_LAYER = 2
+"""A weight and a bias: what a head for other classes lacks."""
 FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 """A hub id may hold dots too: `timm/resnet18.a1_in1k`."""
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.pth", "weights.safetensors")
@@ -33,15 +37,17 @@ def initialise(student: TimmStudent, spec: StudentSpec, convert: Filter | None =
     xavier: Glorot and Bengio 2010, uniform. pretrained: `spec.path`; a class head of another size
     is replaced, and `student.notes` says so. `convert` fits foreign weights to the network.
     """
-    if spec.init == "kaiming":
-        _draw(student.net, lambda w: nn.init.kaiming_normal_(w, nonlinearity="relu"))
-    elif spec.init == "xavier":
-        _draw(student.net, nn.init.xavier_uniform_)
+    if spec.init in ("kaiming", "xavier"):
+        draw(student.net, spec.init)
     elif spec.init == "pretrained":
         _load_pretrained(student, spec, convert)
 
 
-def _draw(net: nn.Module, scheme: Callable[[Tensor], Tensor]) -> None:
+def draw(net: nn.Module, scheme_name: str) -> None:
+    """Redraw every convolution and linear layer: `kaiming` or `xavier`; norms start over."""
+    scheme: Callable[[Tensor], Tensor] = nn.init.xavier_uniform_
+    if scheme_name == "kaiming":
+        scheme = partial(nn.init.kaiming_normal_, nonlinearity="relu")
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             scheme(module.weight)
@@ -72,6 +78,49 @@ def _load_pretrained(student: TimmStudent, spec: StudentSpec, convert: Filter | 
         student.normalise_with(mean.flatten().tolist(), std.flatten().tolist())
     elif "mean" in config and "std" in config:
         student.normalise_with(config["mean"], config["std"])
+
+
+def load_plain(student: Student, spec: StudentSpec, encoder: str = "") -> None:
+    """All weights of a model of ours, or those of its encoder alone where they are that.
+
+    What does not fit by name and shape but the last layer is a StudentError.
+    """
+    if not spec.path:
+        raise StudentError(
+            "Pretrained weights of {size} were asked for, but not where they are.",
+            size=spec.size,
+            fix="Give student.path (--student_path): a .safetensors or .pth file, a folder, or a "
+            "hub id; or set student.init to random.",
+        )
+    weights, _ = read_weights(spec.path)
+    own = student.state_dict()
+    if encoder and not any(name in own for name in weights):
+        weights = {encoder + name: value for name, value in weights.items()}
+    fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
+    lost = [k for k in own if k.startswith(encoder) and k not in fitting and "num_batches" not in k]
+    if len(fitting) < len(own) // 4 or (lost and len(lost) > LAST_LAYER):
+        raise StudentError(
+            "The weights {path} are not those of {size}: {missing} of its names are missing there "
+            "(first: {first_missing}), {foreign} are unknown (first: {first_foreign}).",
+            path=spec.path,
+            size=spec.size,
+            missing=len(lost),
+            first_missing=(lost or ["-"])[0],
+            foreign=len(weights) - len(fitting),
+            first_foreign=next((k for k in weights if k not in fitting), "-"),
+            fix="Give the weights of the same type and size.",
+        )
+    student.load_state_dict(fitting, strict=False)
+    fresh = [k for k in own if k not in fitting and "num_batches" not in k]
+    if fresh:
+        student.notes += (
+            t(
+                "{count} of the student's weights are not in {path} and start as drawn: {first}, …",
+                count=len(fresh),
+                path=spec.path,
+                first=fresh[0],
+            ),
+        )
 
 
 def read_weights(path: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -164,6 +213,8 @@ def _strip(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _fit_head(weights: dict[str, Tensor], student: TimmStudent) -> dict[str, Tensor]:
     head = _head_name(student)
     there = weights.get(f"{head}.weight")
+    if student.mask_head is not None:
+        return _without_head(weights, head, student)
     if there is not None and there.shape[0] == student.num_classes:
         return weights
     student.notes += (
@@ -174,6 +225,18 @@ def _fit_head(weights: dict[str, Tensor], student: TimmStudent) -> dict[str, Ten
         ),
     )
     return {k: v for k, v in weights.items() if not k.startswith(f"{head}.")}
+
+
+def _without_head(weights: dict[str, Tensor], head: str, student: TimmStudent) -> dict[str, Tensor]:
+    """A class head says nothing of pixels; the mask's own starts as drawn, unless it is there."""
+    own = {k.removeprefix("mask_head."): v for k, v in weights.items() if "mask_head." in k}
+    assert student.mask_head is not None
+    shapes = {k: v.shape for k, v in student.mask_head.state_dict().items()}
+    if {k: v.shape for k, v in own.items()} == shapes:
+        student.mask_head.load_state_dict(own)
+    return {
+        k: v for k, v in weights.items() if not k.startswith(f"{head}.") and "mask_head." not in k
+    }
 
 
 def _head_name(student: TimmStudent) -> str:

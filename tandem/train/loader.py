@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
@@ -82,11 +81,7 @@ class Rendered(Dataset[Batch]):
 
     def __getitem__(self, number: int) -> Batch:
         index_B, view_B = self.plan[number]
-        images_BCHW = pixels(
-            self.table, self.views, index_B, view_B, self.image_size, self.max_pixels
-        )
-        labels_B = torch.from_numpy(self.table.labels_N[index_B])
-        return Batch(torch.from_numpy(images_BCHW), labels_B, index_B, view_B)
+        return self.table.batch(self.views, index_B, view_B, self.image_size, self.max_pixels)
 
 
 class _InWorker(Dataset[Batch | DataError]):
@@ -103,18 +98,3 @@ class _InWorker(Dataset[Batch | DataError]):
             return self.rendered[number]
         except DataError as error:
             return error
-
-
-def pixels(
-    table: ImageTable,
-    views: Views,
-    index_B: NDArray[np.int64],
-    view_B: NDArray[np.int64],
-    size: int,
-    max_pixels: int,
-) -> NDArray[np.uint8]:
-    """(B, 3, size, size): each row in its view."""
-    images_BCHW = np.empty((len(index_B), 3, size, size), np.uint8)
-    for place, (row, view) in enumerate(zip(index_B.tolist(), view_B.tolist(), strict=True)):
-        images_BCHW[place] = views.show(table, row, [view], size, max_pixels)[0]
-    return images_BCHW

@@ -32,8 +32,8 @@ def classification(
     log_probs_NK = _log_softmax(logits_NK)
     predicted_N = logits_NK.argmax(1)
     confusion_KK = confusion_matrix(labels_N, predicted_N, len(classes))
-    per_class = _per_class(confusion_KK, classes)
-    present = [row for row in per_class if row["support"]]
+    rows = per_class(confusion_KK, classes)
+    present = [row for row in rows if row["support"]]
     own_N1 = labels_N[:, None]
     rank_N = (logits_NK > np.take_along_axis(logits_NK, own_N1, 1)).sum(1)
     correct_N = predicted_N == labels_N
@@ -44,7 +44,7 @@ def classification(
         "ece": expected_calibration_error(np.exp(log_probs_NK.max(1)), correct_N),
         "nll": float(-np.take_along_axis(log_probs_NK, own_N1, 1).mean()),
     }
-    return figures, {"per_class": per_class, "confusion_matrix": confusion_KK.tolist()}
+    return figures, {"per_class": rows, "confusion_matrix": confusion_KK.tolist()}
 
 
 _PER_CLASS = ("precision", "recall", "f1")
@@ -67,10 +67,13 @@ def expected_calibration_error(
     return float(np.abs(gaps).sum() / len(confidence_N))
 
 
-def _per_class(
+def per_class(
     confusion_KK: NDArray[np.int64], classes: Sequence[str]
 ) -> list[dict[str, float | int | str]]:
-    """A ratio with nothing below the line is 0, as in scikit-learn's zero_division=0."""
+    """Of each class, from its counts.
+
+    A ratio with nothing below the line is 0, as in scikit-learn's zero_division=0.
+    """
     right_K, support_K = np.diag(confusion_KK), confusion_KK.sum(1)
     precision_K = right_K / np.maximum(confusion_KK.sum(0), 1)
     recall_K = right_K / np.maximum(support_K, 1)

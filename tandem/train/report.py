@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import platform
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tandem
-from tandem.spec.report import Measured, RunReport, Verdict
+from tandem.spec.report import RunReport, Verdict
 from tandem.spec.words import t
-from tandem.train import final_model, metrics
+from tandem.train import final_model
 from tandem.train.model_card import render
 
 NAME = "report.json"
@@ -44,24 +43,19 @@ def read(run_dir: Path) -> RunReport:
     return RunReport.model_validate_json((run_dir / NAME).read_bytes())
 
 
-def measured(logits_NK: Logits, labels_N: NDArray[np.int64], classes: Sequence[str]) -> Measured:
-    """What these logits are worth."""
-    figures, details = metrics.classification(logits_NK, labels_N, classes)
-    return Measured(metrics=figures, details=details)
-
-
-def agreement(one_NK: Logits, other_NK: Logits) -> float:
-    """Share of the rows on which both choose the same class."""
+def agreement(one_NK: Logits | None, other_NK: Logits | None) -> float | None:
+    """Share of the rows on which both choose the same class; None where rows have no one class."""
+    if one_NK is None or other_NK is None:
+        return None
     return float((one_NK.argmax(1) == other_NK.argmax(1)).mean())
 
 
-def only_right(
-    student_NK: Logits, baseline_NK: Logits, labels_N: NDArray[np.int64]
-) -> tuple[int, int]:
-    """Labelled rows that only the student, and that only the baseline, gets right."""
-    student_N = (student_NK.argmax(1) == labels_N) & (labels_N >= 0)
-    baseline_N = (baseline_NK.argmax(1) == labels_N) & (labels_N >= 0)
-    return int((student_N & ~baseline_N).sum()), int((baseline_N & ~student_N).sum())
+def only_better(student_N: NDArray[np.float64], baseline_N: NDArray[np.float64]) -> tuple[int, int]:
+    """Samples on which the student, and on which the baseline, scores higher.
+
+    Of classes: those that only one of them gets right.
+    """
+    return int((student_N > baseline_N).sum()), int((baseline_N > student_N).sum())
 
 
 def versions() -> dict[str, str]:

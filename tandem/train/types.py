@@ -8,10 +8,10 @@ Tensors carry their shape as a suffix:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -93,6 +93,21 @@ class Batch:
     """Segmentation: uint8 class of each pixel, IGNORED where nobody is asked."""
 
 
+class Shows(Protocol):
+    """`views.Views`: the crops, flips and colours of a table's pictures."""
+
+    @property
+    def params_NV(self) -> NDArray[Any]:
+        """(N, V) of `views.PARAMS`."""
+        ...
+
+    def show(
+        self, table: ImageTable, row: int, views: Iterable[int], size: int, max_pixels: int
+    ) -> list[NDArray[np.uint8]]:
+        """(3, size, size) of each view of one row's picture."""
+        ...
+
+
 @dataclass(frozen=True)
 class ImageTable:
     """The images of one split, as columns: no Python object per image."""
@@ -114,7 +129,7 @@ class ImageTable:
         """The file of one row."""
         return self.root / bytes(self.paths_N[row]).decode("utf-8", "surrogateescape")
 
-    def rows(self, rows: NDArray[np.int64]) -> ImageTable:
+    def rows(self, rows: NDArray[np.int64]) -> Self:
         """The table of these rows only."""
         return replace(
             self,
@@ -123,10 +138,38 @@ class ImageTable:
             hashes_N=self.hashes_N[rows],
         )
 
+    def blank(self, count: int, size: int) -> NDArray[Any]:
+        """Room for `count` of what `shown` gives."""
+        return np.empty((count, 3, size, size), np.uint8)
+
+    def shown(
+        self, views: Shows, row: int, wanted: Iterable[int], size: int, max_pixels: int
+    ) -> list[NDArray[Any]]:
+        """One row in several views, as a student or a teacher is shown it."""
+        return list(views.show(self, row, wanted, size, max_pixels))
+
+    def batch(
+        self,
+        views: Shows,
+        index_B: NDArray[np.int64],
+        view_B: NDArray[np.int64],
+        size: int,
+        max_pixels: int,
+    ) -> Batch:
+        """These rows in these views, on the CPU. DataError for a file that went bad."""
+        inputs = self.blank(len(index_B), size)
+        for place, (row, view) in enumerate(zip(index_B.tolist(), view_B.tolist(), strict=True)):
+            inputs[place] = self.shown(views, row, [view], size, max_pixels)[0]
+        labels_B = torch.from_numpy(self.labels_N[index_B])
+        return Batch(torch.from_numpy(inputs), labels_B, index_B, view_B)
+
 
 @dataclass(frozen=True)
 class Splits:
-    """What a format reads: train (its unlabelled rows labelled -1) and val, same classes."""
+    """What a format reads: train (its unlabelled rows labelled -1) and val, same classes.
+
+    Of masks `labels_N` says whether there is one: 0 or UNLABELLED.
+    """
 
     train: ImageTable
     val: ImageTable

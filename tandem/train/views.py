@@ -114,6 +114,17 @@ def rendered(image: Picture, params: Any, size: int) -> NDArray[np.uint8]:
     return _coloured(view_CHW, brightness, contrast, saturation)
 
 
+def rendered_mask(mask_HW: NDArray[np.uint8], params: Any, size: int) -> NDArray[np.uint8]:
+    """(size, size): the mask of the view that `rendered` gives of its picture; nearest pixels."""
+    height, width = mask_HW.shape
+    left, right = _edges(float(params["left"]), float(params["width"]), width)
+    top, bottom = _edges(float(params["top"]), float(params["height"]), height)
+    rows = top + ((np.arange(size) + 0.5) * (bottom - top) / size).astype(np.int64)
+    columns = left + ((np.arange(size) + 0.5) * (right - left) / size).astype(np.int64)
+    view_HW = mask_HW[rows[:, None], columns[None]]
+    return np.ascontiguousarray(view_HW[:, ::-1] if params["flip"] else view_HW)
+
+
 def _edges(start: float, extent: float, pixels: int) -> tuple[int, int]:
     first = min(round(start * pixels), pixels - 1)
     last = round((start + extent) * pixels)

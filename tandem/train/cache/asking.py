@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,10 +53,12 @@ class Asker:
         self.teacher.layers = self.wants.layers
         with Renderer(self.table, self.views, self.teacher.image_size, self.max_pixels) as renderer:
             for ask, images_BCHW in renderer.stream(asks):
-                images = images_BCHW.to(self.device, non_blocking=True).float().div_(255)
+                inputs = images_BCHW.to(self.device, non_blocking=True)
+                if inputs.dtype == torch.uint8:  # pictures; a text's numbers stay what they are
+                    inputs = inputs.float().div_(255)
                 with torch.no_grad():
-                    signals = coarse(self.teacher.signals(images), self.wants, self.grid)
-                self.forwards += len(images)
+                    signals = coarse(self.teacher.signals(inputs), self.wants, self.grid)
+                self.forwards += len(inputs)
                 yield ask, signals
 
 
@@ -91,7 +94,7 @@ class Renderer:
 
     def _start(self, ask: Ask) -> tuple[Tensor, list[Future[None]]]:
         rows_B, views_B = ask
-        images_BCHW = np.empty((len(rows_B), 3, self.size, self.size), np.uint8)
+        images_BCHW = self.table.blank(len(rows_B), self.size)
         # Several views of one picture stand together: it is decoded once for all of them.
         starts = np.flatnonzero(np.diff(rows_B, prepend=-1))
         ends = np.append(starts[1:], len(rows_B))
@@ -103,8 +106,8 @@ class Renderer:
         ]
         return torch.from_numpy(images_BCHW), jobs
 
-    def _render(self, out_BCHW: NDArray[np.uint8], row: int, views_B: Rows) -> None:
-        shown = self.views.show(self.table, row, views_B.tolist(), self.size, self.max_pixels)
+    def _render(self, out_BCHW: NDArray[Any], row: int, views_B: Rows) -> None:
+        shown = self.table.shown(self.views, row, views_B.tolist(), self.size, self.max_pixels)
         for place, image_CHW in enumerate(shown):
             out_BCHW[place] = image_CHW
 

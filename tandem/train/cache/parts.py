@@ -98,8 +98,8 @@ def coarse(signals: Signals, wants: Wants, grid: int) -> Signals:
     tokens_BHWD = None
     if wants.tokens:
         assert signals.tokens_BHWD is not None
-        tokens_BHWD = pool_to(signals.tokens_BHWD.float(), grid, grid)
-    layers = tuple(pool_to(one.float(), grid, grid) for one in signals.layers_BHWD)
+        tokens_BHWD = _on(signals.tokens_BHWD, grid)
+    layers = tuple(_on(one, grid) for one in signals.layers_BHWD)
     assert signals.pooled_BD is not None
     return Signals(
         pooled_BD=signals.pooled_BD.float(),
@@ -107,6 +107,12 @@ def coarse(signals: Signals, wants: Wants, grid: int) -> Signals:
         logits_BK=signals.logits_BK if wants.logits_key is not None else None,
         layers_BHWD=layers if wants.layers else (),
     )
+
+
+def _on(tokens_BHWD: Tensor, grid: int) -> Tensor:
+    """On the grid that is kept; a text's words are one column."""
+    columns = 1 if tokens_BHWD.shape[2] == 1 else grid
+    return pool_to(tokens_BHWD.float(), grid, columns)
 
 
 def encode(x: Tensor, dtype: str) -> Arrays:

@@ -11,7 +11,7 @@ from accelerate import PartialState
 
 from tandem.spec.run import RunSpec
 from tandem.spec.words import t
-from tandem.train import checkpoint, data, optim
+from tandem.train import checkpoint, optim
 from tandem.train.build import (
     check_cache_root,
     check_kind,
@@ -36,10 +36,10 @@ from tandem.train.engines.loop import Voice, steps_an_epoch
 from tandem.train.engines.outcome import Outcome, conclude
 from tandem.train.engines.stop import StopRequest
 from tandem.train.engines.teach import Classroom, Lesson, prepare
-from tandem.train.metrics import classification
+from tandem.train.kinds.base import Kind
+from tandem.train.kinds.choose import choose
 from tandem.train.run_folder import RunFolder
 from tandem.train.types import Splits, Student, Watcher
-from tandem.train.views import Views
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,21 @@ def execute(run: Run) -> None:
     patient = Interruptible(run.voice, run.stop)
     say_started(run)
     check_cache_root(spec)
-    splits = read(run, everyone, patient)
+    kind = choose(spec)
+    kind.check(spec)
+    splits = read(run, kind, everyone, patient)
     check_kind(spec, splits)
-    terms = check_terms(spec, splits.train)
+    spec = kind.completed(spec, splits)
+    run = replace(run, spec=spec)
+    terms = check_terms(spec, splits.train, kind.hard)
     train = learnt_rows(splits.train, terms)
     splits = replace(splits, train=train)
     student = build_student(spec, len(train.classes))
     check_student(spec, student, terms)
     check_batch(spec, run.place, student)
     _say_notes(run, splits, student)
-    views = Views.draw(train, spec.views)
-    val_views = Views.draw(splits.val, spec.views)
+    views = kind.views(train, spec)
+    val_views = kind.views(splits.val, spec)
     lesson = None
     if any(term.asks_teacher for term in terms):
         room = Classroom(
@@ -84,6 +88,7 @@ def execute(run: Run) -> None:
             val_views,
             patient,
             everyone.wait_for_everyone,
+            kind,
         )
         lesson = prepare(room, student, terms)
         say_teacher(run, lesson, splits)
@@ -94,7 +99,7 @@ def execute(run: Run) -> None:
         run.folder,
         train,
         views,
-        Evaluator(spec, run.place, splits.val, val_views),
+        Evaluator(spec, run.place, splits.val, val_views, kind),
         run.voice,
         run.stop,
     )
@@ -105,16 +110,11 @@ def execute(run: Run) -> None:
         conclude(outcome, run.voice, began)
 
 
-def read(run: Run, everyone: PartialState, watcher: Watcher) -> Splits:
+def read(run: Run, kind: Kind, everyone: PartialState, watcher: Watcher) -> Splits:
     """The data set; the first process reads it first, the others then find the index."""
     with everyone.main_process_first():
         assert run.spec.cache.root is not None
-        return data.read(
-            run.spec.data,
-            seed=run.spec.run.seed,
-            index_root=Path(run.spec.cache.root) / "index",
-            watcher=watcher,
-        )
+        return kind.read(run.spec, Path(run.spec.cache.root) / "index", watcher)
 
 
 def say_started(run: Run) -> None:
@@ -133,22 +133,21 @@ def say_started(run: Run) -> None:
 
 def say_teacher(run: Run, lesson: Lesson, splits: Splits) -> None:
     """How good the teacher itself is on the validation set."""
-    if lesson.val_logits_NK is None:
+    if lesson.judged is None:
         return
-    metrics, details = classification(lesson.val_logits_NK, splits.val.labels_N, splits.val.classes)
     run.voice.say(
         "evaluation",
         who="teacher",
         dataset=run.spec.data.val_dataset or run.spec.data.dataset,
         samples=len(splits.val),
-        metrics=metrics,
-        details=details,
+        metrics=lesson.judged.metrics,
+        details=lesson.judged.details,
     )
     run.voice.notice(
         t(
             "The teacher (by {knowledge}) is right on {accuracy:.1%} of the validation set.",
             knowledge=lesson.knowledge,
-            accuracy=metrics["accuracy"],
+            accuracy=lesson.judged.figure,
         )
     )
 
@@ -160,7 +159,7 @@ def learn_baseline(bench: Bench, learned: Learned) -> Learned:
     """
     bench.voice.notice(t("Training the same student without the teacher, to compare."))
     direct = bench.spec.model_copy(update={"mode": "direct", "teacher": None})
-    terms = check_terms(direct, bench.table)
+    terms = check_terms(direct, bench.table, bench.evaluator.kind.hard)
     table = learnt_rows(bench.table, terms)
     steps = learned.epochs * steps_an_epoch(len(bench.table), bench.spec)
     changes = {"epochs": equal_steps(direct, steps, len(table)), "early_stopping_epochs": 0}
@@ -170,7 +169,7 @@ def learn_baseline(bench: Bench, learned: Learned) -> Learned:
         spec=direct,
         table=table,
         folder=RunFolder(bench.folder.path / "baseline"),
-        views=Views.draw(table, direct.views),
+        views=bench.evaluator.kind.views(table, direct),
         voice=Aside(bench.voice),
         accelerator=make_accelerator(bench.place, terms),
     )

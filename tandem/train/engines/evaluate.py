@@ -1,4 +1,4 @@
-"""A model's logits over a table, each process its share."""
+"""A student on a table, each process its share, judged as its kind is."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from tandem.spec.run import RunSpec
 from tandem.train.device import Place
+from tandem.train.engines.step import as_inputs
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
+from tandem.train.kinds.base import Judged, Kind
 from tandem.train.loader import batches, worker_count
-from tandem.train.metrics import classification
 from tandem.train.types import ImageTable
 from tandem.train.views import Views
 
-Logits = NDArray[np.float32]
-
 
 class Evaluator:
-    """Shows a student the validation images, whole and untouched (view 0)."""
+    """Shows a student the validation samples, whole and untouched (view 0)."""
 
-    def __init__(self, spec: RunSpec, place: Place, table: ImageTable, views: Views) -> None:
+    def __init__(
+        self, spec: RunSpec, place: Place, table: ImageTable, views: Views, kind: Kind
+    ) -> None:
         self.spec, self.place, self.table, self.views = spec, place, table, views
+        self.kind = kind
 
-    def logits(self, student: nn.Module, stop: StopRequest | None = None) -> Logits:
-        """(N, K) float32, in the table's order, the same in every process.
+    def judged(self, student: nn.Module, stop: StopRequest | None = None) -> Judged:
+        """The same in every process.
 
         EvaluationStoppedError in each of them as soon as one was asked to stop.
         """
@@ -47,41 +48,33 @@ class Evaluator:
             max_pixels=self.spec.data.max_image_pixels,
             workers=worker_count(self.spec.data.workers),
         )
-        parts, cut = [], False
+        judge, cut = self.kind.judge(self.table), False
         with torch.no_grad(), self._autocast():
             for batch in stream:
                 cut = stop is not None and stop.asked
                 if cut:
                     break
-                images_BCHW = batch.inputs.to(self.place.device).float().div_(255)
-                parts.append(student(images_BCHW).logits_BK.float().cpu().numpy())
+                judge.add(batch.index_B, student(as_inputs(batch.inputs, self.place.device)), batch)
         student.train(was_training)
-        return self._together(mine_N, np.concatenate(parts) if parts else None, cut)
+        return judge.result(self._together(judge.part(), cut))
 
     def score(self, student: nn.Module, stop: StopRequest) -> tuple[float, float]:
-        """Accuracy (0 to 1) and mean cross-entropy (nats)."""
-        metrics, _ = classification(
-            self.logits(student, stop), self.table.labels_N, self.table.classes
-        )
-        return metrics["accuracy"], metrics["nll"]
+        """The kind's figure (0 to 1; of classes, accuracy) and loss (cross-entropy in nats)."""
+        found = self.judged(student, stop)
+        return found.figure, found.loss
 
     def _autocast(self) -> torch.autocast:
         dtype = torch.float16 if self.place.precision == "fp16" else torch.bfloat16
         enabled = self.place.precision != "fp32"
         return torch.autocast(self.place.device.type, dtype=dtype, enabled=enabled)
 
-    def _together(self, mine_N: NDArray[np.int64], logits: Logits | None, cut: bool) -> Logits:
+    def _together(self, part: Any, cut: bool) -> list[Any]:
         if self.place.processes == 1:
             if cut:
                 raise EvaluationStoppedError
-            assert logits is not None
-            return logits
+            return [part]
         everyone: list[Any] = [None] * self.place.processes
-        torch.distributed.all_gather_object(everyone, (mine_N, logits, cut))
-        if any(one[2] for one in everyone):
+        torch.distributed.all_gather_object(everyone, (part, cut))
+        if any(one[1] for one in everyone):
             raise EvaluationStoppedError
-        found = [(rows, part) for rows, part, _ in everyone if part is not None]
-        whole = np.empty((len(self.table), found[0][1].shape[1]), np.float32)
-        for rows, part in found:
-            whole[rows] = part
-        return whole
+        return [one[0] for one in everyone]

@@ -16,7 +16,7 @@ from tandem.train.batch_norm import synchronise
 from tandem.train.checkpoint import Position
 from tandem.train.device import Place
 from tandem.train.ema import make_average
-from tandem.train.engines.evaluate import Evaluator, Logits
+from tandem.train.engines.evaluate import Evaluator
 from tandem.train.engines.learner import Learner, student_of
 from tandem.train.engines.loop import Loop, Voice, steps_an_epoch
 from tandem.train.engines.snapshot import Trained, seed_everything
@@ -24,6 +24,7 @@ from tandem.train.engines.step import Stepper, norms_single_cells
 from tandem.train.engines.stop import StopRequest
 from tandem.train.engines.teach import Lesson, student_layers
 from tandem.train.engines.terms import Term, needs
+from tandem.train.kinds.base import Judged
 from tandem.train.optim import make_optimizer, make_scheduler
 from tandem.train.projector import Projector
 from tandem.train.registry import find
@@ -34,10 +35,10 @@ from tandem.train.views import Views
 
 @dataclass(frozen=True)
 class Learned:
-    """The outcome: the student with its best weights, and its logits on the validation set."""
+    """The outcome: the student with its best weights, and what it is worth."""
 
     student: Student
-    val_logits_NK: Logits
+    judged: Judged
     best_epoch: int
     epochs: int
     seconds: float
@@ -95,6 +96,7 @@ def learn(
         len(bench.table.classes),
         position,
         bench.voice,
+        bench.evaluator.kind,
     )
     loop = Loop(
         spec,
@@ -117,7 +119,7 @@ def learn(
     student.eval()
     return Learned(
         student,
-        bench.evaluator.logits(student),
+        bench.evaluator.judged(student),
         position.best_epoch,
         position.epoch,
         position.seconds,

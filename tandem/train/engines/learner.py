@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from tandem.train.projector import Projector
 from tandem.train.types import StepOutput, Student
 
-Taps = tuple[Tensor, Tensor, Tensor | None, tuple[Tensor, ...], Tensor | None, tuple[Tensor, ...]]
+Taps = tuple[
+    Tensor,
+    Tensor,
+    Tensor | None,
+    tuple[Tensor, ...],
+    Tensor | None,
+    tuple[Tensor, ...],
+    Tensor | None,
+]
 
 
 class Learner(nn.Module):
@@ -28,9 +36,9 @@ class Learner(nn.Module):
         self.projector = projector
         self.layers = tuple(layers)
 
-    def forward(self, images_BCHW: Tensor) -> Taps:
+    def forward(self, inputs: Tensor) -> Taps:
         """Tuples, not a StepOutput: Accelerate turns their tensors back into float32."""
-        out: StepOutput = self.student(images_BCHW, layers=self.layers)
+        out: StepOutput = self.student(inputs, layers=self.layers)
         tokens_BHWD, layers_BHWD = out.tokens_BHWD, out.layers_BHWD
         if self.projector is not None:
             projected = self.projector(out)
@@ -42,15 +50,16 @@ class Learner(nn.Module):
             out.layers_BHWD,
             tokens_BHWD,
             layers_BHWD,
+            out.class_map_BHWK,
         )
 
 
 def outputs(taps: Taps) -> tuple[StepOutput, StepOutput]:
     """The student's own taps, and the same with the projected ones in their place."""
-    logits_BK, pooled_BD, tokens, layers, projected_tokens, projected_layers = taps
+    logits_BK, pooled_BD, tokens, layers, projected_tokens, projected_layers, dense = taps
     return (
-        StepOutput(logits_BK, pooled_BD, tokens, layers),
-        StepOutput(logits_BK, pooled_BD, projected_tokens, projected_layers),
+        StepOutput(logits_BK, pooled_BD, tokens, layers, dense),
+        StepOutput(logits_BK, pooled_BD, projected_tokens, projected_layers, dense),
     )
 
 

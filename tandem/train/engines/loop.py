@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tandem.spec.errors import NumericError, StoppedError
+from tandem.spec.measured import HARD
 from tandem.spec.run import RunSpec
 from tandem.spec.words import t
 from tandem.train import checkpoint
@@ -159,7 +160,7 @@ class Loop:
         position.global_step += 1
         self._add("loss", result.loss * result.rows)
         for name, value in result.terms.items():
-            share = result.labelled if name == "cross_entropy" else result.rows
+            share = result.labelled if name in HARD else result.rows
             self._add(f"term/{name}", value * share)
         self._add("rows", result.rows)
         self._add("labelled", result.labelled)
@@ -219,7 +220,7 @@ class Loop:
             train_loss=sums["loss"] / sums["rows"],
             terms={
                 key.removeprefix("term/"): value
-                / (labelled if key == "term/cross_entropy" else sums["rows"])
+                / (labelled if key.removeprefix("term/") in HARD else sums["rows"])
                 for key, value in sums.items()
                 if key.startswith("term/")
             },

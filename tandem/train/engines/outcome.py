@@ -23,6 +23,7 @@ from tandem.train.device import Place
 from tandem.train.engines.learn import Learned, parameters
 from tandem.train.engines.loop import Voice
 from tandem.train.engines.teach import Lesson
+from tandem.train.kinds.base import Judged
 from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.run_folder import RunFolder
 from tandem.train.types import UNLABELLED, Splits
@@ -48,13 +49,13 @@ class Outcome:
 def conclude(outcome: Outcome, voice: Voice, began: float) -> None:
     """Evaluate, save `final_model/`, write `report.json`, say how it ended."""
     student = outcome.learned.student.to(outcome.place.device)
-    measured = _measured(outcome, outcome.learned)
+    measured = _measured(outcome.learned)
     speed = metrics.speed(student, outcome.spec.data.image_size, outcome.place.device)
     measured = measured.model_copy(update={"metrics": measured.metrics | speed})
     folder = _save(outcome, measured)
     _say_evaluation(voice, outcome, "student", measured)
     if outcome.baseline:
-        _say_evaluation(voice, outcome, "baseline", _measured(outcome, outcome.baseline))
+        _say_evaluation(voice, outcome, "baseline", _measured(outcome.baseline))
     written = report.write(outcome.folder.path, _report(outcome, measured, began))
     for name, path in (("final_model", folder), ("report", outcome.folder.report)):
         voice.say("artifact", name=name, path=str(path), size_bytes=_size_bytes(path))
@@ -66,9 +67,12 @@ def conclude(outcome: Outcome, voice: Voice, began: float) -> None:
     voice.say("finished", seconds=time.perf_counter() - began, metrics=measured.metrics)
 
 
-def _measured(outcome: Outcome, learned: Learned) -> Measured:
-    val = outcome.splits.val
-    return report.measured(learned.val_logits_NK, val.labels_N, val.classes)
+def _measured(learned: Learned) -> Measured:
+    return _as_measured(learned.judged)
+
+
+def _as_measured(judged: Judged) -> Measured:
+    return Measured(metrics=judged.metrics, details=judged.details)
 
 
 def _say_evaluation(voice: Voice, outcome: Outcome, who: str, measured: Measured) -> None:
@@ -83,7 +87,8 @@ def _say_evaluation(voice: Voice, outcome: Outcome, who: str, measured: Measured
 
 
 def _save(outcome: Outcome, measured: Measured) -> Path:
-    temperature = fit_temperature(outcome.learned.val_logits_NK, outcome.splits.val.labels_N)
+    logits_NK, labels_N = outcome.learned.judged.logits_NK, outcome.splits.val.labels_N
+    temperature = 1.0 if logits_NK is None else fit_temperature(logits_NK, labels_N)
     return final_model.save(
         outcome.learned.student,
         outcome.folder.final_model,
@@ -98,8 +103,8 @@ def _save(outcome: Outcome, measured: Measured) -> Path:
 def _report(outcome: Outcome, measured: Measured, began: float) -> RunReport:
     spec, learned, lesson = outcome.spec, outcome.learned, outcome.lesson
     agreement = None
-    if lesson is not None and lesson.val_logits_NK is not None:
-        agreement = report.agreement(learned.val_logits_NK, lesson.val_logits_NK)
+    if lesson is not None and lesson.judged is not None:
+        agreement = report.agreement(learned.judged.logits_NK, lesson.judged.logits_NK)
     return RunReport(
         at=datetime.now(UTC),
         device=_device(outcome.place),
@@ -123,18 +128,16 @@ def _report(outcome: Outcome, measured: Measured, began: float) -> RunReport:
 
 
 def _teacher(outcome: Outcome) -> TeacherReport:
-    lesson, val = outcome.lesson, outcome.splits.val
+    lesson = outcome.lesson
     assert lesson is not None
-    logits_NK = lesson.val_logits_NK
+    judged = lesson.judged
     return TeacherReport(
         name=lesson.name,
         parameters=lesson.parameters,
         fingerprint=lesson.fingerprint,
         knowledge=lesson.knowledge,
         temperature=lesson.temperature,
-        measured=None
-        if logits_NK is None
-        else report.measured(logits_NK, val.labels_N, val.classes),
+        measured=None if judged is None else _as_measured(judged),
         forwards=lesson.forwards,
     )
 
@@ -142,11 +145,9 @@ def _teacher(outcome: Outcome) -> TeacherReport:
 def _baseline(outcome: Outcome) -> BaselineReport:
     baseline = outcome.baseline
     assert baseline is not None
-    won, lost = report.only_right(
-        outcome.learned.val_logits_NK, baseline.val_logits_NK, outcome.splits.val.labels_N
-    )
+    won, lost = report.only_better(outcome.learned.judged.scores_N, baseline.judged.scores_N)
     return BaselineReport(
-        measured=_measured(outcome, baseline),
+        measured=_measured(baseline),
         epochs=baseline.epochs,
         seconds=baseline.seconds,
         only_student_right=won,

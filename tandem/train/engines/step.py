@@ -19,7 +19,8 @@ from tandem.train.checkpoint import Position
 from tandem.train.device import Place, is_out_of_memory
 from tandem.train.engines.learner import outputs, student_of
 from tandem.train.engines.terms import Term, Totals, weighted_sum
-from tandem.train.types import UNLABELLED, Batch, Signals, SignalSource, StepOutput, Watcher
+from tandem.train.kinds.base import Kind
+from tandem.train.types import Batch, Signals, SignalSource, StepOutput, Watcher
 
 NOTHING_TAUGHT = Signals()
 MOST_MICROS = 2**20  # more than any step is cut into, so that each part draws its own mix
@@ -33,7 +34,8 @@ class StepResult:
     terms: dict[str, float]
     rows: int
     labelled: int
-    correct: int
+    correct: float
+    """Rows that are right; of a mask, the share of its pixels."""
     grad_norm: float
     stop: bool
 
@@ -53,7 +55,9 @@ class Stepper:
         num_classes: int,
         position: Position,
         watcher: Watcher,
+        kind: Kind,
     ) -> None:
+        self.kind = kind
         self.spec, self.place, self.accelerator = spec, place, accelerator
         self.model, self.optimizer, self.terms, self.source = model, optimizer, terms, source
         self.num_classes, self.position, self.watcher = num_classes, position, watcher
@@ -100,9 +104,12 @@ class Stepper:
 
     def _prepare(self, micro: Batch, number: int) -> tuple[Batch, Signals]:
         device = self.place.device
-        images_BCHW = micro.images_BCHW.to(device, non_blocking=True).float().div_(255)
         labels_B = micro.labels_B.to(device, non_blocking=True)
-        batch = replace(micro, inputs=images_BCHW, labels_B=labels_B)
+        mask_BHW = micro.mask_BHW
+        if mask_BHW is not None:
+            mask_BHW = mask_BHW.to(device, non_blocking=True)
+        inputs = as_inputs(micro.inputs, device)
+        batch = replace(micro, inputs=inputs, labels_B=labels_B, mask_BHW=mask_BHW)
         signals = NOTHING_TAUGHT
         if self.source is not None:
             signals = self.source.signals(micro.index_B, micro.view_B)
@@ -125,8 +132,7 @@ class Stepper:
         return mixed, mixing.mix_signals(signals, mix)
 
     def _correct(self, output: StepOutput, batch: Batch) -> Tensor:
-        hits_B = (output.logits_BK.argmax(-1) == batch.labels_B) & (batch.labels_B != UNLABELLED)
-        return hits_B.sum().float().unsqueeze(0)
+        return self.kind.correct(output, batch).sum().float().unsqueeze(0)
 
     def _over_all(self, sums: Tensor, totals: Totals, stop_asked: bool) -> StepResult:
         everything = torch.cat([sums.detach(), sums.new_tensor([float(stop_asked)])])
@@ -136,7 +142,7 @@ class Stepper:
         terms = {term.name: value for term, value in zip(self.terms, values, strict=True)}
         loss = sum(term.weight * terms[term.name] for term in self.terms)
         labelled, rows = int(totals.labelled), int(totals.rows)
-        return StepResult(loss, terms, rows, labelled, int(correct), 0.0, stop > 0)
+        return StepResult(loss, terms, rows, labelled, correct, 0.0, stop > 0)
 
     def _check_finite(self, result: StepResult) -> None:
         if math.isfinite(result.loss):
@@ -206,6 +212,12 @@ class Stepper:
         )
 
 
+def as_inputs(inputs: Tensor, device: torch.device) -> Tensor:
+    """On the device; pictures as floats of 0 to 1, a text's numbers as they are."""
+    moved = inputs.to(device, non_blocking=True)
+    return moved.float().div_(255) if moved.dtype == torch.uint8 else moved
+
+
 def _cut(batch: Batch, size: int) -> list[Batch]:
     """The batch in even parts of at most `size` rows (0: whole)."""
     rows = len(batch.labels_B)
@@ -227,6 +239,7 @@ def _slice(batch: Batch, start: int, stop: int) -> Batch:
     return replace(
         batch,
         inputs=batch.inputs[start:stop],
+        mask_BHW=None if batch.mask_BHW is None else batch.mask_BHW[start:stop],
         labels_B=batch.labels_B[start:stop],
         index_B=batch.index_B[start:stop],
         view_B=batch.view_B[start:stop],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,19 +13,20 @@ from numpy.typing import NDArray
 from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec, TeacherSpec
 from tandem.spec.words import t
-from tandem.train.cache import Wants, open_source
+from tandem.train.cache import Wants
 from tandem.train.device import Place
-from tandem.train.engines.terms import Term, needs
+from tandem.train.engines.terms import OF_THE_DATA, Term, needs
+from tandem.train.kinds.base import Asking, Judged, Kind, Shown
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.knowledge.label_scoring import LabelScoring
 from tandem.train.knowledge.own import OwnLogits
-from tandem.train.knowledge.probe import Probe
 from tandem.train.registry import find
 from tandem.train.run_folder import RunFolder
 from tandem.train.teachers.family import family_of
 from tandem.train.types import (
     UNLABELLED,
+    Batch,
     Signals,
     SignalSource,
     Splits,
@@ -51,7 +52,8 @@ class Lesson:
     knowledge: str
     """probe, label_scoring, lora or none."""
     temperature: float | None
-    val_logits_NK: NDArray[np.float32] | None
+    judged: Judged | None
+    """On the validation set; None where it gives no class scores."""
     name: str
     parameters: int
     fingerprint: str
@@ -71,6 +73,7 @@ class Classroom:
     val_views: Views
     watcher: Watcher
     barrier: Callable[[], None]
+    kind: Kind
 
     @property
     def teacher_spec(self) -> TeacherSpec:
@@ -79,16 +82,18 @@ class Classroom:
 
 
 class TaughtSource:
-    """The cache's signals with the class logits that `knowledge` makes of them."""
+    """The cache's signals with the class scores that `knowledge` makes of them."""
 
-    def __init__(self, source: SignalSource, knowledge: Knowledge, fold_N: Rows | None) -> None:
-        self.source, self.knowledge, self.fold_N = source, knowledge, fold_N
+    def __init__(
+        self, source: SignalSource, kind: Kind, knowledge: Knowledge, fold_N: Rows | None
+    ) -> None:
+        self.source, self.kind, self.knowledge, self.fold_N = source, kind, knowledge, fold_N
 
     def signals(self, index_B: Rows, view_B: Rows) -> Signals:
-        """`SignalSource.signals`, with `logits_BK` set."""
+        """`SignalSource.signals`, with the class scores set."""
         signals = self.source.signals(index_B, view_B)
         folds_B = None if self.fold_N is None else self.fold_N[index_B]
-        return replace(signals, logits_BK=self.knowledge.logits(signals, folds_B))
+        return self.kind.taught(signals, self.knowledge, folds_B)
 
 
 def prepare(room: Classroom, student: Student, terms: list[Term]) -> Lesson:
@@ -99,15 +104,17 @@ def prepare(room: Classroom, student: Student, terms: list[Term]) -> Lesson:
     wants = _wants(room, student, terms, teacher)
     teacher.layers = wants.layers
     train = _source(room, teacher, wants, val=False)
-    val = _source(room, teacher, Wants(logits_key=wants.logits_key), val=True)
+    for_classes = room.kind.wants_tokens(kind != "none")
+    lean = Wants(tokens=for_classes, logits_key=wants.logits_key, grid=wants.grid)
+    val = _source(room, teacher, lean, val=True)
     knowledge, fold_N = _knowledge(room, kind, train)
     lesson = Lesson(
-        source=train if knowledge is None else TaughtSource(train, knowledge, fold_N),
+        source=train if knowledge is None else TaughtSource(train, room.kind, knowledge, fold_N),
         tokens_width=train.tokens_width if wants.tokens else None,
         layer_widths=train.layer_widths if wants.layers else (),
         knowledge=kind,
         temperature=None if knowledge is None else knowledge.temperature,
-        val_logits_NK=None if knowledge is None else _val_logits(room, val, knowledge),
+        judged=None if knowledge is None else _judged(room, val, knowledge),
         name=room.teacher_spec.name or str(room.teacher_spec.path),
         parameters=teacher.parameters,
         fingerprint=teacher.fingerprint,
@@ -161,7 +168,7 @@ def _check_gives(teacher: Teacher, terms: list[Term], kind: str) -> None:
     if kind == "none":
         gives.discard("logits")
     for term in terms:
-        missing = term.needs - gives - {"labels"}
+        missing = term.needs - gives - OF_THE_DATA
         if missing:
             raise SpecError(
                 "The loss {loss} needs {missing} from the teacher, which gives {gives}.",
@@ -179,7 +186,7 @@ def _wants(room: Classroom, student: Student, terms: list[Term], teacher: Any) -
         most = len(room.spec.loss.intermediate_layers) or len(student.layer_widths)
         layers = spread(teacher.layer_count, min(MOST_LAYERS, most, teacher.layer_count))
     return Wants(
-        tokens="tokens" in asked,
+        tokens="tokens" in asked or room.kind.wants_tokens("logits" in asked),
         layers=layers if "layers" in asked else (),
         logits_key=getattr(teacher, "logits_key", None),
         grid=room.spec.cache.grid or student.tokens_grid,
@@ -202,38 +209,25 @@ def _source(room: Classroom, teacher: Teacher, wants: Wants, *, val: bool) -> An
     spec = room.spec
     table = room.splits.val if val else room.splits.train
     views = room.val_views if val else room.train_views
-    return open_source(
-        teacher,
-        table,
-        views,
-        spec.cache,
-        wants,
-        views_wanted=1 if val else views.count,
-        device=room.place.device,
-        batch_size=room.teacher_spec.batch_size,
-        max_pixels=spec.data.max_image_pixels,
-        watcher=room.watcher,
-        rank=room.place.rank,
-        processes=room.place.processes,
-        barrier=room.barrier,
-    )
+    options = {
+        "device": room.place.device,
+        "batch_size": room.teacher_spec.batch_size,
+        "max_pixels": spec.data.max_image_pixels,
+        "watcher": room.watcher,
+        "rank": room.place.rank,
+        "processes": room.place.processes,
+        "barrier": room.barrier,
+    }
+    shown = Shown(table, views, 1 if val else views.count, is_val=val)
+    return room.kind.source(shown, Asking(teacher, spec, wants, options))
 
 
 def _knowledge(room: Classroom, kind: str, train: Any) -> tuple[Knowledge | None, Rows | None]:
-    table, teacher_spec = room.splits.train, room.teacher_spec
     if kind == "none":
         return None, None
     if kind == "probe":
         room.watcher.notice(t("Fitting a probe on the teacher's features."))
-        probe = Probe.fit(
-            train.pooled_ND(view=0),
-            table.labels_N,
-            num_classes=len(table.classes),
-            folds=teacher_spec.probe_folds,
-            seed=room.spec.run.seed,
-            calibrate=teacher_spec.calibrate,
-        )
-        return probe, probe.fold_N
+        return room.kind.probe(train, room.splits.train, room.spec)
     return OwnLogits(kind, _own_temperature(room, kind, train)), None
 
 
@@ -248,12 +242,16 @@ def _own_temperature(room: Classroom, kind: str, train: Any) -> float:
     return fit_temperature(logits_NK, labels_N[rows])
 
 
-def _val_logits(room: Classroom, val: Any, knowledge: Knowledge) -> NDArray[np.float32]:
-    rows = np.arange(len(room.splits.val))
-    parts = [
-        knowledge.logits(val.signals(part, np.zeros_like(part)), None) for part in _chunks(rows)
-    ]
-    return np.concatenate([part.float().cpu().numpy() for part in parts])
+def _judged(room: Classroom, val: Any, knowledge: Knowledge) -> Judged:
+    table = room.splits.val
+
+    def signals_of(rows: Rows) -> Signals:
+        return room.kind.taught(val.signals(rows, np.zeros_like(rows)), knowledge, None)
+
+    def batch_of(rows: Rows) -> Batch:
+        return room.kind.truth(table, rows, room.spec)
+
+    return room.kind.judge_teacher(table, batch_of, signals_of)
 
 
 def _chunks(rows: Rows) -> list[Rows]:

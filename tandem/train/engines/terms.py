@@ -10,13 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from tandem.data.content import IGNORED, UNLABELLED
 from tandem.spec.errors import SpecError
 from tandem.spec.run import LossSpec, RunSpec
 from tandem.train.mixing import labelled_rows
 from tandem.train.registry import Entry, find
 from tandem.train.types import Batch, Options, Signals, StepOutput
+
+OF_THE_DATA = frozenset({"labels", "masks"})
+"""What a loss needs that no teacher gives."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,12 @@ class Term:
 
     @property
     def asks_teacher(self) -> bool:
-        return bool(self.entry.needs - {"labels"})
+        return bool(self.entry.needs - OF_THE_DATA)
+
+    @property
+    def compares_classes(self) -> bool:
+        """Whether it sets class scores against the teacher's."""
+        return "logits" in self.entry.needs
 
 
 @dataclass(frozen=True)
@@ -57,9 +67,12 @@ class Totals:
         return self.labelled if term.only_labelled else self.rows
 
 
-def chosen(spec: RunSpec) -> list[Term]:
-    """The terms whose weight is not zero; SpecError when none is left or an option is astray."""
-    weights = _weights(spec)
+def chosen(spec: RunSpec, hard: str = "cross_entropy") -> list[Term]:
+    """The terms whose weight is not zero; `hard` is the kind's loss on labels.
+
+    SpecError when none is left or an option is astray.
+    """
+    weights = _weights(spec, hard)
     wanted = {name: weight for name, weight in weights.items() if weight > 0}
     if not wanted:
         raise SpecError(
@@ -77,11 +90,11 @@ def chosen(spec: RunSpec) -> list[Term]:
     return [_term(name, weight, spec.loss) for name, weight in wanted.items()]
 
 
-def _weights(spec: RunSpec) -> dict[str, float]:
+def _weights(spec: RunSpec, hard: str) -> dict[str, float]:
     loss = spec.loss
     if spec.mode == "direct":
-        return {"cross_entropy": 1.0}
-    weights = {"cross_entropy": loss.hard_label_weight}
+        return {hard: 1.0}
+    weights = {hard: loss.hard_label_weight}
     if loss.distillation_type in ("logit", "hybrid"):
         weights[loss.soft_loss] = loss.soft_label_weight
     if loss.distillation_type in ("feature", "hybrid"):
@@ -113,7 +126,7 @@ def _term(name: str, weight: float, loss: LossSpec) -> Term:
 
 def needs(terms: list[Term]) -> frozenset[str]:
     """Everything the terms ask of the teacher."""
-    return frozenset().union(*(term.needs for term in terms)) - {"labels"}
+    return frozenset().union(*(term.needs for term in terms)) - OF_THE_DATA
 
 
 def weighted_sum(
@@ -137,7 +150,9 @@ def weighted_sum(
             parts.append(own.logits_BK.new_zeros(()))
             continue
         what = (output, signals, batch)
-        if count < len(labelled_B):
+        if output.class_map_BHWK is not None and term.compares_classes:
+            what, count = by_pixel(*what), len(labelled_B)
+        elif count < len(labelled_B):
             what = pick(*what, labelled_B)
         value = term.entry.make(*what, term.options)
         parts.append(value * (count / totals.of(term)))
@@ -160,6 +175,7 @@ def pick(
         output.pooled_BD[rows_B],
         some(output.tokens_BHWD),
         tuple(x[rows_B] for x in output.layers_BHWD),
+        some(output.class_map_BHWK),
     )
     taught = Signals(
         some(signals.pooled_BD),
@@ -175,5 +191,30 @@ def pick(
         index_B=batch.index_B[keep],
         view_B=batch.view_B[keep],
         label_BK=some(batch.label_BK),
+        mask_BHW=some(batch.mask_BHW),
     )
     return picked, taught, part
+
+
+def by_pixel(
+    output: StepOutput, signals: Signals, batch: Batch
+) -> tuple[StepOutput, Signals, Batch]:
+    """The same three with a row for each pixel, so that any loss on class scores fits masks.
+
+    The teacher's map, coarser, is brought to the student's by bilinear interpolation.
+    """
+    student_BHWK, teacher_BHWK = output.class_map_BHWK, signals.class_map_BHWK
+    assert student_BHWK is not None
+    assert teacher_BHWK is not None
+    size = student_BHWK.shape[1:3]
+    finer_BKHW = F.interpolate(
+        teacher_BHWK.permute(0, 3, 1, 2).float(), size, mode="bilinear", align_corners=False
+    )
+    labels_B = batch.labels_B.repeat_interleave(size.numel())
+    if batch.mask_BHW is not None:
+        mask_BHW = batch.mask_BHW.long()
+        known_BHW = (mask_BHW != IGNORED) & (batch.labels_B != UNLABELLED)[:, None, None]
+        labels_B = torch.where(known_BHW, mask_BHW, UNLABELLED).flatten()
+    pixels = replace(output, logits_BK=student_BHWK.flatten(0, 2), class_map_BHWK=None)
+    taught = replace(signals, logits_BK=finer_BKHW.permute(0, 2, 3, 1).flatten(0, 2))
+    return pixels, taught, replace(batch, labels_B=labels_B, mask_BHW=None)

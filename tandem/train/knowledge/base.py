@@ -23,8 +23,11 @@ class Knowledge(Protocol):
     """Turns a teacher's signals into calibrated class logits."""
 
     name: str
-    temperature: float
-    """What the logits are divided by."""
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by."""
+        ...
 
     def logits(self, signals: Signals, fold_B: NDArray[np.int64] | None) -> Tensor:
         """(B, K). `fold_B` names, per sample, the fold that left it out; None: the whole fit."""

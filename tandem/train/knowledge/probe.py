@@ -51,16 +51,19 @@ class Probe:
         seed: int,
         calibrate: bool = True,
         device: torch.device | None = None,
+        fold_n: NDArray[np.int64] | None = None,
     ) -> Probe:
         """Rows labelled -1 are left out. The same arguments give the same probe.
 
         The penalty is the one whose out-of-fold likelihood is best, and the temperature is fitted
-        on those out-of-fold logits. DataError with fewer than two labelled classes.
+        on those out-of-fold logits. `fold_n` gives each labelled row's fold, where rows belong
+        together; else they are drawn. DataError with fewer than two labelled classes.
         """
         rows = np.flatnonzero(labels_N != UNLABELLED)
         _check(labels_N[rows])
         folds = min(folds, len(rows))
-        fold_n = _stratified(labels_N[rows], folds, seed)
+        if fold_n is None:
+            fold_n = _stratified(labels_N[rows], folds, seed)
         x_nD = torch.from_numpy(np.ascontiguousarray(pooled_ND[rows])).to(device).float()
         y_n = torch.from_numpy(labels_N[rows]).to(x_nD.device)
         mean_D, std_D = x_nD.mean(0), _spread(x_nD)

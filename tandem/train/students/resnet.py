@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import SIZES, resolve
+from tandem.spec.students import DEFAULTS, SIZES, resolve
 from tandem.train.initialise import initialise
 from tandem.train.registry import register
 from tandem.train.timm_student import TimmStudent, to_raster
@@ -25,6 +25,7 @@ class ResNetOptions(Options):
     path: str | None = Field(
         None, description="Weights for `pretrained`: a file, folder or hub id."
     )
+    head: Literal["class", "mask"] = "class"
     dropout: float = Field(0.0, ge=0, lt=1, description="Before the classifier.")
 
 
@@ -61,10 +62,11 @@ class ResNet(TimmStudent):
 
 @register.student(
     "resnet",
-    kinds={"classification"},
+    kinds={"classification", "segmentation"},
     gives={"logits", "pooled", "tokens", "layers"},
     options=ResNetOptions,
     sizes=SIZES["resnet"],
+    defaults=DEFAULTS["resnet"],
     licence="Apache-2.0",
     source="https://arxiv.org/abs/1512.03385, timm",
 )
@@ -73,5 +75,7 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> ResNet:
     _, size = resolve(spec.type, spec.size)
     net = timm.create_model(size, num_classes=num_classes)
     student = ResNet(net, num_classes=num_classes, image_size=image_size, dropout=spec.dropout)
+    if spec.head == "mask":
+        student.end_in_masks(student.layer_widths, range(4))
     initialise(student, spec)
     return student

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tandem.spec.errors import StudentError
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import SIZES, resolve
+from tandem.spec.students import DEFAULTS, SIZES, resolve
 from tandem.train.initialise import initialise
 from tandem.train.registry import register
 from tandem.train.timm_student import TimmStudent, to_raster
@@ -32,6 +32,7 @@ class ViTOptions(Options):
     path: str | None = Field(
         None, description="Weights for `pretrained`: a file, folder or hub id."
     )
+    head: Literal["class", "mask"] = "class"
     dropout: float = Field(0.0, ge=0, lt=1, description="Before the classifier.")
 
 
@@ -89,10 +90,11 @@ def _patch(image_size: int) -> int | None:
 
 @register.student(
     "vit",
-    kinds={"classification"},
+    kinds={"classification", "segmentation"},
     gives={"logits", "pooled", "tokens", "layers"},
     options=ViTOptions,
     sizes=SIZES["vit"],
+    defaults=DEFAULTS["vit"],
     licence="Apache-2.0",
     source="https://arxiv.org/abs/2010.11929, timm",
 )
@@ -113,5 +115,7 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> ViT:
         dropout=spec.dropout,
         patch_size=patch,
     )
+    if spec.head == "mask":
+        student.end_in_masks([student.tokens_width])
     initialise(student, spec, checkpoint_filter_fn)
     return student

@@ -56,7 +56,7 @@ def test_any_number_of_workers_gives_the_same_bytes(table: ImageTable) -> None:
     alone, many = load(table, plan), load(table, plan, workers=3)
     assert len(many) == len(alone)
     for one, other in zip(alone, many, strict=True):
-        assert torch.equal(one.images_BCHW, other.images_BCHW)
+        assert torch.equal(one.inputs, other.inputs)
         assert torch.equal(one.labels_B, other.labels_B)
         assert (one.index_B == other.index_B).all()
 

@@ -60,8 +60,8 @@ def test_alpha_sets_how_far_pictures_mix():
 def test_mixup_is_a_weighted_mean_of_pictures_and_labels():
     given, mix = batch([0, 1, 2, 1]), Mix(0.75, torch.tensor([1, 0, 3, 2]), None)
     mixed = mix_batch(given, mix, 3)
-    expected = 0.75 * given.images_BCHW[0] + 0.25 * given.images_BCHW[1]
-    torch.testing.assert_close(mixed.images_BCHW[0], expected)
+    expected = 0.75 * given.inputs[0] + 0.25 * given.inputs[1]
+    torch.testing.assert_close(mixed.inputs[0], expected)
     torch.testing.assert_close(mixed.label_BK[0], torch.tensor([0.75, 0.25, 0]))
     assert torch.equal(mixed.labels_B, given.labels_B)
 
@@ -78,7 +78,7 @@ def test_an_unlabelled_partner_leaves_the_labelled_share_only():
 def test_a_row_paired_with_itself_stays_itself():
     given, mix = batch([0, 1]), Mix(0.6, torch.tensor([0, 1]), None)
     mixed = mix_batch(given, mix, 2)
-    torch.testing.assert_close(mixed.images_BCHW, given.images_BCHW)
+    torch.testing.assert_close(mixed.inputs, given.inputs)
     torch.testing.assert_close(mixed.label_BK, torch.eye(2))
 
 
@@ -86,8 +86,8 @@ def test_a_row_paired_with_itself_stays_itself():
 def test_cutmix_pastes_a_box_of_whole_pixels_and_counts_them(step):
     given, mix = batch([0, 1, 2, 1]), drawn(step, cutmix=1)
     mixed = mix_batch(given, mix, 3)
-    own = (mixed.images_BCHW == given.images_BCHW).all(dim=1)
-    partner = (mixed.images_BCHW == given.images_BCHW[mix.partner_B]).all(dim=1)
+    own = (mixed.inputs == given.inputs).all(dim=1)
+    partner = (mixed.inputs == given.inputs[mix.partner_B]).all(dim=1)
     assert (own | partner).all()
     other = mix.partner_B != torch.arange(4)
     share_B = own[other].float().mean(dim=(1, 2))

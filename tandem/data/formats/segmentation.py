@@ -1,0 +1,72 @@
+"""`images/{train,val}/*` and `masks/{train,val}/*.png` of the same stem; `classes.txt`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from tandem.data.content import Content, Item
+from tandem.data.faults import Faults
+from tandem.data.listing import Walk
+from tandem.data.registry import Writer, register
+from tandem.spec.errors import DataError
+
+MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".gif")
+
+
+@register.format("segmentation", kinds={"segmentation"}, holds={"masks"})
+class Masks:
+    """Pictures, and a mask of each with one byte a pixel: its class."""
+
+    def sniff(self, path: Path) -> bool:
+        """Whether there are pictures and masks."""
+        return (path / "images").is_dir() and (path / "masks").is_dir()
+
+    def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
+        """Every picture with its mask; one without a mask has not been looked at."""
+        classes = _classes(path)
+        walk = Walk(path)
+        split = [name for name in ("train", "val") if (path / "images" / name).is_dir()]
+        found = {name: _split(walk, path, name, faults) for name in (split or [""])}
+        train = found.get("train", found.get("", []))
+        return Content(path, "segmentation", "segmentation", classes, train, found.get("val"))
+
+    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:
+        """Not yet."""
+        raise NotImplementedError
+
+
+def _classes(path: Path) -> tuple[str, ...]:
+    file = path / "classes.txt"
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            "{file} is missing or not readable: it names the classes of the masks.",
+            file=file,
+            fix="Write one name a line, from value 0.",
+        ) from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def _split(walk: Walk, root: Path, split: str, faults: Faults) -> list[Item]:
+    by_stem = {
+        Path(os.fsdecode(one)).stem: one
+        for one in walk.pictures(root / "masks" / split)
+        if Path(os.fsdecode(one)).suffix.lower() in MASK_SUFFIXES
+    }
+    items = []
+    for picture in walk.pictures(root / "images" / split):
+        item = Item(picture, mask=by_stem.pop(Path(os.fsdecode(picture)).stem, None))
+        try:
+            with Image.open(root / item.name) as image:
+                item.width, item.height = image.size
+        except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+            faults.add(item.name, 0, "it is no picture")
+            continue
+        items.append(item)
+    for mask in by_stem.values():
+        faults.add(os.fsdecode(mask), 0, "there is no picture of this mask", warning=True)
+    return items

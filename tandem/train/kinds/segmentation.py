@@ -1,0 +1,200 @@
+"""A class for each pixel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tandem.data.content import IGNORED
+from tandem.spec.errors import DataError
+from tandem.spec.run import RunSpec
+from tandem.train.data import check_some, warn_of_duplicates
+from tandem.train.kinds.base import Judge, Judged, Kind, Rows
+from tandem.train.knowledge.base import Knowledge
+from tandem.train.knowledge.dense_probe import DenseProbe
+from tandem.train.masks import MaskTable, mask_table
+from tandem.train.metrics import per_class
+from tandem.train.reading import is_annotated, read_content
+from tandem.train.types import (
+    UNLABELLED,
+    Batch,
+    ImageTable,
+    Signals,
+    Splits,
+    StepOutput,
+    Watcher,
+)
+from tandem.train.views import Views
+
+
+class Segmentation(Kind):
+    """Masks; judged by the mean intersection over union of the classes."""
+
+    name = "segmentation"
+    figure_name = "miou"
+    hard = "cross_entropy_dice"
+    mixes = False
+
+    def read(self, spec: RunSpec, index_root: Path | None, watcher: Watcher) -> Splits:
+        content, held = read_content(spec.data, kind=self.name, seed=spec.run.seed, watcher=watcher)
+        if len(content.classes) < 2:
+            raise DataError(
+                "The masks of {path} know {count} class; two are needed, such as background "
+                "and a thing.",
+                path=content.root,
+                count=len(content.classes),
+                fix="Name them in classes.txt, one a line from value 0.",
+            )
+        limits = (spec.data.max_image_pixels, index_root, watcher)
+        train = mask_table(content, content.train, *limits)
+        val = mask_table(content, [one for one in held if is_annotated(one)], *limits)
+        check_some(content.root, train, val)
+        warn_of_duplicates(train, val, watcher)
+        return Splits(train, val, self.name, content.notes)
+
+    def completed(self, spec: RunSpec, splits: Splits) -> RunSpec:  # noqa: ARG002
+        student = spec.student.model_copy(update={"head": "mask"})
+        return spec.model_copy(update={"student": student})
+
+    def judge(self, table: ImageTable) -> Judge:
+        return MaskJudge(table)
+
+    def correct(self, output: StepOutput, batch: Batch) -> Tensor:
+        assert output.class_map_BHWK is not None
+        assert batch.mask_BHW is not None
+        known_BHW = batch.mask_BHW != IGNORED
+        right_BHW = (output.class_map_BHWK.argmax(-1) == batch.mask_BHW) & known_BHW
+        share_B = right_BHW.sum((1, 2)) / known_BHW.sum((1, 2)).clamp_min(1)
+        return share_B * (batch.labels_B != UNLABELLED)
+
+    def truth(self, table: ImageTable, rows_B: Rows, spec: RunSpec) -> Batch:
+        batch = super().truth(table, rows_B, spec)
+        assert isinstance(table, MaskTable)
+        views = Views.draw(table.rows(rows_B), spec.views.model_copy(update={"count": 1}))
+        here = np.arange(len(rows_B))
+        masks = table.rows(rows_B).masks(views, here, np.zeros_like(here), spec.data.image_size)
+        return replace(batch, mask_BHW=masks)
+
+    def wants_tokens(self, asks_classes: bool) -> bool:
+        return asks_classes
+
+    def probe(self, source: Any, table: ImageTable, spec: RunSpec) -> tuple[Knowledge, Rows | None]:
+        assert isinstance(table, MaskTable)
+        assert spec.teacher is not None
+        probe = DenseProbe.fit(
+            source,
+            table,
+            folds=spec.teacher.probe_folds,
+            seed=spec.run.seed,
+            calibrate=spec.teacher.calibrate,
+        )
+        return probe, probe.fold_N
+
+    def taught(self, signals: Signals, knowledge: Knowledge, fold_B: Rows | None) -> Signals:
+        assert isinstance(knowledge, DenseProbe)
+        class_map_BHWK = knowledge.dense(signals, fold_B)
+        return replace(
+            signals, class_map_BHWK=class_map_BHWK, logits_BK=class_map_BHWK.mean((1, 2))
+        )
+
+
+class MaskJudge:
+    """Counts pixels: a confusion matrix of the whole table, and each picture's own mean IoU."""
+
+    def __init__(self, table: ImageTable) -> None:
+        self.table = table
+        self.count_KK = np.zeros((len(table.classes),) * 2, np.int64)
+        self.rows: list[Rows] = []
+        self.ious: list[NDArray[np.float64]] = []
+        self.nats = 0.0
+
+    def add(self, rows_B: Rows, output: StepOutput, batch: Batch) -> None:
+        assert output.class_map_BHWK is not None
+        assert batch.mask_BHW is not None
+        mask_BHW = batch.mask_BHW.to(output.class_map_BHWK.device)
+        scores_BKHW = output.class_map_BHWK.permute(0, 3, 1, 2).float()
+        if scores_BKHW.shape[2:] != mask_BHW.shape[1:]:  # a teacher's coarse map
+            scores_BKHW = F.interpolate(
+                scores_BKHW, mask_BHW.shape[1:], mode="bilinear", align_corners=False
+            )
+        target_BHW = torch.where(mask_BHW == IGNORED, -100, mask_BHW.long())
+        nats_BHW = F.cross_entropy(scores_BKHW, target_BHW, reduction="none")
+        known_B = (target_BHW >= 0).sum((1, 2)).clamp_min(1)
+        self.nats += float((nats_BHW.sum((1, 2)) / known_B).sum())
+        counts = _confusions(scores_BKHW.argmax(1), target_BHW, len(self.table.classes))
+        self.count_KK += counts.sum(0)
+        self.rows.append(rows_B)
+        self.ious.append(np.array([_mean_iou(one_KK) for one_KK in counts]))
+
+    def part(self) -> Any:
+        if not self.rows:
+            return None
+        return self.count_KK, np.concatenate(self.rows), np.concatenate(self.ious), self.nats
+
+    def result(self, parts: list[Any]) -> Judged:
+        found = [part for part in parts if part is not None]
+        count_KK = np.sum([part[0] for part in found], axis=0)
+        scores_N = np.zeros(len(self.table))
+        for _, rows, ious, _ in found:
+            scores_N[rows] = ious
+        metrics, details = masks_measured(count_KK, self.table.classes)
+        loss = sum(part[3] for part in found) / max(len(self.table), 1)
+        return Judged(metrics["miou"], loss, metrics | {"nll": loss}, details, scores_N)
+
+
+def masks_measured(
+    count_KK: NDArray[np.int64], classes: tuple[str, ...]
+) -> tuple[dict[str, float], dict[str, object]]:
+    """Figures of 0 to 1 from pixel counts (rows: the true class), and details by class.
+
+    miou: mean intersection over union; dice: mean F1 (Dice 1945). Both over the classes that are
+    there, in truth or in prediction.
+    """
+    found = per_class(count_KK, classes)
+    iou_K = _ious(count_KK)
+    there_K = ~np.isnan(iou_K)
+    rows = [
+        {**row, "dice": row["f1"], "iou": None if np.isnan(iou) else float(iou)}
+        for row, iou in zip(found, iou_K, strict=True)
+    ]
+    names = ("precision", "recall", "f1")
+    means = {
+        name: float(np.mean([row[name] for row, is_there in zip(found, there_K, strict=True)
+                             if is_there]))
+        for name in names
+    }  # fmt: skip
+    metrics = {
+        "miou": float(np.nanmean(iou_K)),
+        "dice": means["f1"],
+        "pixel_accuracy": float(np.diag(count_KK).sum() / max(count_KK.sum(), 1)),
+        **means,
+    }
+    return metrics, {"per_class": rows, "confusion_matrix": count_KK.tolist()}
+
+
+def _ious(count_KK: NDArray[np.int64]) -> NDArray[np.float64]:
+    """NaN for a class that is nowhere."""
+    both_K = np.diag(count_KK).astype(np.float64)
+    either_K = count_KK.sum(0) + count_KK.sum(1) - np.diag(count_KK)
+    return np.where(either_K > 0, both_K / np.maximum(either_K, 1), np.nan)
+
+
+def _mean_iou(count_KK: NDArray[np.int64]) -> float:
+    ious = _ious(count_KK)
+    return float(np.nanmean(ious)) if (~np.isnan(ious)).any() else 0.0
+
+
+def _confusions(predicted_BHW: Tensor, target_BHW: Tensor, classes: int) -> NDArray[np.int64]:
+    """(B, K, K) pixel counts of each picture."""
+    row_B11 = torch.arange(len(target_BHW), device=target_BHW.device)[:, None, None]
+    flat = (row_B11 * classes + target_BHW) * classes + predicted_BHW
+    known = flat[target_BHW >= 0]
+    counts = torch.bincount(known, minlength=len(target_BHW) * classes**2)
+    return counts.view(-1, classes, classes).cpu().numpy()

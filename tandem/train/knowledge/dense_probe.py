@@ -1,0 +1,115 @@
+"""A linear probe on single tokens: what class each part of a picture is, from some masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tandem.data.content import IGNORED
+from tandem.train.knowledge.base import Reduction
+from tandem.train.knowledge.probe import Probe
+from tandem.train.masks import MaskTable
+from tandem.train.types import UNLABELLED, Signals
+
+Rows = NDArray[np.int64]
+MOST_TOKENS = 20_000
+"""More make the fit slower and no better: neighbouring tokens say the same."""
+CHUNK = 64
+FINER = 8
+"""A mask is looked at so many times finer than the tokens."""
+
+
+@dataclass
+class DenseProbe:
+    """`Probe` with tokens for samples; a picture's tokens are all in one fold."""
+
+    probe: Probe
+    fold_N: Rows
+    """The fold that left a picture out; the last head's number where it has no mask."""
+    name: str = "probe"
+
+    @property
+    def temperature(self) -> float:
+        return self.probe.temperature
+
+    @staticmethod
+    def fit(source: Any, table: MaskTable, *, folds: int, seed: int, calibrate: bool) -> DenseProbe:
+        """On view 0 of the pictures with a mask. DataError with fewer than two classes in them."""
+        rows = np.flatnonzero(table.labels_N != UNLABELLED)
+        folds = min(folds, len(rows))
+        tokens, labels, pictures = _samples(source, table, rows, seed)
+        order = np.random.default_rng([seed, 7]).permutation(len(rows))
+        fold_n = np.empty(len(rows), np.int64)
+        fold_n[order] = np.arange(len(rows)) % max(folds, 2)
+        probe = Probe.fit(
+            tokens,
+            labels,
+            num_classes=len(table.classes),
+            folds=max(folds, 2),
+            seed=seed,
+            calibrate=calibrate,
+            fold_n=fold_n[pictures],
+        )
+        fold_N = np.full(len(table), max(folds, 2), np.int64)
+        fold_N[rows] = fold_n
+        return DenseProbe(probe, fold_N)
+
+    def dense(self, signals: Signals, fold_B: Rows | None) -> Tensor:
+        """(B, H, W, K), calibrated; each picture by the head of its fold."""
+        tokens_BHWD = signals.tokens_BHWD
+        assert tokens_BHWD is not None
+        weight_FKD = self.probe.weight_FKD.to(tokens_BHWD.device)
+        bias_FK = self.probe.bias_FK.to(tokens_BHWD.device)
+        if fold_B is None:
+            fold_B = np.full(len(tokens_BHWD), len(weight_FKD) - 1)
+        fold = torch.from_numpy(fold_B).to(tokens_BHWD.device)
+        scores_BHWK = torch.einsum("bhwd,bkd->bhwk", tokens_BHWD.float(), weight_FKD[fold])
+        return (scores_BHWK + bias_FK[fold][:, None, None]) / self.temperature
+
+    def logits(self, signals: Signals, fold_B: Rows | None) -> Tensor:
+        """(B, K): the mean over the picture."""
+        return self.dense(signals, fold_B).mean((1, 2))
+
+    def class_map(self, signals: Signals, reduction: Reduction | None) -> Tensor:  # noqa: ARG002
+        """(B, H, W, K) by the head fitted on all; it was fitted on reduced tokens."""
+        return self.dense(signals, None)
+
+
+def _samples(
+    source: Any, table: MaskTable, rows: Rows, seed: int
+) -> tuple[NDArray[np.float32], Rows, Rows]:
+    """Tokens, the class of each, and the place among `rows` of the picture it is from."""
+    random = np.random.default_rng([seed, 8])
+    each = max(1, MOST_TOKENS // max(len(rows), 1))
+    tokens, labels, pictures = [], [], []
+    for at in range(0, len(rows), CHUNK):
+        some = rows[at : at + CHUNK]
+        tokens_BHWD = source.signals(some, np.zeros_like(some)).tokens_BHWD.float().cpu()
+        grid = (tokens_BHWD.shape[1], tokens_BHWD.shape[2])
+        for place, row in enumerate(some.tolist()):
+            cells = cell_labels(table.mask(row), grid, len(table.classes)).flatten()
+            known = np.flatnonzero(cells != UNLABELLED)
+            picked = random.permutation(known)[:each]
+            tokens.append(tokens_BHWD[place].flatten(0, 1)[picked].numpy())
+            labels.append(cells[picked])
+            pictures.append(np.full(len(picked), at + place, np.int64))
+    return np.concatenate(tokens), np.concatenate(labels), np.concatenate(pictures)
+
+
+def cell_labels(mask_HW: NDArray[np.uint8], grid: tuple[int, int], classes: int) -> Rows:
+    """(rows, columns) the commonest class of each cell; UNLABELLED where most is ignored."""
+    finer = (grid[0] * FINER, grid[1] * FINER)
+    mask_11HW = torch.from_numpy(mask_HW)[None, None]
+    near_HW = F.interpolate(mask_11HW, finer, mode="nearest")[0, 0].long()
+    ignored = classes  # a class of its own
+    near_HW = torch.where(near_HW == IGNORED, ignored, near_HW)
+    shares_KHW = F.one_hot(near_HW, classes + 1).permute(2, 0, 1).float()
+    best_HW = F.avg_pool2d(shares_KHW[None], FINER)[0].argmax(0)
+    found: Rows = torch.where(best_HW == ignored, UNLABELLED, best_HW).numpy()
+    return found

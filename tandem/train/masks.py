@@ -1,0 +1,105 @@
+"""Pictures with a class for each pixel, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from tandem.data.content import IGNORED, Content, Item
+from tandem.data.images import open_rgb
+from tandem.data.raster import class_mask
+from tandem.spec.errors import DataError
+from tandem.train.inspect_files import inspect
+from tandem.train.reading import is_annotated
+from tandem.train.types import UNLABELLED, Batch, ImageTable, Shows, Watcher
+from tandem.train.views import rendered_mask
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class MaskTable(ImageTable):
+    """`labels_N` is 0 where a picture has a mask (an empty one too), else UNLABELLED."""
+
+    content: Content | None = None
+    items_N: tuple[Item, ...] = ()
+
+    def rows(self, rows: Rows) -> Self:
+        some = super().rows(rows)
+        return replace(some, items_N=tuple(self.items_N[row] for row in rows.tolist()))
+
+    def batch(self, views: Shows, index_B: Rows, view_B: Rows, size: int, max_pixels: int) -> Batch:
+        batch = super().batch(views, index_B, view_B, size, max_pixels)
+        return replace(batch, mask_BHW=self.masks(views, index_B, view_B, size))
+
+    def masks(self, views: Shows, index_B: Rows, view_B: Rows, size: int) -> torch.Tensor:
+        """uint8 (B, size, size): the same crops and flips as the pictures; IGNORED without one."""
+        out_BHW = np.full((len(index_B), size, size), IGNORED, np.uint8)
+        for place, (row, view) in enumerate(zip(index_B.tolist(), view_B.tolist(), strict=True)):
+            if self.labels_N[row] != UNLABELLED:
+                out_BHW[place] = rendered_mask(self.mask(row), views.params_NV[row, view], size)
+        return torch.from_numpy(out_BHW)
+
+    def mask(self, row: int) -> NDArray[np.uint8]:
+        """(height, width) of one row's picture. DataError for a file that is no mask."""
+        assert self.content is not None
+        return item_mask(self.content, self.items_N[row])
+
+
+def item_mask(content: Content, item: Item) -> NDArray[np.uint8]:
+    """(height, width) class of each pixel, from its file or painted from its shapes."""
+    if item.mask is None:
+        width, height = item.width, item.height
+        if not width:
+            width, height = open_rgb(content.path(item), 2**31).size
+        return class_mask(item, height, width, offset=0)
+    path = content.root / item.mask.decode("utf-8", "surrogateescape")
+    try:
+        with Image.open(path) as image:
+            if image.mode in ("L", "P"):
+                return np.array(image)
+            if image.mode == "1":
+                return np.array(image).astype(np.uint8)
+            mode = image.mode
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise DataError(
+            "The mask {path} cannot be read: {reason}.",
+            path=path,
+            reason=str(error)[:120] or type(error).__name__,
+            fix="Replace it or take it away.",
+        ) from error
+    raise DataError(
+        "The mask {path} has colours ({mode}), and not one byte a pixel.",
+        path=path,
+        mode=mode,
+        fix="Save it as an 8-bit grey or palette PNG whose values are the classes.",
+    )
+
+
+def mask_table(
+    content: Content,
+    items: Sequence[Item],
+    max_pixels: int,
+    index_root: Path | None,
+    watcher: Watcher,
+) -> MaskTable:
+    """Of these items, each picture opened once. DataError that names the bad ones."""
+    paths = [item.path for item in items]
+    annotated = [0 if is_annotated(item) else UNLABELLED for item in items]
+    hashes_N: Any = inspect(content.root, paths, max_pixels, index_root, watcher)
+    return MaskTable(
+        root=content.root,
+        paths_N=np.array(paths, dtype=np.bytes_),
+        labels_N=np.array(annotated, dtype=np.int64),
+        hashes_N=hashes_N,
+        classes=content.classes,
+        content=content,
+        items_N=tuple(items),
+    )
