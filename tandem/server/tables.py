@@ -7,38 +7,34 @@ The rest are Tandem's. Times are UTC without a zone.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    DateTime,
-    Index,
-    Integer,
-    Numeric,
-    SmallInteger,
-    String,
-    Text,
-)
-from sqlalchemy.dialects import mysql
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, DateTime, Index, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
 
-# SQLite counts up by itself only where the key is INTEGER.
-Identity = BigInteger().with_variant(Integer(), "sqlite")
-Flag = SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb")
-LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-Instant = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-"""Of Tandem's own tables: installed systems' columns keep whole seconds."""
+from tandem.server.data_tables import DatasetRow, DatasetVersion, TaskData, Upload
+from tandem.server.table import Flag, Identity, Instant, LongText, Table, decimal
 
-
-def decimal(digits: int, after: int) -> Numeric[float]:
-    """decimal(digits, after), read as a float."""
-    return Numeric(digits, after, asdecimal=False)
-
-
-class Table(DeclarativeBase):
-    """Keys and columns by plain names; each table starts with `md_`."""
-
-    type_annotation_map: dict[Any, Any] = {}
+__all__ = [
+    "Answered",
+    "Attempt",
+    "DatasetRow",
+    "DatasetVersion",
+    "Evaluation",
+    "Flag",
+    "History",
+    "Identity",
+    "Instant",
+    "Job",
+    "Lease",
+    "LongText",
+    "Preset",
+    "Table",
+    "Task",
+    "TaskData",
+    "TaskEvent",
+    "Upload",
+    "decimal",
+]
 
 
 class Task(Table):

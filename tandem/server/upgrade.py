@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 VERSION_TABLE = "md_alembic_version"
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Oldest first. A test holds it against the scripts."""
 CONTRACT = frozenset(
     {"md_training_task", "md_training_history", "md_lora_preset", "md_model_evaluation"}
