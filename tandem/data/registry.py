@@ -136,8 +136,11 @@ def find(name: str) -> FormatEntry:
     return known[name]
 
 
-def recognise(path: Path) -> FormatEntry:
-    """The layout of a folder: what its meta.json says, or the first whose `sniff` says yes."""
+def recognise(path: Path, kind: str | None = None) -> FormatEntry:
+    """The layout of a folder: what its meta.json says, or the first whose `sniff` says yes.
+
+    Those that hold `kind` are asked first: folders in class folders are clips to who wants clips.
+    """
     if not any(one.name != "meta.json" for one in path.iterdir()):
         raise DataError(
             "The data set {path} is empty.",
@@ -154,7 +157,8 @@ def recognise(path: Path) -> FormatEntry:
             allowed=known,
             fix="Mend it, or take it away: the layout is then found by looking.",
         )
-    for name, entry in known.items():
+    ordered = sorted(known.items(), key=lambda one: kind not in one[1].kinds)
+    for name, entry in ordered:
         if name == named or (named is None and entry.make().sniff(path)):
             return entry
     raise DataError(

@@ -85,7 +85,7 @@ def _signature(item: Item) -> tuple[int, ...]:
 
 def _read(folder: Path, kind: str | None, watcher: Watcher) -> Content:
     faults = Faults()
-    format = recognise(folder).make()
+    format = recognise(folder, kind).make()
     content: Content = format.content(folder, faults, kind)
     faults.check()
     for one in [one for one in faults.found if one.warning][:WARNINGS_TOLD]:

@@ -107,6 +107,12 @@ class Shows(Protocol):
         """(3, size, size) of each view of one row's picture."""
         ...
 
+    def show_file(
+        self, path: Path, row: int, views: Iterable[int], size: int, max_pixels: int
+    ) -> list[NDArray[np.uint8]]:
+        """The same of another file, in that row's views."""
+        ...
+
 
 @dataclass(frozen=True)
 class ImageTable:

@@ -85,11 +85,17 @@ class Views:
     def show(
         self, table: ImageTable, row: int, views: Iterable[int], size: int, max_pixels: int
     ) -> list[NDArray[np.uint8]]:
-        """Several views of one file, which is decoded once for all of them."""
+        """Several views of one row's file, which is decoded once for all of them."""
+        return self.show_file(Path(table.path(row)), row, views, size, max_pixels)
+
+    def show_file(
+        self, path: Path, row: int, views: Iterable[int], size: int, max_pixels: int
+    ) -> list[NDArray[np.uint8]]:
+        """Another file in the views of a row, as each frame is in those of its clip."""
         wanted = list(views)
         needs = [self.least(row, view, size) for view in wanted]
         least = (max(wide for wide, _ in needs), max(high for _, high in needs))
-        image = np.asarray(open_rgb(Path(table.path(row)), max_pixels, least))
+        image = np.asarray(open_rgb(path, max_pixels, least))
         return [rendered(image, self.params_NV[row, view], size) for view in wanted]
 
 

@@ -20,9 +20,10 @@ def choose(spec: RunSpec) -> Kind:
 
 def choose_name(spec: RunSpec) -> str:
     """The same, by its name."""
-    entry = recognise(find_folder(spec.data.root, spec.data.dataset))
     can = find("students", spec.student.type).kinds
     asked = spec.kind
+    wanted = "sequence" if "sequence" in can and asked in (None, "classification") else asked
+    entry = recognise(find_folder(spec.data.root, spec.data.dataset), wanted)
     if asked == "classification" and "sequence" in entry.kinds & can:
         return "sequence"  # installed systems call it so: a clip has one class too
     if asked is not None:

@@ -1,0 +1,91 @@
+"""`train/<class>/<clip>/*.jpg` in name order, or `train/<class>/*.mp4`; `val/` alike."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tandem.data.content import Content, Item
+from tandem.data.faults import Faults
+from tandem.data.listing import Walk
+from tandem.data.registry import Writer, register
+from tandem.spec.errors import DataError
+
+VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
+
+
+@register.format("sequence", kinds={"sequence"}, holds={"label", "frames"})
+class Clips:
+    """Clips in folders named by their class: each a folder of frames, or a video."""
+
+    def sniff(self, path: Path) -> bool:
+        """Whether the first class folder holds clips, and no loose pictures."""
+        for split in ("train", "val"):
+            for one in _folders(path / split):
+                if any(is_video(entry.name) for entry in _entries(one)):
+                    return True
+                walk = Walk(path)
+                if walk.folders(one) and not walk.pictures(one, deep=False):
+                    return any(walk.pictures(one / name, deep=False) for name in walk.folders(one))
+        return False
+
+    def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
+        """Every clip with its frames' names; no video is opened here."""
+        walk = Walk(path)
+        names = {split: walk.folders(path / split) for split in ("train", "val")
+                 if (path / split).is_dir()}  # fmt: skip
+        classes = tuple(sorted(names.get("train") or names.get("val") or ()))
+        if not classes:
+            raise DataError(
+                "The data set {path} has no class folder.",
+                path=path,
+                fix="Put clips into {path}/train/<class>/.",
+            )
+        found: dict[str, list[Item]] = {}
+        for split, there in names.items():
+            found[split] = []
+            for name in there:
+                if name not in classes:
+                    faults.add(f"{split}/{name}", 0, "no class of train has this name")
+                    continue
+                found[split] += _clips(walk, path / split / name, classes.index(name), faults)
+        return Content(path, "sequence", "sequence", classes, found.get("train", []),
+                       found.get("val"))  # fmt: skip
+
+    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:
+        """Not yet."""
+        raise NotImplementedError
+
+
+def is_video(name: str) -> bool:
+    """Whether a file's name says that it is one."""
+    return Path(name).suffix.lower() in VIDEOS and not name.startswith(".")
+
+
+def _clips(walk: Walk, folder: Path, label: int, faults: Faults) -> list[Item]:
+    items = []
+    for name in walk.folders(folder):
+        frames = tuple(walk.pictures(folder / name))
+        path = os.fsencode(os.path.relpath(folder / name, walk.root))
+        if not frames:
+            faults.add(os.fsdecode(path), 0, "the clip holds no frame")
+            continue
+        if len(frames) == 1:
+            faults.add(os.fsdecode(path), 0, "the clip has one frame only", warning=True)
+        items.append(Item(path, label=label, frames=frames))
+    for entry in _entries(folder):
+        if entry.is_file() and is_video(entry.name):
+            path = os.fsencode(os.path.relpath(entry.path, walk.root))
+            items.append(Item(path, label=label))
+    return items
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [Path(one.path) for one in _entries(folder) if one.is_dir()]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as found:
+        return sorted((one for one in found if one.name[0] != "."), key=lambda one: one.name)

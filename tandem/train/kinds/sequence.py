@@ -1,0 +1,56 @@
+"""One clip, one class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tandem.spec.run import RunSpec
+from tandem.train.clips import ClipSource, ClipTable, clip_table, teacher_frames
+from tandem.train.data import check_some, warn_of_duplicates
+from tandem.train.kinds.base import Asking, Shown
+from tandem.train.kinds.classification import Classification
+from tandem.train.reading import read_content
+from tandem.train.types import ImageTable, Splits, Watcher
+from tandem.train.views import Views
+
+
+class Sequences(Classification):
+    """Frames of a folder or a video; the teacher sees them all, the student some."""
+
+    name = "sequence"
+    mixes = False
+
+    def read(self, spec: RunSpec, index_root: Path | None, watcher: Watcher) -> Splits:
+        content, held = read_content(spec.data, kind=self.name, seed=spec.run.seed, watcher=watcher)
+        base = spec.cache.root or Path(spec.run.output_dir) / "cache"
+
+        def table(items: Any) -> ClipTable:
+            return clip_table(
+                content,
+                items,
+                frames_root=base / "frames",
+                shown_frames=spec.student.frames,
+                max_pixels=spec.data.max_image_pixels,
+                index_root=index_root,
+                watcher=watcher,
+            )
+
+        train, val = table(content.train), table([one for one in held if one.label >= 0])
+        check_some(content.root, train, val)
+        warn_of_duplicates(train, val, watcher)
+        return Splits(train, val, self.name, content.notes)
+
+    def views(self, table: ImageTable, spec: RunSpec) -> Views:
+        return Views.draw(table, spec.views)
+
+    def source(self, shown: Shown, asking: Asking) -> ClipSource:
+        table = shown.table
+        assert isinstance(table, ClipTable)
+        assert asking.spec.teacher is not None
+        frames, views, kept = teacher_frames(table, shown.views, asking.spec.teacher.frames)
+        from dataclasses import replace
+
+        lean = replace(asking.wants, tokens=False, layers=())
+        source = asking.open(frames, views, shown.views_wanted, lean)
+        return ClipSource(source, table, kept)

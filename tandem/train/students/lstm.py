@@ -1,0 +1,129 @@
+"""Frame features of a ResNet-50 into a bidirectional LSTM (Donahue et al. 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import timm
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from tandem.spec.run import StudentSpec
+from tandem.spec.students import DEFAULTS, SIZES, resolve
+from tandem.train.initialise import draw, load_plain
+from tandem.train.registry import register
+from tandem.train.timm_student import NormalisedStudent
+from tandem.train.types import Options, StepOutput
+
+HIDDEN = {"lstm-small": 256, "lstm-medium": 512, "lstm-large": 1024}
+LAYERS = 2
+FRAME_NET = "resnet50"
+
+
+class LSTMOptions(Options):
+    """The fields of StudentSpec that an LSTM reads."""
+
+    size: Literal["lstm-small", "lstm-medium", "lstm-large"] = "lstm-medium"
+    init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
+    path: str | None = Field(
+        None, description="Weights for `pretrained`: of this student, or of a ResNet-50."
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="Between the layers and before the head.")
+    frames: int = Field(8, ge=1, description="Of a clip that it sees, evenly spread.")
+    pooling: Literal["last", "mean", "attention"] = Field(
+        "last", description="Of the states over the frames."
+    )
+    train_features: bool = Field(False, description="Whether the frame features learn too.")
+
+
+class LSTMStudent(NormalisedStudent):
+    """`tokens_BHWD` has a row for each frame and one column: the states over time."""
+
+    tokens_grid = 1
+
+    def __init__(self, spec: StudentSpec, hidden: int, num_classes: int, image_size: int) -> None:
+        super().__init__(num_classes=num_classes, image_size=image_size)
+        self.frames, self.pooling = spec.frames, spec.pooling
+        self.train_features = spec.train_features
+        net: Any = timm.create_model(FRAME_NET, num_classes=0)
+        self.features: nn.Module = net
+        width = int(net.num_features)
+        dropout = spec.dropout if LAYERS > 1 else 0.0
+        self.lstm = nn.LSTM(
+            width, hidden, LAYERS, batch_first=True, bidirectional=True, dropout=dropout
+        )
+        self.attention = nn.Linear(2 * hidden, 1) if spec.pooling == "attention" else None
+        self.dropout = nn.Dropout(spec.dropout)
+        self.head = nn.Linear(2 * hidden, num_classes)
+        self.pooled_width = self.tokens_width = 2 * hidden
+        self.layer_widths = [width, 2 * hidden]
+
+    def train(self, mode: bool = True) -> LSTMStudent:
+        """Frozen features keep their norms' statistics too."""
+        super().train(mode)
+        if not self.train_features:
+            self.features.eval()
+        return self
+
+    def freeze_features(self) -> None:
+        """Leave the frame features as they are."""
+        self.features.requires_grad_(False)
+
+    def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:
+        """Clips (B, T, 3, S, S) of 0 to 1, or pictures (B, 3, S, S) as clips of one.
+
+        Layer 0 is the frame features, layer 1 the states.
+        """
+        self.check_layers(layers)
+        clips = images_BCHW[:, None] if images_BCHW.ndim == 4 else images_BCHW
+        batch, frames = clips.shape[:2]
+        pictures = self.normalised(clips.flatten(0, 1))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_features):
+            frame_BTD = self.features(pictures).unflatten(0, (batch, frames))
+        states_BTD, (last, _) = self.lstm(frame_BTD)
+        pooled_BD = self._pool(states_BTD, last)
+        tokens_BHWD = states_BTD[:, :, None]
+        given = (frame_BTD[:, :, None], tokens_BHWD)
+        logits_BK = self.head(self.dropout(pooled_BD))
+        return StepOutput(logits_BK, pooled_BD, tokens_BHWD, tuple(given[one] for one in layers))
+
+    def _pool(self, states_BTD: Tensor, last: Tensor) -> Tensor:
+        if self.attention is not None:
+            weight_BT1: Tensor = self.attention(states_BTD).softmax(1)
+            return (weight_BT1 * states_BTD).sum(1)
+        if self.pooling == "mean":
+            return states_BTD.mean(1)
+        return torch.cat([last[-2], last[-1]], dim=-1)  # each direction's own end
+
+
+@register.student(
+    "lstm",
+    kinds={"sequence", "classification"},
+    gives={"logits", "pooled", "tokens", "layers"},
+    options=LSTMOptions,
+    sizes=SIZES["lstm"],
+    defaults=DEFAULTS["lstm"],
+    frame_features={"name": FRAME_NET, "parameters_millions": 23.5},
+    licence="Apache-2.0",
+    source="https://arxiv.org/abs/1411.4389, timm",
+)
+def build(spec: StudentSpec, num_classes: int, image_size: int) -> LSTMStudent:
+    """LSTM: clips; frame features of a ResNet-50, and what they say one after the other."""
+    _, size = resolve("lstm", spec.size)
+    student = LSTMStudent(spec, HIDDEN[size], num_classes, image_size)
+    if spec.init in ("kaiming", "xavier"):
+        draw(student, spec.init)
+    elif spec.init == "pretrained":
+        load_plain(student, spec, encoder="features.")
+    if not spec.train_features:
+        student.freeze_features()
+    return student
+
+
+def parameters_by_part(student: Any) -> dict[str, int]:
+    """Numbers in the frame features, and in the rest."""
+    features = sum(one.numel() for one in student.features.parameters())
+    whole = sum(one.numel() for one in student.parameters())
+    return {"frame_features": features, "lstm": whole - features}

@@ -1,0 +1,171 @@
+"""Ultralytics' dataset, fed from our data: nothing is written beside the user's pictures."""
+
+from __future__ import annotations
+
+import math
+import random
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import get_worker_info
+from ultralytics.data.augment import Compose
+from ultralytics.data.build import InfiniteDataLoader, seed_worker
+from ultralytics.data.dataset import YOLODataset
+
+from tandem.spec.errors import DataError
+from tandem.train.yolo.geometry import recorded, whole
+from tandem.train.yolo.pictures import Pictures
+from tandem.train.yolo.turns import Recent, Turn, Turns
+
+Labels = dict[str, Any]
+
+
+class TandemDataset(YOLODataset):
+    """Rows of `Pictures`, by Ultralytics' own transforms. `im_file` holds the row's number."""
+
+    def __init__(self, pictures: Pictures, *, seed: int, batch_size: int, **options: Any) -> None:
+        self.pictures, self.seed = pictures, seed
+        self.turn: Turn | None = None
+        self.recent: Recent | None = None
+        names = dict(enumerate(pictures.classes))
+        super().__init__(
+            img_path="", data={"names": names}, task="detect", batch_size=batch_size, **options
+        )
+
+    def get_img_files(self, img_path: str | list[str]) -> list[str]:  # noqa: ARG002
+        return [str(row) for row in range(len(self.pictures))]
+
+    def get_labels(self) -> list[Labels]:
+        return [self._label(row) for row in range(len(self.pictures))]
+
+    def _label(self, row: int) -> Labels:
+        height, width = self.pictures.size(row)
+        left, top, right, bottom = self.pictures.boxes_N4(row).T
+        boxes = ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+        scale = np.array([width, height, width, height], np.float32)
+        return {
+            "im_file": str(row),
+            "shape": (height, width),
+            "cls": self.pictures.labels_N(row)[:, None],
+            "bboxes": np.stack(boxes, 1) / scale,
+            "segments": [],
+            "keypoints": None,
+            "normalized": True,
+            "bbox_format": "xywh",
+        }
+
+    def row_of(self, index: int) -> int:
+        """The row of an item: rectangles are sorted by their shape."""
+        return int(self.im_files[index])
+
+    def load_image(
+        self,
+        i: int,
+        rect_mode: bool = True,
+        resize_short: bool = False,  # noqa: ARG002
+    ) -> tuple[NDArray[np.uint8], tuple[int, int], tuple[int, int]]:
+        """As Ultralytics does, but decoded by our rules and never from a .npy beside the file."""
+        if self.ims[i] is not None:
+            return self.ims[i], self.im_hw0[i], self.im_hw[i]
+        image = self.pictures.bgr_HWC(self.row_of(i))
+        height, width = image.shape[:2]
+        ratio = self.imgsz / max(height, width)
+        if ratio != 1:
+            size = [min(math.ceil(side * ratio), self.imgsz) for side in (width, height)]
+            image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+        if self.augment:
+            self.ims[i], self.im_hw0[i] = image, (height, width)
+            self.im_hw[i] = image.shape[:2]
+            self.buffer.append(i)
+            if 1 < len(self.buffer) >= self.max_buffer_length:
+                oldest = self.buffer.pop(0)
+                self.ims[oldest] = self.im_hw0[oldest] = self.im_hw[oldest] = None
+        return image, (height, width), image.shape[:2]
+
+    def get_image_and_label(self, index: int) -> Labels:
+        label: Labels = super().get_image_and_label(index)
+        label["sources"] = [whole(self.row_of(index), *label["img"].shape[:2])]
+        return label
+
+    def build_transforms(self, hyp: Any) -> Compose:
+        transforms = super().build_transforms(hyp)
+        return recorded(transforms) if self.augment else transforms
+
+    def partners(self, count: int) -> list[int]:
+        """Of a mosaic: lately shown pictures, with labels to one that has some, else without."""
+        assert self.turn is not None
+        if self.recent is None:
+            info = get_worker_info()
+            lanes = info.num_workers if info else 1
+            self.recent = Recent(
+                len(self), self.batch_size, self.seed, lanes, self.max_buffer_length
+            )
+        alike = self.pictures.labelled(int(self.turn))
+        recent = [
+            row
+            for row in self.recent.at(self.turn).tolist()
+            if self.pictures.labelled(row) == alike
+        ]
+        return random.choices(recent, k=count)
+
+    def __getitem__(self, index: int) -> Any:
+        """The picture as it is at this turn; a DataError travels as a value between processes."""
+        if isinstance(index, Turn):
+            self.turn = index
+            said = f"{self.seed}/{index.epoch}/{index.place}"
+            random.seed(said)
+            # Ultralytics' colours draw from this global one.
+            np.random.seed(zlib.crc32(said.encode()))  # noqa: NPY002
+        try:
+            sample: Labels = super().__getitem__(index)
+        except DataError as error:
+            return error
+        sample["labelled"] = self.pictures.labelled(self.row_of(index))
+        return sample
+
+    @staticmethod
+    def collate_fn(batch: list[Any]) -> Any:
+        """A batch, or the first error in it."""
+        for one in batch:
+            if isinstance(one, DataError):
+                return one
+        return YOLODataset.collate_fn(batch)
+
+
+class TurnLoader(InfiniteDataLoader):
+    """Ultralytics' loader over `Turns`, that can begin in mid-epoch."""
+
+    def __init__(self, dataset: TandemDataset, *, batch_size: int, workers: int, pin: bool) -> None:
+        self.turns = Turns(len(dataset), batch_size, dataset.seed)
+        self.replayed = 0
+        workers = min(workers, len(dataset) // batch_size)
+        super().__init__(
+            dataset=dataset,
+            batch_size=batch_size,
+            sampler=self.turns,
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            pin_memory=pin,
+            collate_fn=dataset.collate_fn,
+            worker_init_fn=seed_worker,
+        )
+
+    def begin(self, epoch: int, step: int = 0) -> None:
+        """The next epoch is this one; of its first `step` batches only the places are given."""
+        self.reset()
+        self.turns.begin(epoch, step)
+        self.replayed = step
+
+    def __iter__(self) -> Iterator[Any]:
+        replayed, self.replayed = self.replayed, 0
+        for _ in range(replayed):
+            yield {"replayed": True, "img": torch.zeros(1, 3, 1, 1), "cls": torch.zeros(0, 1)}
+        if self.iterator is None:
+            self.iterator = self._get_iterator()
+        for _ in range(len(self) - replayed):
+            yield next(self.iterator)

@@ -1,0 +1,98 @@
+"""The order in which pictures are learnt from, the same however often a run is stopped.
+
+Ultralytics draws from whatever its random state has come to. Here the order of an epoch follows
+from the seed and its number, and what is done to a picture from its place in that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
+
+
+class Turn(int):
+    """A row that knows its place: which epoch's which one it is."""
+
+    epoch: int
+    place: int
+
+    @classmethod
+    def of(cls, row: int, epoch: int, place: int) -> Turn:
+        turn = cls(row)
+        turn.epoch, turn.place = epoch, place
+        return turn
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Turn.of, (int(self), self.epoch, self.place)
+
+
+def order(rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Every row once. Epochs before the first are there too: they fill the first mosaics."""
+    generator = np.random.default_rng([seed, epoch % 2**32])
+    return generator.permutation(rows).astype(np.int64)
+
+
+class Turns(Sampler[int]):
+    """Whole epochs of turns, from any place in one on."""
+
+    def __init__(self, rows: int, batch_size: int, seed: int) -> None:
+        self.rows, self.batch_size, self.seed = rows, batch_size, seed
+        self.epoch, self.step = 0, 0
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def begin(self, epoch: int, step: int = 0) -> None:
+        """The next epoch asked for is this one, from that batch on."""
+        self.epoch, self.step = epoch, step
+
+    def __iter__(self) -> Iterator[Turn]:
+        epoch, first = self.epoch, self.step * self.batch_size
+        self.epoch, self.step = epoch + 1, 0
+        rows = order(self.rows, self.seed, epoch).tolist()
+        for place in range(first, self.rows):
+            yield Turn.of(rows[place], epoch, place)
+
+
+class Recent:
+    """The rows that this loader has shown lately: mosaics are made of them, for they are decoded.
+
+    As in Ultralytics' buffer, but a function of the place alone. `lanes` is how many loader
+    processes share the batches: each remembers its own.
+    """
+
+    def __init__(self, rows: int, batch_size: int, seed: int, lanes: int, most: int) -> None:
+        self.rows, self.batch_size, self.seed = rows, batch_size, seed
+        self.lanes, self.most = max(lanes, 1), most
+        self.batches = -(-rows // batch_size)
+        self._orders: dict[int, NDArray[np.int64]] = {}
+        self._batch, self._before = -1, np.zeros(0, np.int64)
+
+    def at(self, turn: Turn) -> NDArray[np.int64]:
+        """At most `most`, the latest first; the picture itself among them."""
+        batch = turn.epoch * self.batches + turn.place // self.batch_size
+        if batch != self._batch:
+            self._batch, self._before = batch, self._shown_before(batch)
+        start = turn.place // self.batch_size * self.batch_size
+        now_N = self._order(turn.epoch)[start : turn.place + 1][::-1]
+        return np.concatenate((now_N, self._before))[: max(self.most, 1)]
+
+    def _shown_before(self, batch: int) -> NDArray[np.int64]:
+        parts, count = [], 0
+        while count < self.most:
+            batch -= self.lanes
+            epoch, number = divmod(batch, self.batches)
+            start = number * self.batch_size
+            part = self._order(epoch)[start : start + self.batch_size][::-1]
+            parts.append(part)
+            count += len(part)
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        if epoch not in self._orders:
+            kept = {key: one for key, one in self._orders.items() if abs(key - epoch) < 4}
+            self._orders = kept | {epoch: order(self.rows, self.seed, epoch)}
+        return self._orders[epoch]
