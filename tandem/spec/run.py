@@ -63,13 +63,14 @@ class TeacherSpec(Section):
     path: str | None = None
     """A local folder, or a hub id; found from the name when absent."""
     family: str = "auto"
-    """`qwen_vl`, `hf_vision`; auto: read from the checkpoint's config.json."""
+    """`qwen_vl`, `hf_vision`, `hf_text`, `yolov8`; auto: read from the checkpoint's config.json."""
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8", "int4"] = "auto"
     """Of the teacher's weights. auto: bf16 on a GPU that has it, else fp32."""
-    knowledge: Literal["auto", "probe", "label_scoring", "lora", "none"] = "auto"
+    knowledge: Literal["auto", "own", "probe", "label_scoring", "lora", "none"] = "auto"
     """Where class scores come from.
 
-    auto: lora if rank > 0, else a probe, or without labels label scoring.
+    auto: lora if rank > 0, else its own where it was trained on these classes, else a probe, or
+    without labels label scoring.
     """
     image_size: Annotated[int, Field(ge=28, le=2048)] = 224
     """Pixels a side that the teacher sees; rounded to its grid."""
@@ -151,7 +152,7 @@ class LossSpec(Section):
     """How soft labels are compared."""
     feature_weight: Weight = 1.0
     """Of the loss on dense features."""
-    feature_loss: Literal["mse", "cosine"] = "mse"
+    feature_loss: Literal["mse", "cosine", "pkd"] = "mse"
     """How dense features are compared."""
     align_feature: bool = True
     """A linear projector on the student's side; False needs equal widths."""
@@ -213,6 +214,44 @@ class ViewSpec(Section):
     """Alpha of the Beta distribution (Yun et al. 2019). 0: off."""
 
 
+class YoloSpec(Section):
+    """What YOLOv8's own training knows besides: Ultralytics' augmentation and gains, under plain
+    names and with its defaults. `views` is not used then."""
+
+    mosaic: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Chance that four pictures are put together into one."""
+    close_mosaic_epochs: Annotated[int, Field(ge=0)] = 10
+    """Last epochs without mosaics."""
+    degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Most degrees a picture is turned."""
+    translate: Fraction = 0.1
+    """Most it is moved, as a part of its side."""
+    scale: Fraction = 0.5
+    """Most it is made larger or smaller, as a part."""
+    shear: Annotated[float, Field(ge=0, le=60)] = 0.0
+    """Most degrees it is sheared."""
+    flip_sideways: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Chance of a mirror image."""
+    flip_upside_down: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Chance of an upside-down one."""
+    hue: Annotated[float, Field(ge=0, le=1)] = 0.015
+    """Most the hue is turned."""
+    saturation: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """Most the saturation is changed."""
+    value: Annotated[float, Field(ge=0, le=1)] = 0.4
+    """Most the brightness is changed."""
+    box_gain: Weight = 7.5
+    """Of the box's IoU in the loss."""
+    cls_gain: Weight = 0.5
+    """Of the class in the loss."""
+    dfl_gain: Weight = 1.5
+    """Of the distribution of the box's edges in the loss."""
+    nominal_batch_size: Annotated[int, Field(ge=1)] = 64
+    """Pictures that one optimizer step sums up, where grad_accum_steps is 1."""
+    final_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """The last epoch's learning rate, as a part of the first's."""
+
+
 class CacheSpec(Section):
     mode: Literal["on", "off"] = "on"
     """off: the teacher runs in every step, on the same views."""
@@ -271,6 +310,7 @@ class RunSpec(Section):
     loss: LossSpec = LossSpec()
     optim: OptimSpec = OptimSpec()
     views: ViewSpec = ViewSpec()
+    yolo: YoloSpec = YoloSpec()
     cache: CacheSpec = CacheSpec()
     run: ExecutionSpec
     report: ReportSpec = ReportSpec()

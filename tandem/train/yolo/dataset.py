@@ -66,13 +66,13 @@ class TandemDataset(YOLODataset):
     def load_image(
         self,
         i: int,
-        rect_mode: bool = True,
+        rect_mode: bool = True,  # noqa: ARG002
         resize_short: bool = False,  # noqa: ARG002
     ) -> tuple[NDArray[np.uint8], tuple[int, int], tuple[int, int]]:
         """As Ultralytics does, but decoded by our rules and never from a .npy beside the file."""
         if self.ims[i] is not None:
             return self.ims[i], self.im_hw0[i], self.im_hw[i]
-        image = self.pictures.bgr_HWC(self.row_of(i))
+        image: Any = self.pictures.bgr_HWC(self.row_of(i))
         height, width = image.shape[:2]
         ratio = self.imgsz / max(height, width)
         if ratio != 1:
@@ -139,6 +139,8 @@ class TandemDataset(YOLODataset):
 
 class TurnLoader(InfiniteDataLoader):
     """Ultralytics' loader over `Turns`, that can begin in mid-epoch."""
+
+    iterator: Any
 
     def __init__(self, dataset: TandemDataset, *, batch_size: int, workers: int, pin: bool) -> None:
         self.turns = Turns(len(dataset), batch_size, dataset.seed)

@@ -99,7 +99,7 @@ def _mirror(pixels: int, upside: bool) -> Matrix:
     return matrix
 
 
-_RECORDED: dict[type, type] = {
+_RECORDED: dict[type, Any] = {
     Mosaic: RecordedMosaic,
     RandomPerspective: RecordedPerspective,
     RandomFlip: RecordedFlip,

@@ -1,0 +1,67 @@
+"""A detector shown a split, as a predictor would show it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
+from tandem.train.kinds.base import Judged
+from tandem.train.types import Student
+from tandem.train.yolo.boxes import Placed, letterbox, suppress, unletterbox
+from tandem.train.yolo.pictures import Pictures
+from tandem.train.yolo.precision import Found, Precision, measure
+
+
+def found_in(
+    student: Student,
+    split: Pictures,
+    device: torch.device,
+    batch_size: int,
+    stop: StopRequest | None = None,
+) -> list[Found]:
+    """What it finds in every picture, down to the least score: (n, 6) in the picture's pixels."""
+    found: list[Found] = []
+    was_training = student.training
+    student.eval()
+    with torch.no_grad():
+        for at in range(0, len(split), batch_size):
+            if stop is not None and stop.asked:
+                raise EvaluationStoppedError
+            shown = [
+                _shown(split, row, student.image_size)
+                for row in range(len(split))[at:][:batch_size]
+            ]
+            images_BCHW = torch.stack([canvas for canvas, _ in shown]).to(device).float() / 255
+            boxes_BCA = student(images_BCHW).boxes_BCA.float()
+            for one_N6, (_, placed) in zip(suppress(boxes_BCA), shown, strict=True):
+                found.append(unletterbox(one_N6, placed).cpu().numpy())
+    student.train(was_training)
+    return found
+
+
+def _shown(split: Pictures, row: int, image_size: int) -> tuple[torch.Tensor, Placed]:
+    image_CHW = torch.from_numpy(np.ascontiguousarray(split.rgb_HWC(row))).permute(2, 0, 1)
+    return letterbox(image_CHW, image_size, image_size)
+
+
+def judged(precision: Precision, loss: float = 0.0) -> Judged:
+    """As the report takes it; the best epoch is another's choice."""
+    return Judged(
+        figure=precision.metrics["map50"],
+        loss=loss,
+        metrics=precision.metrics,
+        details={"per_class": precision.per_class, "thresholds": precision.thresholds},
+        scores_N=precision.scores_N,
+    )
+
+
+def judge(
+    student: Student,
+    split: Pictures,
+    device: torch.device,
+    batch_size: int,
+    stop: StopRequest | None = None,
+) -> Judged:
+    """Its worth on the split."""
+    return judged(measure(split, found_in(student, split, device, batch_size, stop)))

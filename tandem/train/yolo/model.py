@@ -1,0 +1,180 @@
+"""Ultralytics' model with the teacher's terms beside its own loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from ultralytics.nn.tasks import DetectionModel
+
+from tandem.train.registry import find
+from tandem.train.types import Batch, Options, Signals, StepOutput
+
+OWN = ("box", "cls", "dfl")
+"""The parts of Ultralytics' loss."""
+Batchful = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a step's loss is the sum of."""
+
+    hard: float = 1.0
+    feature: float = 0.0
+    feature_loss: str = "feature_mse"
+    feature_options: Options = field(default_factory=Options)
+    soft: float = 0.0
+    temperature: float = 1.0
+
+    @property
+    def taught(self) -> bool:
+        return self.feature > 0 or self.soft > 0
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What the teacher says of a batch, at the places of the neck's cells: P3, P4, P5."""
+
+    tokens_BHWD: tuple[Tensor, ...] = ()
+    covered_BHW: tuple[Tensor, ...] = ()
+    """bool: whether the teacher has seen what lies there."""
+    classes_BAK: Tensor | None = None
+    """Scores of 0 to 1 of every anchor, in the head's order."""
+    classes_of: str = "class"
+    """`class`: which class it is, where something is; `score`: how sure a detector is of it."""
+
+
+class TaughtModel(DetectionModel):
+    """`projectors` bring the neck's maps to the teacher's width; the student goes without them."""
+
+    def __init__(
+        self,
+        cfg: str,
+        *,
+        num_classes: int,
+        weights: Weights,
+        projections: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        super().__init__(cfg, ch=3, nc=num_classes, verbose=False)
+        self.weights = weights
+        self.projectors = nn.ModuleList(nn.Conv2d(one, other, 1) for one, other in projections)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The parts of the loss by name, in its order."""
+        taught = [self.weights.feature_loss] if self.weights.feature > 0 else []
+        return (*OWN, *taught, *(["soft"] if self.weights.soft > 0 else []))
+
+    def student_state(self) -> dict[str, Tensor]:
+        """The network's own weights."""
+        state: dict[str, Tensor] = self.state_dict()
+        return {name: one for name, one in state.items() if not name.startswith("projectors.")}
+
+    def loss(self, batch: Batchful, preds: Any = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """As Ultralytics', summed over the batch's pictures; more terms where a teacher spoke."""
+        if "replayed" in batch:
+            device = next(self.parameters()).device
+            return torch.zeros(1, device=device, requires_grad=True), batch["items"]
+        if preds is None:
+            preds = self.forward(batch["img"])
+        taught: Taught | None = batch.get("taught")
+        if taught is None:
+            total, items = super().loss(batch, preds)
+            return total, _named(items)
+        own, items = self._on_labels(batch, preds)
+        parts, count = [self.weights.hard * own], len(batch["img"])
+        if self.weights.feature > 0:
+            feature = self._on_features(preds["feats"], taught)
+            items[self.weights.feature_loss] = feature.detach()
+            parts.append((self.weights.feature * count * feature)[None])
+        if self.weights.soft > 0:
+            soft = self._on_classes(preds["scores"], taught)
+            items["soft"] = soft.detach()
+            parts.append((self.weights.soft * count * soft)[None])
+        return torch.cat(parts), items
+
+    def _on_labels(self, batch: Batchful, preds: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """Ultralytics' loss of the canvases whose pictures somebody has looked at."""
+        labelled_B = torch.tensor(batch["labelled"])
+        if self.weights.hard == 0 or not labelled_B.any():
+            nothing = preds["scores"].sum() * 0
+            return nothing[None], {name: nothing.detach() for name in OWN}
+        if not labelled_B.all():
+            preds, batch = _only(preds, batch, labelled_B.to(preds["scores"].device))
+        total, items = super().loss(batch, preds)
+        return total, _named(items)
+
+    def _on_features(self, maps_BCHW: list[Tensor], taught: Taught) -> Tensor:
+        """The mean over the three scales, each over the cells that the teacher has seen."""
+        entry = find("losses", self.weights.feature_loss)
+        parts = []
+        for number, projector in enumerate(self.projectors):
+            projected_BHWD = projector(maps_BCHW[number]).permute(0, 2, 3, 1).float()
+            covered_BHW = taught.covered_BHW[number]
+            student_MD = projected_BHWD[covered_BHW]
+            if len(student_MD) == 0:
+                parts.append(projected_BHWD.sum() * 0)
+                continue
+            teacher_MD = taught.tokens_BHWD[number][covered_BHW]
+            value: Tensor = entry.make(
+                _as_output(student_MD),
+                Signals(tokens_BHWD=teacher_MD[None, None]),
+                _NO_BATCH,
+                self.weights.feature_options,
+            )
+            parts.append(value)
+        return torch.stack(parts).mean()
+
+    def _on_classes(self, scores_BKA: Tensor, taught: Taught) -> Tensor:
+        assert taught.classes_BAK is not None
+        student_BAK = scores_BKA.transpose(1, 2).float()
+        if taught.classes_of == "score":
+            return F.binary_cross_entropy_with_logits(
+                student_BAK, taught.classes_BAK, reduction="sum"
+            ) / taught.classes_BAK.sum().clamp_min(1)
+        return which_class(student_BAK, taught.classes_BAK, self.weights.temperature)
+
+
+def which_class(student_BAK: Tensor, teacher_BAK: Tensor, temperature: float) -> Tensor:
+    """KL of the classes' shares, weighted by how sure the teacher is that anything is there.
+
+    The teacher's map knows what lies in a cell, not which cell's box will fit it best: how high
+    the scores are is left to the labels.
+    """
+    there_BA = teacher_BAK.amax(-1)
+    logits_BAK = torch.logit(teacher_BAK, eps=1e-4)
+    target_BAK = F.log_softmax(logits_BAK / temperature, -1)
+    own_BAK = F.log_softmax(student_BAK / temperature, -1)
+    divergence_BA = F.kl_div(own_BAK, target_BAK, log_target=True, reduction="none").sum(-1)
+    return temperature**2 * (divergence_BA * there_BA).sum() / there_BA.sum().clamp_min(1e-6)
+
+
+_NO_BATCH: Batch = Batch(torch.empty(0), torch.empty(0), None, None)  # type: ignore[arg-type]
+"""No feature loss looks at one."""
+
+
+def _as_output(tokens_MD: Tensor) -> StepOutput:
+    nothing = tokens_MD.new_zeros(1, 1)
+    return StepOutput(nothing, nothing, tokens_BHWD=tokens_MD[None, None])
+
+
+def _named(items: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removesuffix("_loss"): value for name, value in items.items()}
+
+
+def _only(preds: Any, batch: Batchful, rows_B: Tensor) -> tuple[Any, Batchful]:
+    """Predictions and labels of these canvases, counted anew."""
+    some = {name: preds[name][rows_B] for name in ("boxes", "scores")}
+    some["feats"] = [one[rows_B] for one in preds["feats"]]
+    number_B = rows_B.cumsum(0) - 1
+    index_N = batch["batch_idx"].long()
+    kept_N = rows_B[index_N]
+    return some, {
+        "batch_idx": number_B[index_N[kept_N]].float(),
+        "cls": batch["cls"][kept_N],
+        "bboxes": batch["bboxes"][kept_N],
+    }

@@ -1,0 +1,127 @@
+"""The RunSpec in Ultralytics' words. What it cannot honour is refused, never passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tandem.spec.errors import SpecError
+from tandem.spec.run import RunSpec
+from tandem.train.device import Place
+from tandem.train.loader import worker_count
+from tandem.train.views import flip_allowed
+from tandem.train.yolo.boxes import whole_strides
+
+LEAST_SIZE = 64
+"""At 32 pixels the coarsest map has one cell: a batch of one has no variance there."""
+OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
+SCHEDULERS = ("cosine", "linear", "constant")
+BIAS_WARMUP = 10.0
+"""SGD's biases start at so many times the rate, as in Ultralytics (0.1 over 0.01); Adam's at 0."""
+
+
+def check(spec: RunSpec, place: Place) -> None:
+    """SpecError for what YOLOv8 cannot do, before anything is read."""
+    if place.processes > 1:
+        raise SpecError(
+            "YOLOv8 learns in one process, on one GPU or the CPU; {processes} were asked for.",
+            processes=place.processes,
+            fix="Set run.devices to one GPU, such as [0].",
+        )
+    if place.precision == "fp16" or (place.precision == "bf16" and place.device.type == "cpu"):
+        raise SpecError(
+            "YOLOv8 does not learn in {precision} on this device.",
+            precision=place.precision,
+            allowed=["auto", "fp32"] + (["bf16"] if place.device.type == "cuda" else []),
+            fix="Set run.precision to auto.",
+        )
+    if spec.optim.optimizer not in OPTIMIZERS:
+        raise SpecError(
+            "Ultralytics has no optimizer {optimizer}.",
+            optimizer=spec.optim.optimizer,
+            allowed=OPTIMIZERS,
+            fix="Set optim.optimizer to one of them.",
+        )
+    if spec.optim.scheduler not in SCHEDULERS:
+        raise SpecError(
+            "Ultralytics has no scheduler {scheduler}.",
+            scheduler=spec.optim.scheduler,
+            allowed=SCHEDULERS,
+            fix="Set optim.scheduler to one of them.",
+        )
+    if spec.views.mixup > 0 or spec.views.cutmix > 0:
+        raise SpecError(
+            "views.mixup and views.cutmix are for classes; YOLOv8 mixes pictures by yolo.mosaic.",
+            fix="Set both to 0.",
+        )
+    if spec.student.dropout > 0:
+        raise SpecError("YOLOv8 has no dropout.", fix="Set student.dropout to 0.")
+    if spec.loss.label_smoothing > 0 and spec.mode == "distillation":
+        raise SpecError(
+            "The detection loss has no label smoothing.", fix="Set loss.label_smoothing to 0."
+        )
+    if spec.data.image_size < LEAST_SIZE:
+        raise SpecError(
+            "YOLOv8 needs pictures of {least} px a side or more, not {size}.",
+            least=LEAST_SIZE,
+            size=spec.data.image_size,
+            fix="Set data.image_size to {least} or more; 640 is usual.",
+        )
+
+
+def overrides(spec: RunSpec, place: Place, save_dir: str, classes: Sequence[str]) -> dict[str, Any]:
+    """Ultralytics' arguments. Its defaults hold for what is not named here."""
+    optim, yolo = spec.optim, spec.yolo
+    sgd = optim.optimizer == "sgd"
+    return {
+        "task": "detect",
+        "mode": "train",
+        "model": f"{spec.student.size}.yaml",
+        "data": "tandem",
+        "pretrained": False,
+        "epochs": optim.epochs,
+        "batch": optim.batch_size,
+        "nbs": nominal(spec),
+        "imgsz": whole_strides(spec.data.image_size),
+        "optimizer": OPTIMIZERS[optim.optimizer],
+        "lr0": optim.learning_rate,
+        "lrf": 1.0 if optim.scheduler == "constant" else yolo.final_rate,
+        "cos_lr": optim.scheduler == "cosine",
+        "momentum": optim.momentum,
+        "weight_decay": optim.weight_decay,
+        "warmup_epochs": optim.warmup_epochs,
+        "warmup_bias_lr": BIAS_WARMUP * optim.learning_rate if sgd else 0.0,
+        "patience": optim.early_stopping_epochs,
+        "seed": spec.run.seed,
+        "device": "cpu" if place.device.type == "cpu" else str(place.device.index),
+        "workers": worker_count(spec.data.workers),
+        "amp": "bf16" if place.precision == "bf16" else False,
+        "mosaic": yolo.mosaic,
+        "close_mosaic": yolo.close_mosaic_epochs,
+        "box": yolo.box_gain,
+        "cls": yolo.cls_gain,
+        "dfl": yolo.dfl_gain,
+        "hsv_h": yolo.hue,
+        "hsv_s": yolo.saturation,
+        "hsv_v": yolo.value,
+        "degrees": yolo.degrees,
+        "translate": yolo.translate,
+        "scale": yolo.scale,
+        "shear": yolo.shear,
+        # A mirrored digit is another one: `views.flip` says as much of any picture.
+        "fliplr": yolo.flip_sideways if flip_allowed(spec.views, classes) else 0.0,
+        "flipud": yolo.flip_upside_down,
+        "save_dir": save_dir,
+        "exist_ok": True,
+        "save": True,
+        "plots": False,
+        "val": True,
+        "verbose": False,
+    }
+
+
+def nominal(spec: RunSpec) -> int:
+    """Pictures that one optimizer step sums up."""
+    if spec.optim.grad_accum_steps > 1:
+        return spec.optim.batch_size * spec.optim.grad_accum_steps
+    return spec.yolo.nominal_batch_size

@@ -1,0 +1,191 @@
+"""Ultralytics' DetectionTrainer with our data, teacher and network in it.
+
+Its loop, loss, augmentation, moving average and validation are kept. `Training` (in `training.py`)
+adds what a run is to the world: its events, its checkpoints, its stops.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from ultralytics.data.build import build_dataloader
+from ultralytics.models.yolo.detect import DetectionTrainer
+
+from tandem.spec.errors import DataError, NumericError, OutOfMemoryError
+from tandem.spec.run import RunSpec
+from tandem.train.device import Place
+from tandem.train.yolo import settings
+from tandem.train.yolo.dataset import TandemDataset, TurnLoader
+from tandem.train.yolo.model import Taught, TaughtModel, Weights
+from tandem.train.yolo.pictures import Pictures
+
+Batchful = dict[str, Any]
+ALWAYS, NEVER = 0, 2**31
+AVERAGE_STEPS = 2000
+"""Over which the moving average slows down, as Ultralytics has it."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is learnt, and from whom."""
+
+    spec: RunSpec
+    place: Place
+    train: Pictures
+    val: Pictures
+    weights: Weights
+    start: dict[str, Tensor]
+    """The network's first weights, as the student's plug-in drew them."""
+    projections: tuple[tuple[int, int], ...] = ()
+    teach: Callable[[Batchful], Taught] | None = None
+
+
+class Taker(DetectionTrainer):
+    """Learns a `Course`. Nothing is downloaded, and nothing written but in `save_dir`."""
+
+    model: TaughtModel
+    train_loader: TurnLoader
+
+    def __init__(self, course: Course, save_dir: str) -> None:
+        self.course = course
+        self.pending = 0
+        """Batches whose gradients wait for the next step of the optimizer."""
+        self.stepping = False
+        self.replaying = False
+        self.nominal = 1
+        self.grad_norm = 0.0
+        threads = torch.get_num_threads()
+        arguments = settings.overrides(course.spec, course.place, save_dir, course.train.classes)
+        super().__init__(overrides=arguments)
+        torch.set_num_threads(threads)  # it takes all cores but one
+
+    # Data and network
+
+    def get_dataset(self) -> dict[str, Any]:
+        """No file to be checked, no font to be fetched: the pictures are known already."""
+        names = dict(enumerate(self.course.train.classes))
+        return {"train": "", "val": "", "nc": len(names), "names": names, "channels": 3}
+
+    def get_dataloader(
+        self,
+        dataset_path: str,  # noqa: ARG002
+        batch_size: int = 16,
+        rank: int = 0,  # noqa: ARG002
+        mode: str = "train",  # noqa: ARG002
+    ) -> Any:
+        learns = mode == "train"
+        dataset = TandemDataset(
+            self.course.train if learns else self.course.val,
+            seed=self.course.spec.run.seed,
+            batch_size=min(batch_size, len(self.course.train)) if learns else batch_size,
+            imgsz=self.args.imgsz,
+            augment=learns,
+            hyp=self.args,
+            rect=not learns,
+            stride=max(int(self.model.stride.max()), 32),
+            pad=0.0 if learns else 0.5,
+        )
+        if learns:
+            pin = self.device.type == "cuda"
+            return TurnLoader(
+                dataset, batch_size=dataset.batch_size, workers=self.args.workers, pin=pin
+            )
+        workers = self.args.workers
+        return build_dataloader(dataset, batch_size, workers, shuffle=False, device=self.device)
+
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> TaughtModel:  # noqa: ARG002
+        course = self.course
+        model = TaughtModel(
+            cfg,
+            num_classes=len(course.train.classes),
+            weights=course.weights,
+            projections=course.projections,
+        )
+        drawn = {name: one for name, one in model.state_dict().items() if "projectors." in name}
+        model.load_state_dict(course.start | drawn)
+        return model
+
+    def preprocess_batch(self, batch: Any) -> Batchful:
+        """Also asks the teacher; a file that went bad since it was read first stops the run."""
+        if isinstance(batch, DataError):
+            raise batch
+        self.stepping = True
+        self.replaying = "replayed" in batch
+        if self.replaying:
+            return dict(batch)
+        ready: Batchful = super().preprocess_batch(batch)
+        if self.course.teach is not None:
+            ready["taught"] = self.course.teach(ready)
+        return ready
+
+    # Steps
+
+    @property
+    def accumulate(self) -> int:
+        """Batches to a step. Within one: whether its end is due, counted over stops and epochs."""
+        if not self.stepping:
+            return self.nominal
+        return ALWAYS if not self.replaying and self.pending + 1 >= self.nominal else NEVER
+
+    @accumulate.setter
+    def accumulate(self, value: int) -> None:
+        self.nominal = value
+
+    def optimizer_step(self) -> None:
+        """Ultralytics' own, with the run's limit on the gradient in place of its 10."""
+        limit = self.course.spec.optim.max_grad_norm or math.inf
+        self.scaler.unscale_(self.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=limit)
+        self.grad_norm = float(norm)
+        if not math.isfinite(self.grad_norm):
+            self.refuse_numbers()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        self.ema.update(self.model)
+        self.pending = -1  # this batch is counted when it ends
+
+    def refuse_numbers(self) -> None:
+        """NumericError with the loss's parts; the weights before this step are kept."""
+        items = {name: float(value) for name, value in self.loss_items.items()}
+        raise NumericError(
+            "The gradient is not finite in epoch {epoch}, step {step}, with {terms}. "
+            "The weights before this step are kept.",
+            epoch=self.epoch + 1,
+            step=self.steps_done + 1,
+            terms=", ".join(f"{name} = {value:.4g}" for name, value in items.items()),
+            fix="Lower optim.learning_rate, or the weight of the largest term.",
+        )
+
+    @property
+    def steps_done(self) -> int:
+        """Batches finished in the epoch under way."""
+        return 0
+
+    def _build_train_pipeline(self) -> None:
+        if self.optimizer is not None:
+            # Ultralytics would go on with half the batch, and say so to nobody.
+            raise OutOfMemoryError(
+                "Out of memory with a batch of {batch} pictures of {size} px.",
+                batch=self.course.spec.optim.batch_size,
+                size=self.args.imgsz,
+                fix="Lower optim.batch_size (each optimizer step sums up as many pictures as "
+                "before), or data.image_size.",
+            )
+        super()._build_train_pipeline()
+
+    def _handle_nan_recovery(self, epoch: int) -> bool:  # noqa: ARG002
+        return False  # a gradient that is not finite has ended the run before
+
+    # What Ultralytics would write
+
+    def final_eval(self) -> None:
+        """The best weights are judged by COCO's rules afterwards."""
+
+    def save_metrics(self, metrics: dict[str, float]) -> None:
+        """Events say them."""
