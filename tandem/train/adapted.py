@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained import adapters
 from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.teachers.hf_text import HfTextTeacher
 from tandem.train.teachers.hf_vision import HfVisionTeacher
 from tandem.train.teachers.qwen_vl import QwenVLTeacher
 from tandem.train.types import Signals
@@ -41,7 +43,33 @@ class AdaptedQwenVL(QwenVLTeacher):
         return {**super().settings(), "adapter": adapters.digest(self.folder)}
 
 
-class AdaptedHfVision(HfVisionTeacher):
+class _WithHead:
+    """Adapters in an encoder, and a linear head on its pooled tokens."""
+
+    folder: Path
+    temperature: float
+    head: nn.Linear | None
+    model: Any
+    device: torch.device
+
+    @property
+    def logits_key(self) -> str:
+        """The logits change with the adapter, its head and the temperature."""
+        return f"{adapters.digest(self.folder, HEAD_FILE)}/{self.temperature!r}"
+
+    def take_adapter(self) -> None:
+        """Put the adapters into the loaded model, and load the head."""
+        adapters.load_adapter(self.model, self.folder)
+        self.head = load_head(self.folder).to(self.device)
+
+    def with_logits(self, signals: Signals) -> Signals:
+        """The same with the head's class scores."""
+        assert self.head is not None
+        assert signals.pooled_BD is not None
+        return replace(signals, logits_BK=self.head(signals.pooled_BD) / self.temperature)
+
+
+class AdaptedHfVision(_WithHead, HfVisionTeacher):
     """An image encoder with adapters and a linear head on its pooled tokens."""
 
     def __init__(
@@ -52,33 +80,52 @@ class AdaptedHfVision(HfVisionTeacher):
         folder: Path,
         temperature: float = 1.0,
     ) -> None:
-        self.folder, self.temperature = folder, temperature
-        self.head: nn.Linear | None = None
+        self.folder, self.temperature, self.head = folder, temperature, None
         super().__init__(checkpoint, spec, device)
         self.gives = self.gives | {"logits"}
 
-    @property
-    def logits_key(self) -> str:
-        """The logits change with the adapter, its head and the temperature."""
-        return f"{adapters.digest(self.folder, HEAD_FILE)}/{self.temperature!r}"
-
     def load(self) -> None:
-        if self.model is not None:
-            return
-        super().load()
-        model: Any = self.model
-        adapters.load_adapter(model, self.folder)
-        self.head = load_head(self.folder).to(self.device)
+        if self.model is None:
+            super().load()
+            self.take_adapter()
 
     def forget(self) -> None:
         super().forget()
         self.head = None
 
     def answer(self, pixels_BCHW: Tensor) -> Signals:
-        signals = super().answer(pixels_BCHW)
-        assert self.head is not None
-        logits_BK = self.head(signals.pooled_BD) / self.temperature
-        return Signals(signals.pooled_BD, signals.tokens_BHWD, logits_BK, None, signals.layers_BHWD)
+        return self.with_logits(super().answer(pixels_BCHW))
+
+    def settings(self) -> Mapping[str, Any]:
+        return {**super().settings(), "adapter": adapters.digest(self.folder, HEAD_FILE)}
+
+
+class AdaptedHfText(_WithHead, HfTextTeacher):
+    """A text encoder with adapters and a linear head on its pooled words."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        spec: TeacherSpec,
+        device: torch.device,
+        folder: Path,
+        temperature: float = 1.0,
+    ) -> None:
+        self.folder, self.temperature, self.head = folder, temperature, None
+        super().__init__(checkpoint, spec, device)
+        self.gives = self.gives | {"logits"}
+
+    def load(self) -> None:
+        if self.model is None:
+            super().load()
+            self.take_adapter()
+
+    def forget(self) -> None:
+        super().forget()
+        self.head = None
+
+    def answer(self, pixels_BCHW: Tensor) -> Signals:
+        return self.with_logits(super().answer(pixels_BCHW))
 
     def settings(self) -> Mapping[str, Any]:
         return {**super().settings(), "adapter": adapters.digest(self.folder, HEAD_FILE)}

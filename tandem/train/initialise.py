@@ -80,8 +80,10 @@ def _load_pretrained(student: TimmStudent, spec: StudentSpec, convert: Filter | 
         student.normalise_with(config["mean"], config["std"])
 
 
-def load_plain(student: Student, spec: StudentSpec, encoder: str = "") -> None:
+def load_plain(student: Student, spec: StudentSpec, encoder: str = "", foreign: str = "") -> None:
     """All weights of a model of ours, or those of its encoder alone where they are that.
+
+    `encoder` is what its names begin with in the student, `foreign` what they may begin with there.
 
     What does not fit by name and shape but the last layer is a StudentError.
     """
@@ -95,7 +97,7 @@ def load_plain(student: Student, spec: StudentSpec, encoder: str = "") -> None:
     weights, _ = read_weights(spec.path)
     own = student.state_dict()
     if encoder and not any(name in own for name in weights):
-        weights = {encoder + name: value for name, value in weights.items()}
+        weights = {encoder + k.removeprefix(foreign): value for k, value in weights.items()}
     fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
     lost = [k for k in own if k.startswith(encoder) and k not in fitting and "num_batches" not in k]
     if len(fitting) < len(own) // 4 or (lost and len(lost) > LAST_LAYER):

@@ -20,7 +20,7 @@ from tandem.train.pretrained.adapters import attach, choose_targets
 from tandem.train.pretrained.qwen_language import load_processor
 
 QWEN_TARGETS = (("q_proj", "v_proj"),)  # the language model's; its tower's are `qkv` and `proj`
-ENCODER_TARGETS = (("query", "value"), ("q_proj", "v_proj"), ("qkv",))
+ENCODER_TARGETS = (("query", "value"), ("q_proj", "v_proj"), ("q_lin", "v_lin"), ("qkv",))
 HEAD_TIMES = 10.0
 """A head's learning rate over the adapters', as it is one layer and not a low-rank product."""
 
@@ -98,7 +98,7 @@ class EncoderLearner:
     def logits(self, images_BCHW: Tensor, step: int) -> Tensor:  # noqa: ARG002
         pixels = self.teacher.prepare(images_BCHW)
         tokens_BHWD, _ = self.teacher.look(self.teacher.model, pixels)
-        logits_BK: Tensor = self.head(tokens_BHWD.mean(dim=(1, 2)))
+        logits_BK: Tensor = self.head(self.teacher.pool(tokens_BHWD, pixels))
         return logits_BK
 
     def save(self, folder: Path) -> None:

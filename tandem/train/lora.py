@@ -25,13 +25,13 @@ from torch.nn.functional import cross_entropy
 from tandem.spec.errors import DataError, NumericError
 from tandem.spec.run import LoraSpec, RunSpec, TeacherSpec
 from tandem.spec.words import t
-from tandem.train.adapted import AdaptedHfVision, AdaptedQwenVL
+from tandem.train.adapted import AdaptedHfText, AdaptedHfVision, AdaptedQwenVL
 from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.knowledge.label_scoring import LabelScoring
 from tandem.train.learners import EncoderLearner, QwenLearner
 from tandem.train.loader import Plan, batches, worker_count
 from tandem.train.registry import find
-from tandem.train.teachers.family import QWEN_VL, checkpoint_of, family_of
+from tandem.train.teachers.family import HF_TEXT, QWEN_VL, checkpoint_of, family_of
 from tandem.train.types import UNLABELLED, ImageTable, Teacher, Watcher
 from tandem.train.views import Views
 
@@ -162,8 +162,8 @@ def _finished(folder: Path, key: str) -> dict[str, Any] | None:
 
 
 def _open(lesson: Lesson, device: torch.device, folder: Path, temperature: float) -> Teacher:
-    checkpoint = checkpoint_of(lesson.teacher)
-    if family_of(lesson.teacher) == QWEN_VL:
+    checkpoint, family = checkpoint_of(lesson.teacher), family_of(lesson.teacher)
+    if family == QWEN_VL:
         adapted = AdaptedQwenVL(checkpoint, lesson.teacher, device, folder)
         # It was trained on the bare scores: taking a prior off would undo what it learnt.
         return LabelScoring(
@@ -173,7 +173,8 @@ def _open(lesson: Lesson, device: torch.device, folder: Path, temperature: float
             content_free=False,
             temperature=temperature,
         )
-    return AdaptedHfVision(checkpoint, lesson.teacher, device, folder, temperature)
+    given = (checkpoint, lesson.teacher, device, folder, temperature)
+    return AdaptedHfText(*given) if family == HF_TEXT else AdaptedHfVision(*given)
 
 
 def _train(lesson: Lesson, device: torch.device, folder: Path, watcher: Watcher) -> list[float]:
@@ -193,7 +194,7 @@ def _learner(lesson: Lesson, watcher: Watcher) -> Learner:
     if family_of(lesson.teacher) == QWEN_VL:
         return QwenLearner(teacher, lora, lesson.teacher, table.classes)
     pooled_nD = np.concatenate(
-        [teacher.signals(b.images_BCHW).pooled_BD.cpu().numpy() for b in _once(lesson, watcher)]
+        [teacher.signals(b.inputs).pooled_BD.cpu().numpy() for b in _once(lesson, watcher)]
     )
     teacher.unload()  # int4 weights that have answered on a CPU are packed so that none can learn
     labels_n = table.labels_N[lesson.learn_n]
@@ -240,7 +241,7 @@ def _fit(lesson: Lesson, learner: Learner, watcher: Watcher) -> list[float]:
 def _step(
     learner: Learner, batch: Any, optimizer: torch.optim.Optimizer, scaler: Any, step: int
 ) -> float:
-    logits_BK = learner.logits(batch.images_BCHW, step)
+    logits_BK = learner.logits(batch.inputs, step)
     loss = cross_entropy(logits_BK, batch.labels_B.to(logits_BK.device))
     optimizer.zero_grad()
     scaler.scale(loss).backward()
@@ -293,7 +294,7 @@ def _calibrate(
         return {"temperature": 1.0}
     teacher = _open(lesson, device, folder, 1.0)
     plan = _chunks(rows, lesson.teacher.batch_size)
-    said = [teacher.signals(b.images_BCHW).logits_BK for b in _batches(lesson, plan)]
+    said = [teacher.signals(b.inputs).logits_BK for b in _batches(lesson, plan)]
     logits_NK = np.concatenate([part.cpu().numpy() for part in said if part is not None])
     teacher.unload()
     labels = lesson.table.labels_N[rows]

@@ -95,16 +95,15 @@ def _log_softmax(logits_NK: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(shifted_NK - np.log(np.exp(shifted_NK).sum(1, keepdims=True)))
 
 
-def speed(student: Student, image_size: int, device: torch.device) -> dict[str, float]:
-    """Median of one image alone, and images a second in batches of 32; a second or two in all."""
+def speed(student: Student, device: torch.device) -> dict[str, float]:
+    """Median of one input alone, and inputs a second in batches of 32; a second or two in all."""
     was_training = student.training
     student.eval()
     try:
         with torch.no_grad():
-            one_BCHW = torch.zeros(1, 3, image_size, image_size, device=device)
-            many_BCHW = one_BCHW.expand(THROUGHPUT_BATCH, -1, -1, -1).contiguous()
-            alone_seconds = _median_seconds(lambda: student(one_BCHW), device)
-            batch_seconds = _median_seconds(lambda: student(many_BCHW), device, most=10)
+            one, many = (student.example(count).to(device) for count in (1, THROUGHPUT_BATCH))
+            alone_seconds = _median_seconds(lambda: student(one), device)
+            batch_seconds = _median_seconds(lambda: student(many), device, most=10)
     finally:
         student.train(was_training)
     return {

@@ -239,6 +239,12 @@ class Student(nn.Module):
     def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:  # noqa: ARG002
         raise NotImplementedError
 
+    def example(self, count: int) -> Tensor:
+        """Inputs of the right form, to trace, check and time it with: smooth, and no two alike."""
+        size = self.image_size
+        ramp = torch.linspace(0, 7 * count, count * 3 * size * size)
+        return (0.5 + 0.5 * torch.sin(ramp)).reshape(count, 3, size, size)
+
 
 class Watcher(Protocol):
     """How a long part tells what it is doing, without knowing who listens."""

@@ -50,7 +50,7 @@ def conclude(outcome: Outcome, voice: Voice, began: float) -> None:
     """Evaluate, save `final_model/`, write `report.json`, say how it ended."""
     student = outcome.learned.student.to(outcome.place.device)
     measured = _measured(outcome.learned)
-    speed = metrics.speed(student, outcome.spec.data.image_size, outcome.place.device)
+    speed = metrics.speed(student, outcome.place.device)
     measured = measured.model_copy(update={"metrics": measured.metrics | speed})
     folder = _save(outcome, measured)
     _say_evaluation(voice, outcome, "student", measured)

@@ -10,7 +10,7 @@ import numpy as np
 from accelerate import PartialState
 from numpy.typing import NDArray
 
-from tandem.spec.errors import SpecError
+from tandem.spec.errors import SpecError, TeacherError
 from tandem.spec.run import RunSpec, TeacherSpec
 from tandem.spec.words import t
 from tandem.train.cache import Wants
@@ -27,6 +27,7 @@ from tandem.train.teachers.family import family_of
 from tandem.train.types import (
     UNLABELLED,
     Batch,
+    ImageTable,
     Signals,
     SignalSource,
     Splits,
@@ -50,7 +51,7 @@ class Lesson:
     tokens_width: int | None
     layer_widths: tuple[int, ...]
     knowledge: str
-    """probe, label_scoring, lora or none."""
+    """own, probe, label_scoring, lora or none."""
     temperature: float | None
     judged: Judged | None
     """On the validation set; None where it gives no class scores."""
@@ -100,6 +101,8 @@ def prepare(room: Classroom, student: Student, terms: list[Term]) -> Lesson:
     """Open the teacher, fill what is missing of its cache, and fit its class knowledge."""
     kind = knowledge_kind(room.spec, room.splits)
     teacher = _open(room, kind)
+    if room.spec.teacher and room.spec.teacher.knowledge in ("auto", "own"):
+        kind = _own_or(kind, room, teacher)
     _check_gives(teacher, terms, kind)
     wants = _wants(room, student, terms, teacher)
     teacher.layers = wants.layers
@@ -135,15 +138,45 @@ def knowledge_kind(spec: RunSpec, splits: Splits) -> str:
         )
     if asked != "auto":
         return asked
-    if spec.lora.rank > 0:
+    if spec.lora.rank > 0 and spec.lora.on != "student":
         return "lora"
     return "probe" if (splits.train.labels_N != UNLABELLED).any() else "label_scoring"
 
 
+def _own_or(kind: str, room: Classroom, teacher: Any) -> str:
+    """`own` where the teacher was trained on these very classes; TeacherError if asked and not."""
+    know = getattr(teacher, "know", None)
+    if kind != "lora" and know is not None and know(room.splits.train.classes):
+        return "own"
+    if kind == "own" or (kind == "label_scoring" and know is not None):
+        raise TeacherError(
+            "The teacher {name} was not trained on the classes {classes}.",
+            name=room.teacher_spec.name or room.teacher_spec.path,
+            classes=", ".join(room.splits.train.classes[:10]),
+            fix="Label some of the data (teacher.knowledge probe), or set lora.rank above 0.",
+        )
+    return kind
+
+
+def _check_reads(room: Classroom) -> None:
+    """A teacher of texts cannot be shown pictures, nor the other way."""
+    family = family_of(room.teacher_spec)
+    reads_text = find("teachers", family).facts.get("reads") == "text"
+    if reads_text == room.kind.shows_pictures:
+        raise TeacherError(
+            "The teacher {name} ({family}) cannot be asked about {kind} data.",
+            name=room.teacher_spec.name or room.teacher_spec.path,
+            family=family,
+            kind=room.kind.name,
+            fix="Name a teacher of texts for texts, and one that sees for pictures and clips.",
+        )
+
+
 def _open(room: Classroom, kind: str) -> Teacher:
     teacher_spec, device = room.teacher_spec, room.place.device
+    _check_reads(room)
     teacher: Teacher
-    if room.spec.lora.rank > 0:
+    if room.spec.lora.rank > 0 and room.spec.lora.on != "student":
         from tandem.train.lora import adapt  # PEFT takes seconds to import
 
         # The others find the first process's adapter in the folder and load it.
@@ -151,8 +184,7 @@ def _open(room: Classroom, kind: str) -> Teacher:
             teacher = adapt(
                 room.spec,
                 device,
-                room.splits.train,
-                room.train_views,
+                *_adapted_on(room),
                 room.folder.path / "teacher",
                 room.watcher,
             )
@@ -161,6 +193,14 @@ def _open(room: Classroom, kind: str) -> Teacher:
     if kind == "label_scoring":
         teacher = LabelScoring(teacher, teacher_spec, room.splits.train.classes)
     return teacher
+
+
+def _adapted_on(room: Classroom) -> tuple[ImageTable, Views]:
+    """What adapters learn from: the train table, a text's in the teacher's own tokens."""
+    bare = find("teachers", family_of(room.teacher_spec)).make(room.teacher_spec, room.place.device)
+    table = room.kind.for_teacher(room.splits.train, bare)
+    same = table is room.splits.train
+    return table, room.train_views if same else room.kind.views(table, room.spec)
 
 
 def _check_gives(teacher: Teacher, terms: list[Term], kind: str) -> None:

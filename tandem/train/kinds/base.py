@@ -124,6 +124,14 @@ class Kind:
         """The teacher's signals of a table's rows."""
         return asking.open(shown.table, shown.views, shown.views_wanted, asking.wants)
 
+    def for_teacher(self, table: ImageTable, teacher: Any) -> ImageTable:  # noqa: ARG002
+        """The table as a teacher reads it."""
+        return table
+
+    def files(self) -> dict[str, str]:
+        """What else a trained model needs beside its weights: name and text."""
+        return {}
+
     def wants_tokens(self, asks_classes: bool) -> bool:  # noqa: ARG002
         """Whether class knowledge itself is made of dense tokens."""
         return False

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tandem.spec.run import RunSpec
 from tandem.train.clips import ClipSource, ClipTable, clip_table, teacher_frames
@@ -44,13 +47,19 @@ class Sequences(Classification):
     def views(self, table: ImageTable, spec: RunSpec) -> Views:
         return Views.draw(table, spec.views)
 
+    def for_teacher(self, table: ImageTable, teacher: Any) -> ImageTable:  # noqa: ARG002
+        """Frames, each with its clip's class: what adapters learn from."""
+        assert isinstance(table, ClipTable)
+        assert table.frames is not None
+        rows = [np.arange(at, at + n) for at, n in zip(table.starts_N, table.counts_N, strict=True)]
+        labels_N = np.repeat(table.labels_N, table.counts_N)
+        return replace(table.frames.rows(np.concatenate(rows)), labels_N=labels_N)
+
     def source(self, shown: Shown, asking: Asking) -> ClipSource:
         table = shown.table
         assert isinstance(table, ClipTable)
         assert asking.spec.teacher is not None
         frames, views, kept = teacher_frames(table, shown.views, asking.spec.teacher.frames)
-        from dataclasses import replace
-
         lean = replace(asking.wants, tokens=False, layers=())
         source = asking.open(frames, views, shown.views_wanted, lean)
         return ClipSource(source, table, kept)

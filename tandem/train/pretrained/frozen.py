@@ -19,23 +19,19 @@ from tandem.train.quantize import compute_dtype, resolve_precision
 from tandem.train.types import Signals
 
 
-class FrozenTeacher:
-    """Opening reads config.json, the processor's file and the weights' headers; no weight."""
+class FrozenModel:
+    """Opening reads config.json and the weights' headers; no weight."""
 
     gives: frozenset[str] = frozenset({"pooled", "tokens", "layers"})
+    image_size: int
     grid: int
     width: int
     layer_count: int
 
-    def __init__(
-        self, checkpoint: Checkpoint, spec: TeacherSpec, device: torch.device, unit: int
-    ) -> None:
-        """`unit`: the picture's side is a multiple of it, in pixels."""
+    def __init__(self, checkpoint: Checkpoint, spec: TeacherSpec, device: torch.device) -> None:
         self.checkpoint, self.spec, self.device = checkpoint, spec, device
         self.precision = resolve_precision(spec.precision, device)
         self.dtype = compute_dtype(self.precision, device)
-        self.image_size = max(unit, round(spec.image_size / unit) * unit)
-        self.preparation = read_preparation(checkpoint)
         by_file(checkpoint, self.rename)  # every weight file is there, or it is said now
         self.parameters = count_parameters(checkpoint, self.rename)
         self._layers: tuple[int, ...] = ()
@@ -73,33 +69,20 @@ class FrozenTeacher:
 
     def settings(self) -> Mapping[str, Any]:
         """What else than the weights changes the signals."""
-        vision = self.checkpoint.config.get("vision_config", self.checkpoint.config)
-        return {
-            "model_type": self.checkpoint.model_type,
-            "vision": {k: v for k, v in vision.items() if k not in ("transformers_version",)},
-            "precision": self.precision,
-            "dtype": str(self.dtype),
-            "image_size": self.image_size,
-            "mean": self.preparation.mean,
-            "std": self.preparation.std,
-        }
+        raise NotImplementedError
 
     def signals(self, images_BCHW: Tensor) -> Signals:
-        """Float pictures of 0 to 1 (or uint8) at `image_size`; float32 answers, no gradient."""
+        """What it says of a batch; float32 answers, no gradient."""
         # Not inference_mode: a student's loss may save these for its backward pass.
         with torch.no_grad():
             return self.answer(self.prepare(images_BCHW))
 
     def prepare(self, images_BCHW: Tensor) -> Tensor:
-        """Normalised, on the teacher's device; ValueError for pictures of another size."""
-        side = self.image_size
-        if images_BCHW.shape[1:] != (3, side, side):
-            raise ValueError(f"expected (B, 3, {side}, {side}), got {tuple(images_BCHW.shape)}")
-        self.load()
-        return self.preparation.normalise(images_BCHW, self.device, self.dtype)
+        """A batch as the model wants it, on its device; the weights are loaded."""
+        raise NotImplementedError
 
     def answer(self, pixels_BCHW: Tensor) -> Signals:
-        """The model's signals of normalised pictures."""
+        """The model's signals of a prepared batch."""
         raise NotImplementedError
 
     def load(self) -> None:
@@ -116,3 +99,36 @@ class FrozenTeacher:
     def forget(self) -> None:
         """Drop every reference to a weight."""
         raise NotImplementedError
+
+
+class FrozenTeacher(FrozenModel):
+    """One that looks at pictures: opening reads its processor's file too."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, spec: TeacherSpec, device: torch.device, unit: int
+    ) -> None:
+        """`unit`: the picture's side is a multiple of it, in pixels."""
+        self.image_size = max(unit, round(spec.image_size / unit) * unit)
+        self.preparation = read_preparation(checkpoint)
+        super().__init__(checkpoint, spec, device)
+
+    def settings(self) -> Mapping[str, Any]:
+        """What else than the weights changes the signals."""
+        vision = self.checkpoint.config.get("vision_config", self.checkpoint.config)
+        return {
+            "model_type": self.checkpoint.model_type,
+            "vision": {k: v for k, v in vision.items() if k not in ("transformers_version",)},
+            "precision": self.precision,
+            "dtype": str(self.dtype),
+            "image_size": self.image_size,
+            "mean": self.preparation.mean,
+            "std": self.preparation.std,
+        }
+
+    def prepare(self, images_BCHW: Tensor) -> Tensor:
+        """Normalised, on the teacher's device; ValueError for pictures of another size."""
+        side = self.image_size
+        if images_BCHW.shape[1:] != (3, side, side):
+            raise ValueError(f"expected (B, 3, {side}, {side}), got {tuple(images_BCHW.shape)}")
+        self.load()
+        return self.preparation.normalise(images_BCHW, self.device, self.dtype)

@@ -89,6 +89,11 @@ class LSTMStudent(NormalisedStudent):
         logits_BK = self.head(self.dropout(pooled_BD))
         return StepOutput(logits_BK, pooled_BD, tokens_BHWD, tuple(given[one] for one in layers))
 
+    def example(self, count: int) -> Tensor:
+        """Clips of as many frames as it is shown."""
+        pictures = super().example(count * self.frames)
+        return pictures.unflatten(0, (count, self.frames))
+
     def _pool(self, states_BTD: Tensor, last: Tensor) -> Tensor:
         if self.attention is not None:
             weight_BT1: Tensor = self.attention(states_BTD).softmax(1)

@@ -12,6 +12,8 @@ from tandem.train.registry import names
 
 QWEN_VL = "qwen_vl"
 HF_VISION = "hf_vision"
+HF_TEXT = "hf_text"
+YOLO = "yolov8"
 SEES_IMAGES = ("image_size", "num_channels", "vision_config")
 
 
@@ -25,7 +27,7 @@ def family_of(spec: TeacherSpec) -> str:
 
     A family that is named must be the checkpoint's own; a plug-in's is taken at its word.
     """
-    if spec.family not in ("auto", QWEN_VL, HF_VISION):
+    if spec.family not in ("auto", QWEN_VL, HF_VISION, HF_TEXT):
         if spec.family not in names("teachers"):
             raise TeacherError(
                 "There is no family of teachers {family}.",
@@ -58,6 +60,8 @@ def _family(checkpoint: Checkpoint) -> str:
             allowed=_allowed(),
             fix="Use a checkpoint that transformers reads by itself.",
         )
+    if _reads_text(checkpoint):
+        return HF_TEXT
     if not any(key in checkpoint.config for key in SEES_IMAGES) or _is_language(checkpoint):
         raise TeacherError(
             "The teacher {name} is a {type}, which is no image encoder that can be taught from.",
@@ -69,8 +73,18 @@ def _family(checkpoint: Checkpoint) -> str:
     return HF_VISION
 
 
+def _reads_text(checkpoint: Checkpoint) -> bool:
+    """What AutoModelForSequenceClassification loads, and sees nothing."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+    )
+
+    sees = any(key in checkpoint.config for key in SEES_IMAGES)
+    return checkpoint.model_type in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES and not sees
+
+
 def _allowed() -> list[str]:
-    return ["Qwen2.5-VL", "Qwen3-VL", "ViT", "DINOv2", "DINOv3", "SigLIP", "CLIP"]
+    return ["Qwen2.5-VL", "Qwen3-VL", "ViT", "DINOv2", "DINOv3", "SigLIP", "CLIP", "BERT"]
 
 
 def _is_language(checkpoint: Checkpoint) -> bool:

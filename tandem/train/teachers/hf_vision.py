@@ -57,7 +57,7 @@ class HfVisionTeacher(FrozenTeacher):
     def answer(self, pixels_BCHW: Tensor) -> Signals:
         tokens_BHWD, layers_BHWD = self.look(self.model, pixels_BCHW)
         return Signals(
-            pooled_BD=tokens_BHWD.mean(dim=(1, 2)),
+            pooled_BD=self.pool(tokens_BHWD, pixels_BCHW),
             tokens_BHWD=tokens_BHWD,
             layers_BHWD=layers_BHWD,
         )
@@ -67,6 +67,10 @@ class HfVisionTeacher(FrozenTeacher):
         answer = _run(model, pixels_BCHW, hidden=bool(self.layers))
         layers = tuple(to_grid(answer.hidden_states[i + 1], self.side) for i in self.layers)
         return to_grid(answer.last_hidden_state, self.side), layers
+
+    def pool(self, tokens_BHWD: Tensor, pixels_BCHW: Tensor) -> Tensor:  # noqa: ARG002
+        """(B, D): the mean of the patches."""
+        return tokens_BHWD.mean(dim=(1, 2))
 
     def _shape(self) -> tuple[int, int, int]:
         """Grid, width and layers, found by running the architecture without any weight."""

@@ -1,0 +1,145 @@
+"""`train.{jsonl,csv,tsv}`, `val.…` with `text` (or `sentence`, `text_a`, `text_b`) and `label`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tandem.data.content import UNLABELLED, Content, Item
+from tandem.data.faults import Faults
+from tandem.data.registry import Writer, register
+from tandem.spec.errors import DataError
+from tandem.spec.words import t
+
+SUFFIXES = (".jsonl", ".csv", ".tsv")
+TEXT_COLUMNS = ("text", "sentence", "text_a")
+SECOND_COLUMNS = ("text_b", "sentence2")
+ENCODINGS = ("utf-8-sig", "gb18030")
+LONGEST_FIELD = 10_000_000
+Row = tuple[int, dict[str, Any]]
+
+
+@register.format("text", kinds={"text"}, holds={"label", "text"})
+class Texts:
+    """Tables of texts and their labels, a file for each split."""
+
+    def sniff(self, path: Path) -> bool:
+        """Whether a train table is there, with a text and no instruction in it."""
+        file = _file(path, "train")
+        if file is None:
+            return False
+        try:
+            text, _ = read_text(file)
+        except DataError:
+            return False
+        head = text[:100_000]
+        return (
+            '"instruction"' not in head
+            and '"conversations"' not in head
+            and ('"messages"' not in head)
+        )
+
+    def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
+        """Every row; labels are sorted names."""
+        notes: list[str] = []
+        rows: dict[str, list[tuple[Item, str | None]]] = {}
+        for split in ("train", "val"):
+            file = _file(path, split)
+            if file is not None:
+                rows[split] = list(_items(path, file, faults, notes))
+        names = sorted({name for one in rows.values() for _, name in one if name is not None})
+        numbers = {name: number for number, name in enumerate(names)}
+        if len(names) > 1 and all(name.lstrip("-").isdigit() for name in names):
+            names.sort(key=int)
+            numbers = {name: number for number, name in enumerate(names)}
+        for one in rows.values():
+            for item, name in one:
+                item.label = UNLABELLED if name is None else numbers[name]
+        items = {split: [item for item, _ in one] for split, one in rows.items()}
+        if not items.get("train"):
+            raise DataError("The data set {path} has no text to learn from.", path=path,
+                            fix="Put rows into train.jsonl, train.csv or train.tsv.")  # fmt: skip
+        return Content(path, "text", "text", tuple(names), items["train"], items.get("val"),
+                       tuple(notes))  # fmt: skip
+
+    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:
+        """Not yet."""
+        raise NotImplementedError
+
+
+def _file(path: Path, split: str) -> Path | None:
+    found = [path / f"{split}{suffix}" for suffix in SUFFIXES]
+    return next((one for one in found if one.is_file()), None)
+
+
+def read_text(file: Path) -> tuple[str, str]:
+    """The text and its encoding: UTF-8 with or without a mark, else GBK and its successor."""
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise DataError(
+            "The file {path} cannot be read: {reason}.",
+            path=file,
+            reason=error.strerror,
+            fix="Check that it is there and that you may read it.",
+        ) from error
+    for encoding in ENCODINGS:
+        try:
+            return raw.decode(encoding), encoding
+        except UnicodeDecodeError:
+            continue
+    raise DataError("{path} is neither UTF-8 nor GBK.", path=file, fix="Save it as UTF-8.")
+
+
+def _items(
+    root: Path, file: Path, faults: Faults, notes: list[str]
+) -> Iterator[tuple[Item, str | None]]:
+    text, encoding = read_text(file)
+    if encoding != ENCODINGS[0]:
+        notes.append(t("{file} is not UTF-8; it was read as GBK.", file=file.name))
+    rows = _json_rows(file, text, faults) if file.suffix == ".jsonl" else _rows(file, text, faults)
+    name = file.relative_to(root).as_posix().encode()
+    for line, row in rows:
+        first = _value(row, TEXT_COLUMNS)
+        if first is None or not first.strip():
+            faults.add(file.name, line, "the text is empty" if first is not None else
+                       "there is no text, sentence or text_a")  # fmt: skip
+            continue
+        label = row.get("label")
+        named = None if label is None or str(label).strip() == "" else str(label).strip()
+        yield Item(name, text=first, text_b=_value(row, SECOND_COLUMNS), line=line), named
+
+
+def _value(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    found = [row[name] for name in names if row.get(name) is not None]
+    return str(found[0]) if found else None
+
+
+def _json_rows(file: Path, text: str, faults: Faults) -> Iterator[Row]:
+    for line, one in enumerate(text.splitlines(), 1):
+        if not one.strip():
+            continue
+        try:
+            row = json.loads(one)
+        except (ValueError, RecursionError):
+            faults.add(file.name, line, "it is no JSON")
+            continue
+        if isinstance(row, dict):
+            yield line, row
+        else:
+            faults.add(file.name, line, "it is no JSON object")
+
+
+def _rows(file: Path, text: str, faults: Faults) -> Iterator[Row]:
+    csv.field_size_limit(LONGEST_FIELD)
+    reader = csv.DictReader(
+        text.splitlines(keepends=True), delimiter="\t" if file.suffix == ".tsv" else ","
+    )
+    try:
+        for row in reader:
+            yield reader.line_num, {key: value for key, value in row.items() if key}
+    except csv.Error as error:
+        faults.add(file.name, reader.line_num, "it is no table: {reason}", reason=str(error))

@@ -1,0 +1,131 @@
+"""One text (or a pair), one class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tandem.spec.errors import SpecError
+from tandem.spec.run import RunSpec
+from tandem.spec.words import t
+from tandem.train.data import check_some
+from tandem.train.kinds.base import Asking, Shown
+from tandem.train.kinds.classification import Classification
+from tandem.train.reading import read_content
+from tandem.train.text.table import TextTable, text_table
+from tandem.train.text.tokens import FILE, Tokens, from_checkpoint, from_folder, learnt
+from tandem.train.types import ImageTable, Splits, Watcher
+from tandem.train.views import Views
+
+
+class Texts(Classification):
+    """A student reads with its pretrained tokenizer, else its teacher's, else one of its own."""
+
+    name = "text"
+    mixes = False
+    shows_pictures = False
+    tokens: Tokens
+
+    def read(self, spec: RunSpec, index_root: Path | None, watcher: Watcher) -> Splits:  # noqa: ARG002
+        content, held = read_content(spec.data, kind=self.name, seed=spec.run.seed, watcher=watcher)
+        train = text_table(content.root, content.train, content.classes)
+        labelled = [one for one in held if one.label >= 0]
+        val = text_table(content.root, labelled, content.classes)
+        check_some(content.root, train, val)
+        self.tokens = _tokens(spec, train)
+        length, note = _length(self.tokens, train, val, spec.student.max_tokens)
+        _warn_of_copies(train, val, watcher)
+        notes = (*content.notes, *([note] if note else []))
+        train, val = (one.tokenised(self.tokens, length) for one in (train, val))
+        return Splits(train, val, self.name, notes)
+
+    def completed(self, spec: RunSpec, splits: Splits) -> RunSpec:
+        """The words and the length that the student is built for."""
+        table = splits.train
+        assert isinstance(table, TextTable)
+        words = self.tokens.words
+        if spec.student.vocab_size not in (0, words):
+            raise SpecError(
+                "student.vocab_size is {asked}, but the tokenizer has {words} words.",
+                asked=spec.student.vocab_size,
+                words=words,
+                fix="Leave it out.",
+            )
+        update = {"vocab_size": words, "max_tokens": int(table.ids_N3L.shape[2])}
+        return spec.model_copy(update={"student": spec.student.model_copy(update=update)})
+
+    def files(self) -> dict[str, str]:
+        """What lies beside the weights: the tokenizer."""
+        return {FILE: self.tokens.text}
+
+    def views(self, table: ImageTable, spec: RunSpec) -> Views:  # noqa: ARG002
+        assert isinstance(table, TextTable)
+        return table.one_view()
+
+    def for_teacher(self, table: ImageTable, teacher: Any) -> ImageTable:
+        """The same texts in the teacher's own tokens."""
+        assert isinstance(table, TextTable)
+        own: Tokens = teacher.tokens
+        if own.digest == self.tokens.digest:
+            return table
+        longest = int(own.lengths(table.texts_N.tolist(), table.seconds_N.tolist()).max())
+        return table.tokenised(own, min(longest, teacher.longest))
+
+    def source(self, shown: Shown, asking: Asking) -> Any:
+        table = self.for_teacher(shown.table, asking.teacher)
+        assert isinstance(table, TextTable)
+        if table is not shown.table and (asking.wants.tokens or asking.wants.layers):
+            raise SpecError(
+                "Hidden states are compared word by word, so student and teacher need one "
+                "tokenizer; these differ.",
+                fix="Set loss.feature_weight, attention_weight and intermediate_weight to 0, or "
+                "start the student without pretrained weights.",
+            )
+        return asking.open(table, table.one_view(), 1, asking.wants)
+
+
+def _tokens(spec: RunSpec, train: TextTable) -> Tokens:
+    if spec.student.init == "pretrained" and spec.student.path:
+        folder = Path(spec.student.path).expanduser()
+        if (folder / FILE).is_file():
+            return from_folder(folder)
+        return from_checkpoint(spec.student.path, folder.is_dir())
+    if spec.teacher is not None and spec.mode == "distillation":
+        source = spec.teacher.path or str(spec.teacher.name)
+        return from_checkpoint(source, Path(source).expanduser().is_dir())
+    return learnt([*train.texts_N, *(one for one in train.seconds_N if one)])
+
+
+def _length(tokens: Tokens, train: TextTable, val: TextTable, most: int) -> tuple[int, str | None]:
+    """Tokens that every text is given, and a note where some are cut."""
+    counts = [tokens.lengths(one.texts_N.tolist(), one.seconds_N.tolist()) for one in (train, val)]
+    lengths = np.concatenate(counts)
+    cut = int((lengths > most).sum())
+    note = None
+    if cut:
+        note = t(
+            "{count} of {total} texts are longer than {most} tokens and are cut "
+            "(student.max_tokens; the longest has {longest}).",
+            count=cut,
+            total=len(lengths),
+            most=most,
+            longest=int(lengths.max()),
+        )
+    return max(8, min(most, int(lengths.max()))), note
+
+
+def _warn_of_copies(train: TextTable, val: TextTable, watcher: Watcher) -> None:
+    known = {one.tobytes() for one in train.hashes_N}
+    shared = sum(one.tobytes() in known for one in val.hashes_N)
+    if shared:
+        watcher.notice(
+            t(
+                "{count} of the {total} validation texts are also in train; the scores will look "
+                "better than they are.",
+                count=shared,
+                total=len(val),
+            ),
+            warning=True,
+        )

@@ -1,0 +1,123 @@
+"""BERT in its small sizes (Devlin et al. 2019; Turc et al. 2019), through transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from tandem.spec.run import StudentSpec
+from tandem.spec.students import DEFAULTS, SIZES, resolve
+from tandem.train.initialise import draw, load_plain
+from tandem.train.registry import register
+from tandem.train.types import Options, StepOutput, Student
+
+SHAPES = {
+    "bert-mini": (4, 256, 4),
+    "bert-small": (4, 512, 8),
+    "bert-medium": (8, 512, 8),
+    "bert-base": (12, 768, 12),
+}
+"""Layers, width and heads."""
+POSITIONS = 512
+WORDS = 30_522
+"""Of the tokenizer it was published with, where nobody says another number."""
+
+
+class BertOptions(Options):
+    """The fields of StudentSpec that a BERT reads."""
+
+    size: Literal["bert-mini", "bert-small", "bert-medium", "bert-base"] = "bert-small"
+    init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
+    path: str | None = Field(None, description="Weights for `pretrained`: a folder with them.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Before the classifier.")
+    max_tokens: int = Field(128, ge=8, description="Of a text; what is longer is cut.")
+
+
+class BertStudent(Student):
+    """`tokens_BHWD` has a row for each token and one column; padding is zero."""
+
+    mean: Sequence[float] = (0.0, 0.0, 0.0)
+    std: Sequence[float] = (1.0, 1.0, 1.0)
+
+    def __init__(self, spec: StudentSpec, size: str, num_classes: int) -> None:
+        super().__init__()
+        from transformers import BertConfig, BertModel
+
+        layers, width, heads = SHAPES[size]
+        config = BertConfig(
+            vocab_size=spec.vocab_size or WORDS,
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            intermediate_size=4 * width,
+            max_position_embeddings=max(POSITIONS, spec.max_tokens),
+        )
+        self.net: Any = BertModel(config, add_pooling_layer=False)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.classifier = nn.Linear(width, num_classes)
+        self.num_classes, self.image_size = num_classes, 16
+        self.pooled_width = self.tokens_width = width
+        self.tokens_grid = spec.max_tokens
+        self.layer_widths = [width] * layers
+        self.notes: tuple[str, ...] = ()
+
+    def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:
+        """(B, 3, L) int64: token ids, attention mask, token types; layers are counted from 0."""
+        length = images_BCHW.shape[2]
+        ids_BL, mask_BL, types_BL = self._shortened(images_BCHW).unbind(1)
+        answer = self.net(
+            input_ids=ids_BL,
+            attention_mask=mask_BL,
+            token_type_ids=types_BL,
+            output_hidden_states=bool(layers),
+        )
+        pooled_BD = answer.last_hidden_state[:, 0]
+
+        def words(hidden_BLD: Tensor) -> Tensor:
+            known_BLD = hidden_BLD * mask_BL[..., None]
+            return F.pad(known_BLD, (0, 0, 0, length - known_BLD.shape[1]))[:, :, None]
+
+        taps = tuple(words(answer.hidden_states[one + 1]) for one in layers)
+        tokens_BHWD = words(answer.last_hidden_state)
+        logits_BK = self.classifier(self.dropout(pooled_BD))
+        return StepOutput(logits_BK, pooled_BD, tokens_BHWD, taps)
+
+    def example(self, count: int) -> Tensor:
+        """Texts of full length."""
+        length = self.tokens_grid
+        words = int(self.net.config.vocab_size)
+        ids_BL = torch.arange(count * length).reshape(count, length) % words
+        return torch.stack([ids_BL, torch.ones_like(ids_BL), torch.zeros_like(ids_BL)], 1)
+
+    def _shortened(self, ids_B3L: Tensor) -> Tensor:
+        """Without the columns that are padding in every row."""
+        if torch.compiler.is_exporting():
+            return ids_B3L
+        longest = int(ids_B3L[:, 1].sum(1).max())
+        return ids_B3L[:, :, : max(1, longest)]
+
+
+@register.student(
+    "bert",
+    kinds={"text"},
+    gives={"logits", "pooled", "tokens", "layers"},
+    options=BertOptions,
+    sizes=SIZES["bert"],
+    defaults=DEFAULTS["bert"],
+    licence="Apache-2.0",
+    source="https://arxiv.org/abs/1908.08962, transformers",
+)
+def build(spec: StudentSpec, num_classes: int, image_size: int) -> BertStudent:  # noqa: ARG001
+    """BERT: texts; reads both ways, and its small sizes are quick on a CPU."""
+    _, size = resolve("bert", spec.size)
+    student = BertStudent(spec, size, num_classes)
+    if spec.init in ("kaiming", "xavier"):
+        draw(student, spec.init)
+    elif spec.init == "pretrained":
+        load_plain(student, spec, encoder="net.", foreign="bert.")
+    return student
