@@ -39,13 +39,15 @@ class Weights:
 class Taught:
     """What the teacher says of a batch, at the places of the neck's cells: P3, P4, P5."""
 
-    tokens_BHWD: tuple[Tensor, ...] = ()
+    tokens_MD: tuple[Tensor, ...] = ()
+    """Of the covered cells of each map."""
     covered_BHW: tuple[Tensor, ...] = ()
     """bool: whether the teacher has seen what lies there."""
     classes_BAK: Tensor | None = None
-    """Scores of 0 to 1 of every anchor, in the head's order."""
+    """0 to 1, of every anchor in the head's order."""
     classes_of: str = "class"
-    """`class`: which class it is, where something is; `score`: how sure a detector is of it."""
+    """`class`: the shares of the classes, and what lacks to 1 is background or not covered;
+    `score`: how sure a detector is of each."""
 
 
 class TaughtModel(DetectionModel):
@@ -119,10 +121,9 @@ class TaughtModel(DetectionModel):
             if len(student_MD) == 0:
                 parts.append(projected_BHWD.sum() * 0)
                 continue
-            teacher_MD = taught.tokens_BHWD[number][covered_BHW]
             value: Tensor = entry.make(
                 _as_output(student_MD),
-                Signals(tokens_BHWD=teacher_MD[None, None]),
+                Signals(tokens_BHWD=taught.tokens_MD[number][None, None]),
                 _NO_BATCH,
                 self.weights.feature_options,
             )
@@ -140,14 +141,14 @@ class TaughtModel(DetectionModel):
 
 
 def which_class(student_BAK: Tensor, teacher_BAK: Tensor, temperature: float) -> Tensor:
-    """KL of the classes' shares, weighted by how sure the teacher is that anything is there.
+    """KL of the classes' shares, nats times T², weighted by how sure the teacher is that
+    anything is there.
 
     The teacher's map knows what lies in a cell, not which cell's box will fit it best: how high
     the scores are is left to the labels.
     """
-    there_BA = teacher_BAK.amax(-1)
-    logits_BAK = torch.logit(teacher_BAK, eps=1e-4)
-    target_BAK = F.log_softmax(logits_BAK / temperature, -1)
+    there_BA = teacher_BAK.sum(-1)
+    target_BAK = F.log_softmax(teacher_BAK.clamp_min(1e-6).log() / temperature, -1)
     own_BAK = F.log_softmax(student_BAK / temperature, -1)
     divergence_BA = F.kl_div(own_BAK, target_BAK, log_target=True, reduction="none").sum(-1)
     return temperature**2 * (divergence_BA * there_BA).sum() / there_BA.sum().clamp_min(1e-6)
