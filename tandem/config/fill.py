@@ -14,10 +14,11 @@ from tandem.spec.check import run_spec
 from tandem.spec.errors import SpecError, StudentError
 from tandem.spec.legacy import MODEL, complete, get, put
 from tandem.spec.run import RunSpec
-from tandem.spec.students import resolve
+from tandem.spec.students import DEFAULTS, resolve
 
 Tree = dict[str, Any]
 TEXT_FAMILIES = ("bert", "roberta", "albert", "electra", "deberta", "ernie")
+TEXT_STUDENT = "bert"
 TEXT_FILES = tuple(f"train.{suffix}" for suffix in ("jsonl", "csv", "tsv"))
 
 
@@ -54,8 +55,10 @@ def _completed(tree: Tree, names: dict[str, str], settings: Settings, here: bool
     complete(tree)
     notes = _teacher(tree, settings, here)
     _data(tree, settings)
-    _refuse_text(tree)
+    if _is_text(tree):
+        put(tree, "kind", "text")
     _student(tree, names, settings)
+    _family_defaults(tree)
     if get(tree, "cache.root") is None:
         put(tree, "cache.root", str(settings.path("cache_root")))
     _place(tree, settings)
@@ -101,21 +104,16 @@ def _own_folder(name: str, root: Path) -> Path | None:
     return None
 
 
-def _refuse_text(tree: Tree) -> None:
+def _is_text(tree: Tree) -> bool:
+    """Nothing but names may tell a text from a picture: by what was asked, teacher and data."""
+    kind = get(tree, "kind")
+    if kind is not None and kind != "classification":
+        return bool(kind == "text")
     teacher, folder = get(tree, "teacher.path"), _data_folder(tree)
     family = _family(str(teacher)) if teacher else ""
-    if get(tree, "kind") == "text" or family.startswith(TEXT_FAMILIES):
-        subject = str(teacher or "text")
-    elif folder is not None and any((folder / name).is_file() for name in TEXT_FILES):
-        subject = str(folder)
-    else:
-        return
-    raise SpecError(
-        "{subject} is text, and this version of Tandem learns from images only.",
-        subject=subject,
-        fix="Give an image data set and a teacher that sees (such as qwen2.5-vl-7b); "
-        "text comes in a later version.",
-    )
+    if family.startswith(TEXT_FAMILIES):
+        return True
+    return folder is not None and any((folder / name).is_file() for name in TEXT_FILES)
 
 
 def _data_folder(tree: Tree) -> Path | None:
@@ -141,6 +139,9 @@ def _student(tree: Tree, names: dict[str, str], settings: Settings) -> None:
         return
     student.pop("model", None)
     type_, size = str(student.get("type") or ""), str(student.get("size") or "")
+    if get(tree, "kind") == "text" and not type_ and not size and _names_nothing(model):
+        type_ = TEXT_STUDENT  # installed systems call a text's student what they like
+        model = None
     if not type_ and not size and model is None:
         return
     chosen = resolve(type_, size) if type_ or size else resolve("", str(model))
@@ -150,6 +151,25 @@ def _student(tree: Tree, names: dict[str, str], settings: Settings) -> None:
     _check_kind(chosen, get(tree, "kind"))
     if student.get("init") == "pretrained" and not student.get("path"):
         student["path"] = find_student_weights(chosen[1], settings)
+
+
+def _names_nothing(model: object) -> bool:
+    """Whether a student's name is no student of ours."""
+    if model is None:
+        return True
+    try:
+        resolve("", str(model))
+    except StudentError:
+        return True
+    return False
+
+
+def _family_defaults(tree: Tree) -> None:
+    """What suits the student, where nothing else is said; the catalogue lists it."""
+    kind = get(tree, "student.type") or resolve("", "")[0]
+    for path, value in DEFAULTS.get(str(kind), {}).items():
+        if get(tree, path) is None and isinstance(tree.get(path.split(".")[0], {}), dict):
+            put(tree, path, value)
 
 
 def _agree(name: str, model: str, chosen: tuple[str, str]) -> None:

@@ -52,7 +52,10 @@ class Metric(Said):
 
 
 class Epoch(Said):
-    """Accuracies are 0 to 1 here; the wire turns them into percentages."""
+    """Accuracies are 0 to 1 here; the wire turns them into percentages.
+
+    `val_accuracy` is the kind's figure: `figure` says which (accuracy, miou, map50).
+    """
 
     type: Literal["epoch"] = "epoch"
     epoch: int = Field(ge=1)
@@ -62,6 +65,7 @@ class Epoch(Said):
     train_accuracy: float | None = None
     val_loss: float | None = None
     val_accuracy: float | None = None
+    figure: str = "accuracy"
     learning_rate: float
     seconds: float
     images_per_second: float

@@ -21,9 +21,11 @@ from tandem.spec.model import ModelConfig
 from tandem.spec.run import RunSpec
 from tandem.spec.words import t
 from tandem.train.registry import find
+from tandem.train.student_lora import Adapter
 from tandem.train.types import Student
 
 WEIGHTS, CONFIG, METRICS, CARD = "model.safetensors", "config.json", "metrics.json", "README.md"
+ADAPTER = "adapter"
 FACTS = ("patch_size", "stem")
 LARGEST_CONFIG_BYTES = 100_000_000
 
@@ -37,10 +39,14 @@ def save(
     metrics: Mapping[str, float],
     card: str,
     temperature: float = 1.0,
+    thresholds: Mapping[str, float] | None = None,
+    files: Mapping[str, str] | None = None,
+    adapter: Adapter | None = None,
 ) -> Path:
     """Write all of it into a hidden folder, then move it to `folder`, replacing what was there.
 
-    `spec.student.type` must be resolved. An OSError (a full disk) leaves the old folder as it was.
+    `spec.student.type` must be resolved. `files` are texts that lie beside the weights, `adapter`
+    what was merged into them. An OSError (a full disk) leaves the old folder as it was.
     """
     config = ModelConfig(
         tandem_version=tandem.__version__,
@@ -52,6 +58,7 @@ def save(
         mean=list(student.mean),
         std=list(student.std),
         temperature=temperature,
+        thresholds=dict(thresholds or {}),
     )
     hidden = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(hidden, ignore_errors=True)
@@ -63,6 +70,10 @@ def save(
         figures = json.dumps(finite(dict(metrics)), indent=1, ensure_ascii=False, allow_nan=False)
         _write(hidden / METRICS, figures)
         _write(hidden / CARD, card)
+        for name, text in (files or {}).items():
+            _write(hidden / name, text)
+        if adapter is not None:
+            adapter.save(hidden / ADAPTER)
         _put_in_place(hidden, folder)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)

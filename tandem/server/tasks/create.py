@@ -28,6 +28,7 @@ from tandem.spec.state import State
 from tandem.spec.words import t
 
 Tree = dict[str, Any]
+TRANSFORMERS = ("vit", "bert")
 CONFIG_BYTES = 60_000  # of MySQL's 65,535
 SERVICES_OWN = {
     "task_id": "The service gives the task its id.",
@@ -78,7 +79,7 @@ def from_fields(
     }
     confine(tree, names, settings)
     if get(tree, "mode") == "direct":
-        _without_teacher(tree)
+        _without_teacher(tree, asked_lora="loraRank" in plain)
     return _made(tree, names, settings, task_id, asked)
 
 
@@ -153,10 +154,17 @@ def _made(
     return Made(task_id, fit, spec.model_dump_json(), str(run_dir), notes)
 
 
-def _without_teacher(tree: Tree) -> None:
-    """Labels alone. Installed clients name a teacher, and its LoRA, all the same."""
+def _without_teacher(tree: Tree, *, asked_lora: bool) -> None:
+    """Labels alone. Installed clients name a teacher, and its LoRA, all the same.
+
+    A student that LoRA can adapt takes it where it was asked for; the others leave it.
+    """
     tree.pop("teacher", None)
-    tree["lora"]["rank"] = 0
+    student = f"{get(tree, 'student.type') or ''} {get(tree, 'student.size') or ''} " + str(
+        get(tree, MODEL) or ""
+    )
+    if not asked_lora or not any(one in student.lower() for one in TRANSFORMERS):
+        tree["lora"]["rank"] = 0
 
 
 def _completed(tree: Tree, names: dict[str, str], settings: Settings) -> list[str]:

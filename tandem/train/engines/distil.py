@@ -11,7 +11,7 @@ from accelerate import PartialState
 
 from tandem.spec.run import RunSpec
 from tandem.spec.words import t
-from tandem.train import checkpoint, optim
+from tandem.train import checkpoint, optim, student_lora
 from tandem.train.build import (
     check_cache_root,
     check_kind,
@@ -41,6 +41,9 @@ from tandem.train.kinds.choose import choose
 from tandem.train.run_folder import RunFolder
 from tandem.train.types import Splits, Student, Watcher
 
+YOLO = "yolov8"
+"""The student whose loop is Ultralytics' own."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -62,11 +65,17 @@ def execute(run: Run) -> None:
     patient = Interruptible(run.voice, run.stop)
     say_started(run)
     check_cache_root(spec)
+    student_lora.check(spec)
+    if spec.student.type == YOLO:
+        from tandem.train.engines import yolo  # Ultralytics is an extra
+
+        yolo.execute(run)
+        return
     kind = choose(spec)
     kind.check(spec)
     splits = read(run, kind, everyone, patient)
     check_kind(spec, splits)
-    spec = kind.completed(spec, splits)
+    spec = kind.completed(_leave_lora(run, kind), splits)
     run = replace(run, spec=spec)
     terms = check_terms(spec, splits.train, kind.hard)
     train = learnt_rows(splits.train, terms)
@@ -91,7 +100,7 @@ def execute(run: Run) -> None:
             kind,
         )
         lesson = prepare(room, student, terms)
-        say_teacher(run, lesson, splits)
+        say_teacher(run, kind, lesson, splits)
     bench = Bench(
         spec,
         run.place,
@@ -106,8 +115,26 @@ def execute(run: Run) -> None:
     learned = learn(bench, student, terms, lesson)
     baseline = learn_baseline(bench, learned) if spec.report.baseline and lesson else None
     if run.place.first:
-        outcome = Outcome(run.spec, run.place, run.folder, splits, lesson, learned, baseline)
+        outcome = Outcome(
+            run.spec, run.place, run.folder, splits, lesson, learned, baseline, kind.files()
+        )
         conclude(outcome, run.voice, began)
+
+
+def _leave_lora(run: Run, kind: Kind) -> RunSpec:
+    """LoRA teaches whole pictures' classes; installed systems send it with every task."""
+    bare = kind.without_adapter(run.spec)
+    if bare is None:
+        return run.spec
+    run.voice.notice(
+        t(
+            "LoRA is not applied: it adapts a teacher by classes of whole pictures, and {kind} "
+            "asks for more. A probe on the teacher's features gives the classes.",
+            kind=kind.name,
+        ),
+        warning=True,
+    )
+    return bare
 
 
 def read(run: Run, kind: Kind, everyone: PartialState, watcher: Watcher) -> Splits:
@@ -131,7 +158,7 @@ def say_started(run: Run) -> None:
     )
 
 
-def say_teacher(run: Run, lesson: Lesson, splits: Splits) -> None:
+def say_teacher(run: Run, kind: Kind, lesson: Lesson, splits: Splits) -> None:
     """How good the teacher itself is on the validation set."""
     if lesson.judged is None:
         return
@@ -143,13 +170,19 @@ def say_teacher(run: Run, lesson: Lesson, splits: Splits) -> None:
         metrics=lesson.judged.metrics,
         details=lesson.judged.details,
     )
-    run.voice.notice(
-        t(
+    shown = {"knowledge": lesson.knowledge, "accuracy": lesson.judged.figure}
+    if kind.figure_name == "accuracy":
+        said = t(
             "The teacher (by {knowledge}) is right on {accuracy:.1%} of the validation set.",
-            knowledge=lesson.knowledge,
-            accuracy=lesson.judged.figure,
+            **shown,
         )
-    )
+    else:
+        said = t(
+            "The teacher (by {knowledge}) reaches {figure} {accuracy:.3f} on the validation set.",
+            figure=t(kind.figure_name),
+            **shown,
+        )
+    run.voice.notice(said)
 
 
 def learn_baseline(bench: Bench, learned: Learned) -> Learned:

@@ -12,6 +12,7 @@ from torch import nn
 from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
 from tandem.spec.words import t
+from tandem.train import student_lora
 from tandem.train.batch_norm import synchronise
 from tandem.train.checkpoint import Position
 from tandem.train.device import Place
@@ -43,6 +44,8 @@ class Learned:
     epochs: int
     seconds: float
     resumed_from_epoch: int | None
+    adapter: student_lora.Adapter | None = None
+    """Of a student that learnt by LoRA; it is merged into `student`."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ def build_student(spec: RunSpec, num_classes: int) -> Student:
     seed_everything(spec.run.seed, 0)
     entry = find("students", spec.student.type)
     student: Student = entry.make(spec.student, num_classes, spec.data.image_size)
+    if student_lora.wanted(spec):
+        student_lora.attach(student, spec.lora)
     return student
 
 
@@ -116,6 +121,7 @@ def learn(
         bench.voice.notice(t("Going on from epoch {epoch}.", epoch=position.epoch + 1))
     loop.run()
     student.load_state_dict(trained.best)
+    adapter = student_lora.merge(student, spec.lora) if student_lora.wanted(spec) else None
     student.eval()
     return Learned(
         student,
@@ -124,6 +130,7 @@ def learn(
         position.epoch,
         position.seconds,
         resumed,
+        adapter,
     )
 
 

@@ -227,6 +227,7 @@ class Loop:
             train_accuracy=sums["correct"] / labelled,
             val_loss=loss,
             val_accuracy=accuracy,
+            figure=self.stepper.kind.figure_name,
             learning_rate=float(self.trained.scheduler.get_last_lr()[0]),
             seconds=seconds,
             images_per_second=rows / seconds,

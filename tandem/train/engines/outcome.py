@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class Outcome:
     lesson: Lesson | None
     learned: Learned
     baseline: Learned | None
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What else the model needs beside its weights."""
 
     @property
     def val_dataset(self) -> str:
@@ -97,6 +100,8 @@ def _save(outcome: Outcome, measured: Measured) -> Path:
         metrics=measured.metrics,
         card="",  # written with the report, which knows the size of what is saved here
         temperature=temperature,
+        files=outcome.files,
+        adapter=outcome.learned.adapter,
     )
 
 

@@ -90,6 +90,8 @@ class Kind:
     mixes = True
     """Whether two samples can be mixed into one."""
     shows_pictures = True
+    adapts_teacher = True
+    """Whether LoRA can teach the teacher these classes first."""
 
     def check(self, spec: RunSpec) -> None:
         """SpecError for a knob that means nothing here."""
@@ -107,6 +109,14 @@ class Kind:
     def completed(self, spec: RunSpec, splits: Splits) -> RunSpec:  # noqa: ARG002
         """The spec with what only the data can tell."""
         return spec
+
+    def without_adapter(self, spec: RunSpec) -> RunSpec | None:
+        """The spec without the teacher's LoRA, where it means nothing here; None: as it is."""
+        if self.adapts_teacher or spec.lora.rank == 0 or spec.lora.on == "student":
+            return None
+        if spec.mode == "direct":
+            return None
+        return spec.model_copy(update={"lora": spec.lora.model_copy(update={"rank": 0})})
 
     def views(self, table: ImageTable, spec: RunSpec) -> Views:
         """How each row is shown to teacher and student."""

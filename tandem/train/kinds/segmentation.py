@@ -41,6 +41,7 @@ class Segmentation(Kind):
     figure_name = "miou"
     hard = "cross_entropy_dice"
     mixes = False
+    adapts_teacher = False
 
     def read(self, spec: RunSpec, index_root: Path | None, watcher: Watcher) -> Splits:
         content, held = read_content(spec.data, kind=self.name, seed=spec.run.seed, watcher=watcher)

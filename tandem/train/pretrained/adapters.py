@@ -30,7 +30,7 @@ def choose_targets(
     `attn.proj`, or `all-linear`; when empty, the first of `defaults` that exists. TeacherError
     lists what could be targeted when one does not exist.
     """
-    linear = [name for name, module in model.named_modules() if _can_be_adapted(name, module)]
+    linear = linear_names(model)
     wanted = list(lora.target_modules)
     if not wanted:
         wanted = list(next((d for d in defaults if _matching(linear, d)), defaults[0]))
@@ -43,6 +43,11 @@ def choose_targets(
             fix="Change lora.target_modules, or leave it out.",
         )
     return _in_layers(_matching(linear, wanted), lora.layers)
+
+
+def linear_names(model: nn.Module) -> list[str]:
+    """Of every layer that can be adapted."""
+    return [name for name, module in model.named_modules() if _can_be_adapted(name, module)]
 
 
 def attach(model: nn.Module, lora: LoraSpec, targets: list[str]) -> Any:

@@ -81,7 +81,8 @@ def _epoch(event: Epoch) -> str:
         t("loss {loss}", loss=figure(event.train_loss)) + (f" ({terms})" if terms else ""),
     ]
     if event.val_accuracy is not None:
-        parts.append(t("val accuracy {accuracy}", accuracy=percent(event.val_accuracy)))
+        figures = {"figure": t(event.figure), "accuracy": percent(event.val_accuracy)}
+        parts.append(t("val {figure} {accuracy}", **figures))
     parts.append(t("rate {rate}", rate=f"{event.learning_rate:.2g}"))
     parts.append(t("{speed} images/s", speed=f"{event.images_per_second:.0f}"))
     parts.append(duration(event.seconds))

@@ -92,7 +92,7 @@ class LSTMStudent(NormalisedStudent):
     def example(self, count: int) -> Tensor:
         """Clips of as many frames as it is shown."""
         pictures = super().example(count * self.frames)
-        return pictures.unflatten(0, (count, self.frames))
+        return pictures.view(count, self.frames, *pictures.shape[1:])
 
     def _pool(self, states_BTD: Tensor, last: Tensor) -> Tensor:
         if self.attention is not None:
