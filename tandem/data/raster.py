@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from pycocotools import mask as coco
 
-from tandem.data.content import Box, Item, Rle, Shape
+from tandem.data.content import Box, Item, Points, Rle, Shape
 
 Mask = NDArray[np.uint8]
 
@@ -25,18 +24,40 @@ def rle_mask(rle: Rle) -> Mask:
 
 
 def shape_mask(shape: Shape, height: int, width: int) -> Mask:
-    """(height, width) of 0 and 1: by run lengths, else outlines, else the box."""
+    """(height, width) of 0 and 1: by run lengths, else outlines, else the box.
+
+    A pixel belongs to an outline that its centre lies in, as COCO counts.
+    """
     if shape.rle is not None:
-        return rle_mask(shape.rle)
-    image = Image.new("L", (width, height))
-    draw = ImageDraw.Draw(image)
-    if shape.outlines:
-        for points in shape.outlines:
-            draw.polygon([(float(x), float(y)) for x, y in points], fill=1, outline=1)
-    else:
-        left, top, right, bottom = shape.bounds()
-        draw.rectangle((left, top, max(left, right - 1), max(top, bottom - 1)), fill=1)
-    return np.asarray(image)
+        return _fitted(rle_mask(shape.rle), height, width)
+    outlines = to_outlines(shape)
+    rings = [points.flatten().tolist() for points in outlines if len(points) > 2]
+    if not rings:
+        return np.zeros((height, width), np.uint8)
+    mask: Mask = coco.decode(coco.merge(coco.frPyObjects(rings, height, width)))
+    return mask
+
+
+def _fitted(mask: Mask, height: int, width: int) -> Mask:
+    """Cut or filled to the picture's size, where a run length's own differs."""
+    out = np.zeros((height, width), np.uint8)
+    high, wide = min(height, mask.shape[0]), min(width, mask.shape[1])
+    out[:high, :wide] = mask[:high, :wide]
+    return out
+
+
+def mask_rle(mask: Mask) -> Rle:
+    """The run lengths of a mask of 0 and 1."""
+    coded = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return Rle(mask.shape[0], mask.shape[1], coded["counts"])
+
+
+def class_shapes(mask: Mask, background: int = 0) -> list[Shape]:
+    """A shape for each class of a mask, by run lengths; the background and IGNORED are none."""
+    from tandem.data.content import IGNORED
+
+    labels = [int(one) for one in np.unique(mask) if one not in (background, IGNORED)]
+    return [Shape(label, rle=mask_rle(mask == label)) for label in labels]
 
 
 def class_mask(item: Item, height: int, width: int, *, offset: int = 1) -> Mask:
@@ -56,3 +77,70 @@ def class_mask(item: Item, height: int, width: int, *, offset: int = 1) -> Mask:
 
 def _coded(rle: Rle) -> dict[str, object]:
     return {"size": [rle.height, rle.width], "counts": rle.counts}
+
+
+def to_outlines(shape: Shape) -> tuple[Points, ...]:
+    """The shape's polygons: its own, its mask's edges, or its box's corners."""
+    if shape.outlines:
+        return shape.outlines
+    if shape.rle is not None:
+        return traced(rle_mask(shape.rle))
+    left, top, right, bottom = shape.bounds()
+    return (np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64),)
+
+
+def traced(mask: Mask) -> tuple[Points, ...]:
+    """Polygons around the parts of a mask of 0 and 1: painted again, they give the mask.
+
+    The edge runs between the pixels (marching along unit steps), so nothing is smoothed away;
+    a hole is a polygon of its own, inside the one around it, and is lost on painting.
+    """
+    return tuple(_traced(mask.astype(bool)))
+
+
+def _traced(mask: NDArray[np.bool_]) -> list[Points]:
+    padded = np.pad(mask, 1)
+    edges: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    inner = padded[1:-1, 1:-1]
+    # Each side of a marked pixel that borders on none, run so that the mark lies to the right.
+    for step, start, end in (
+        ((padded[:-2, 1:-1]), (0, 0), (1, 0)),
+        ((padded[1:-1, 2:]), (1, 0), (1, 1)),
+        ((padded[2:, 1:-1]), (1, 1), (0, 1)),
+        ((padded[1:-1, :-2]), (0, 1), (0, 0)),
+    ):
+        for y, x in np.argwhere(inner & ~step).tolist():
+            edges.setdefault((x + start[0], y + start[1]), []).append((x + end[0], y + end[1]))
+    found = []
+    while edges:
+        first = next(iter(edges))
+        ring, here = [first], _take(edges, first)
+        while here != first:
+            ring.append(here)
+            here = _take(edges, here)
+        points = _corners(np.array(ring, np.float64))
+        if _turn(points) > 0:  # around a part, not around a hole
+            found.append(points)
+    return found
+
+
+def _take(
+    edges: dict[tuple[int, int], list[tuple[int, int]]], here: tuple[int, int]
+) -> tuple[int, int]:
+    following = edges[here].pop()
+    if not edges[here]:
+        del edges[here]
+    return following
+
+
+def _corners(ring: Points) -> Points:
+    """Without the points in the middle of a straight line."""
+    before, after = np.roll(ring, 1, 0), np.roll(ring, -1, 0)
+    bends: Points = ring[((ring - before) != (after - ring)).any(1)]
+    return bends
+
+
+def _turn(points: Points) -> float:
+    """Twice the signed area: above 0 where the ring runs clockwise on the screen."""
+    x, y = points[:, 0], points[:, 1]
+    return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())

@@ -1,0 +1,182 @@
+"""What the layouts share: sizes of pictures, numbers that are numbers, files written whole."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from tandem.data.content import Item
+from tandem.data.faults import Faults
+from tandem.data.images import SUFFIXES
+from tandem.spec.errors import DataError
+
+SPLITS = ("train", "val")
+LARGEST_TEXT_BYTES = 2 * 2**30
+_ORIENTATION, _TURNED = 0x0112, range(5, 9)
+
+
+def measure(root: Path, item: Item, faults: Faults) -> bool:
+    """Read the picture's width and height from its header, as it is shown; False if it is none."""
+    try:
+        with Image.open(root / item.name) as image:
+            width, height = image.size
+            if image.format in ("JPEG", "MPO", "TIFF", "PNG", "WEBP"):
+                turned = "exif" in image.info and image.getexif().get(_ORIENTATION, 1) in _TURNED
+                width, height = (height, width) if turned else (width, height)
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, ArithmeticError) as error:
+        faults.add(item.name, 0, "it is no picture that can be read ({reason})",
+                   reason=str(error)[:80] or type(error).__name__)  # fmt: skip
+        return False
+    item.width, item.height = width, height
+    return True
+
+
+def number(value: object) -> float | None:
+    """A finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def read_text(file: Path) -> str:
+    """UTF-8 with or without a mark. DataError for what is not readable or far too large."""
+    try:
+        if file.stat().st_size > LARGEST_TEXT_BYTES:
+            raise DataError("{file} is too large to be read.", file=file, fix="Split it.")
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8"
+    raise DataError(
+        "The file {path} cannot be read: {reason}.",
+        path=file,
+        reason=reason,
+        fix="Check that it is there and that you may read it.",
+    )
+
+
+def read_json(file: Path) -> Any:
+    """Its value; DataError for what is no JSON, or nested without end."""
+    text = read_text(file)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            "{path} is no JSON: {reason}.",
+            path=file,
+            reason=str(error)[:120],
+            fix="Mend it or take it away.",
+        ) from error
+
+
+def inside(root: Path, path: Path) -> bool:
+    """Whether a file lies within the data set, links followed."""
+    try:
+        return path.resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError):
+        return False
+
+
+def with_suffix_of_picture(folder: Path, stem: str) -> Path | None:
+    """The picture of that stem in a folder, whatever its suffix and its case."""
+    for suffix in sorted(SUFFIXES):
+        for one in (suffix, suffix.upper()):
+            if (folder / f"{stem}{one}").is_file():
+                return folder / f"{stem}{one}"
+    return None
+
+
+def write_whole(file: Path, content: str | bytes) -> None:
+    """Written aside and renamed: nobody sees half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    hidden = file.with_name(f".{file.name[-100:]}.{os.getpid()}")
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    hidden.write_bytes(data)
+    hidden.replace(file)
+
+
+def put_picture(source: Path | None, target: Path) -> None:
+    """A hard link where the file system gives one, else a copy; nothing without a source."""
+    if source is None or target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        hidden = target.with_name(f".{target.name[-100:]}.{os.getpid()}")
+        shutil.copyfile(source, hidden)
+        hidden.replace(target)
+
+
+class Names:
+    """A free name for each item in a flat folder: two pictures may have one name."""
+
+    def __init__(self, taken: Callable[[str], bool] = lambda name: False) -> None:
+        self.given: dict[bytes, str] = {}
+        self.used: set[str] = set()
+        self.taken = taken
+
+    def of(self, item: Item) -> str:
+        """The item's file name, with a number where another item has it."""
+        if item.path in self.given:
+            return self.given[item.path]
+        name = Path(item.name).name
+        stem, suffix = Path(name).stem, Path(name).suffix
+        count = 1
+        while stem_of(name) in self.used:
+            count += 1
+            name = f"{stem}-{count}{suffix}"
+        self.used.add(stem_of(name))
+        self.given[item.path] = name
+        return name
+
+
+def stem_of(name: str) -> str:
+    """Without its suffix, in small letters: labels go by it, and file systems may."""
+    return Path(name).stem.casefold()
+
+
+class Parts:
+    """The items of a layout with one file for all, kept as they come: one line each.
+
+    A line that a kill cut short is left out when the file is opened again.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_file():
+            whole = file.read_bytes()
+            end = whole.rfind(b"\n") + 1
+            if end != len(whole):
+                with file.open("r+b") as out:
+                    out.truncate(end)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Append one line."""
+        line = json.dumps(row, ensure_ascii=True) + "\n"
+        with self.file.open("ab") as out:
+            out.write(line.encode())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All, in order; of two with one key, the last."""
+        if not self.file.is_file():
+            return []
+        found: dict[str, dict[str, Any]] = {}
+        with self.file.open(encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                found[str(row["key"])] = row
+        return list(found.values())
