@@ -44,7 +44,7 @@ class Faults:
         self.warnings = 0
 
     def add(
-        self, file: object, line: int, what: str, *, warning: bool = False, **fields: object
+        self, file: object, line: int, what: str, /, *, warning: bool = False, **fields: object
     ) -> None:
         """Remember one. `file` is shown as it is; `what` is a sentence without its full stop."""
         if warning:

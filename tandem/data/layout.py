@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -120,32 +119,28 @@ def put_picture(source: Path | None, target: Path) -> None:
         hidden.replace(target)
 
 
-class Names:
-    """A free name for each item in a flat folder: two pictures may have one name."""
-
-    def __init__(self, taken: Callable[[str], bool] = lambda name: False) -> None:
-        self.given: dict[bytes, str] = {}
-        self.used: set[str] = set()
-        self.taken = taken
-
-    def of(self, item: Item) -> str:
-        """The item's file name, with a number where another item has it."""
-        if item.path in self.given:
-            return self.given[item.path]
-        name = Path(item.name).name
-        stem, suffix = Path(name).stem, Path(name).suffix
-        count = 1
-        while stem_of(name) in self.used:
-            count += 1
-            name = f"{stem}-{count}{suffix}"
-        self.used.add(stem_of(name))
-        self.given[item.path] = name
-        return name
+_SPLIT_FOLDERS = frozenset({"train", "val", "test", "images", "JPEGImages", "unlabeled"})
 
 
-def stem_of(name: str) -> str:
-    """Without its suffix, in small letters: labels go by it, and file systems may."""
-    return Path(name).stem.casefold()
+def placed(item: Item, source: Path | None) -> str:
+    """Where an item goes in a layout: its path below its split's folder.
+
+    It follows from the item and its neighbours alone, so that a writer opened again agrees with
+    itself, and needs to remember nothing. Two pictures that differ only in their suffix get it
+    into their names: labels go by the name without it.
+    """
+    parts = list(Path(item.name).parts)
+    while len(parts) > 1 and parts[0] in (*_SPLIT_FOLDERS, "/"):
+        parts.pop(0)
+    path = Path(*parts)
+    if source is not None and _has_twin(source):
+        path = path.with_name(f"{path.stem}_{path.suffix[1:]}{path.suffix}")
+    return path.as_posix()
+
+
+def _has_twin(source: Path) -> bool:
+    others = (source.with_suffix(one) for one in SUFFIXES)
+    return any(one.name != source.name and one.is_file() for one in others)
 
 
 class Parts:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
+from tandem.data.layout import placed, put_picture, write_whole
 from tandem.data.listing import Walk
+from tandem.data.raster import class_mask
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
+from tandem.spec.words import t
 
 MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -33,9 +39,9 @@ class Masks:
         train = found.get("train", found.get("", []))
         return Content(path, "segmentation", "segmentation", classes, train, found.get("val"))
 
-    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:
-        """Not yet."""
-        raise NotImplementedError
+    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
+        """A mask of each picture."""
+        return MaskWriter(target, classes)
 
 
 def _classes(path: Path) -> tuple[str, ...]:
@@ -70,3 +76,46 @@ def _split(walk: Walk, root: Path, split: str, faults: Faults) -> list[Item]:
     for mask in by_stem.values():
         faults.add(os.fsdecode(mask), 0, "there is no picture of this mask", warning=True)
     return items
+
+
+class MaskWriter:
+    """`masks/<split>/<stem>.png`, and the pictures beside where they are given."""
+
+    def __init__(self, target: Path, classes: tuple[str, ...]) -> None:
+        self.target, self.classes = target, classes
+
+    def add(self, item: Item, split: str, source: Path | None) -> list[str]:
+        name = placed(item, source)
+        put_picture(source, self.target / "images" / split / name)
+        lost = []
+        if item.mask_pixels is not None:
+            mask = item.mask_pixels
+        elif item.mask is not None:
+            mask = None
+            if source is not None:  # beside its picture lies the data set that it is from
+                mask = _read_mask(_root_of(source, item) / os.fsdecode(item.mask))
+        elif item.shapes is not None:
+            mask = class_mask(item, item.height, item.width, offset=0)
+            lost.append(t("shapes of one class that touch become one"))
+        else:
+            return []
+        if mask is None:
+            return [t("its mask is not there")]
+        hidden = io.BytesIO()
+        Image.fromarray(mask).save(hidden, "PNG")
+        file = self.target / "masks" / split / Path(name).with_suffix(".png")
+        write_whole(file, hidden.getvalue())
+        return lost
+
+    def close(self) -> None:
+        write_whole(self.target / "classes.txt", "".join(f"{one}\n" for one in self.classes))
+
+
+def _root_of(source: Path, item: Item) -> Path:
+    parts = len(Path(item.name).parts)
+    return source.parents[parts - 1]
+
+
+def _read_mask(file: Path) -> NDArray[np.uint8]:
+    with Image.open(file) as image:
+        return np.array(image)

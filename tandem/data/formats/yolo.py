@@ -14,9 +14,9 @@ from tandem.data.content import BACKGROUND, Content, Item, Shape
 from tandem.data.faults import Faults
 from tandem.data.layout import (
     SPLITS,
-    Names,
     inside,
     measure,
+    placed,
     put_picture,
     read_text,
     write_whole,
@@ -293,19 +293,18 @@ class YoloWriter:
         self.target, self.kind = target, kind
         self.shift = 1 if kind == "segmentation" and classes[:1] == (BACKGROUND,) else 0
         self.classes = classes[self.shift :]
-        self.names: dict[str, Names] = {}
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         if item.shapes is None and item.mask_pixels is None:
             return [t("nobody has annotated it; YOLO would call it background")]
-        name = self.names.setdefault(split, Names()).of(item)
+        name = placed(item, source)
         lines, lost = [], []
         for shape in item.shapes or []:
             line, problem = self._line(shape, item)
             lines += line
             lost += problem
         put_picture(source, self.target / "images" / split / name)
-        file = self.target / "labels" / split / f"{Path(name).stem}.txt"
+        file = self.target / "labels" / split / Path(name).with_suffix(".txt")
         write_whole(file, "".join(f"{line}\n" for line in lines))
         return sorted(set(lost))
 

@@ -1,0 +1,304 @@
+"""COCO JSON: `annotations/{train,val}.json` or `instances_*.json`, pictures in `images/`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from tandem.data.content import BACKGROUND, Content, Item, Rle, Shape
+from tandem.data.faults import Faults
+from tandem.data.formats.yolo import with_background
+from tandem.data.layout import (
+    SPLITS,
+    Parts,
+    inside,
+    measure,
+    number,
+    placed,
+    put_picture,
+    read_json,
+    write_whole,
+)  # fmt: skip
+from tandem.data.registry import Writer, register
+from tandem.spec.errors import DataError
+from tandem.spec.words import t
+
+Row = dict[str, Any]
+STANDARD = {"id", "image_id", "category_id", "bbox", "segmentation", "area", "iscrowd", "score"}
+LARGEST_SIDE = 100_000
+
+
+@register.format(
+    "coco",
+    kinds={"detection", "segmentation"},
+    holds={"boxes", "outlines", "masks", "rle", "crowd", "confidence", "attributes"},
+)
+class Coco:
+    """One JSON file a split: pictures, categories and annotations."""
+
+    def sniff(self, path: Path) -> bool:
+        """Whether there are annotations/*.json that go by a split's name."""
+        return any(_file(path, split) is not None for split in SPLITS)
+
+    def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
+        """Every picture with its annotations; a picture without any is background."""
+        files = {split: file for split in SPLITS if (file := _file(path, split)) is not None}
+        told = {split: _told(file) for split, file in files.items()}
+        categories = _categories(told, files, faults)
+        classes = tuple(name for _, name in categories)
+        numbers = {key: place for place, (key, _) in enumerate(categories)}
+        found = {
+            split: list(_items(path, files[split], split, one, numbers, faults))
+            for split, one in told.items()
+        }
+        items = [one for several in found.values() for one in several]
+        masks = kind == "segmentation"
+        if masks:
+            classes = with_background(classes, items)
+        return Content(path, "coco", "segmentation" if masks else "detection", classes,
+                       found.get("train", []), found.get("val"))  # fmt: skip
+
+    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
+        """Boxes, polygons and run lengths as they are."""
+        return CocoWriter(target, classes)
+
+
+def _file(path: Path, split: str) -> Path | None:
+    folder = path / "annotations"
+    exact = folder / f"{split}.json"
+    if exact.is_file():
+        return exact
+    found = sorted(folder.glob(f"instances_{split}*.json")) if folder.is_dir() else []
+    return found[0] if found else None
+
+
+def _told(file: Path) -> Row:
+    told = read_json(file)
+    lists = (
+        [told.get(name) for name in ("images", "categories", "annotations")]
+        if isinstance(told, dict)
+        else []
+    )
+    if not lists or not all(isinstance(one, list) for one in lists):
+        raise DataError(
+            "{file} is no COCO file: it needs lists of images, categories and annotations.",
+            file=file,
+            fix="Mend it or take it away.",
+        )
+    return dict(told)
+
+
+def _categories(
+    told: dict[str, Row], files: dict[str, Path], faults: Faults
+) -> list[tuple[Any, str]]:
+    """(id, name) in the order of the ids; the same in every split."""
+    found: dict[Any, str] = {}
+    for split, one in told.items():
+        seen: set[Any] = set()
+        for row in one["categories"]:
+            key = row.get("id") if isinstance(row, dict) else None
+            if not isinstance(key, int) or not isinstance(row.get("name"), str):
+                faults.add(files[split], 0, "a category has no id or no name")
+                continue
+            if key in seen:
+                faults.add(files[split], 0, "the category id {id} comes twice", id=key)
+            seen.add(key)
+            if found.setdefault(key, row["name"]) != row["name"]:
+                faults.add(files[split], 0, "category {id} is {one} here and {other} in train",
+                           id=key, one=row["name"], other=found[key])  # fmt: skip
+    return sorted(found.items())
+
+
+def _items(
+    path: Path, file: Path, split: str, told: Row, numbers: dict[Any, int], faults: Faults
+) -> Iterator[Item]:
+    name = os.path.relpath(file, path)
+    pictures: dict[Any, Item] = {}
+    for place, row in enumerate(told["images"], 1):
+        if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
+            faults.add(name, 0, "images[{place}] has no file_name", place=place)
+            continue
+        key = row.get("id")
+        if not isinstance(key, int | str):
+            faults.add(name, 0, "images[{place}] has no id", place=place)
+        elif key in pictures:
+            faults.add(name, 0, "the image id {id} comes twice", id=key)
+        else:
+            item = _picture(path, split, row, name, faults)
+            if item is not None:
+                pictures[key] = item
+    missing = {row.get("id") for row in told["images"] if isinstance(row, dict)} - set(pictures)
+    seen: set[Any] = set()
+    for place, row in enumerate(told["annotations"], 1):
+        problem = _add(row, place, pictures, missing, numbers, seen)
+        if problem is not None:
+            faults.add(name, 0, problem[0], **problem[1])
+    yield from pictures.values()
+
+
+def _picture(path: Path, split: str, row: Row, name: str, faults: Faults) -> Item | None:
+    given = Path(row["file_name"])
+    for base in (f"images/{split}", "images", split, f"images/{split}2017", "."):
+        found = path / base / given
+        if found.is_file():
+            if given.is_absolute() or not inside(path, found):
+                faults.add(name, 0, "{file} leads out of the data set", file=str(given))
+                return None
+            item = Item(os.fsencode(os.path.relpath(found, path)), shapes=[])
+            sides = [row.get("width"), row.get("height")]
+            if all(isinstance(one, int) and 0 < one < LARGEST_SIDE for one in sides):
+                item.width, item.height = row["width"], row["height"]
+                return item
+            return item if measure(path, item, faults) else None
+    faults.add(name, 0, "the picture {file} is not there", file=str(given))
+    return None
+
+
+def _add(
+    row: Any,
+    place: int,
+    pictures: dict[Any, Item],
+    missing: set[Any],
+    numbers: dict[Any, int],
+    seen: set[Any],
+) -> tuple[str, dict[str, Any]] | None:
+    """Put one annotation to its picture, or say what is wrong with it."""
+    if not isinstance(row, dict):
+        return "annotations[{place}] is no object", {"place": place}
+    where = {"id": row.get("id", f"[{place}]")}
+    if where["id"] in seen:
+        return "the annotation id {id} comes twice", where
+    seen.add(where["id"])
+    item = pictures.get(row.get("image_id"))
+    if item is None:
+        if row.get("image_id") in missing:
+            return None  # its picture is told already
+        return "annotation {id} is of image {image}, which is not listed", {
+            **where, "image": row.get("image_id")}  # fmt: skip
+    label = numbers.get(row.get("category_id"))
+    if label is None:
+        return "annotation {id} is of category {category}, which is not listed", {
+            **where, "category": row.get("category_id")}  # fmt: skip
+    shape = _shape(row, label, item)
+    if isinstance(shape, str):
+        return "annotation {id}: {problem}", {**where, "problem": t(shape)}
+    assert item.shapes is not None
+    item.shapes.append(shape)
+    return None
+
+
+def _shape(row: Row, label: int, item: Item) -> Shape | str:
+    shape = Shape(label, crowd=bool(row.get("iscrowd")), confidence=number(row.get("score")))
+    shape.attributes = {key: value for key, value in row.items() if key not in STANDARD}
+    coded = row.get("segmentation")
+    if isinstance(coded, dict):
+        rle = _rle(coded)
+        if rle is None:
+            return "its run lengths are none"
+        shape.rle = rle
+    elif isinstance(coded, list) and coded:
+        rings = [_ring(one) for one in coded]
+        if any(one is None for one in rings):
+            return "its polygon is none"
+        shape.outlines = tuple(one for one in rings if one is not None)
+    if row.get("bbox") is not None:
+        box = [number(one) for one in row["bbox"]] if isinstance(row["bbox"], list) else []
+        if len(box) != 4 or any(one is None for one in box):
+            return "its box is not four numbers"
+        left, top, width, height = (one for one in box if one is not None)
+        if width <= 0 or height <= 0:
+            return "its box has no area"
+        if left + width <= 0 or top + height <= 0 or left >= item.width or top >= item.height:
+            return "its box lies outside the picture"
+        shape.box = (left, top, left + width, top + height)
+    elif not shape.outlines and shape.rle is None:
+        return "it has neither a box nor a segmentation"
+    return shape
+
+
+def _ring(points: Any) -> Any:
+    if not isinstance(points, list) or len(points) < 6 or len(points) % 2:
+        return None
+    numbers = [number(one) for one in points]
+    if any(one is None for one in numbers):
+        return None
+    return np.array(numbers, np.float64).reshape(-1, 2)
+
+
+def _rle(coded: Row) -> Rle | None:
+    size, counts = coded.get("size"), coded.get("counts")
+    if not (isinstance(size, list) and len(size) == 2 and all(
+        isinstance(one, int) and 0 < one < LARGEST_SIDE for one in size
+    )):  # fmt: skip
+        return None
+    if isinstance(counts, str):
+        return Rle(size[0], size[1], counts.encode("latin-1", "replace"))
+    if isinstance(counts, list) and all(isinstance(one, int) and one >= 0 for one in counts):
+        if sum(counts) != size[0] * size[1]:
+            return None
+        whole = coco_mask.frPyObjects({"size": size, "counts": counts}, *size)
+        return Rle(size[0], size[1], whole["counts"])
+    return None
+
+
+class CocoWriter:
+    """Annotations as they come in a hidden file; both JSON files in `close`."""
+
+    def __init__(self, target: Path, classes: tuple[str, ...]) -> None:
+        self.target = target
+        self.shift = 1 if classes[:1] == (BACKGROUND,) else 0
+        self.classes = classes[self.shift :]
+        self.parts = {split: Parts(target / f".parts-{split}.jsonl") for split in SPLITS}
+
+    def add(self, item: Item, split: str, source: Path | None) -> list[str]:
+        name = placed(item, source)
+        put_picture(source, self.target / "images" / split / name)
+        rows = [_row(one, self.shift) for one in item.shapes or [] if one.label >= self.shift]
+        self.parts[split].add({
+            "key": item.name, "file_name": name, "width": item.width, "height": item.height,
+            "annotations": rows,
+        })  # fmt: skip
+        if item.shapes is None and item.mask_pixels is None:
+            return [t("nobody has annotated it; COCO would call it background")]
+        return []
+
+    def close(self) -> None:
+        categories = [{"id": n, "name": name} for n, name in enumerate(self.classes, 1)]
+        for split, parts in self.parts.items():
+            rows = parts.rows()
+            if not rows and split == "val":
+                continue
+            images: list[Row] = []
+            annotations: list[Row] = []
+            for key, row in enumerate(rows, 1):
+                images.append({"id": key, **{k: row[k] for k in ("file_name", "width", "height")}})
+                for one in row["annotations"]:
+                    annotations.append({"id": len(annotations) + 1, "image_id": key, **one})
+            whole = {"images": images, "categories": categories, "annotations": annotations}
+            text = json.dumps(whole, ensure_ascii=False)
+            write_whole(self.target / "annotations" / f"{split}.json", text)
+
+
+def _row(shape: Shape, shift: int) -> Row:
+    left, top, right, bottom = shape.bounds()
+    row: Row = {
+        "category_id": shape.label + 1 - shift,
+        "bbox": [left, top, right - left, bottom - top],
+        "area": (right - left) * (bottom - top),
+        "iscrowd": int(shape.crowd),
+    }
+    if shape.rle is not None:
+        size = [shape.rle.height, shape.rle.width]
+        row["segmentation"] = {"size": size, "counts": shape.rle.counts.decode("latin-1")}
+        row["area"] = float(coco_mask.area({"size": size, "counts": shape.rle.counts}))
+    elif shape.outlines:
+        row["segmentation"] = [points.flatten().tolist() for points in shape.outlines]
+    if shape.confidence is not None:
+        row["score"] = shape.confidence
+    return row | {key: value for key, value in shape.attributes.items() if key not in STANDARD}
