@@ -100,6 +100,7 @@ def _save(outcome: Outcome, measured: Measured) -> Path:
         metrics=measured.metrics,
         card="",  # written with the report, which knows the size of what is saved here
         temperature=temperature,
+        thresholds=outcome.learned.judged.thresholds,
         files=outcome.files,
         adapter=outcome.learned.adapter,
     )

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tandem.spec.errors import DataError
+from tandem.spec.errors import DataError, SpecError
 from tandem.spec.run import RunSpec
 from tandem.spec.words import t
-from tandem.train.build import check_cache_root, completed
-from tandem.train.engines.distil import Aside, Run, say_started
+from tandem.train.build import completed
+from tandem.train.engines.distil import Aside, Run
 from tandem.train.engines.interruptible import Interruptible
 from tandem.train.engines.learn import Learned, build_student
 from tandem.train.engines.outcome import Outcome, conclude
@@ -48,15 +48,20 @@ class Both:
 
 
 def execute(run: Run) -> None:
-    """Everything, from reading the data to the report. Raises TandemError."""
+    """Everything after `started`, from reading the data to the report. Raises TandemError."""
     began = time.perf_counter()
     run = replace(run, spec=_completed(run.spec))
     spec = run.spec
     patient = Interruptible(run.voice, run.stop)
-    say_started(run)
+    if spec.kind != "detection":
+        raise SpecError(
+            "The student {student} does not learn {kind}.",
+            student=spec.student.type,
+            kind=spec.kind,
+            allowed=["detection"],
+        )
     prepare()
     settings.check(spec, run.place)
-    check_cache_root(spec)
     both = read(spec, patient)
     student = build_student(spec, len(both.train.classes))
     assert isinstance(student, YoloStudent)
@@ -164,4 +169,4 @@ def _completed(spec: RunSpec) -> RunSpec:
     data = spec.data
     if data.image_size >= settings.LEAST_SIZE:
         data = data.model_copy(update={"image_size": whole_strides(data.image_size)})
-    return spec.model_copy(update={"kind": "detection", "data": data})
+    return spec.model_copy(update={"kind": spec.kind or "detection", "data": data})

@@ -35,6 +35,8 @@ class Judged:
     """Of each annotated sample, 0 to 1, in the table's order: to compare two on the same ones."""
     logits_NK: NDArray[np.float32] | None = None
     """Class scores of each row, where a row has one class."""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """Of detection: by class, the score above which F1 is best."""
 
 
 class Judge(Protocol):

@@ -51,8 +51,9 @@ def judged(precision: Precision, loss: float = 0.0) -> Judged:
         figure=precision.metrics["map50"],
         loss=loss,
         metrics=precision.metrics,
-        details={"per_class": precision.per_class, "thresholds": precision.thresholds},
+        details={"per_class": precision.per_class},
         scores_N=precision.scores_N,
+        thresholds=precision.thresholds,
     )
 
 

@@ -1,0 +1,67 @@
+"""A trained YOLOv8 as a teacher: of a smaller one (`yolo.family`), or by its features alone."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tandem.spec.run import TeacherSpec
+from tandem.train.registry import register
+from tandem.train.types import Signals
+from tandem.train.yolo.boxes import STRIDE, whole_strides
+from tandem.train.yolo.student import YoloStudent
+
+
+class YoloTeacher:
+    """Tokens are the neck's coarsest map; pooled is their mean."""
+
+    gives = frozenset({"pooled", "tokens"})
+    layer_count = 0
+    layers: tuple[int, ...] = ()
+
+    def __init__(self, spec: TeacherSpec, device: torch.device) -> None:
+        from tandem.train.yolo.family import fingerprint, open_detector
+
+        self.spec, self.device = spec, device
+        self.detector: YoloStudent | None
+        self.detector, _ = open_detector(spec, device)
+        self.image_size = whole_strides(spec.image_size)
+        self.grid, self.width = self.image_size // STRIDE, self.detector.tokens_width
+        self.parameters = sum(one.numel() for one in self.detector.parameters())
+        self._weights = fingerprint(spec)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the weights and the size that it sees."""
+        return f"{self._weights[:48]}{self.image_size:04d}"
+
+    def signals(self, images_BCHW: Tensor) -> Signals:
+        """Float images of 0 to 1; no gradient flows back."""
+        if self.detector is None:
+            from tandem.train.yolo.family import open_detector
+
+            self.detector, _ = open_detector(self.spec, self.device)
+        size = (self.image_size, self.image_size)
+        with torch.no_grad():
+            shown = images_BCHW.to(self.device)
+            if shown.shape[-2:] != size:
+                shown = F.interpolate(shown, size, mode="bilinear", antialias=True)
+            said = self.detector(shown)
+        return Signals(pooled_BD=said.pooled_BD.float(), tokens_BHWD=said.tokens_BHWD.float())
+
+    def unload(self) -> None:
+        """Free the weights; the next `signals` loads them again."""
+        self.detector = None
+
+
+@register.teacher(
+    "yolov8",
+    gives={"pooled", "tokens"},
+    licence="AGPL-3.0",
+    needs_extra="yolo",
+    source="https://github.com/ultralytics/ultralytics",
+)
+def load(spec: TeacherSpec, device: torch.device) -> YoloTeacher:
+    """YOLOv8: a final_model folder of a larger one teaches a smaller. AGPL-3.0."""
+    return YoloTeacher(spec, device)

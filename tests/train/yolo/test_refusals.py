@@ -1,0 +1,83 @@
+"""What a YOLOv8 cannot do is refused in a sentence, before anything is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tandem.spec.errors import DataError, SpecError, TeacherError
+from tests.train.yolo.drawn import write_yolo
+from tests.train.yolo.runs import run, spec_of
+
+DISTIL = {"mode": "distillation", "teacher": {"path": "nowhere"}}
+BAD = {
+    "optimizer": ({"optim__optimizer": "adagrad"}, "Ultralytics has no optimizer adagrad"),
+    "scheduler": ({"optim__scheduler": "polynomial"}, "Ultralytics has no scheduler polynomial"),
+    "mixup": ({"views": {"mixup": 0.5}}, "yolo.mosaic"),
+    "small": ({"data__image_size": 32}, "64 px a side or more, not 32"),
+    "half": ({"run__precision": "bf16"}, "does not learn in bf16 on this device"),
+    "dropout": ({"student__dropout": 0.1}, "no dropout"),
+    "smoothing": ({**DISTIL, "loss": {"label_smoothing": 0.1}}, "no label smoothing"),
+    "attention": ({**DISTIL, "loss": {"attention_weight": 1.0}}, "loss.attention_weight is for"),
+    "dkd": ({**DISTIL, "loss": {"soft_loss": "dkd"}}, "by kl_div, not by dkd"),
+    "options": ({**DISTIL, "loss": {"options": {"dkd": {"beta": 1.0}}}}, "names dkd"),
+    "nothing": (
+        {**DISTIL, "loss": {"feature_weight": 0, "soft_label_weight": 0}},
+        "No loss term with a weight above 0 asks the teacher",
+    ),
+    "knowledge": (
+        {"mode": "distillation", "teacher": {"path": "nowhere", "knowledge": "label_scoring"}},
+        "from a probe on the teacher's tokens, not from label_scoring",
+    ),
+    "kind": ({"kind": "segmentation"}, "does not learn segmentation"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_knob_that_cannot_be_honoured_is_refused(
+    half_drawn: Path, tmp_path: Path, case: str
+) -> None:
+    changes, words = BAD[case]
+    with pytest.raises(SpecError, match=words.replace(".", r"\.")) as refused:
+        run(spec_of(half_drawn, tmp_path / "run", **changes))
+    assert refused.value.exit_code == 2
+    assert not (tmp_path / "run" / "final_model").exists()
+
+
+def test_several_processes_are_refused(
+    half_drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    from tandem.spec.run import RunSpec
+    from tandem.train.device import place
+    from tandem.train.yolo import settings
+
+    spec = RunSpec.model_validate(spec_of(half_drawn, tmp_path / "run"))
+    with pytest.raises(SpecError, match="in one process"):
+        settings.check(spec, place(spec.run))
+
+
+def test_a_teacher_that_lacks_a_class_is_refused_never_shifted(
+    half_drawn: Path, tmp_path: Path
+) -> None:
+    run(spec_of(half_drawn, tmp_path / "teacher", optim__epochs=1))
+    other = write_yolo(tmp_path / "other", train=4, val=2)
+    names = (other / "data.yaml").read_text().replace("disc", "ring")
+    (other / "data.yaml").write_text(names)
+    spec = spec_of(
+        other,
+        tmp_path / "run",
+        mode="distillation",
+        teacher={"path": str(tmp_path / "teacher" / "final_model")},
+    )
+    with pytest.raises(TeacherError, match="does not know these classes of the data: ring"):
+        run(spec)
+
+
+def test_a_split_without_a_box_is_named(tmp_path: Path) -> None:
+    data = write_yolo(tmp_path / "data", train=4, val=2)
+    for file in (data / "labels" / "train").iterdir():
+        file.write_text("")
+    with pytest.raises(DataError, match="No picture of the train split"):
+        run(spec_of(data, tmp_path / "run"))

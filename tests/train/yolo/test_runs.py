@@ -1,0 +1,166 @@
+"""Detection runs, from the data to the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tandem.data.images import load_rgb
+from tandem.spec.errors import StoppedError
+from tandem.train import final_model
+from tandem.train.yolo.boxes import letterbox, suppress, unletterbox
+from tests.train.yolo.drawn import CLASSES
+from tests.train.yolo.runs import run, spec_of
+
+MARGIN = 0.2
+"""Above what untrained boxes reach, which is next to nothing."""
+
+
+def weights(out: Path) -> bytes:
+    return (out / "final_model" / "model.safetensors").read_bytes()
+
+
+def test_a_short_training_finds_shapes_far_better_than_chance(drawn: Path, tmp_path: Path) -> None:
+    before = {file: file.stat().st_mtime_ns for file in drawn.rglob("*")}
+    ear = run(spec_of(drawn, tmp_path / "run", optim__epochs=32))
+    after = {file: file.stat().st_mtime_ns for file in drawn.rglob("*")}
+    assert after == before, "the user's data set is never written to"
+    figures = ear.said("finished")[0]["metrics"]
+    untrained = run(spec_of(drawn, tmp_path / "chance", optim__epochs=1, optim__learning_rate=1e-9))
+    assert figures["map50"] > untrained.said("finished")[0]["metrics"]["map50"] + MARGIN
+    assert {"map50", "map50_95", "precision", "recall", "f1"} < figures.keys()
+    terms = ear.said("epoch")[-1]["terms"]
+    assert set(terms) == {"box", "cls", "dfl"}
+    assert {"loss", "loss/box", "loss/cls", "loss/dfl", "learning_rate"} <= (
+        ear.said("metric")[0]["values"].keys()
+    )
+    _check_saved(tmp_path / "run", drawn, figures)
+
+
+def _check_saved(out: Path, drawn: Path, figures: dict) -> None:
+    report = json.loads((out / "report.json").read_text())
+    assert report["student"]["measured"]["metrics"]["map50"] == figures["map50"]
+    assert [one["class"] for one in report["student"]["measured"]["details"]["per_class"]] == [
+        *CLASSES
+    ]
+    assert not (out / "detection").exists()
+    student, config = final_model.load(out / "final_model")
+    assert config.kind == "detection"
+    assert config.thresholds.keys() == set(CLASSES)
+    assert not any("projector" in name for name in student.state_dict())
+    found = 0
+    for file in sorted((drawn / "images" / "val").iterdir()):
+        image_CHW = torch.from_numpy(load_rgb(file, 10**6)).permute(2, 0, 1)
+        canvas_CHW, placed = letterbox(image_CHW, 64, 64)
+        with torch.no_grad():
+            said = student(canvas_CHW[None].float() / 255)
+        least = [config.thresholds[name] for name in CLASSES]
+        found += len(unletterbox(suppress(said.boxes_BCA, least)[0], placed))
+    assert found >= 8
+
+
+@pytest.mark.usefixtures("unseen")
+def test_a_stopped_run_goes_on_to_the_very_same_weights(
+    half_drawn: Path, small_teacher: Path, tmp_path: Path
+) -> None:
+    def spec(name: str) -> dict:
+        return spec_of(
+            half_drawn,
+            tmp_path / name,
+            mode="distillation",
+            teacher={"path": str(small_teacher), "image_size": 112},
+            optim__epochs=3,
+            optim__warmup_epochs=2.0,
+            yolo__mosaic=0.7,
+            yolo__close_mosaic_epochs=1,
+            yolo__nominal_batch_size=16,  # gradients wait across the end of an epoch
+            cache__root=str(tmp_path / "cache"),
+        )
+
+    run(spec("whole"))
+    for number, batches in enumerate((2, 2, 1)):
+        with pytest.raises(StoppedError):
+            run(spec("cut"), lambda count, stop, at=batches: count == at and stop.ask())
+        saved = sorted((tmp_path / "cut" / "checkpoints").iterdir())[-1].name
+        assert (
+            saved
+            == ["epoch-000000-step-000002", "epoch-000001-step-000001", "epoch-000001-step-000002"][
+                number
+            ]
+        )
+    ear = run(spec("cut"))
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+    assert len(ear.said("epoch")) == 2
+    assert [path.suffix for path in (tmp_path / "cut").rglob("*.pt")] == [".pt"] * len(
+        list((tmp_path / "cut" / "checkpoints").glob("*/state.pt"))
+    )
+    teacher = json.loads((tmp_path / "cut" / "report.json").read_text())["teacher"]
+    assert teacher["knowledge"] == "probe"
+    assert teacher["forwards"] == 0, "the cache was warm"
+
+
+@pytest.mark.usefixtures("unseen")
+@pytest.mark.parametrize("loss", ["mse", "cosine", "pkd"])
+def test_a_distilled_run_lowers_the_feature_loss_that_it_adds(
+    half_drawn: Path, small_teacher: Path, tmp_path: Path, loss: str
+) -> None:
+    ear = run(
+        spec_of(
+            half_drawn,
+            tmp_path / "run",
+            mode="distillation",
+            teacher={"path": str(small_teacher), "image_size": 112},
+            loss={"feature_loss": loss, "soft_label_weight": 1.0, "temperature": 1.0},
+            optim__epochs=5,
+            yolo__mosaic=0.5,
+        )
+    )
+    terms = [one["terms"] for one in ear.said("epoch")]
+    assert terms[-1][f"feature_{loss}"] < 0.97 * terms[0][f"feature_{loss}"]
+    assert terms[-1]["soft"] >= 0
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["data"]["train_images"] == 24
+    assert report["data"]["labelled_images"] == 18
+
+
+def test_a_teacher_without_a_cache_sees_the_augmented_pictures(
+    half_drawn: Path, small_teacher: Path, tmp_path: Path
+) -> None:
+    ear = run(
+        spec_of(
+            half_drawn,
+            tmp_path / "run",
+            mode="distillation",
+            teacher={"path": str(small_teacher), "image_size": 112},
+            cache__mode="off",
+            optim__epochs=3,
+            yolo__mosaic=0.5,
+        )
+    )
+    terms = [one["terms"] for one in ear.said("epoch")]
+    assert terms[-1]["feature_mse"] < terms[0]["feature_mse"]
+
+
+def test_a_larger_yolo_teaches_a_smaller_and_is_compared_with_none(
+    half_drawn: Path, tmp_path: Path
+) -> None:
+    run(spec_of(half_drawn, tmp_path / "large", student={"size": "yolov8s"}, optim__epochs=1))
+    ear = run(
+        spec_of(
+            half_drawn,
+            tmp_path / "small",
+            mode="distillation",
+            teacher={"path": str(tmp_path / "large" / "final_model")},
+            optim__epochs=3,
+            report__baseline=True,
+        )
+    )
+    terms = [one["terms"] for one in ear.said("epoch")]
+    assert terms[-1]["feature_mse"] < terms[0]["feature_mse"]
+    report = json.loads((tmp_path / "small" / "report.json").read_text())
+    assert report["teacher"]["knowledge"] == "own"
+    assert report["baseline"]["measured"]["metrics"].keys() >= {"map50", "map50_95"}
+    assert {one["who"] for one in ear.said("evaluation")} >= {"student", "baseline"}

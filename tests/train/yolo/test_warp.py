@@ -1,0 +1,104 @@
+"""The teacher's tokens lie where augmentation has put their pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tandem.data.content import Item, Shape
+from tandem.train.yolo.offline import prepare
+from tandem.train.yolo.pictures import Pictures
+from tandem.train.yolo.warp import Canvases, spots
+
+SIZE, GRID, STRIDE, ROWS = 128, 32, 8, 12
+SHAPES = ((90, 128), (128, 70), (64, 64), (200, 150))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Pictures:
+    """Red grows to the right, green downwards, blue says whose picture it is."""
+    items = []
+    for row in range(ROWS):
+        height, width = SHAPES[row % len(SHAPES)]
+        image = np.zeros((height, width, 3), np.uint8)
+        image[..., 0] = (255 * (np.arange(width) + 0.5) / width)[None]
+        image[..., 1] = (255 * (np.arange(height) + 0.5) / height)[:, None]
+        image[..., 2] = 20 * row
+        Image.fromarray(image).save(tmp_path / f"{row}.png")
+        shapes = [Shape(0, (5.0, 5.0, 30.0, 30.0))]
+        items.append(Item(f"{row}.png".encode(), width, height, shapes=shapes))
+    return Pictures(tmp_path, items, ("a",), np.zeros((ROWS, 16), np.uint8), 10**6)
+
+
+def tokens_of(pictures: Pictures) -> torch.Tensor:
+    """What a teacher would give that sees nothing but where it looks: (u, v, row)."""
+    centre = (torch.arange(GRID) + 0.5) / GRID
+    v, u = torch.meshgrid(centre, centre, indexing="ij")
+    return torch.stack(
+        [torch.stack((u, v, torch.full_like(u, row)), -1) for row in range(len(pictures))]
+    )
+
+
+KNOBS = {
+    "plain": {"mosaic": 0.0, "scale": 0.0, "translate": 0.0, "fliplr": 0.0},
+    "flips": {"mosaic": 0.0, "scale": 0.0, "translate": 0.0, "fliplr": 1.0, "flipud": 1.0},
+    "warp": {"mosaic": 0.0, "degrees": 30.0, "shear": 10.0, "scale": 0.5, "translate": 0.2},
+    "mosaic": {"mosaic": 1.0, "scale": 0.0, "translate": 0.0, "fliplr": 0.0},
+    "all": {"mosaic": 0.7, "degrees": 20.0, "shear": 5.0, "scale": 0.5, "flipud": 0.5},
+}
+
+
+@pytest.mark.parametrize("knobs", KNOBS)
+def test_tokens_that_say_where_they_are_agree_with_the_picture_that_does(
+    pictures: Pictures, knobs: str
+) -> None:
+    prepare()
+    from ultralytics.cfg import get_cfg
+
+    from tandem.train.yolo.dataset import TandemDataset
+    from tandem.train.yolo.turns import Turn
+
+    quiet = {"hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.0}
+    dataset = TandemDataset(
+        pictures, seed=1, batch_size=4, imgsz=SIZE, hyp=get_cfg(overrides=quiet | KNOBS[knobs])
+    )
+    tokens = tokens_of(pictures)
+    compared, bare, grey, seen = 0, 0, 0, set()
+    for place in range(ROWS):
+        sample = dataset[Turn.of(place, 0, place)]
+        canvas = sample["img"].float()  # RGB
+        canvases = Canvases.of([sample["sources"]], torch.device("cpu"))
+        where = spots(canvases, SIZE // STRIDE, SIZE // STRIDE, STRIDE)
+        read = where.read(tokens, torch.from_numpy(np.maximum(canvases.rows_BS, 0)))
+        # A cell's centre lies between four pixels.
+        shown = canvas[:, STRIDE // 2 - 1 :: STRIDE, STRIDE // 2 - 1 :: STRIDE]
+        shown = (shown + canvas[:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]) / 2
+        at = where.covered_BHW[0]
+        pixels = shown[:, at].T
+        whose = read[:, 2]
+        inner = ((read[:, :2] > 0.06) & (read[:, :2] < 0.94)).all(1)
+        inner &= (pixels[:, 2] - 20 * whose).abs() < 1  # not on a seam between two
+        assert (pixels[inner][:, :2] / 255 - read[inner][:, :2]).abs().max() < 0.03
+        seams = ((read[:, :2] > 0.06) & (read[:, :2] < 0.94)).all(1) & ~inner
+        assert int(seams.sum()) <= 0.15 * len(read)
+        compared += int(inner.sum())
+        seen |= {int(one) for one in whose[inner].round().tolist()}
+        bare += int((~at).sum())
+        grey += int(((shown[:, ~at] - 114).abs().amax(0) < 3).sum())
+    assert compared > ROWS * 40
+    assert len(seen) >= ROWS // 2
+    assert grey >= 0.8 * bare  # the rest lies half on an edge
+
+
+def test_cells_that_no_picture_reaches_are_not_covered(pictures: Pictures) -> None:
+    prepare()
+    from tandem.train.yolo.geometry import moved, whole
+
+    half = moved([whole(3, 64, 64)], np.array([[1, 0, 64], [0, 1, 0], [0, 0, 1.0]]))
+    where = spots(Canvases.of([half], torch.device("cpu")), 4, 4, 32)
+    assert where.covered_BHW[0].tolist() == [[False, False, True, True]] * 2 + [[False] * 4] * 2
+    assert where.uv_M2[0].tolist() == pytest.approx([0.25, 0.25])
