@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tandem.data.content import UNLABELLED
+from tandem.data.content import UNLABELLED, Content, Item
+from tandem.data.faults import Faults
+from tandem.data.layout import measure, placed, put_picture
 from tandem.data.listing import Listed, Listing, Walk
-from tandem.data.registry import register
+from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.words import t
 
@@ -15,7 +17,7 @@ NAMED = 5
 """Names told in one sentence; the rest are counted."""
 
 
-@register.format("classification", kinds={"classification"})
+@register.format("classification", kinds={"classification"}, holds={"label"})
 class ImageFolder:
     """Pictures in folders named by their class; a class folder may hold folders of its own."""
 
@@ -49,6 +51,45 @@ class ImageFolder:
         val = _labelled(classes, val_by_class)
         notes = _notes(walk, path, classes, val_by_class)
         return Listing(path, "classification", classes, train, val if len(val) else None, notes)
+
+    def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
+        """The same as items; a fault of the layout is one fault."""
+        listing = self.read(path)
+        splits = {"train": listing.train} | ({"val": listing.val} if listing.val else {})
+        found: dict[str, list[Item]] = {}
+        for split, listed in splits.items():
+            rows = zip(listed.paths, listed.labels, strict=True)
+            items = [Item(one, label=label) for one, label in rows]
+            found[split] = [one for one in items if measure(path, one, faults)]
+        return Content(path, "classification", "classification", listing.classes,
+                       found["train"], found.get("val"), listing.notes)  # fmt: skip
+
+    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
+        """Pictures in the folder of their class."""
+        return FolderWriter(target, classes)
+
+
+class FolderWriter:
+    """`<split>/<class>/<name>`, `unlabeled/<name>`: linked or copied."""
+
+    def __init__(self, target: Path, classes: tuple[str, ...]) -> None:
+        self.target, self.classes = target, classes
+
+    def add(self, item: Item, split: str, source: Path | None) -> list[str]:
+        if source is None:
+            return [t("an image folder is nothing but its pictures")]
+        name = placed(item, source)
+        if item.label == UNLABELLED:
+            put_picture(source, self.target / "unlabeled" / name)
+            return []
+        of_class = self.classes[item.label]
+        below = name.removeprefix(f"{of_class}/").replace("/", "__")
+        put_picture(source, self.target / split / of_class / below)
+        return [] if item.confidence is None else [t("confidences are left out")]
+
+    def close(self) -> None:
+        for one in self.classes:
+            (self.target / "train" / one).mkdir(parents=True, exist_ok=True)
 
 
 def _by_class(walk: Walk, split: str) -> dict[str, list[bytes]]:

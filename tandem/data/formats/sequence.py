@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
-from tandem.data.content import Content, Item
+from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
+from tandem.data.layout import put_picture, write_whole
 from tandem.data.listing import Walk
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
@@ -52,9 +54,9 @@ class Clips:
         return Content(path, "sequence", "sequence", classes, found.get("train", []),
                        found.get("val"))  # fmt: skip
 
-    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:
-        """Not yet."""
-        raise NotImplementedError
+    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
+        """Clips in their class folders; those without a label in `unlabeled/`."""
+        return ClipWriter(target, classes)
 
 
 def is_video(name: str) -> bool:
@@ -89,3 +91,29 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
     with os.scandir(folder) as found:
         return sorted((one for one in found if one.name[0] != "."), key=lambda one: one.name)
+
+
+class ClipWriter:
+    """`<split>/<class>/<clip>`: linked or copied, frame by frame."""
+
+    def __init__(self, target: Path, classes: tuple[str, ...]) -> None:
+        self.target, self.classes = target, classes
+
+    def add(self, item: Item, split: str, source: Path | None) -> list[str]:
+        folder = self.target / "unlabeled"
+        if item.label != UNLABELLED:
+            folder = self.target / split / self.classes[item.label]
+        name = Path(item.name).name
+        if source is None:
+            write_whole(folder / f"{name}.json", json.dumps({"clip": item.name}))
+        elif item.frames:
+            for frame in item.frames:
+                file = source / Path(os.fsdecode(frame)).name
+                put_picture(file, folder / name / file.name)
+        else:
+            put_picture(source, folder / name)
+        return []
+
+    def close(self) -> None:
+        for one in self.classes:
+            (self.target / "train" / one).mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
+from tandem.data.layout import SPLITS, Parts, number, write_whole
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.words import t
@@ -65,9 +66,9 @@ class Texts:
         return Content(path, "text", "text", tuple(names), items["train"], items.get("val"),
                        tuple(notes))  # fmt: skip
 
-    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:
-        """Not yet."""
-        raise NotImplementedError
+    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
+        """JSONL, whatever it was."""
+        return TextWriter(target, classes)
 
 
 def _file(path: Path, split: str) -> Path | None:
@@ -110,7 +111,9 @@ def _items(
             continue
         label = row.get("label")
         named = None if label is None or str(label).strip() == "" else str(label).strip()
-        yield Item(name, text=first, text_b=_value(row, SECOND_COLUMNS), line=line), named
+        item = Item(name, text=first, text_b=_value(row, SECOND_COLUMNS), line=line)
+        item.confidence = number(row.get("confidence"))
+        yield item, named
 
 
 def _value(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
@@ -143,3 +146,28 @@ def _rows(file: Path, text: str, faults: Faults) -> Iterator[Row]:
             yield reader.line_num, {key: value for key, value in row.items() if key}
     except csv.Error as error:
         faults.add(file.name, reader.line_num, "it is no table: {reason}", reason=str(error))
+
+
+class TextWriter:
+    """`<split>.jsonl` with text, text_b and label."""
+
+    def __init__(self, target: Path, classes: tuple[str, ...]) -> None:
+        self.target, self.classes = target, classes
+        self.parts = {split: Parts(target / f".parts-{split}.jsonl") for split in SPLITS}
+
+    def add(self, item: Item, split: str, source: Path | None) -> list[str]:  # noqa: ARG002
+        row: dict[str, Any] = {"text": item.text}
+        if item.text_b is not None:
+            row["text_b"] = item.text_b
+        if item.label != UNLABELLED:
+            row["label"] = self.classes[item.label]
+        if item.confidence is not None:
+            row["confidence"] = item.confidence
+        self.parts[split].add({"key": f"{item.name}:{item.line}", "row": row})
+        return []
+
+    def close(self) -> None:
+        for split, parts in self.parts.items():
+            lines = [json.dumps(one["row"], ensure_ascii=False) for one in parts.rows()]
+            if lines:
+                write_whole(self.target / f"{split}.jsonl", "".join(f"{one}\n" for one in lines))

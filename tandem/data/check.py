@@ -1,0 +1,200 @@
+"""Everything that is wrong with a data set, and what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from tandem.data.content import IGNORED, Content, Item
+from tandem.data.faults import Fault, Faults
+from tandem.data.formats.sequence import is_video
+from tandem.data.images import decode, is_picture
+from tandem.data.registry import recognise
+from tandem.spec.errors import DataError
+
+Progress = Callable[[int, int], None]
+MAX_PIXELS = 120_000_000
+MOST_COPIES_TOLD = 1000
+
+
+@dataclass
+class Report:
+    """What `tandem data check` says."""
+
+    path: str
+    format: str = ""
+    kind: str = ""
+    classes: list[str] = field(default_factory=list)
+    items: dict[str, int] = field(default_factory=dict)
+    """Of each split."""
+    annotated: dict[str, int] = field(default_factory=dict)
+    """Of each split, background included."""
+    per_class: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Split, class: labels, boxes or pictures with that class in their mask."""
+    errors: int = 0
+    warnings: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it can be trained on as it is."""
+        return self.errors == 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; each fault with its sentence."""
+        told = asdict(self)
+        told["faults"] = [
+            {"file": one.file, "line": one.line, "warning": one.warning,
+             "sentence": one.sentence()} for one in self.faults
+        ]  # fmt: skip
+        return told | {"ok": self.ok}
+
+
+def report(path: Path, kind: str | None = None, progress: Progress | None = None) -> Report:
+    """Read all of it, open every picture, and compare the splits. Never raises for bad data."""
+    said = Report(str(path))
+    faults = Faults()
+    try:
+        content: Content = recognise(path, kind).make().content(path, faults, kind)
+    except (DataError, OSError) as error:
+        sentence = error.sentence() if isinstance(error, DataError) else str(error)
+        faults.add(path.name, 0, "{reason}", reason=sentence)
+        return _ended(said, faults)
+    said.format, said.kind = content.format, content.kind
+    said.classes, said.notes = list(content.classes), list(content.notes)
+    digests = _open_all(content, faults, progress)
+    for split, items in content.splits():
+        said.items[split] = len(items)
+        said.annotated[split] = sum(_annotated(one) for one in items)
+        said.per_class[split] = _counts(content, items, faults)
+    _compare(content, digests, faults)
+    return _ended(said, faults)
+
+
+def _ended(said: Report, faults: Faults) -> Report:
+    said.errors, said.warnings, said.faults = faults.errors, faults.warnings, faults.found
+    return said
+
+
+def _annotated(item: Item) -> bool:
+    return item.label >= 0 or item.shapes is not None or item.mask is not None
+
+
+def _counts(content: Content, items: list[Item], faults: Faults) -> dict[str, int]:
+    counts: Counter[int] = Counter()
+    for item in items:
+        if item.label >= 0:
+            counts[item.label] += 1
+        for shape in item.shapes or []:
+            counts[shape.label] += 1
+        if item.mask is not None:
+            counts.update(_values(content, item, faults))
+    return {name: counts[number] for number, name in enumerate(content.classes)}
+
+
+def _values(content: Content, item: Item, faults: Faults) -> list[int]:
+    """The classes in a mask's file; faults of its form, size and values are told."""
+    assert item.mask is not None
+    name = os.fsdecode(item.mask)
+    try:
+        with Image.open(content.root / name) as image:
+            if image.mode not in ("L", "P", "1"):
+                faults.add(name, 0, "the mask has colours ({mode}), not one byte a pixel",
+                           mode=image.mode)  # fmt: skip
+                return []
+            size, values = image.size, np.unique(np.asarray(image)).tolist()
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        faults.add(name, 0, "the mask cannot be read ({reason})", reason=str(error)[:80])
+        return []
+    if size != (item.width, item.height):
+        faults.add(name, 0, "the mask is {wide} x {high}, its picture {width} x {height}",
+                   wide=size[0], high=size[1], width=item.width, height=item.height)  # fmt: skip
+    known = [int(one) for one in values if one != IGNORED]
+    beyond = [one for one in known if one >= len(content.classes)]
+    if beyond:
+        faults.add(name, 0, "the value {value} is no class; they are 0 to {last}",
+                   value=beyond[0], last=len(content.classes) - 1)  # fmt: skip
+    return [one for one in known if one < len(content.classes)]
+
+
+def _open_all(content: Content, faults: Faults, progress: Progress | None) -> dict[bytes, bytes]:
+    """The digest of each picture that is whole, by path."""
+    paths = [
+        path
+        for _, items in content.splits()
+        for item in items
+        for path in (item.frames or ((item.path,) if item.text is None or item.width else ()))
+    ]
+    found: dict[bytes, bytes] = {}
+
+    def opened(path: bytes) -> None:
+        digest = _digest(content.root, path, faults)
+        if digest is not None:
+            found[path] = digest
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for done, _ in enumerate(pool.map(opened, paths, chunksize=64), 1):
+            if progress is not None and done % 256 == 0:
+                progress(done, len(paths))
+    return found
+
+
+def _digest(root: Path, path: bytes, faults: Faults) -> bytes | None:
+    name = os.fsdecode(path)
+    try:
+        data = (root / name).read_bytes()
+        if is_picture(name):
+            decode(BytesIO(data), name, MAX_PIXELS)
+        elif is_video(name):
+            from tandem.data.video import frame_count
+
+            frame_count(root / name)
+    except DataError as error:
+        faults.add(name, 0, "{reason}", reason=error.sentence())
+        return None
+    except OSError as error:
+        faults.add(name, 0, "it cannot be read: {reason}", reason=error.strerror)
+        return None
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _compare(content: Content, digests: dict[bytes, bytes], faults: Faults) -> None:
+    """Copies: of one file in both splits, or under two labels."""
+    first: dict[bytes, tuple[str, Item]] = {}
+    told = 0
+    for split, items in content.splits():
+        for item in items:
+            digest = digests.get(item.path) or _of_text(item)
+            if digest is None:
+                continue
+            other = first.setdefault(digest, (split, item))
+            if other[1] is item or told >= MOST_COPIES_TOLD:
+                continue
+            where = item.name if not item.line else f"{item.name}:{item.line}"
+            if other[0] != split:
+                told += 1
+                faults.add(where, 0, "the same as {other} of {split}: the scores will look better "
+                           "than they are", warning=True, other=other[1].name,
+                           split=other[0])  # fmt: skip
+            elif other[1].label != item.label:
+                told += 1
+                faults.add(where, 0, "the same as {other}, but with another label",
+                           warning=True, other=other[1].name)  # fmt: skip
+
+
+def _of_text(item: Item) -> bytes | None:
+    if item.text is None or item.width:
+        return None
+    both = f"{item.text}\0{item.text_b}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(both, digest_size=16).digest()

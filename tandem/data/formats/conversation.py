@@ -1,0 +1,201 @@
+"""What language models are taught with: instructions, conversations, and captions of pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tandem.data.content import Content, Item
+from tandem.data.faults import Faults
+from tandem.data.formats.text import read_text
+from tandem.data.layout import SPLITS, Parts, measure, placed, put_picture, write_whole
+from tandem.data.listing import Walk
+from tandem.data.registry import Writer, register
+from tandem.spec.errors import DataError
+
+Turn = dict[str, str]
+ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant",
+         "system": "system", "tool": "tool"}  # fmt: skip
+
+
+@register.format("instruction", kinds={"instruction"}, holds={"text"})
+class Instruction:
+    """JSONL of instructions, conversations (ShareGPT), messages, or plain texts."""
+
+    def sniff(self, path: Path) -> bool:
+        """Whether a table's first line is an instruction or a conversation."""
+        for file in _files(path).values():
+            try:
+                first = next((x for x in read_text(file)[0].splitlines() if x.strip()), "{}")
+                row = json.loads(first)
+            except (DataError, ValueError, RecursionError):
+                return False
+            keys = {"instruction", "conversations", "messages"}
+            return isinstance(row, dict) and bool(keys & row.keys())
+        return False
+
+    def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
+        """Every line as a list of turns, in `attributes["messages"]`."""
+        found = {split: list(_rows(path, file, faults)) for split, file in _files(path).items()}
+        return Content(path, "instruction", "instruction", (), found.get("train", []),
+                       found.get("val"))  # fmt: skip
+
+    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
+        """Messages, whatever they were written as."""
+        return MessagesWriter(target)
+
+
+@register.format("caption", kinds={"caption"}, holds={"text"})
+class Caption:
+    """Pictures with a .txt of the same name, or metadata.csv or .jsonl."""
+
+    def sniff(self, path: Path) -> bool:
+        """Whether there is such a table, or a text beside a picture."""
+        if any((path / f"metadata.{one}").is_file() for one in ("csv", "jsonl")):
+            return True
+        folder = path / "train" if (path / "train").is_dir() else path
+        texts = sorted(folder.glob("*.txt"))[:20]
+        pictures = Walk(path).pictures(folder, deep=False) if texts else []
+        stems = {Path(os.fsdecode(one)).stem for one in pictures}
+        return any(one.stem in stems for one in texts)
+
+    def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
+        """Every picture with its caption."""
+        splits = [one for one in SPLITS if (path / one).is_dir()]
+        found = {one: list(_captioned(path, path / one, faults)) for one in splits or ("",)}
+        train = found.get("train", found.get("", []))
+        return Content(path, "caption", "caption", (), train, found.get("val"))
+
+    def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
+        """A .txt beside each picture."""
+        return CaptionWriter(target)
+
+
+def _files(path: Path) -> dict[str, Path]:
+    return {split: path / f"{split}.jsonl" for split in SPLITS
+            if (path / f"{split}.jsonl").is_file()}  # fmt: skip
+
+
+def _rows(root: Path, file: Path, faults: Faults) -> Iterator[Item]:
+    text, _ = read_text(file)
+    name = file.relative_to(root).as_posix().encode()
+    for line, one in enumerate(text.splitlines(), 1):
+        if not one.strip():
+            continue
+        try:
+            row = json.loads(one)
+        except (ValueError, RecursionError):
+            faults.add(file.name, line, "it is no JSON")
+            continue
+        turns = messages(row)
+        if isinstance(turns, str):
+            faults.add(file.name, line, turns)
+            continue
+        said = "\n".join(turn["content"] for turn in turns)
+        yield Item(name, text=said, line=line, attributes={"messages": turns})
+
+
+def messages(row: Any) -> list[Turn] | str:
+    """The turns of one line, or what is wrong with it."""
+    if not isinstance(row, dict):
+        return "it is no JSON object"
+    if "instruction" in row:
+        asked = str(row["instruction"] or "")
+        if row.get("input"):
+            asked = f"{asked}\n{row['input']}"
+        answer = row.get("response", row.get("output"))
+        if not asked.strip() or not isinstance(answer, str) or not answer.strip():
+            return "an instruction needs a response (or output)"
+        return [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+    if isinstance(row.get("text"), str) and row["text"].strip():
+        return [{"role": "assistant", "content": row["text"]}]
+    turns = row.get("messages", row.get("conversations"))
+    if not isinstance(turns, list) or not turns:
+        return "it has neither instruction, conversations, messages nor text"
+    found = []
+    for turn in turns:
+        role = turn.get("role", turn.get("from")) if isinstance(turn, dict) else None
+        content = turn.get("content", turn.get("value")) if isinstance(turn, dict) else None
+        if role not in ROLES or not isinstance(content, str) or not content.strip():
+            return "a turn has no role or no content"
+        found.append({"role": ROLES[str(role)], "content": content})
+    if found[-1]["role"] != "assistant":
+        return "the last turn is not the assistant's"
+    return found
+
+
+def _captioned(root: Path, folder: Path, faults: Faults) -> Iterator[Item]:
+    told = _metadata(folder, root, faults)
+    for picture in Walk(root).pictures(folder):
+        item = Item(picture)
+        if not measure(root, item, faults):
+            continue
+        beside = (root / item.name).with_suffix(".txt")
+        name = os.path.relpath(root / item.name, folder)
+        if name in told:
+            item.text = told[name]
+        elif beside.is_file():
+            item.text = read_text(beside)[0].strip()
+        if not item.text:
+            faults.add(item.name, 0, "the picture has no caption")
+            continue
+        yield item
+
+
+def _metadata(folder: Path, root: Path, faults: Faults) -> dict[str, str]:
+    table, lines = folder / "metadata.csv", folder / "metadata.jsonl"
+    rows: list[Any] = []
+    if table.is_file():
+        rows = list(csv.DictReader(io.StringIO(read_text(table)[0])))
+    elif lines.is_file():
+        for line, one in enumerate(read_text(lines)[0].splitlines(), 1):
+            try:
+                rows.append(json.loads(one))
+            except (ValueError, RecursionError):
+                faults.add(os.path.relpath(lines, root), line, "it is no JSON")
+    found = {}
+    for row in rows:
+        if isinstance(row, dict) and row.get("file_name") and row.get("text"):
+            found[os.path.normpath(str(row["file_name"]))] = str(row["text"])
+    return found
+
+
+class MessagesWriter:
+    """`<split>.jsonl` of messages."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.parts = {split: Parts(target / f".parts-{split}.jsonl") for split in SPLITS}
+
+    def add(self, item: Item, split: str, source: Path | None) -> list[str]:  # noqa: ARG002
+        key = f"{item.name}:{item.line}"
+        self.parts[split].add({"key": key, "messages": item.attributes["messages"]})
+        return []
+
+    def close(self) -> None:
+        for split, parts in self.parts.items():
+            rows = parts.rows()
+            lines = [json.dumps({"messages": r["messages"]}, ensure_ascii=False) for r in rows]
+            if lines:
+                write_whole(self.target / f"{split}.jsonl", "".join(f"{one}\n" for one in lines))
+
+
+class CaptionWriter:
+    """Pictures, and a text beside each."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def add(self, item: Item, split: str, source: Path | None) -> list[str]:
+        file = self.target / split / placed(item, source)
+        put_picture(source, file)
+        write_whole(file.with_suffix(".txt"), f"{item.text}\n")
+        return []
+
+    def close(self) -> None:
+        """Nothing is of all items."""

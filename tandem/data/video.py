@@ -1,0 +1,73 @@
+"""Frames of a video file, through PyAV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from numpy.typing import NDArray
+
+from tandem.spec.errors import DataError
+
+Frame = NDArray[np.uint8]
+"""(H, W, 3), RGB."""
+
+
+def frame_count(path: Path) -> int:
+    """How many frames it has. DataError for what cannot be decoded, or has none."""
+    with _opened(path) as video:
+        stream = video.streams.video[0]
+        count = int(stream.frames) or sum(1 for _ in video.decode(stream))
+        next(iter(video.decode(stream)), None) if stream.frames else None
+    if count == 0:
+        raise DataError("The video {path} holds no frame.", path=path, fix="Take it away.")
+    return count
+
+
+def spread(count: int, wanted: int) -> NDArray[np.int64]:
+    """`wanted` of `count` frames, evenly; fewer repeat in their order."""
+    places = (np.arange(wanted) + 0.5) * count / wanted
+    return np.minimum(places.astype(np.int64), count - 1)
+
+
+def frames(path: Path, indices: Sequence[int]) -> list[Frame]:
+    """These frames, by number from 0, in the order given. DataError where one is not there."""
+    wanted, found = set(indices), {}
+    last = max(wanted)
+    for number, _, frame in stream(path):
+        if number in wanted:
+            found[number] = frame
+        if number >= last:
+            break
+    missing = wanted - found.keys()
+    if missing:
+        raise DataError("The video {path} has no frame {number}.", path=path, number=min(missing))
+    return [found[one] for one in indices]
+
+
+def stream(path: Path, every: int = 1) -> Iterator[tuple[int, float, Frame]]:
+    """(number, seconds, frame) of every `every`-th frame, decoded as it is asked for."""
+    with _opened(path) as video:
+        for number, frame in enumerate(video.decode(video=0)):
+            if number % every == 0:
+                yield number, float(frame.time or 0.0), frame.to_ndarray(format="rgb24")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[av.container.InputContainer]:
+    try:
+        with av.open(str(path)) as video:
+            if not video.streams.video:
+                raise DataError("{path} holds no picture track.", path=path, fix="Take it away.")
+            yield video
+    except (FFmpegError, OSError, ValueError) as error:
+        raise DataError(
+            "The video {path} cannot be decoded: {reason}.",
+            path=path,
+            reason=str(error)[:120] or type(error).__name__,
+            fix="Convert it, for example to H.264 in MP4, or take it away.",
+        ) from error
