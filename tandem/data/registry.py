@@ -157,7 +157,10 @@ def recognise(path: Path, kind: str | None = None) -> FormatEntry:
             allowed=known,
             fix="Mend it, or take it away: the layout is then found by looking.",
         )
-    ordered = sorted(known.items(), key=lambda one: kind not in one[1].kinds)
+    # An image folder claims the most: folders in class folders may also be clips.
+    ordered = sorted(
+        known.items(), key=lambda one: (kind not in one[1].kinds, one[0] == "classification")
+    )
     for name, entry in ordered:
         if name == named or (named is None and entry.make().sniff(path)):
             return entry

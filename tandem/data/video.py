@@ -54,7 +54,11 @@ def stream(path: Path, every: int = 1) -> Iterator[tuple[int, float, Frame]]:
     with _opened(path) as video:
         for number, frame in enumerate(video.decode(video=0)):
             if number % every == 0:
-                yield number, float(frame.time or 0.0), frame.to_ndarray(format="rgb24")
+                yield (
+                    number,
+                    float(frame.time or 0.0),
+                    np.asarray(frame.to_ndarray(format="rgb24"), np.uint8),
+                )
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem.data.content import Content, Item
+from tandem.data.faults import Faults
 from tandem.data.listing import Listed, Listing
 from tandem.data.registry import recognise
 from tandem.spec.errors import DataError
@@ -88,8 +90,21 @@ def _inside(root: Path, name: str) -> Path:
 
 def _list(path: Path) -> Listing:
     """What the format that fits finds there."""
-    listing: Listing = recognise(path).make().read(path)
-    return listing
+    format = recognise(path, "classification").make()
+    if hasattr(format, "read"):
+        listing: Listing = format.read(path)
+        return listing
+    faults = Faults()
+    content: Content = format.content(path, faults, "classification")
+    faults.check()
+    val = None if content.val is None else _listed([one for one in content.val if one.label >= 0])
+    return Listing(
+        path, content.kind, content.classes, _listed(content.train), val, tuple(content.notes)
+    )
+
+
+def _listed(items: list[Item]) -> Listed:
+    return Listed([one.path for one in items], [one.label for one in items])
 
 
 def _check_num_classes(spec: DataSpec, listing: Listing) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from tandem.data.registry import Writer, register
 from tandem.spec.words import t
 
 FLAGS = ("difficult", "truncated", "occluded")
+_FLAG = re.compile(r"\s+-?[01]$")
+"""Of a class's own set: whether the picture holds it. Names may hold spaces."""
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 Drawn = tuple[Item, list[tuple[str, Shape]] | None]
 
@@ -79,7 +82,8 @@ def _set(path: Path, split: str) -> list[str] | None:
     file = path / "ImageSets" / "Main" / f"{split}.txt"
     if not file.is_file():
         return None
-    return [line.split()[0] for line in read_text(file).splitlines() if line.strip()]
+    lines = [line.strip() for line in read_text(file).splitlines() if line.strip()]
+    return [_FLAG.sub("", line) for line in lines]
 
 
 def _drawn(path: Path, split: str, stems: list[str], faults: Faults) -> Iterator[Drawn]:

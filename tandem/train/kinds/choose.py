@@ -22,7 +22,11 @@ def choose_name(spec: RunSpec) -> str:
     """The same, by its name."""
     can = find("students", spec.student.type).kinds
     asked = spec.kind
-    wanted = "sequence" if "sequence" in can and asked in (None, "classification") else asked
+    wanted: str | None = asked
+    if "sequence" in can and asked in (None, "classification"):
+        wanted = "sequence"
+    elif asked is None:
+        wanted = next((name for name in PREFERRED if name in can), None)
     entry = recognise(find_folder(spec.data.root, spec.data.dataset), wanted)
     if asked == "classification" and "sequence" in entry.kinds & can:
         return "sequence"  # installed systems call it so: a clip has one class too
