@@ -4,27 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
+from tandem.predict.kinds.base import Output
 from tandem.spec.errors import StudentError
 from tandem.spec.model import ModelConfig
 from tandem.train.final_model import parse_config
 
 CONFIG_KEY = "tandem"
-Floats = NDArray[np.float32]
+PARTS = {"logits": "logits_BK", "class_map": "class_map_BHWK", "boxes": "boxes_BCA"}
+"""What `tandem export` calls an output, and what it is here."""
+NEEDED = {"detection": "boxes", "segmentation": "class_map"}
 
 
-def open_onnx(path: Path) -> tuple[Callable[[Floats], Floats], ModelConfig]:
+def open_onnx(path: Path) -> tuple[Callable[[Any], Output], ModelConfig]:
     """Its forward pass on the CPU, and its config. StudentError when it is no such file."""
+    session = open_session(path)
+    config = session.get_modelmeta().custom_metadata_map.get(CONFIG_KEY)
+    if config is None:
+        raise StudentError(
+            "{path} is an ONNX model, but not one that Tandem exported.",
+            path=path,
+            fix="Make one by `tandem export`, or bring it in by `tandem models import`.",
+        )
+    known = parse_config(config, path)
+    outputs = [one.name for one in session.get_outputs()]
+    needed = NEEDED.get(known.kind, "logits")
+    if needed not in outputs:
+        raise StudentError(
+            "{path} has no output {needed}, which a model of the kind {kind} gives.",
+            path=path,
+            needed=needed,
+            kind=known.kind,
+            got=outputs,
+            fix="Export it again.",
+        )
+    return runner(session), known
+
+
+def runner(session: Any) -> Callable[[Any], Output]:
+    """From uint8 pixels or int64 tokens to its outputs."""
+    name = session.get_inputs()[0].name
+    outputs = [one.name for one in session.get_outputs()]
+
+    def run(inputs: Any) -> Output:
+        given = inputs
+        if inputs.dtype == np.uint8:
+            given = inputs.astype(np.float32) / np.float32(255)
+        said = dict(zip(outputs, session.run(None, {name: given}), strict=True))
+        parts = {PARTS[one]: torch.from_numpy(said[one]) for one in said if one in PARTS}
+        return Output(**parts)
+
+    return run
+
+
+def open_session(path: Path) -> Any:
+    """ONNX Runtime on the CPU. StudentError for what it cannot open."""
     from onnxruntime.capi import onnxruntime_pybind11_state as refusals
     from onnxruntime.capi.onnxruntime_inference_collection import InferenceSession
 
     if not path.is_file():
         raise StudentError("There is no file {path}.", path=path)
     try:
-        session = InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        return InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except (
         refusals.Fail,
         refusals.InvalidArgument,
@@ -39,17 +84,3 @@ def open_onnx(path: Path) -> tuple[Callable[[Floats], Floats], ModelConfig]:
             reason=str(error).splitlines()[0].rstrip("."),
             fix="Export it again.",
         ) from error
-    config = session.get_modelmeta().custom_metadata_map.get(CONFIG_KEY)
-    if config is None:
-        raise StudentError(
-            "{path} is an ONNX model, but not one that Tandem exported.",
-            path=path,
-            fix="Make one by `tandem export`.",
-        )
-    name = session.get_inputs()[0].name
-
-    def run(images_BCHW: Floats) -> Floats:
-        (logits_BK,) = session.run(None, {name: images_BCHW})
-        return np.asarray(logits_BK, np.float32)
-
-    return run, parse_config(config, path)

@@ -22,10 +22,20 @@ FINER = 2
 
 def pixels(picture: Picture, size: int) -> NDArray[np.uint8]:
     """(3, size, size): the whole picture, resized as validation does. DataError naming it."""
+    return whole(opened(picture, size)[0], size).transpose(2, 0, 1)
+
+
+def opened(
+    picture: Picture, size: int, *, in_proportion: bool = False
+) -> tuple[Image.Image, tuple[int, int]]:
+    """A picture of mode RGB, and its own height and width as it is shown.
+
+    A JPEG may be decoded at a part of its size: each side at no less than twice `size`, or
+    `in_proportion` only the longer one. DataError that names the file.
+    """
     match picture:
         case str() | Path():
-            least = FINER * size + 1
-            image = open_rgb(Path(picture), MAX_PIXELS, (least, least))
+            return _of_file(Path(picture), FINER * size + 1, in_proportion)
         case Image.Image():
             image = _decoded(picture)
         case np.ndarray():
@@ -36,7 +46,34 @@ def pixels(picture: Picture, size: int) -> NDArray[np.uint8]:
                 type=type(picture).__name__,
                 fix="Give a path, a PIL image, or an array of uint8.",
             )
-    return whole(image, size).transpose(2, 0, 1)
+    return image, (image.height, image.width)
+
+
+def _of_file(path: Path, least: int, in_proportion: bool) -> tuple[Image.Image, tuple[int, int]]:
+    stored = _stored_size(path)
+    if stored is None or not in_proportion:
+        wanted = (least, least)
+    else:
+        scale = least / max(stored)
+        # Which of the two is the width is only known once it is turned: the smaller for both.
+        wanted = (max(1, round(min(stored) * scale)),) * 2
+    image = open_rgb(path, MAX_PIXELS, wanted)
+    if stored is None or max(stored) == max(image.size):
+        return image, (image.height, image.width)
+    is_turned = (stored[0] > stored[1]) != (image.width > image.height)
+    width, height = stored[::-1] if is_turned and stored[0] != stored[1] else stored
+    return image, (height, width)
+
+
+def _stored_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of a JPEG before it is turned; None of others, which are decoded whole."""
+    if path.suffix.lower() not in (".jpg", ".jpeg"):
+        return None
+    try:
+        with Image.open(path, formats=("JPEG",)) as image:
+            return image.size
+    except (OSError, SyntaxError, ValueError):  # said by whoever decodes it
+        return None
 
 
 def _decoded(image: Image.Image) -> Image.Image:

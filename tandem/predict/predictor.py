@@ -1,101 +1,106 @@
-"""A trained student at work: one call from pictures to labels."""
+"""A trained student at work: one call from pictures, clips or texts to what it says of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tandem.predict.pictures import Picture, found_in, listed, pixels
-from tandem.predict.prediction import Prediction, predictions
+from tandem.predict.answers import Answer
+from tandem.predict.pictures import found_in, listed
 from tandem.spec.errors import DataError, StudentError
 from tandem.spec.model import ModelConfig
 
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
+if TYPE_CHECKING:
+    from tandem.predict.kinds.base import Output, Way
 BATCH_SIZE = 32
-DECODERS = 4
+DECODERS = max(2, min(16, os.cpu_count() or 2))
 
 
 class Predictor:
-    """`run` maps float images (B, 3, S, S) of 0 to 1 to logits (B, K)."""
+    """`run` maps inputs, uint8 pixels or int64 tokens with the batch first, to an `Output`."""
 
-    def __init__(self, run: Callable[[Floats], Floats], config: ModelConfig) -> None:
+    def __init__(
+        self, run: Callable[[Any], Output], config: ModelConfig, way: Way, version: str = ""
+    ) -> None:
         self._run = run
+        self._way = way
         self.config = config
+        self.version = version
+        """A digest of the weights."""
 
     @property
     def classes(self) -> list[str]:
         """In the order of the model's outputs."""
         return list(self.config.classes)
 
-    def predict(
-        self, pictures: Picture | Iterable[Picture], batch_size: int = BATCH_SIZE
-    ) -> list[Prediction]:
-        """One prediction for each path, PIL image or uint8 array (H, W, 3), in their order.
+    def predict(self, pictures: Any, batch_size: int = BATCH_SIZE) -> list[Any]:
+        """One answer for each path, PIL image or uint8 array (H, W, 3), in their order.
 
-        Raises DataError naming the first picture that cannot be read.
+        Of a model of clips also a folder of frames or a video; of texts a string each. The answer
+        is a Prediction, Detections or Segmentation. Raises DataError naming the first input that
+        cannot be read.
         """
-        made: list[Prediction] = []
-        for read in self._read(iter(listed(pictures)), batch_size):
-            for _, outcome in read:
-                if isinstance(outcome, DataError):
-                    raise outcome
-            made += [one for _, one in self._say(read) if isinstance(one, Prediction)]
+        made: list[Answer] = []
+        for batch in self.stream(self._listed(pictures), batch_size):
+            for _, answer, _ in batch:
+                if isinstance(answer, DataError):
+                    raise answer
+                made.append(answer)
         return made
 
     def predict_folder(
         self, path: str | Path, batch_size: int = BATCH_SIZE
-    ) -> Iterator[tuple[Path, Prediction | DataError]]:
-        """Every picture under a folder, with its prediction or with what is wrong with the file.
+    ) -> Iterator[tuple[Path, Any]]:
+        """Every picture under a folder, with its answer or with what is wrong with the file.
 
         Raises DataError when there is no picture at all.
         """
-        for read in self._read(found_in(Path(path)), batch_size):
-            for picture, outcome in self._say(read):
-                yield Path(str(picture)), outcome
+        for batch in self.stream(found_in(Path(path)), batch_size):
+            for picture, answer, _ in batch:
+                yield picture, answer
 
-    def _read(
-        self, source: Iterator[Picture], batch_size: int
-    ) -> Iterator[list[tuple[Picture, Pixels | DataError]]]:
-        def read(picture: Picture) -> tuple[Picture, Pixels | DataError]:
-            try:
-                return picture, pixels(picture, self.config.image_size)
-            except DataError as problem:
-                return picture, problem
+    def stream(
+        self,
+        sources: Iterable[Any],
+        batch_size: int = BATCH_SIZE,
+        opened: Callable[[Any], Any] = lambda source: source,
+    ) -> Iterator[list[tuple[Any, Answer | DataError, tuple[int, int]]]]:
+        """Batches of (source, answer or fault, (height, width)), in order, in flat memory.
 
-        with ThreadPoolExecutor(DECODERS) as pool:
-            while batch := list(islice(source, max(1, batch_size))):
-                yield list(pool.map(read, batch))
+        `opened` turns a source into what is read; it runs in a thread.
+        """
+        from tandem.predict.pipeline import answers
 
-    def _say(
-        self, read: list[tuple[Picture, Pixels | DataError]]
-    ) -> list[tuple[Picture, Prediction | DataError]]:
-        images_BCHW = [image for _, image in read if not isinstance(image, DataError)]
-        said = iter(self._of(images_BCHW))
-        return [(at, one if isinstance(one, DataError) else next(said)) for at, one in read]
+        return answers(
+            sources,
+            self._way,
+            self._run,
+            batch_size=batch_size,
+            threads=DECODERS,
+            opened=opened,
+        )
 
-    def _of(self, images_BCHW: list[Pixels]) -> list[Prediction]:
-        if not images_BCHW:
-            return []
-        logits_BK = self._run(np.stack(images_BCHW).astype(np.float32) / np.float32(255))
-        return predictions(logits_BK, self.config.classes, self.config.temperature)
+    def _listed(self, pictures: Any) -> list[Any]:
+        if self.config.kind == "text" and isinstance(pictures, str):
+            return [pictures]
+        return listed(pictures)
 
 
-def load(path: str | Path, device: str = "auto") -> Predictor:
-    """`tandem.load`: a `final_model/` folder, its run's folder, or an .onnx file."""
+def load(
+    path: str | Path, device: str = "auto", threshold: float | Sequence[float] | None = None
+) -> Predictor:
+    """`tandem.load`: a `final_model/` folder, its run's folder, or an .onnx file.
+
+    `threshold` of detection: one for all classes or one for each; None: the model's own.
+    """
     path = Path(path).expanduser()
     if path.suffix.lower() == ".onnx":
-        from tandem.predict.onnx_model import open_onnx
-
-        return Predictor(*open_onnx(path))
+        return _load_onnx(path, threshold)
     for folder in (path, path / "final_model"):
         if (folder / "config.json").is_file():
-            return _load_torch(folder, device)
+            return _load_torch(folder, device, threshold)
     raise StudentError(
         "There is no model in {path}.",
         path=path,
@@ -103,18 +108,20 @@ def load(path: str | Path, device: str = "auto") -> Predictor:
     )
 
 
-def _load_torch(folder: Path, device: str) -> Predictor:
-    import torch
+def _load_onnx(path: Path, threshold: float | Sequence[float] | None) -> Predictor:
+    from tandem.predict.kinds import way_of
+    from tandem.predict.onnx_model import open_onnx
+    from tandem.predict.version import digest
 
-    from tandem.predict.device import chosen
-    from tandem.train import final_model
+    run, config = open_onnx(path)
+    return Predictor(run, config, way_of(config, path.parent, threshold), digest(path))
 
-    place = chosen(device)
-    student, config = final_model.load(folder, place)
 
-    def run(images_BCHW: Floats) -> Floats:
-        with torch.inference_mode():
-            logits_BK = student(torch.from_numpy(images_BCHW).to(place)).logits_BK
-        return np.asarray(logits_BK.float().cpu().numpy(), np.float32)
+def _load_torch(folder: Path, device: str, threshold: float | Sequence[float] | None) -> Predictor:
+    from tandem.predict.kinds import way_of
+    from tandem.predict.torch_model import open_torch
+    from tandem.predict.version import digest
 
-    return Predictor(run, config)
+    run, config = open_torch(folder, device)
+    version = digest(folder / "model.safetensors")
+    return Predictor(run, config, way_of(config, folder, threshold), version)

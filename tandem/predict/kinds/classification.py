@@ -1,0 +1,32 @@
+"""Pictures to classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tandem.predict.answers import Answer
+from tandem.predict.kinds.base import Output, Picture, Shown
+from tandem.predict.pictures import opened
+from tandem.predict.prediction import predictions
+from tandem.spec.model import ModelConfig
+from tandem.train.views import whole
+
+
+class Classification:
+    """The whole picture, resized as validation does; probabilities at the fitted temperature."""
+
+    output = "logits_BK"
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.config = config
+
+    def read(self, source: Picture) -> Shown:
+        size = self.config.image_size
+        image, (height, width) = opened(source, size)
+        return Shown(whole(image, size).transpose(2, 0, 1), height, width)
+
+    def say(self, output: Output, shown: Sequence[Shown]) -> list[Answer]:  # noqa: ARG002
+        logits_BK = np.asarray(output.logits_BK.float().cpu().numpy(), np.float32)
+        return [*predictions(logits_BK, self.config.classes, self.config.temperature)]

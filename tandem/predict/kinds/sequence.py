@@ -1,0 +1,97 @@
+"""Clips to classes: a folder of frames, a video file, or one picture as a clip of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from numpy.typing import NDArray
+from PIL import Image
+
+from tandem.data.images import is_picture
+from tandem.predict.answers import Answer
+from tandem.predict.kinds.base import Output, Picture, Shown
+from tandem.predict.kinds.classification import Classification
+from tandem.predict.pictures import opened
+from tandem.predict.videos import broken_video
+from tandem.spec.errors import DataError
+from tandem.spec.model import ModelConfig
+from tandem.train.clips import spread
+from tandem.train.views import whole
+
+
+class Clips:
+    """As many frames as the student was taught with, evenly spread."""
+
+    output = "logits_BK"
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.config = config
+        self.frames = config.student.frames
+        self._classes = Classification(config)
+
+    def read(self, source: Picture | Sequence[Picture]) -> Shown:
+        """A path, or the pictures themselves in their order."""
+        if isinstance(source, str | Path) and not is_picture(Path(source).name):
+            path = Path(source)
+            frames_THWC, size = self._folder(path) if path.is_dir() else self._video(path)
+        else:
+            several: list[Any] = [*source] if isinstance(source, list | tuple) else [source]
+            frames_THWC, size = self._pictures(several)
+        return Shown(frames_THWC.transpose(0, 3, 1, 2), *size)
+
+    def say(self, output: Output, shown: Sequence[Shown]) -> list[Answer]:
+        return self._classes.say(output, shown)
+
+    def _folder(self, path: Path) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        files = sorted(one for one in path.iterdir() if is_picture(one.name) and one.is_file())
+        if not files:
+            raise DataError(
+                "The clip {path} holds no frame.",
+                path=path,
+                fix="Put its pictures into it, or take it away.",
+            )
+        return self._pictures(files)
+
+    def _pictures(self, sources: Sequence[Picture]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        size = self.config.image_size
+        read: dict[int, tuple[NDArray[np.uint8], tuple[int, int]]] = {}
+        picked = spread(len(sources), self.frames).tolist()
+        for place in picked:
+            if place not in read:
+                image, own = opened(sources[place], size)
+                read[place] = whole(image, size), own
+        return np.stack([read[place][0] for place in picked]), read[picked[0]][1]
+
+    def _video(self, path: Path) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        size = self.config.image_size
+        try:
+            with av.open(str(path)) as video:
+                stream = video.streams.video[0]
+                own = stream.height, stream.width
+                count = int(stream.frames) or _counted(path)
+                wanted = spread(count, self.frames).tolist()
+                kept: dict[int, NDArray[np.uint8]] = {}
+                for number, frame in enumerate(video.decode(stream)):
+                    if number in wanted:
+                        picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
+                        kept[number] = whole(picture, size)
+                    if number >= wanted[-1]:
+                        break
+        except (FFmpegError, IndexError, ValueError) as error:
+            raise broken_video(path, error) from error
+        if not kept:
+            raise DataError("The video {path} holds no frame.", path=path, fix="Take it away.")
+        # A header may count more frames than there are.
+        there = sorted(kept)
+        nearest = [max((t for t in there if t <= place), default=there[0]) for place in wanted]
+        return np.stack([kept[place] for place in nearest]), own
+
+
+def _counted(path: Path) -> int:
+    with av.open(str(path)) as video:
+        return max(1, sum(1 for _ in video.decode(video=0)))

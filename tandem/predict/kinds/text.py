@@ -1,0 +1,51 @@
+"""Texts to classes, by the tokenizer that lies beside the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tandem.predict.answers import Answer
+from tandem.predict.kinds.base import Output, Shown
+from tandem.predict.kinds.classification import Classification
+from tandem.spec.errors import DataError, StudentError
+from tandem.spec.model import ModelConfig
+
+
+class Texts:
+    """A text, or a pair of them; cut at as many tokens as in training."""
+
+    output = "logits_BK"
+
+    def __init__(self, config: ModelConfig, folder: Path | None) -> None:
+        if folder is None:
+            raise StudentError(
+                "A text model needs the folder with its tokenizer.",
+                fix="Name its final_model folder, or put tokenizer.json beside the ONNX file.",
+            )
+        from tandem.train.text.tokens import from_folder
+
+        self.config = config
+        self.tokens = from_folder(folder)
+        self._classes = Classification(config)
+
+    def read(self, source: str | Path | tuple[str, str]) -> Shown:
+        """A text, two of them, or a file (Path) that holds one."""
+        first, second = source if isinstance(source, tuple) else (source, None)
+        if isinstance(first, Path):
+            first = _of_file(first)
+        if not isinstance(first, str) or not first.strip():
+            raise DataError("A text is empty.", fix="Take it away.")
+        tokens_13L = self.tokens.encode([first], [second], self.config.student.max_tokens)
+        return Shown(tokens_13L[0].astype(np.int64), 0, 0)
+
+    def say(self, output: Output, shown: Sequence[Shown]) -> list[Answer]:
+        return self._classes.say(output, shown)
+
+
+def _of_file(path: Path) -> str:
+    from tandem.data.layout import read_text
+
+    return read_text(path)
