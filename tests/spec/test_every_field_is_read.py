@@ -14,6 +14,8 @@ import tandem
 from tandem.spec.run import RunSpec, Section
 from tests.conftest import make_shapes
 from tests.train.engine.runs import run_here
+from tests.train.yolo.drawn import write_yolo
+from tests.train.yolo.runs import spec_of as detection
 
 READERS = tuple(str(Path(tandem.__file__).parent / part) for part in ("train", "commands"))
 
@@ -102,5 +104,7 @@ def test_every_field_is_read(
         run={"output_dir": str(tmp_path / "third"), "devices": "cpu"},
     )
     assert run_here(third, tmp_path) == 0
+    boxes = write_yolo(tmp_path / "boxes", train=8, val=2)
+    assert run_here(detection(boxes, tmp_path / "boxes-run", optim__epochs=1), tmp_path) == 0
     fields = {(s.__name__, name) for s in sections() for name in s.model_fields}
     assert sorted(fields - reads) == []

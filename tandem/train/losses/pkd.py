@@ -10,7 +10,9 @@ from tandem.train.registry import register
 from tandem.train.types import Batch, Options, Signals, StepOutput
 
 
-@register.loss("feature_pkd", needs={"tokens"}, projects={"tokens"}, zero_at_teacher=True)
+@register.loss(
+    "feature_pkd", needs={"tokens"}, projects={"tokens"}, zero_at_teacher=True, pairwise=True
+)
 def feature_pkd(
     student: StepOutput,
     teacher: Signals,

@@ -81,3 +81,27 @@ def test_a_split_without_a_box_is_named(tmp_path: Path) -> None:
         file.write_text("")
     with pytest.raises(DataError, match="No picture of the train split"):
         run(spec_of(data, tmp_path / "run"))
+
+
+def test_each_knob_of_the_section_changes_what_ultralytics_is_told(tmp_path: Path) -> None:
+    from tandem.spec.run import RunSpec, YoloSpec
+    from tandem.train.device import place
+    from tandem.train.yolo import settings
+
+    def told(**yolo: float) -> dict:
+        spec = RunSpec.model_validate(spec_of(tmp_path, tmp_path, yolo=yolo))
+        return settings.overrides(spec, place(spec.run), "", ["cat"])
+
+    for name in YoloSpec.model_fields:
+        other = 7 if name in ("close_mosaic_epochs", "nominal_batch_size") else 0.33
+        assert told(**{name: other}) != told(), name
+
+
+def test_a_digit_is_never_mirrored(tmp_path: Path) -> None:
+    from tandem.spec.run import RunSpec
+    from tandem.train.device import place
+    from tandem.train.yolo import settings
+
+    spec = RunSpec.model_validate(spec_of(tmp_path, tmp_path))
+    assert settings.overrides(spec, place(spec.run), "", ["cat", "7"])["fliplr"] == 0.0
+    assert settings.overrides(spec, place(spec.run), "", ["cat", "dog"])["fliplr"] == 0.5
