@@ -40,11 +40,12 @@ class Training(Taker):
         self.last_saved = ""
         self.gradients: dict[str, Tensor] = {}
         self.resumed_step = 0
-        self.began = self.epoch_began = time.perf_counter()
+        self.epoch_began, self.seconds = time.perf_counter(), 0.0
         self.rows = 0
         super().__init__(course, str(scratch))
         self.add_callback("on_train_epoch_start", lambda _: self._begin_epoch())
         self.add_callback("on_train_batch_end", lambda _: self._after_batch())
+        self.add_callback("on_train_epoch_end", lambda _: self._end_steps())
         self.add_callback("on_val_batch_end", lambda _: self._stop_if_asked())
 
     def learn(self) -> None:
@@ -121,6 +122,7 @@ class Training(Taker):
 
     def preprocess_batch(self, batch: Any) -> Batchful:
         ready = super().preprocess_batch(batch)
+        self.rows += 0 if self.replaying else len(ready["img"])
         if self.replaying:
             names, sums = self.model.terms, self.position.sums
             ready["items"] = {
@@ -136,7 +138,6 @@ class Training(Taker):
         position = self.position
         position.step += 1
         position.global_step += 1
-        self.rows += self.batch_size
         doing = t("epoch {epoch}", epoch=position.epoch + 1)
         self.voice.progress(doing, position.step, len(self.train_loader))
         if position.global_step % self.course.spec.run.log_interval == 0:
@@ -164,12 +165,16 @@ class Training(Taker):
     def _rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])
 
+    def _end_steps(self) -> None:
+        """Validation is no part of an epoch's seconds."""
+        self.seconds = time.perf_counter() - self.epoch_began
+        self.position.seconds += self.seconds
+        self.epoch_began = time.perf_counter()
+
     def save_model(self) -> bool:
         """Ultralytics calls it after each epoch; our checkpoints take the place of its pickles."""
-        seconds = time.perf_counter() - self.epoch_began
         position = self.position
         position.epoch, position.step, position.sums = self.epoch + 1, 0, {}
-        position.seconds += seconds
         fitness = float(self.fitness)
         better = not self.best_weights or fitness > position.best_accuracy
         if better:
@@ -179,7 +184,7 @@ class Training(Taker):
                 for name, one in self.ema.ema.student_state().items()
             }
         position.epochs_without_better = position.epoch - int(self.stopper.best_epoch)
-        self._say_epoch(seconds)
+        self._say_epoch(self.seconds)
         run = self.course.spec.run
         if run.save_checkpoints and position.epoch % run.checkpoint_interval == 0:
             self.save(best=better)
