@@ -67,6 +67,17 @@ class BaselineReport(Part):
     only_baseline_right: int
 
 
+class ExportReport(Part):
+    """A file that other programs run, as good as it is."""
+
+    format: str
+    file: str
+    """Its name; where it was put is its owner's affair."""
+    size_bytes: int
+    measured: Measured
+    """On the validation set where the data was there, and its latency on the CPU."""
+
+
 class DataReport(Part):
     dataset: str
     val_dataset: str
@@ -96,6 +107,8 @@ class RunReport(Part):
     agreement: float | None = None
     """Share of the validation images on which student and teacher choose the same class."""
     data: DataReport
+    exports: list[ExportReport] = Field(default_factory=list)
+    """Files written from this student since, the last of each format."""
     verdict: Verdict | None = None
     """Written by train.report.write."""
     spec: RunSpec

@@ -3,41 +3,65 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_inference_collection import InferenceSession
 from torch import Tensor, nn
 
 from tandem.spec.errors import OutputFolderError, TandemError
 from tandem.spec.model import ModelConfig
 from tandem.train import final_model
-from tandem.train.types import Student
+from tandem.train.types import StepOutput, Student
 
 OPSET = 18
 TOLERANCE = 1e-4
 CONFIG_KEY = "tandem"
+INPUTS = {"sequence": "clips", "text": "texts"}
+OUTPUTS = {"segmentation": "class_map", "detection": "boxes"}
+"""By kind; of the others `images` go in and `logits` come out."""
 
 
-class _Logits(nn.Module):
-    """Images of 0 to 1 in, logits out: the normalisation is inside, the taps are not."""
+class Exported(nn.Module):
+    """Inputs as the student takes them, its answer out: normalisation is inside, taps are not."""
 
-    def __init__(self, student: Student) -> None:
+    def __init__(self, student: Student, kind: str) -> None:
         super().__init__()
-        self.student = student
+        self.student, self.kind = student, kind
 
-    def forward(self, images: Tensor) -> Tensor:
-        logits_BK: Tensor = self.student(images).logits_BK
-        return logits_BK
+    def forward(self, inputs: Tensor) -> Tensor:
+        return answer_of(self.student(inputs), self.kind)
+
+
+def answer_of(output: StepOutput, kind: str) -> Tensor:
+    """What the student of a kind is asked for."""
+    if kind == "segmentation":
+        assert output.class_map_BHWK is not None
+        return output.class_map_BHWK
+    if kind == "detection":
+        assert output.boxes_BCA is not None
+        return output.boxes_BCA
+    return output.logits_BK
+
+
+def input_name(kind: str) -> str:
+    """Of the ONNX file's only input."""
+    return INPUTS.get(kind, "images")
+
+
+def output_name(kind: str) -> str:
+    """Of its only output."""
+    return OUTPUTS.get(kind, "logits")
 
 
 def to_onnx(model_folder: Path, target: Path) -> Path:
-    """`images` (B, 3, S, S) float of 0 to 1, any B, to `logits` (B, K).
+    """Inputs of any batch to logits (B, K), class_map (B, S, S, K) or boxes (B, 4 + K, A).
 
+    Pictures are float of 0 to 1, (B, 3, S, S); clips (B, T, 3, S, S); texts int64 (B, 3, L).
     Checked in ONNX Runtime against PyTorch before `target` is written. The model's config lies in
     the file's metadata, so that `tandem.load` needs nothing else. Raises StudentError for a folder
     without a model, OutputFolderError, and TandemError when the two disagree.
@@ -47,51 +71,51 @@ def to_onnx(model_folder: Path, target: Path) -> Path:
         raise OutputFolderError("There is no folder {path}.", path=target.parent)
     hidden = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        _write(_Logits(student).eval(), config, hidden)
-        _check(student, config, hidden)
+        write(student, config, hidden)
+        check(student, config, hidden)
         hidden.replace(target)
     finally:
         hidden.unlink(missing_ok=True)
     return target
 
 
-def _write(model: nn.Module, config: ModelConfig, file: Path) -> None:
-    size = config.image_size
+def write(student: Student, config: ModelConfig, file: Path) -> None:
+    """The student as ONNX, unchecked."""
+    model = Exported(student, config.kind).eval()
     # A batch of two: one of one would be taken for a constant.
-    program: Any = torch.onnx.export(
-        model,
-        (torch.zeros(2, 3, size, size),),
-        input_names=["images"],
-        output_names=["logits"],
-        opset_version=OPSET,
-        dynamo=True,
-        dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # The exporter speaks of itself (an LSTM's list of weights, its own deprecations); whether
+        # the file is right is checked below.
+        for category in (UserWarning, FutureWarning, DeprecationWarning):
+            warnings.simplefilter("ignore", category)
+        program: Any = torch.onnx.export(
+            model,
+            (student.example(2),),
+            input_names=[input_name(config.kind)],
+            output_names=[output_name(config.kind)],
+            opset_version=OPSET,
+            dynamo=True,
+            dynamic_shapes={"inputs": {0: torch.export.Dim("batch")}},
+            verbose=False,
+        )
     proto = program.model_proto
     entry = proto.metadata_props.add()
     entry.key, entry.value = CONFIG_KEY, config.model_dump_json()
     onnx.save_model(proto, str(file))
 
 
-def _check(student: Student, config: ModelConfig, file: Path) -> None:
-    """For one image and for three, so that the batch is proven to be free."""
+def check(student: Student, config: ModelConfig, file: Path) -> None:
+    """For one input and for three, so that the batch is proven to be free."""
     session = InferenceSession(str(file), providers=["CPUExecutionProvider"])
     for count in (1, 3):
-        images_BCHW = _images(count, config.image_size)
+        inputs = student.example(count)
         with torch.no_grad():
-            ours_BK = student(torch.from_numpy(images_BCHW)).logits_BK.numpy()
-        (theirs_BK,) = session.run(None, {"images": images_BCHW})
-        gap = float(np.abs(ours_BK - theirs_BK).max())
-        if not gap <= TOLERANCE * max(1.0, float(np.abs(ours_BK).max())):
+            ours = answer_of(student(inputs), config.kind).numpy()
+        (theirs,) = session.run(None, {input_name(config.kind): inputs.numpy()})
+        gap = float(np.abs(ours - theirs).max())
+        if not gap <= TOLERANCE * max(1.0, float(np.abs(ours).max())):
             raise TandemError(
                 "ONNX Runtime and PyTorch disagree by {gap} on this model; nothing was written.",
                 gap=f"{gap:.2g}",
                 fix="Report it, with the student's type and size.",
             )
-
-
-def _images(count: int, size: int) -> NDArray[np.float32]:
-    """Smooth patterns that differ in every pixel and channel."""
-    ramp = np.linspace(0, 7 * count, count * 3 * size * size)
-    return (0.5 + 0.5 * np.sin(ramp)).astype(np.float32).reshape(count, 3, size, size)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tandem
-from tandem.spec.report import RunReport, Verdict
+from tandem.spec.report import ExportReport, RunReport, Verdict
 from tandem.spec.words import t
 from tandem.train import final_model
 from tandem.train.model_card import render
@@ -41,6 +41,13 @@ def write(run_dir: Path, report: RunReport) -> RunReport:
 def read(run_dir: Path) -> RunReport:
     """The report of a finished run; FileNotFoundError, or pydantic.ValidationError."""
     return RunReport.model_validate_json((run_dir / NAME).read_bytes())
+
+
+def add_export(run_dir: Path, made: ExportReport) -> RunReport:
+    """Put an export into a finished run's report and its model card; one of a format is kept."""
+    found = read(run_dir)
+    others = [one for one in found.exports if one.format != made.format]
+    return write(run_dir, found.model_copy(update={"exports": [*others, made]}))
 
 
 def agreement(one_NK: Logits | None, other_NK: Logits | None) -> float | None:

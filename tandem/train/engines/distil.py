@@ -72,6 +72,8 @@ def execute(run: Run) -> None:
         yolo.execute(run)
         return
     kind = choose(spec)
+    spec = spec.model_copy(update={"kind": kind.name})
+    run = replace(run, spec=spec)
     kind.check(spec)
     splits = read(run, kind, everyone, patient)
     check_kind(spec, splits)

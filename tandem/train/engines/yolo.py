@@ -50,7 +50,7 @@ class Both:
 def execute(run: Run) -> None:
     """Everything after `started`, from reading the data to the report. Raises TandemError."""
     began = time.perf_counter()
-    run = replace(run, spec=_completed(run.spec))
+    run = replace(run, spec=whole_spec(run.spec))
     spec = run.spec
     patient = Interruptible(run.voice, run.stop)
     if spec.kind != "detection":
@@ -164,7 +164,8 @@ def _learn_baseline(run: Run, both: Both, learned: Learned) -> Learned:
     return learn(alone, replace(both, train=both.train.rows(labelled)), student, None)
 
 
-def _completed(spec: RunSpec) -> RunSpec:
+def whole_spec(spec: RunSpec) -> RunSpec:
+    """The spec with what follows from the rest filled in, for a detector."""
     spec = completed(spec)
     data = spec.data
     if data.image_size >= settings.LEAST_SIZE:

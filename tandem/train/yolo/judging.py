@@ -28,19 +28,19 @@ def found_in(
         for at in range(0, len(split), batch_size):
             if stop is not None and stop.asked:
                 raise EvaluationStoppedError
-            shown = [
-                _shown(split, row, student.image_size)
-                for row in range(len(split))[at:][:batch_size]
+            together = [
+                shown(split, row, student.image_size) for row in range(len(split))[at:][:batch_size]
             ]
-            images_BCHW = torch.stack([canvas for canvas, _ in shown]).to(device).float() / 255
+            images_BCHW = torch.stack([canvas for canvas, _ in together]).to(device).float() / 255
             boxes_BCA = student(images_BCHW).boxes_BCA.float()
-            for one_N6, (_, placed) in zip(suppress(boxes_BCA), shown, strict=True):
+            for one_N6, (_, placed) in zip(suppress(boxes_BCA), together, strict=True):
                 found.append(unletterbox(one_N6, placed).cpu().numpy())
     student.train(was_training)
     return found
 
 
-def _shown(split: Pictures, row: int, image_size: int) -> tuple[torch.Tensor, Placed]:
+def shown(split: Pictures, row: int, image_size: int) -> tuple[torch.Tensor, Placed]:
+    """One picture on its square canvas, and where it lies there."""
     image_CHW = torch.from_numpy(np.ascontiguousarray(split.rgb_HWC(row))).permute(2, 0, 1)
     return letterbox(image_CHW, image_size, image_size)
 
