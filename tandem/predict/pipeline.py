@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
@@ -30,7 +30,7 @@ def answers(
     batch_size: int,
     threads: int,
     opened: Callable[[Source], Any] = lambda source: source,
-) -> Iterator[list[tuple[Source, Answer | DataError, tuple[int, int]]]]:
+) -> Generator[list[tuple[Source, Answer | DataError, tuple[int, int]]]]:
     """A batch after the other: each source, what was said or is wrong, and (height, width).
 
     The model is one batch ahead of whoever takes the answers, so that writing costs it nothing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from tandem.spec.model import ModelConfig
 
 if TYPE_CHECKING:
     from tandem.predict.kinds.base import Output, Way
+Threshold = float | Mapping[str, float] | None
 BATCH_SIZE = 32
 DECODERS = max(2, min(16, os.cpu_count() or 2))
 
@@ -66,7 +67,7 @@ class Predictor:
         sources: Iterable[Any],
         batch_size: int = BATCH_SIZE,
         opened: Callable[[Any], Any] = lambda source: source,
-    ) -> Iterator[list[tuple[Any, Answer | DataError, tuple[int, int]]]]:
+    ) -> Generator[list[tuple[Any, Answer | DataError, tuple[int, int]]]]:
         """Batches of (source, answer or fault, (height, width)), in order, in flat memory.
 
         `opened` turns a source into what is read; it runs in a thread.
@@ -88,12 +89,10 @@ class Predictor:
         return listed(pictures)
 
 
-def load(
-    path: str | Path, device: str = "auto", threshold: float | Sequence[float] | None = None
-) -> Predictor:
+def load(path: str | Path, device: str = "auto", threshold: Threshold = None) -> Predictor:
     """`tandem.load`: a `final_model/` folder, its run's folder, or an .onnx file.
 
-    `threshold` of detection: one for all classes or one for each; None: the model's own.
+    `threshold` of detection: one for all classes or by class; None: the model's own.
     """
     path = Path(path).expanduser()
     if path.suffix.lower() == ".onnx":
@@ -108,7 +107,7 @@ def load(
     )
 
 
-def _load_onnx(path: Path, threshold: float | Sequence[float] | None) -> Predictor:
+def _load_onnx(path: Path, threshold: Threshold) -> Predictor:
     from tandem.predict.kinds import way_of
     from tandem.predict.onnx_model import open_onnx
     from tandem.predict.version import digest
@@ -117,7 +116,7 @@ def _load_onnx(path: Path, threshold: float | Sequence[float] | None) -> Predict
     return Predictor(run, config, way_of(config, path.parent, threshold), digest(path))
 
 
-def _load_torch(folder: Path, device: str, threshold: float | Sequence[float] | None) -> Predictor:
+def _load_torch(folder: Path, device: str, threshold: Threshold) -> Predictor:
     from tandem.predict.kinds import way_of
     from tandem.predict.torch_model import open_torch
     from tandem.predict.version import digest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from tandem.predict.kinds.base import Way
@@ -16,7 +16,7 @@ from tandem.spec.model import ModelConfig
 
 
 def way_of(
-    config: ModelConfig, folder: Path | None, threshold: float | Sequence[float] | None = None
+    config: ModelConfig, folder: Path | None, threshold: float | Mapping[str, float] | None = None
 ) -> Way:
     """How a model of this kind is shown things; `folder` is where its further files lie."""
     match config.kind:

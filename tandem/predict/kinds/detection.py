@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -23,13 +23,17 @@ class Detection:
     output = "boxes_BCA"
 
     def __init__(
-        self, config: ModelConfig, threshold: float | Sequence[float] | None = None
+        self, config: ModelConfig, threshold: float | Mapping[str, float] | None = None
     ) -> None:
         self.config = config
         self.side = whole_strides(config.image_size)
-        if threshold is None:
-            threshold = [config.thresholds.get(name, THRESHOLD) for name in config.classes]
-        self.threshold = threshold
+        asked = threshold if isinstance(threshold, Mapping) else {}
+        own = {**config.thresholds, **asked}
+        self.threshold: float | Sequence[float] = (
+            threshold
+            if isinstance(threshold, float | int)
+            else [own.get(name, THRESHOLD) for name in config.classes]
+        )
 
     def read(self, source: Picture) -> Shown:
         image, (height, width) = opened(source, self.side, in_proportion=True)
