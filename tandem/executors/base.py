@@ -1,7 +1,8 @@
 """What an executor does: launch a run, say whether it is there, ask it to stop, end it.
 
-Every executor runs the same command, `python -m tandem.train SPEC`, in its own session, with the
-spec as a file and the run's token in the environment. A handle outlives the server that made it.
+Every executor runs the same command, `python -m tandem.train SPEC` (`tandem.predict` for an
+annotation job), in its own session, with the spec as a file and the run's token in the environment.
+A handle outlives the server that made it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ RUN_TOKEN = "tandem-run-"  # noqa: S105
 """How every run's token begins: one whose run is over is known for what it was."""
 
 
+TRAINER = "tandem.train"
+
+
 @dataclass(frozen=True)
 class Launch:
     """One execution to be started."""
@@ -40,6 +44,8 @@ class Launch:
     """Shown by the run in TANDEM_RUN_TOKEN; it tells a live process from a pid used again."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Further variables, such as CUDA_VISIBLE_DEVICES."""
+    module: str = TRAINER
+    """What is run: `python -m MODULE SPEC`."""
 
 
 class Handle(BaseModel):

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tandem.executors import processes
-from tandem.executors.base import Handle, Launch, LaunchError, Status
+from tandem.executors.base import TRAINER, Handle, Launch, LaunchError, Status
 from tandem.executors.processes import TOKEN_VARIABLE, Seen
 
 STDERR = "stderr.txt"
@@ -54,13 +54,15 @@ class LocalExecutor:
     def launch(self, launch: Launch) -> Handle:
         pid_file, exit_file = _files(launch.spec_file)
         command = ["/bin/sh", "-c", _SHELL, "tandem-run", str(pid_file), str(exit_file)]
+        is_training = launch.module == TRAINER
+        work = self.command if is_training else (sys.executable, "-m", launch.module)
         try:
             launch.run_dir.mkdir(parents=True, exist_ok=True)
             with (launch.run_dir / STDERR).open("ab") as stream:
                 stream.write(BEGINS.format(attempt=launch.attempt).encode())
                 stream.flush()
                 child = subprocess.Popen(
-                    [*command, *self.command, str(launch.spec_file)],
+                    [*command, *work, str(launch.spec_file)],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=stream,

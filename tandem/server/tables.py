@@ -16,6 +16,9 @@ from tandem.server.table import Flag, Identity, Instant, LongText, Table, decima
 
 __all__ = [
     "Answered",
+    "DELETED",
+    "INFERENCE",
+    "TASK",
     "Attempt",
     "DatasetRow",
     "DatasetVersion",
@@ -31,10 +34,17 @@ __all__ = [
     "Table",
     "Task",
     "TaskData",
+    "THERE",
     "TaskEvent",
     "Upload",
     "decimal",
 ]
+
+
+TASK, DELETED, INFERENCE = 0, 1, 2
+"""`del_flag`: a task, one that was deleted, an annotation job. Clients ask for tasks (0) only; the
+queue, the dispatcher and the events take both."""
+THERE = (TASK, INFERENCE)
 
 
 class Task(Table):

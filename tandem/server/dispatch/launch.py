@@ -20,13 +20,14 @@ from typing import Any
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
-from tandem.executors.base import RUN_TOKEN, Handle, Launch, LaunchError
+from tandem.executors.base import RUN_TOKEN, TRAINER, Handle, Launch, LaunchError
 from tandem.server.clock import now
 from tandem.server.context import Context
 from tandem.server.dispatch.advice import advice
 from tandem.server.events import apply
 from tandem.server.tables import Attempt, Job
 from tandem.server.tasks.moves import tell
+from tandem.spec import annotation
 from tandem.spec.run import RunSpec
 from tandem.spec.state import State
 from tandem.spec.words import t
@@ -115,14 +116,12 @@ class Launcher:
             return None
         attempt = row.attempt + 1
         file = spec_file(self.context, task_id, attempt)
-        spec = RunSpec.model_validate_json(row.spec)
-        run_dir = Path(row.run_dir or spec.run.output_dir)
-        place = spec.run.model_copy(update={"output_dir": run_dir})
-        spec = spec.model_copy(update={"task_id": task_id, "run": place})
-        launch = Launch(task_id, attempt, file, run_dir, RUN_TOKEN + secrets.token_urlsafe(32), env)
+        run_dir, text, module = _work(row.spec, row.run_dir, task_id)
+        token = RUN_TOKEN + secrets.token_urlsafe(32)
+        launch = Launch(task_id, attempt, file, run_dir, token, env, module)
         claimed = Claimed(launch, slots)
         try:
-            _write_private(file, spec.model_dump_json(indent=1))
+            _write_private(file, text)
         except OSError as error:
             said = t(
                 "The specification {path} cannot be written: {reason}.",
@@ -148,6 +147,18 @@ class Launcher:
                 )
 
         self.context.database.run(work)
+
+
+def _work(text: str, place: str | None, task_id: str) -> tuple[Path, str, str]:
+    """The folder, what its file says, and what runs it: a training, or an annotation job."""
+    job = annotation.parse(text)
+    if job is not None:
+        return job.run_dir, job.model_dump_json(indent=1), annotation.MODULE
+    spec = RunSpec.model_validate_json(text)
+    run_dir = Path(place or spec.run.output_dir)
+    run = spec.run.model_copy(update={"output_dir": run_dir})
+    spec = spec.model_copy(update={"task_id": task_id, "run": run})
+    return run_dir, spec.model_dump_json(indent=1), TRAINER
 
 
 def _take(session: Session, claimed: Claimed, executor: str) -> bool:

@@ -16,7 +16,8 @@ from tandem.server import machine
 from tandem.server.context import Context
 from tandem.server.dispatch.launch import Launcher, environment
 from tandem.server.dispatch.placement import Busy, Machine, Plan, Waiting, plan, wants
-from tandem.server.tables import Job, Task
+from tandem.server.tables import THERE, Job, Task
+from tandem.spec import annotation
 from tandem.spec.run import ExecutionSpec, RunSpec
 from tandem.spec.state import State
 from tandem.spec.words import t
@@ -77,7 +78,7 @@ class Turns:
                     Job.waiting_reason,
                 )
                 .join(Job, Job.task_id == Task.task_id)
-                .where(Task.status == State.QUEUED, Task.del_flag == 0)
+                .where(Task.status == State.QUEUED, Task.del_flag.in_(THERE))
             ).all()
         return list(found)
 
@@ -144,6 +145,9 @@ class Turns:
 @lru_cache(maxsize=4096)
 def _execution(spec: str | None) -> ExecutionSpec | None:
     """The part that says on what it runs; None of a spec that is none."""
+    job = annotation.parse(spec)
+    if job is not None:
+        return ExecutionSpec(output_dir=job.run_dir, devices=job.devices)
     try:
         return RunSpec.model_validate_json(spec or "").run
     except ValidationError:

@@ -19,7 +19,7 @@ from tandem.executors.base import Handle, Status
 from tandem.server.context import Context
 from tandem.server.dispatch.finish import finish
 from tandem.server.dispatch.launch import Launcher, spec_file
-from tandem.server.tables import Job, Task
+from tandem.server.tables import DELETED, Job, Task
 from tandem.server.tasks.moves import tell
 from tandem.spec.state import State
 from tandem.spec.words import t
@@ -74,7 +74,7 @@ class Watcher:
         left = []
         for job, status, deleted in rows:
             try:
-                has_ended = self._look(job, "" if deleted else str(status))
+                has_ended = self._look(job, "" if deleted == DELETED else str(status))
             except OSError as problem:  # of its own files; the others go on
                 log.warning("%s cannot be watched: %s", job.task_id, problem)
                 has_ended = False

@@ -15,7 +15,7 @@ from tandem.server.clock import now
 from tandem.server.events import apply, measured
 from tandem.server.events.columns import text
 from tandem.server.events.journal import Cursor, News
-from tandem.server.tables import Job, Task, TaskEvent
+from tandem.server.tables import THERE, Job, Task, TaskEvent
 from tandem.server.tasks.moves import ENDS, tell
 from tandem.spec.event import (
     Artifact,
@@ -138,7 +138,9 @@ def absorb(session: Session, task_id: str, batch: Batch) -> bool:
     False: another reader was here first, or the task is no more; nothing was written.
     """
     row = session.execute(
-        select(Task.status).where(Task.task_id == task_id, Task.del_flag == 0).with_for_update()
+        select(Task.status)
+        .where(Task.task_id == task_id, Task.del_flag.in_(THERE))
+        .with_for_update()
     ).one_or_none()
     if row is None:
         return False

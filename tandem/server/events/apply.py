@@ -17,7 +17,7 @@ from tandem.server.clock import now
 from tandem.server.dispatch.advice import advice as advice_on
 from tandem.server.events.columns import fitted, letters
 from tandem.server.events.columns import text as text
-from tandem.server.tables import Evaluation, History, Job, Task
+from tandem.server.tables import THERE, Evaluation, History, Job, Task
 from tandem.server.tasks.moves import move
 from tandem.spec.state import State
 
@@ -195,7 +195,7 @@ def _locked(session: Session, task_id: str) -> dict[str, Any]:
     """The task's row, which others wait for until this transaction ends; {} without one."""
     row = session.execute(
         select(Task.start_time, Task.total_epochs, Task.status)
-        .where(Task.task_id == task_id, Task.del_flag == 0)
+        .where(Task.task_id == task_id, Task.del_flag.in_(THERE))
         .with_for_update()
     ).one_or_none()
     return {} if row is None else dict(row._mapping)
@@ -204,7 +204,7 @@ def _locked(session: Session, task_id: str) -> dict[str, Any]:
 def _update(session: Session, task_id: str, **columns: Any) -> None:
     session.execute(
         update(Task)
-        .where(Task.task_id == task_id, Task.del_flag == 0)
+        .where(Task.task_id == task_id, Task.del_flag.in_(THERE))
         .values(**columns)
         .execution_options(synchronize_session=False)
     )

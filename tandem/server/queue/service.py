@@ -15,9 +15,10 @@ from tandem.server.context import Context
 from tandem.server.dispatch import placement
 from tandem.server.errors import ConflictError
 from tandem.server.queue.schemas import Queue, Running, Waiting
-from tandem.server.tables import Job, Task
+from tandem.server.tables import THERE, Job, Task
 from tandem.server.tasks import queries as tasks
 from tandem.server.tasks.service import missing
+from tandem.spec import annotation
 from tandem.spec.run import RunSpec
 from tandem.spec.state import State
 
@@ -33,7 +34,7 @@ def show(context: Context) -> Queue:
         runs = session.execute(
             select(Task.task_id, Task.task_name, Task.create_by, Job.devices, Job.attempt)
             .join(Job, Job.task_id == Task.task_id)
-            .where(Task.status == State.RUNNING, Task.del_flag == 0)
+            .where(Task.status == State.RUNNING, Task.del_flag.in_(THERE))
             .order_by(Task.id)
         ).all()
     return Queue(
@@ -79,13 +80,16 @@ def _waiting(session: Session) -> Sequence[Row[Any]]:
     found: Sequence[Row[Any]] = session.execute(  # type: ignore[assignment]
         select(Task.task_id, Task.task_name, Task.create_by, *columns)
         .join(Job, Job.task_id == Task.task_id)
-        .where(Task.status == State.QUEUED, Task.del_flag == 0)
+        .where(Task.status == State.QUEUED, Task.del_flag.in_(THERE))
         .order_by(*TURN)
     ).all()
     return found
 
 
 def _wanted(spec: str | None) -> str | list[int]:
+    job = annotation.parse(spec)
+    if job is not None:
+        return job.devices
     try:
         return RunSpec.model_validate_json(spec or "").run.devices
     except ValidationError:
@@ -118,7 +122,7 @@ def _reorder(session: Session, task_id: str, to: int) -> None:
     jobs = (
         select(Job.task_id)
         .join(Task, Task.task_id == Job.task_id)
-        .where(Task.status == State.QUEUED, Task.del_flag == 0)
+        .where(Task.status == State.QUEUED, Task.del_flag.in_(THERE))
         .order_by(Job.task_id)
         .with_for_update(of=Job)
     )

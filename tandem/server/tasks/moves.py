@@ -10,7 +10,7 @@ from sqlalchemy import CursorResult, update
 from sqlalchemy.orm import Session
 
 from tandem.server.clock import now
-from tandem.server.tables import Task, TaskEvent
+from tandem.server.tables import THERE, Task, TaskEvent
 from tandem.spec.state import MOVES, State
 
 ENDS = frozenset({State.COMPLETED, State.FAILED, State.STOPPED})
@@ -33,7 +33,7 @@ def move(
     sources = [state for state in out_of or State if to in MOVES[state]]
     row: CursorResult[Any] = session.execute(  # type: ignore[assignment]
         update(Task)
-        .where(Task.task_id == task_id, Task.status.in_(sources), Task.del_flag == 0)
+        .where(Task.task_id == task_id, Task.status.in_(sources), Task.del_flag.in_(THERE))
         .values(status=to, update_time=now(), **columns)
         .execution_options(synchronize_session=False)
     )

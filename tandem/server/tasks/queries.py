@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, Select, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from tandem.server.tables import Attempt, Evaluation, History, Job, Task
+from tandem.server.tables import THERE, Attempt, Evaluation, History, Job, Task
 from tandem.server.wire.task import FIELDS
 from tandem.spec.state import State
 
@@ -149,7 +149,7 @@ def places(session: Session) -> dict[str, int]:
     waiting = (
         select(Task.task_id)
         .join(Job, Job.task_id == Task.task_id)
-        .where(Task.status == State.QUEUED, Task.del_flag == 0)
+        .where(Task.status == State.QUEUED, Task.del_flag.in_(THERE))
         .order_by(Job.priority.desc(), Job.position, Job.queued_at, Task.id)
     )
     return {task_id: place for place, task_id in enumerate(session.scalars(waiting), 1)}
