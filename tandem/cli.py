@@ -92,11 +92,18 @@ def report(
 def export(
     model: Annotated[str, typer.Argument(help=t("A run, its folder, or its final_model folder."))],
     target: Annotated[Path, typer.Option("-o", "--output", help=t("The file to write."))],
-    format: Annotated[str, typer.Option(help=t("onnx"))] = "onnx",
+    format: Annotated[
+        str, typer.Option(help=t("onnx, int8; of a YOLOv8 also ultralytics, torchscript, …"))
+    ] = "onnx",
+    calibration: Annotated[
+        list[Path] | None,
+        typer.Option(help=t("Pictures for int8's ranges; the run's own where left out.")),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     from tandem.commands.export import export as run
 
-    run(model, format, target)
+    run(model, format, target, calibration or (), as_json)
 
 
 @app.command(help=t("List students, teachers, losses and data layouts."))

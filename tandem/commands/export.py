@@ -2,24 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tandem.commands.places import find_model
+from tandem.commands.show import print_json, print_table
 from tandem.spec.errors import UserInputError
 from tandem.spec.words import t
 
-FORMATS = ("onnx",)
+FORMATS = ("onnx", "int8")
 
 
-def export(model: str, format: str, target: Path) -> None:
-    """Write it and say where and how large it is."""
+def export(
+    model: str, format: str, target: Path, calibration: Sequence[Path] = (), as_json: bool = False
+) -> None:
+    """Write it, and say where, how large and how good it is beside the student itself."""
+    folder = find_model(model)
+    target = target.expanduser().absolute()
     if format not in FORMATS:
+        _by_ultralytics(folder, format, target)
+        return
+    from tandem.train import exports
+
+    subject = exports.subject(folder)
+    made = exports.write(subject, format, target, calibration)
+    if as_json:
+        print_json(made.model_dump(mode="json"))
+        return
+    megabytes = f"{made.size_bytes / 1e6:.1f}"
+    print(t("{file} ({size} MB), checked in ONNX Runtime.", file=target, size=megabytes))
+    if subject.run is not None:
+        from tandem.train.report import read
+
+        print_table("", ["", *HEADS], rows_of(read(subject.run)))
+
+
+HEADS = ("figure", "MB", "ms an input")
+
+
+def rows_of(report: Any) -> list[list[str]]:
+    """The student and each export: figure, size, latency."""
+    student = report.student
+    rows = [[t("student (PyTorch)"), *_cells(student.measured, student.size_bytes)]]
+    return rows + [[one.format, *_cells(one.measured, one.size_bytes)] for one in report.exports]
+
+
+def _cells(measured: Any, size_bytes: int) -> list[str]:
+    figure = measured.accuracy
+    latency = measured.metrics.get("latency_milliseconds")
+    return [
+        "-" if figure is None else f"{figure:.4f}",
+        f"{size_bytes / 1e6:.2f}",
+        "-" if latency is None else f"{latency:.2f}",
+    ]
+
+
+def _by_ultralytics(folder: Path, format: str, target: Path) -> None:
+    from tandem.train import final_model
+
+    if final_model.read_config(folder).student.type != "yolov8":
         raise UserInputError(
             "A model cannot be written as {format}.", format=format, allowed=FORMATS
         )
-    folder = find_model(model)
-    from tandem.train.export import to_onnx
+    from tandem.train.yolo.formats import write
 
-    file = to_onnx(folder, target.expanduser().absolute())
-    size = f"{file.stat().st_size / 1e6:.1f}"
-    print(t("{file} ({size} MB), checked in ONNX Runtime.", file=file, size=size))
+    write(folder, format, target)
+    print(
+        t("{file}, written by Ultralytics; its code and formats are under AGPL-3.0.", file=target)
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from tandem.commands.export import HEADS, rows_of
 from tandem.commands.places import find_run
 from tandem.commands.show import print_table, tell
 from tandem.config.settings import load
@@ -59,6 +60,8 @@ def _print(found: RunReport, folder: Path) -> None:
     heads = ["", "name", "millions", "accuracy", "top-5", "precision", "recall", "F1", "ECE"]
     cells = [[who, what, f"{size:.1f}", *_figures(measured)] for who, what, size, measured in rows]
     print_table("", [*heads, "ms an image"], cells)
+    if found.exports:
+        print_table(t("Exports"), ["", *HEADS], rows_of(found))
     print()
     data = found.data
     print(
@@ -85,6 +88,8 @@ def _figures(measured: Measured | None) -> list[str]:
     of = measured.metrics
     names = ("accuracy", "top5_accuracy", "precision", "recall", "f1", "ece")
     shares = [f"{of[name]:.3f}" if name in of else "-" for name in names]
+    if measured.accuracy is not None:
+        shares[0] = f"{measured.accuracy:.3f}"  # of masks the mean IoU, of boxes the mAP
     latency = of.get("latency_milliseconds")
     return [*shares, "-" if latency is None else f"{latency:.1f}"]
 

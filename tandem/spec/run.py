@@ -135,6 +135,11 @@ class StudentSpec(Section):
     """Whether an LSTM's frame features are trained too."""
     max_tokens: Annotated[int, Field(ge=8, le=8192)] = 128
     """Of a text; what is longer is cut, and said."""
+    quantise: Literal["none", "int8"] = "none"
+    """int8: it learns with the rounding that an int8 export brings (quantisation-aware).
+
+    Best of a student that is trained already: init pretrained, and its final_model as path.
+    """
     vocab_size: Annotated[int, Field(ge=0)] = 0
     """Words of a text student's tokenizer. 0: what the tokenizer has."""
 

@@ -11,6 +11,7 @@ import numpy as np
 from tandem.spec.errors import DataError, SpecError
 from tandem.spec.run import RunSpec
 from tandem.spec.students import resolve
+from tandem.train import student_lora
 from tandem.train.engines.terms import OF_THE_DATA, Term, chosen
 from tandem.train.registry import find
 from tandem.train.types import UNLABELLED, ImageTable, Splits, Student
@@ -99,6 +100,11 @@ def check_student(spec: RunSpec, student: Student, terms: list[Term]) -> None:
             "student.path names weights, but student.init is {init}.",
             init=spec.student.init,
             fix="Set student.init to pretrained, or leave student.path out.",
+        )
+    if spec.student.quantise != "none" and student_lora.wanted(spec):
+        raise SpecError(
+            "A student learns by LoRA or with int8's rounding, not both at once.",
+            fix="Set lora.rank to 0 or student.quantise to none.",
         )
     count = len(student.layer_widths)
     beyond = [one for one in spec.loss.intermediate_layers if not 0 <= one < count]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -86,6 +87,7 @@ def write(student: Student, config: ModelConfig, file: Path) -> None:
     with warnings.catch_warnings():
         # The exporter speaks of itself (an LSTM's list of weights, its own deprecations); whether
         # the file is right is checked below.
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         for category in (UserWarning, FutureWarning, DeprecationWarning):
             warnings.simplefilter("ignore", category)
         program: Any = torch.onnx.export(

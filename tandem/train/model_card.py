@@ -11,7 +11,19 @@ from tandem.spec.words import t
 CLASSES_SHOWN = 50
 CONFUSIONS_SHOWN = 5
 LETTERS_SHOWN = 100
-FIGURES = ("accuracy", "top5_accuracy", "precision", "recall", "f1", "ece", "nll")
+FIGURES = (
+    "accuracy",
+    "miou",
+    "dice",
+    "map50",
+    "map50_95",
+    "top5_accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "ece",
+    "nll",
+)
 
 
 def render(report: RunReport) -> str:
@@ -19,6 +31,7 @@ def render(report: RunReport) -> str:
     parts = [
         _head(report),
         _comparison(report),
+        _exports(report),
         _teacher(report),
         _data(report),
         _classes(report.student.measured),
@@ -75,12 +88,29 @@ def _comparison(report: RunReport) -> str:
     rows = [
         [t(name), *(_figure(measured.metrics.get(name)) for _, measured in columns)]
         for name in FIGURES
+        if any(name in measured.metrics for _, measured in columns)
     ]
     for name in ("latency_milliseconds", "throughput_images_per_second"):
         if any(name in measured.metrics for _, measured in columns):
             rows.append([t(name), *(_figure(one.metrics.get(name), 1) for _, one in columns)])
     title = t("On {count} validation images", count=report.data.val_images)
     return f"## {title}\n\n" + _table(["", *(name for name, _ in columns)], rows)
+
+
+def _exports(report: RunReport) -> str:
+    if not report.exports:
+        return ""
+    rows = [
+        [
+            plain(one.format),
+            _figure(one.measured.accuracy),
+            f"{one.size_bytes / 1e6:.2f}",
+            _figure(one.measured.metrics.get("latency_milliseconds"), 2),
+        ]
+        for one in report.exports
+    ]
+    heads = [t("format"), t("figure"), "MB", t("latency_milliseconds")]
+    return f"## {t('Exports')}\n\n" + _table(heads, rows)
 
 
 def _teacher(report: RunReport) -> str:

@@ -12,7 +12,7 @@ from torch import nn
 from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
 from tandem.spec.words import t
-from tandem.train import student_lora
+from tandem.train import quantisation_aware, student_lora
 from tandem.train.batch_norm import synchronise
 from tandem.train.checkpoint import Position
 from tandem.train.device import Place
@@ -70,6 +70,8 @@ def build_student(spec: RunSpec, num_classes: int) -> Student:
     student: Student = entry.make(spec.student, num_classes, spec.data.image_size)
     if student_lora.wanted(spec):
         student_lora.attach(student, spec.lora)
+    if spec.student.quantise == "int8":
+        quantisation_aware.attach(student)
     return student
 
 
@@ -121,6 +123,8 @@ def learn(
         bench.voice.notice(t("Going on from epoch {epoch}.", epoch=position.epoch + 1))
     loop.run()
     student.load_state_dict(trained.best)
+    if spec.student.quantise == "int8":
+        quantisation_aware.bake(student)
     adapter = student_lora.merge(student, spec.lora) if student_lora.wanted(spec) else None
     student.eval()
     return Learned(

@@ -201,6 +201,7 @@ class Training(Taker):
             terms=items,
             val_loss=val_loss,
             val_accuracy=float(self.metrics[MAP50]),
+            figure="map50",
             learning_rate=self._rate(),
             seconds=seconds,
             images_per_second=self.rows / seconds,
