@@ -23,6 +23,7 @@ from tandem.server.evaluations import routes as evaluations
 from tandem.server.events import routes as events
 from tandem.server.events.hub import Hub
 from tandem.server.history import routes as history
+from tandem.server.inference import routes as inference
 from tandem.server.middleware.access import Access
 from tandem.server.middleware.again import Again
 from tandem.server.middleware.body import Body
@@ -46,6 +47,7 @@ PARTS = (
     evaluations,
     datasets,
     trained,
+    inference,
     artefacts,
     thinning,
     queue,

@@ -26,6 +26,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "evaluations", "description": "What trained models can do."},
     {"name": "LoRA presets", "description": "Named LoRA settings."},
     {"name": "models", "description": "What was trained to its end."},
+    {"name": "inference", "description": "Students at work: jobs that annotate."},
     {"name": "data sets", "description": "The folders under the data sets' root."},
     {"name": "health", "description": "For load balancers and monitors."},
 ]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from tandem.data.content import Item
-from tandem.data.layout import placed, read_json, write_whole
+from tandem.data.layout import placed, read_json, read_text, write_whole
 from tandem.data.registry import Writer, find, formats
 from tandem.predict.answers import Answer, to_item
 from tandem.predict.job.sources import Source
@@ -89,7 +89,10 @@ class Results:
     def _check_folder(self) -> None:
         """LabelMe's files are looked at one by one; other layouts write into their own only."""
         folder = self.spec.output
-        if self.writer_name == "labelme" or (folder / ABOUT).is_file() or not folder.is_dir():
+        if (folder / ABOUT).is_file() or not folder.is_dir():
+            return
+        if self.writer_name == "labelme":
+            self._check_classes(folder / "classes.txt")
             return
         inside = [one for one in folder.iterdir() if not one.name.startswith(".")]
         if inside:
@@ -98,6 +101,15 @@ class Results:
                 path=folder,
                 name=inside[0].name,
                 fix="Give the job an empty output folder.",
+            )
+
+    def _check_classes(self, file: Path) -> None:
+        """The order of a person's classes is a label too."""
+        if file.is_file() and read_text(file).split("\n") != [*self.names, ""]:
+            raise OutputFolderError(
+                "{path} names other classes than this job would.",
+                path=file,
+                fix="Give the job another output folder.",
             )
 
     def _keep(self, item: Item, split: str, given: Path | None) -> None:

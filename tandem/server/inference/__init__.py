@@ -1,0 +1,1 @@
+"""Students at work: annotation jobs, in the same queue as trainings."""

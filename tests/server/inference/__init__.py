@@ -1,0 +1,1 @@
+"""Annotation jobs through the service."""
