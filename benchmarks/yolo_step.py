@@ -97,6 +97,9 @@ def _plain(spec: RunSpec) -> float:
             paths = {split: str(data / "images" / split) for split in ("train", "val")}
             return {**paths, "nc": CLASSES, "names": names, "channels": 3}
 
+        def final_eval(self) -> None:
+            """After the steps that are measured."""
+
     spec = completed(spec)
     here = place(spec.run)
     threads = torch.get_num_threads()

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from ultralytics.nn.tasks import DetectionModel
 
+from tandem.train.grids import pool_to
 from tandem.train.registry import find
 from tandem.train.types import Batch, Options, Signals, StepOutput
 
@@ -42,7 +43,7 @@ class Taught:
     tokens_MD: tuple[Tensor, ...] = ()
     """Of the covered cells of each map."""
     covered_BHW: tuple[Tensor, ...] = ()
-    """bool: whether the teacher has seen what lies there."""
+    """bool: whether the teacher has seen what lies there. A map finer than this is pooled."""
     classes_BAK: Tensor | None = None
     """0 to 1, of every anchor in the head's order."""
     classes_of: str = "class"
@@ -115,12 +116,17 @@ class TaughtModel(DetectionModel):
         entry = find("losses", self.weights.feature_loss)
         parts = []
         for number, projector in enumerate(self.projectors):
-            projected_BHWD = projector(maps_BCHW[number]).permute(0, 2, 3, 1).float()
             covered_BHW = taught.covered_BHW[number]
-            student_MD = projected_BHWD[covered_BHW]
-            if len(student_MD) == 0:
-                parts.append(projected_BHWD.sum() * 0)
+            # Cells first, then their projection: it is far wider than the student's map.
+            map_BHWC = maps_BCHW[number].permute(0, 2, 3, 1)
+            cells_NC = pool_to(map_BHWC, *covered_BHW.shape[1:]).flatten(0, 2)
+            if not covered_BHW.all():
+                cells_NC = cells_NC.index_select(0, covered_BHW.flatten().nonzero()[:, 0])
+            if len(cells_NC) == 0:
+                parts.append(maps_BCHW[number].sum() * 0)
                 continue
+            assert isinstance(projector, nn.Conv2d)
+            student_MD = F.linear(cells_NC, projector.weight.flatten(1), projector.bias).float()
             value: Tensor = entry.make(
                 _as_output(student_MD),
                 Signals(tokens_BHWD=taught.tokens_MD[number][None, None]),

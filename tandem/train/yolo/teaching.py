@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 Batchful = dict[str, Any]
 KNOWLEDGE = ("auto", "probe", "none")
+FINEST = 16
+"""Pixels of a cell in which features are compared. A teacher's tokens are seldom finer, and the
+student's P3, pooled to it, costs a quarter."""
 
 
 @dataclass(frozen=True)
@@ -272,14 +275,16 @@ def placed(
     tokens, covered, classes = [], [], []
     for stride in STRIDES:
         where = spots(canvases, size[0] // stride, size[1] // stride, stride)
-        covered.append(where.covered_BHW)
-        if weights.feature:
-            tokens.append(where.read(tokens_UHWD, slots))
         if shares_UHWK is not None:
             shares_MK = where.read(shares_UHWK, slots)
             map_BHWK = shares_MK.new_zeros(*where.covered_BHW.shape, shares_MK.shape[1])
             map_BHWK[where.covered_BHW] = shares_MK
             classes.append(map_BHWK.flatten(1, 2))
+        if weights.feature:
+            if stride < FINEST:
+                where = spots(canvases, size[0] // FINEST, size[1] // FINEST, FINEST)
+            covered.append(where.covered_BHW)
+            tokens.append(where.read(tokens_UHWD, slots))
     return Taught(
         tuple(tokens), tuple(covered), torch.cat(classes, 1) if classes else None, "class"
     )
