@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tandem.commands import service
+from tandem.commands import data, service
 from tandem.commands.spoken import Group, Program, run_program
 from tandem.spec.words import t
 
@@ -30,6 +30,7 @@ config = Program(cls=Group, help=t("The configuration of this machine."), no_arg
 app.add_typer(cache, name="cache")
 app.add_typer(config, name="config")
 service.add_to(app)
+data.add_to(app)
 
 
 @app.command(help=t("Teach a small model digits in a few minutes, and compare."))

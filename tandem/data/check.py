@@ -77,7 +77,7 @@ def report(path: Path, kind: str | None = None, progress: Progress | None = None
     for split, items in content.splits():
         said.items[split] = len(items)
         said.annotated[split] = sum(_annotated(one) for one in items)
-        said.per_class[split] = _counts(content, items, faults)
+        said.per_class[split] = counts_of(content, items, faults)
     _compare(content, digests, faults)
     return _ended(said, faults)
 
@@ -91,7 +91,8 @@ def _annotated(item: Item) -> bool:
     return item.label >= 0 or item.shapes is not None or item.mask is not None
 
 
-def _counts(content: Content, items: list[Item], faults: Faults) -> dict[str, int]:
+def counts_of(content: Content, items: list[Item], faults: Faults) -> dict[str, int]:
+    """Labels, boxes, or masks with the class, of each class; faults of masks are told."""
     counts: Counter[int] = Counter()
     for item in items:
         if item.label >= 0:

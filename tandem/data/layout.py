@@ -43,7 +43,7 @@ def number(value: object) -> float | None:
         return None
     try:
         found = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
 
@@ -86,6 +86,11 @@ def inside(root: Path, path: Path) -> bool:
         return path.resolve().is_relative_to(root.resolve())
     except (OSError, ValueError):
         return False
+
+
+def is_outside_name(name: str) -> bool:
+    """Whether it names no file or folder directly in another: empty, hidden, or a path."""
+    return not name.strip() or name[0] == "." or "/" in name or "\\" in name or "\0" in name
 
 
 def with_suffix_of_picture(folder: Path, stem: str) -> Path | None:

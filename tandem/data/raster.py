@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as coco
 
-from tandem.data.content import Box, Item, Points, Rle, Shape
+from tandem.data.content import IGNORED, Box, Content, Item, Points, Rle, Shape
+from tandem.data.images import open_rgb
+from tandem.spec.errors import DataError
 
 Mask = NDArray[np.uint8]
 
@@ -54,8 +57,6 @@ def mask_rle(mask: Mask) -> Rle:
 
 def class_shapes(mask: Mask, background: int = 0) -> list[Shape]:
     """A shape for each class of a mask, by run lengths; the background and IGNORED are none."""
-    from tandem.data.content import IGNORED
-
     labels = [int(one) for one in np.unique(mask) if one not in (background, IGNORED)]
     return [Shape(label, rle=mask_rle(mask == label)) for label in labels]
 
@@ -66,13 +67,41 @@ def class_mask(item: Item, height: int, width: int, *, offset: int = 1) -> Mask:
     Larger shapes are painted first, so that a small one before a large one is seen; a crowd is
     IGNORED.
     """
-    from tandem.data.content import IGNORED
-
     whole = np.zeros((height, width), np.uint8)
     masks = [(shape_mask(one, height, width), one) for one in item.shapes or []]
     for mask, shape in sorted(masks, key=lambda pair: -int(pair[0].sum())):
         whole[mask > 0] = IGNORED if shape.crowd else shape.label + offset
     return whole
+
+
+def item_mask(content: Content, item: Item) -> Mask:
+    """(height, width) class of each pixel, from its file or painted from its shapes."""
+    if item.mask is None:
+        width, height = item.width, item.height
+        if not width:
+            width, height = open_rgb(content.path(item), 2**31).size
+        return class_mask(item, height, width, offset=0)
+    path = content.root / item.mask.decode("utf-8", "surrogateescape")
+    try:
+        with Image.open(path) as image:
+            if image.mode in ("L", "P"):
+                return np.array(image)
+            if image.mode == "1":
+                return np.array(image).astype(np.uint8)
+            mode = image.mode
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise DataError(
+            "The mask {path} cannot be read: {reason}.",
+            path=path,
+            reason=str(error)[:120] or type(error).__name__,
+            fix="Replace it or take it away.",
+        ) from error
+    raise DataError(
+        "The mask {path} has colours ({mode}), and not one byte a pixel.",
+        path=path,
+        mode=mode,
+        fix="Save it as an 8-bit grey or palette PNG whose values are the classes.",
+    )
 
 
 def _coded(rle: Rle) -> dict[str, object]:

@@ -10,12 +10,9 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from tandem.data.content import IGNORED, Content, Item
-from tandem.data.images import open_rgb
-from tandem.data.raster import class_mask
-from tandem.spec.errors import DataError
+from tandem.data.raster import item_mask as item_mask
 from tandem.train.inspect_files import inspect
 from tandem.train.reading import is_annotated
 from tandem.train.types import UNLABELLED, Batch, ImageTable, Shows, Watcher
@@ -51,36 +48,6 @@ class MaskTable(ImageTable):
         """(height, width) of one row's picture. DataError for a file that is no mask."""
         assert self.content is not None
         return item_mask(self.content, self.items_N[row])
-
-
-def item_mask(content: Content, item: Item) -> NDArray[np.uint8]:
-    """(height, width) class of each pixel, from its file or painted from its shapes."""
-    if item.mask is None:
-        width, height = item.width, item.height
-        if not width:
-            width, height = open_rgb(content.path(item), 2**31).size
-        return class_mask(item, height, width, offset=0)
-    path = content.root / item.mask.decode("utf-8", "surrogateescape")
-    try:
-        with Image.open(path) as image:
-            if image.mode in ("L", "P"):
-                return np.array(image)
-            if image.mode == "1":
-                return np.array(image).astype(np.uint8)
-            mode = image.mode
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise DataError(
-            "The mask {path} cannot be read: {reason}.",
-            path=path,
-            reason=str(error)[:120] or type(error).__name__,
-            fix="Replace it or take it away.",
-        ) from error
-    raise DataError(
-        "The mask {path} has colours ({mode}), and not one byte a pixel.",
-        path=path,
-        mode=mode,
-        fix="Save it as an 8-bit grey or palette PNG whose values are the classes.",
-    )
 
 
 def mask_table(

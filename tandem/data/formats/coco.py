@@ -37,7 +37,7 @@ LARGEST_SIDE = 100_000
 @register.format(
     "coco",
     kinds={"detection", "segmentation"},
-    holds={"boxes", "outlines", "masks", "rle", "crowd", "confidence", "attributes"},
+    holds={"boxes", "outlines", "rle", "crowd", "confidence", "attributes"},
 )
 class Coco:
     """One JSON file a split: pictures, categories and annotations."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from tandem.spec.errors import DataError
 from tandem.spec.words import t
 
 VERSION = "5.5.0"
-LOOKED_AT = 20
+LOOKED_AT, FOLDERS_LOOKED_AT, ENTRIES_LOOKED_AT = 20, 50, 2000
 OWN = {"label", "points", "shape_type", "group_id", "flags", "description", "mask", "score"}
 Drawn = tuple[Item, list[tuple[str, Shape]] | None, str | None]
 
@@ -48,11 +49,7 @@ class LabelMe:
         if (path / "annotations").is_dir() or (path / "images").is_dir():
             return False
         folders = [path / split for split in SPLITS if (path / split).is_dir()] or [path]
-        for folder in folders:
-            for file in sorted(folder.glob("*.json"))[:LOOKED_AT]:
-                if _is_labelme(file):
-                    return True
-        return False
+        return any(_is_labelme(file) for one in folders for file in _some_json(one))
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
         """Every picture; one without a JSON has not been looked at."""
@@ -79,6 +76,24 @@ class LabelMe:
     def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:
         """Rectangles for detection, polygons for segmentation, a flag for a picture's class."""
         return LabelMeWriter(target, classes, kind)
+
+
+def _some_json(folder: Path) -> list[Path]:
+    """The first JSON files in it or in the folders below; millions of pictures are not listed."""
+    found: list[Path] = []
+    waiting = [folder]
+    for _ in range(FOLDERS_LOOKED_AT):
+        if not waiting or len(found) >= LOOKED_AT:
+            break
+        with os.scandir(waiting.pop(0)) as entries:
+            for entry in islice(entries, ENTRIES_LOOKED_AT):
+                if entry.name[0] == "." or entry.is_symlink():
+                    continue
+                if entry.is_dir():
+                    waiting.append(Path(entry.path))
+                elif entry.name.endswith(".json"):
+                    found.append(Path(entry.path))
+    return sorted(found)[:LOOKED_AT]
 
 
 def _is_labelme(file: Path) -> bool:

@@ -1,0 +1,93 @@
+"""`tandem data check|convert|split|stats`. Each imports its part when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tandem.commands.spoken import Group, Program
+from tandem.spec.words import t
+
+Folder = Annotated[Path, typer.Argument(metavar="PATH", help=t("The data set's folder."))]
+Json = Annotated[bool, typer.Option("--json", help=t("Print JSON."))]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help=t("What is wanted of it, where its layout can mean several: segmentation, …"),
+    ),
+]
+ORDINARY = 0.15
+
+data = Program(cls=Group, help=t("Check, convert, split and measure data sets."))
+
+
+def add_to(app: Program) -> None:
+    """Beside the other commands."""
+    app.add_typer(data, name="data", no_args_is_help=True)
+
+
+@data.command("check", help=t("List everything that is wrong with a data set; exit 2 if it is."))
+def check(path: Folder, kind: Kind = None, as_json: Json = False) -> None:
+    from tandem.commands.data_check import check as run
+
+    raise typer.Exit(run(path, kind, as_json))
+
+
+@data.command("convert", help=t("Write a data set in another layout, and say what it cannot hold."))
+def convert(
+    source: Annotated[Path, typer.Argument(help=t("The data set's folder."))],
+    target: Annotated[Path, typer.Argument(help=t("A new or empty folder."))],
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=t("The layout to write."))],
+    kind: Kind = None,
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help=t("Leave out what is faulty, and say what was."))
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    from tandem.commands.data_write import convert as run
+
+    run(source, target, to, kind, leave_out, as_json)
+
+
+@data.command("split", help=t("Divide a data set into train and val anew."))
+def split(
+    path: Folder,
+    val: Annotated[float, typer.Option("--val", help=t("The share for val."))] = ORDINARY,
+    by: Annotated[
+        str, typer.Option("--by", help=t("stratified, or group: what belongs together stays so."))
+    ] = "stratified",
+    group_pattern: Annotated[
+        str | None,
+        typer.Option(
+            "--group-pattern",
+            metavar="REGEX",
+            help=t("For --by group: names in which it finds the same text are one group."),
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help=t("Another one, another split."))] = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help=t("Where to; else only shown."))
+    ] = None,
+    kind: Kind = None,
+    as_json: Json = False,
+) -> None:
+    from tandem.commands.data_write import split as run
+
+    run(path, val, by, group_pattern, seed, output, kind, as_json)
+
+
+@data.command("stats", help=t("Count classes, sizes and near copies."))
+def stats(
+    path: Folder,
+    kind: Kind = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="PNG", help=t("Draw it into this file."))
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    from tandem.commands.data_stats import stats as run
+
+    run(path, kind, picture, as_json)

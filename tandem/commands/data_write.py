@@ -1,0 +1,65 @@
+"""`tandem data convert` and `tandem data split`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tandem.commands.data_check import check_folder, known_kind
+from tandem.commands.show import print_json
+from tandem.data.convert import Written
+from tandem.spec.errors import SpecError
+from tandem.spec.words import t
+
+WAYS = ("stratified", "group")
+
+
+def convert(
+    source: Path, target: Path, to: str, kind: str | None, leave_out: bool, as_json: bool
+) -> None:
+    """Write it, and print what was lost on the way."""
+    from tandem.data.convert import convert as run
+
+    check_folder(source)
+    _print(run(source, target, to, known_kind(kind), leave_out=leave_out), as_json)
+
+
+def split(
+    path: Path,
+    val: float,
+    by: str,
+    pattern: str | None,
+    seed: int,
+    output: Path | None,
+    kind: str | None,
+    as_json: bool,
+) -> None:
+    """Write it, or show how large the parts would be."""
+    from tandem.data.split import split as run
+
+    if by not in WAYS:
+        raise SpecError("There is no way {by!r} to split.", by=by, allowed=WAYS)
+    if (by == "group") != (pattern is not None):
+        raise SpecError(
+            "--by group and --group-pattern belong together.",
+            fix="Give both, for example --group-pattern '^(patient[0-9]+)_'.",
+        )
+    check_folder(path)
+    _print(run(path, val, seed, output, pattern=pattern, kind=known_kind(kind)), as_json)
+
+
+def _print(said: Written, as_json: bool) -> None:
+    if as_json:
+        print_json(said.as_dict())
+        return
+    for fault in said.left_out:
+        print(t("left out: {sentence}", sentence=fault))
+    for note in said.notes:
+        print(note)
+    for sentence, count in sorted(said.lost.items(), key=lambda one: -one[1]):
+        print(t("lost in {count} items: {sentence}", count=count, sentence=sentence))
+    parts = ", ".join(f"{name} {count}" for name, count in said.items.items())
+    if said.target:
+        print(t("{target}: {format}, {kind}; {parts}.", target=said.target, format=said.format,
+                kind=said.kind, parts=parts))  # fmt: skip
+    else:
+        print(t("{format}, {kind}; {parts}.", format=said.format, kind=said.kind, parts=parts))

@@ -1,0 +1,219 @@
+"""One layout into another: what both can hold, and a report of what the target cannot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tandem.data.content import BACKGROUND, IGNORED, Content, Item
+from tandem.data.faults import Faults
+from tandem.data.layout import is_outside_name, placed
+from tandem.data.raster import class_shapes, item_mask
+from tandem.data.registry import FormatEntry, Writer, find, recognise
+from tandem.spec.errors import DataError, OutputFolderError
+from tandem.spec.words import t
+
+TEXTS = ("text", "instruction")
+ORDER = ("detection", "segmentation", "classification", "sequence", "text", "instruction",
+         "caption")  # fmt: skip
+
+
+@dataclass
+class Written:
+    """What was written, and what could not be."""
+
+    target: str
+    format: str
+    kind: str
+    classes: list[str]
+    items: dict[str, int] = field(default_factory=dict)
+    """Of each split."""
+    lost: dict[str, int] = field(default_factory=dict)
+    """What the layout cannot hold, a sentence each, and of how many items."""
+    notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    """Faults of what was not read, where that was asked for."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def convert(
+    source: Path, target: Path, to: str, kind: str | None = None, *, leave_out: bool = False
+) -> Written:
+    """Write `source` as the layout `to` into `target`, which must not be there, or be empty.
+
+    What is faulty is an error, or else, by `leave_out`, left out and told.
+    """
+    entry = find(to)
+    check_target(source, target)
+    content, faults = read_for(source, entry, kind, leave_out=leave_out)
+    written = write(content, target, entry)
+    written.left_out = [f"{one.sentence()}." for one in faults.found if not one.warning]
+    return written
+
+
+def read_for(
+    source: Path, entry: FormatEntry, kind: str | None, *, leave_out: bool
+) -> tuple[Content, Faults]:
+    """The content as what the target can hold: outlines rather than boxes where all have them."""
+    found = recognise(source, kind)
+    content, faults = _read(found, source, kind)
+    if kind is None:
+        kind = _best(content, found, entry)
+        if kind is not None and kind != content.kind:
+            content, faults = _read(found, source, kind)
+    if content.kind not in entry.kinds:
+        raise DataError(
+            "The format {format} cannot hold {kind}.",
+            format=entry.name,
+            kind=content.kind,
+            allowed=sorted(entry.kinds),
+            fix="Choose another format, or another --kind if {source} can be read as one.",
+            source=source,
+        )
+    if not leave_out:
+        faults.check()
+    return content, faults
+
+
+def _read(found: FormatEntry, source: Path, kind: str | None) -> tuple[Content, Faults]:
+    faults = Faults()
+    content: Content = found.make().content(source, faults, kind)
+    return content, faults
+
+
+def _best(content: Content, found: FormatEntry, entry: FormatEntry) -> str | None:
+    common = found.kinds & entry.kinds
+    if content.kind == "detection" and "segmentation" in common and _all_outlined(content):
+        return "segmentation"
+    if content.kind in entry.kinds:
+        return content.kind
+    return next((one for one in ORDER if one in common), None)
+
+
+def _all_outlined(content: Content) -> bool:
+    shapes = [one for _, items in content.splits() for item in items for one in item.shapes or []]
+    return bool(shapes) and all(one.outlines or one.rle is not None for one in shapes)
+
+
+def check_target(source: Path, target: Path) -> None:
+    """OutputFolderError unless it is free, and not within the source."""
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise OutputFolderError("{path} is no folder.", path=target, fix="Name another one.")
+    if target.is_dir() and next(target.iterdir(), None) is not None:
+        raise OutputFolderError(
+            "The folder {path} is not empty.", path=target, fix="Name another one."
+        )
+    if target.resolve().is_relative_to(source.resolve()):
+        raise OutputFolderError(
+            "{path} lies within the data set that is read.", path=target, fix="Name another one."
+        )
+
+
+def write(content: Content, target: Path, entry: FormatEntry) -> Written:
+    """All of it, aside, and renamed when it is whole: nobody sees half a data set."""
+    check_class_names(content.classes)
+    said = Written(str(target), entry.name, content.kind, list(content.classes))
+    said.notes = list(content.notes)
+    lost: Counter[str] = Counter()
+    with _aside(target) as hidden:
+        writer: Writer = entry.make().writer(hidden, content.classes, content.kind)
+        for split, item, renamed in distinct(content):
+            lost.update(_put(writer, content, entry, split, item, renamed))
+        for split, items in content.splits():
+            said.items[split] = len(items)
+        writer.close()
+        for rest in hidden.glob(".parts*.jsonl"):
+            rest.unlink()
+    said.lost = dict(lost)
+    return said
+
+
+def check_class_names(classes: tuple[str, ...]) -> None:
+    """DataError for a name that could not be a folder's, or would leave its place in a list."""
+    for name in classes:
+        if is_outside_name(name) or any(ord(one) < ord(" ") for one in name):
+            raise DataError(
+                "The class {name!r} cannot be written: it is no name that a folder could have.",
+                name=name,
+                fix="Rename it.",
+            )
+
+
+@contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    hidden = target.with_name(f".{target.name[-100:]}.{os.getpid()}")
+    try:
+        hidden.mkdir(parents=True)
+        yield hidden
+        hidden.replace(target)
+    except OSError as error:
+        raise OutputFolderError(
+            "{path} cannot be written: {reason}.",
+            path=target,
+            reason=error.strerror or error,
+            fix="Name another folder.",
+        ) from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def distinct(content: Content) -> Iterator[tuple[str, Item, Item]]:
+    """Each item with its split, and with a name that no other one is written under."""
+    taken: set[tuple[str, str]] = set()
+    for split, items in content.splits():
+        for item in items:
+            if content.kind in TEXTS:
+                yield split, item, item
+                continue
+            renamed, number = item, 0
+            while (name := (split, _written_name(content, renamed))) in taken:
+                number += 1
+                path = Path(item.name)
+                other = path.with_name(f"{path.stem}_{number}{path.suffix}")
+                renamed = replace(item, path=os.fsencode(other))
+            taken.add(name)
+            yield split, item, renamed
+
+
+def _written_name(content: Content, item: Item) -> str:
+    """What writers call it, whatever the suffix: labels go by the name without."""
+    name = Path(placed(item, None))
+    below = str(name.with_suffix("")) if content.kind != "sequence" else name.name
+    label = content.classes[item.label] if item.label >= 0 and content.kind != "caption" else ""
+    return f"{label}/{below.removeprefix(f'{label}/').replace('/', '__')}".casefold()
+
+
+def _put(
+    writer: Writer, content: Content, entry: FormatEntry, split: str, item: Item, renamed: Item
+) -> set[str]:
+    lost: set[str] = set()
+    if item.mask is not None and "masks" not in entry.holds:
+        renamed = _by_shapes(content, item, renamed, lost)
+    source = None if content.kind in TEXTS else content.path(item)
+    lost |= set(writer.add(renamed, split, source))
+    if "confidence" not in entry.holds and (
+        item.confidence is not None
+        or any(one.confidence is not None for one in item.shapes or [])
+    ):  # fmt: skip
+        lost.add(t("confidences are left out"))
+    return lost
+
+
+def _by_shapes(content: Content, item: Item, renamed: Item, lost: set[str]) -> Item:
+    """The mask's classes as shapes, for a layout without mask files."""
+    mask_HW = item_mask(content, item)
+    background = 0 if content.classes[:1] == (BACKGROUND,) else -1
+    if np.any(mask_HW == IGNORED):
+        lost.add(t("pixels that nobody is asked about become background"))
+    return replace(renamed, mask=None, shapes=class_shapes(mask_HW, background))
