@@ -71,10 +71,48 @@ def predict(
     paths: Annotated[list[Path], typer.Argument(help=t("Pictures, or folders of them."))],
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help=t("Print CSV."))] = False,
+    format: Annotated[str, typer.Option(help=t("table, json, csv; with -o a data format."))] = "",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help=t("Where it goes."))] = None,
+    threshold: Annotated[list[str] | None, typer.Option(help=t("0.5, or CLASS=0.5."))] = None,
+    video_every: Annotated[int, typer.Option(min=1, help=t("Of a video each so many-th."))] = 1,
 ) -> None:
     from tandem.commands.predict import predict as run
 
-    raise typer.Exit(run(model, paths, "json" if as_json else "csv" if as_csv else "table"))
+    form = format or ("json" if as_json else "csv" if as_csv else "")
+    form = form or ("table" if output is None else "labelme")
+    some = threshold or []
+    code = run(model, paths, form, output=output, thresholds=some, video_every=video_every)
+    raise typer.Exit(code)
+
+
+@app.command(help=t("Label a folder, a ZIP or a video by a trained model; stop and go on."))
+def annotate(
+    model: Annotated[str, typer.Argument(help=t("A run, its folder, or its final_model folder."))],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help=t("What it labels."))],
+    output: Annotated[Path, typer.Option("-o", "--output", help=t("Where it goes."))],
+    format: Annotated[str, typer.Option(help=t("labelme, coco, yolo, voc, masks, csv, …"))] = "",
+    threshold: Annotated[list[str] | None, typer.Option(help=t("0.5, or CLASS=0.5."))] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=1024, help=t("Items at once."))] = 8,
+    dataset: Annotated[Path | None, typer.Option(help=t("Whose classes the labels have."))] = None,
+    auto_import: Annotated[bool, typer.Option(help=t("Keep them beside the data set."))] = False,
+    pictures: Annotated[bool, typer.Option(help=t("Put the pictures beside."))] = True,
+    video_every: Annotated[int, typer.Option(min=1, help=t("Of a video each so many-th."))] = 1,
+) -> None:
+    from tandem.commands.annotate import annotate as run
+
+    code = run(
+        model,
+        source,
+        output,
+        form=format,
+        thresholds=threshold or [],
+        batch_size=batch_size,
+        dataset=dataset,
+        auto_import=auto_import,
+        pictures=pictures,
+        video_every=video_every,
+    )
+    raise typer.Exit(code)
 
 
 @app.command(help=t("Show what a run has come to."))

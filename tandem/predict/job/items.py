@@ -63,3 +63,11 @@ def _lines(file: Path) -> Iterator[bytes]:
             if not line.endswith(b"\n"):
                 return
             yield line
+
+
+def problems(file: Path) -> Iterator[str]:
+    """A sentence for each item that failed."""
+    for line in _lines(file):
+        if b'"problem"' in line:
+            told = json.loads(line)
+            yield f"{told['name']}: {told['problem']}"
