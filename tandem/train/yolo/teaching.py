@@ -215,6 +215,11 @@ class FromCache:
         self.source, self.probe, self.weights = source, probe, weights
 
     def __call__(self, batch: Batchful) -> Taught:
+        # Places in bf16 would be off by whole cells.
+        with torch.autocast(batch["img"].device.type, enabled=False):
+            return self._placed(batch)
+
+    def _placed(self, batch: Batchful) -> Taught:
         images_BCHW: Tensor = batch["img"]
         canvases = Canvases.of(batch["sources"], images_BCHW.device)
         rows_U, slots = np.unique(canvases.rows_BS, return_inverse=True)
@@ -243,6 +248,10 @@ class Online:
         self.part = next(part for part in source.parts if part.kind == "tokens")
 
     def __call__(self, batch: Batchful) -> Taught:
+        with torch.autocast(batch["img"].device.type, enabled=False):
+            return self._placed(batch)
+
+    def _placed(self, batch: Batchful) -> Taught:
         images_BCHW: Tensor = batch["img"]
         size = (self.teacher.image_size, self.teacher.image_size)
         with torch.no_grad():

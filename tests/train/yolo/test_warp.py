@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from tandem.data.content import Item, Shape
+from tandem.train.types import Signals
 from tandem.train.yolo.offline import prepare
 from tandem.train.yolo.pictures import Pictures
 from tandem.train.yolo.warp import Canvases, spots
@@ -102,3 +103,65 @@ def test_cells_that_no_picture_reaches_are_not_covered(pictures: Pictures) -> No
     where = spots(Canvases.of([half], torch.device("cpu")), 4, 4, 32)
     assert where.covered_BHW[0].tolist() == [[False, False, True, True]] * 2 + [[False] * 4] * 2
     assert where.uv_M2[0].tolist() == pytest.approx([0.25, 0.25])
+
+
+class Told:
+    """Gives the same tokens for a row, whoever asks."""
+
+    def __init__(self, tokens: torch.Tensor) -> None:
+        self.tokens = tokens
+
+    def signals(self, index_B: np.ndarray, view_B: np.ndarray) -> Signals:
+        assert not view_B.any(), "the whole picture"
+        return Signals(tokens_BHWD=self.tokens[torch.from_numpy(index_B)])
+
+
+def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: Pictures) -> None:
+    prepare()
+    from tandem.train.yolo.geometry import moved, whole
+    from tandem.train.yolo.model import Weights
+    from tandem.train.yolo.teaching import FromCache
+
+    shift = np.array([[1, 0, 37.3], [0, 1, 11.9], [0, 0, 1.0]])
+    batch = {
+        "img": torch.zeros(2, 3, SIZE, SIZE),
+        "sources": [moved([whole(5, 99, 77)], shift), [whole(2, 128, 128), whole(7, 9, 9)]],
+    }
+    teach = FromCache(Told(tokens_of(pictures)), None, Weights(feature=1.0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = teach(batch)
+    full = teach(batch)
+    for one, other in zip(half.tokens_MD, full.tokens_MD, strict=True):
+        assert one.dtype == torch.float32
+        assert torch.equal(one, other)
+    assert {round(row) for row in full.tokens_MD[0][:, 2].tolist()} == {5, 2}
+    assert full.covered_BHW[0].shape == (2, SIZE // 16, SIZE // 16)
+    assert full.covered_BHW[2].shape == (2, SIZE // 32, SIZE // 32)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_begins_anywhere_with_the_same_batches(pictures: Pictures, workers: int) -> None:
+    prepare()
+    from ultralytics.cfg import get_cfg
+
+    from tandem.train.yolo.dataset import TandemDataset, TurnLoader
+
+    def loader() -> TurnLoader:
+        dataset = TandemDataset(
+            pictures, seed=3, batch_size=3, imgsz=64, hyp=get_cfg(overrides={"mosaic": 1.0})
+        )
+        return TurnLoader(dataset, batch_size=3, workers=workers, pin=False)
+
+    whole_run = loader()
+    epochs = [list(whole_run) for _ in range(2)]
+    whole_run.close()
+    assert len({batch["im_file"] for epoch in epochs for batch in epoch}) == 8
+    later = loader()
+    later.begin(1, 2)
+    found = list(later)
+    later.close()
+    assert [one.get("replayed", False) for one in found] == [True, True, False, False]
+    for one, other in zip(found[2:], epochs[1][2:], strict=True):
+        assert one["im_file"] == other["im_file"]
+        assert torch.equal(one["img"], other["img"])
+        assert torch.equal(one["bboxes"], other["bboxes"])
