@@ -32,6 +32,7 @@ NAMES = (
     "service_streams",
     "service_curves",
     "service_launch",
+    "data_check",
 )
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end -->"
