@@ -49,6 +49,14 @@ def check(spec: RunSpec, place: Place) -> None:
             allowed=SCHEDULERS,
             fix="Set optim.scheduler to one of them.",
         )
+    for name in ("learning_rate", "weight_decay"):
+        if getattr(spec.optim, name) > 1:
+            raise SpecError(
+                "Ultralytics takes an optim.{name} of 0 to 1.",
+                name=name,
+                got=getattr(spec.optim, name),
+                fix="Lower it.",
+            )
     if spec.views.mixup > 0 or spec.views.cutmix > 0:
         raise SpecError(
             "views.mixup and views.cutmix are for classes; YOLOv8 mixes pictures by yolo.mosaic.",
@@ -90,7 +98,7 @@ def overrides(spec: RunSpec, place: Place, save_dir: str, classes: Sequence[str]
         "momentum": optim.momentum,
         "weight_decay": optim.weight_decay,
         "warmup_epochs": optim.warmup_epochs,
-        "warmup_bias_lr": BIAS_WARMUP * optim.learning_rate if sgd else 0.0,
+        "warmup_bias_lr": min(BIAS_WARMUP * optim.learning_rate, 1.0) if sgd else 0.0,
         "patience": optim.early_stopping_epochs,
         "seed": spec.run.seed,
         "device": "cpu" if place.device.type == "cpu" else str(place.device.index),

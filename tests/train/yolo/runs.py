@@ -50,6 +50,8 @@ def spec_of(data: Path, out: Path, **changes: Any) -> dict:
 class Ear:
     """Hears everything, and may act on the count of batches."""
 
+    out: Path
+
     def __init__(self, on_batch: Callable[[int], None] = lambda count: None) -> None:
         self.events: list[tuple[str, dict]] = []
         self.notices: list[str] = []

@@ -14,6 +14,7 @@ DISTIL = {"mode": "distillation", "teacher": {"path": "nowhere"}}
 BAD = {
     "optimizer": ({"optim__optimizer": "adagrad"}, "Ultralytics has no optimizer adagrad"),
     "scheduler": ({"optim__scheduler": "polynomial"}, "Ultralytics has no scheduler polynomial"),
+    "rate": ({"optim__learning_rate": 2.0}, "optim.learning_rate of 0 to 1"),
     "mixup": ({"views": {"mixup": 0.5}}, "yolo.mosaic"),
     "small": ({"data__image_size": 32}, "64 px a side or more, not 32"),
     "half": ({"run__precision": "bf16"}, "does not learn in bf16 on this device"),

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from tandem.data.images import load_rgb
-from tandem.spec.errors import StoppedError
+from tandem.spec.errors import NumericError, StoppedError
 from tandem.train import final_model
 from tandem.train.yolo.boxes import letterbox, suppress, unletterbox
 from tests.train.yolo.drawn import CLASSES
-from tests.train.yolo.runs import run, spec_of
+from tests.train.yolo.runs import Ear, run, spec_of
 
 MARGIN = 0.2
 """Above what untrained boxes reach, which is next to nothing."""
@@ -23,11 +23,22 @@ def weights(out: Path) -> bytes:
     return (out / "final_model" / "model.safetensors").read_bytes()
 
 
-def test_a_short_training_finds_shapes_far_better_than_chance(drawn: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def trained(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Ear:
+    """A run that learns; the data set is as it was before."""
     before = {file: file.stat().st_mtime_ns for file in drawn.rglob("*")}
-    ear = run(spec_of(drawn, tmp_path / "run", optim__epochs=32))
+    out = tmp_path_factory.mktemp("trained") / "run"
+    ear = run(spec_of(drawn, out, optim__epochs=32))
     after = {file: file.stat().st_mtime_ns for file in drawn.rglob("*")}
     assert after == before, "the user's data set is never written to"
+    ear.out = out
+    return ear
+
+
+def test_a_short_training_finds_shapes_far_better_than_chance(
+    trained: Ear, drawn: Path, tmp_path: Path
+) -> None:
+    ear = trained
     figures = ear.said("finished")[0]["metrics"]
     untrained = run(spec_of(drawn, tmp_path / "chance", optim__epochs=1, optim__learning_rate=1e-9))
     assert figures["map50"] > untrained.said("finished")[0]["metrics"]["map50"] + MARGIN
@@ -37,7 +48,7 @@ def test_a_short_training_finds_shapes_far_better_than_chance(drawn: Path, tmp_p
     assert {"loss", "loss/box", "loss/cls", "loss/dfl", "learning_rate"} <= (
         ear.said("metric")[0]["values"].keys()
     )
-    _check_saved(tmp_path / "run", drawn, figures)
+    _check_saved(trained.out, drawn, figures)
 
 
 def _check_saved(out: Path, drawn: Path, figures: dict) -> None:
@@ -164,3 +175,32 @@ def test_a_larger_yolo_teaches_a_smaller_and_is_compared_with_none(
     assert report["teacher"]["knowledge"] == "own"
     assert report["baseline"]["measured"]["metrics"].keys() >= {"map50", "map50_95"}
     assert {one["who"] for one in ear.said("evaluation")} >= {"student", "baseline"}
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run_with_its_parts(
+    half_drawn: Path, tmp_path: Path
+) -> None:
+    spec = spec_of(half_drawn, tmp_path / "run", yolo__box_gain=1e38)
+    with pytest.raises(NumericError, match="not finite in epoch"):
+        run(spec)
+
+
+def test_it_stops_early_and_is_not_trained_again(trained: Ear, drawn: Path, tmp_path: Path) -> None:
+    """Weights that are good and do not move: no epoch is better than the first."""
+    spec = spec_of(
+        drawn,
+        tmp_path / "run",
+        student={"size": "yolov8n", "init": "pretrained", "path": str(trained.out / "final_model")},
+        optim__epochs=20,
+        optim__learning_rate=1e-9,
+        optim__early_stopping_epochs=2,
+    )
+    ear = run(spec)
+    assert 2 < len(ear.said("epoch")) < 20
+    assert any("Stopped early" in one for one in ear.notices)
+    (tmp_path / "run" / "report.json").unlink()
+    again = run(spec)
+    assert again.said("epoch") == []
+    figures = [one.said("finished")[0]["metrics"]["map50"] for one in (trained, ear, again)]
+    assert figures[1] == pytest.approx(figures[0], abs=0.05)
+    assert figures[2] == figures[1]
