@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -73,12 +75,13 @@ def report(path: Path, kind: str | None = None, progress: Progress | None = None
         return _ended(said, faults)
     said.format, said.kind = content.format, content.kind
     said.classes, said.notes = list(content.classes), list(content.notes)
-    digests = _open_all(content, faults, progress)
+    opened = _open_all(content, faults, progress)
+    _check_sizes(content, opened, faults)
     for split, items in content.splits():
         said.items[split] = len(items)
         said.annotated[split] = sum(_annotated(one) for one in items)
         said.per_class[split] = counts_of(content, items, faults)
-    _compare(content, digests, faults)
+    _compare(content, opened, faults)
     return _ended(said, faults)
 
 
@@ -129,20 +132,29 @@ def _values(content: Content, item: Item, faults: Faults) -> list[int]:
     return [one for one in known if one < len(content.classes)]
 
 
-def _open_all(content: Content, faults: Faults, progress: Progress | None) -> dict[bytes, bytes]:
-    """The digest of each picture that is whole, by path."""
+@dataclass(frozen=True)
+class Opened:
+    """What a file held that could be read."""
+
+    digest: bytes
+    size: tuple[int, int] | None
+    """Width and height of a picture, as it is shown."""
+
+
+def _open_all(content: Content, faults: Faults, progress: Progress | None) -> dict[bytes, Opened]:
+    """Each file that is whole, by path."""
     paths = [
         path
         for _, items in content.splits()
         for item in items
         for path in (item.frames or ((item.path,) if item.text is None or item.width else ()))
     ]
-    found: dict[bytes, bytes] = {}
+    found: dict[bytes, Opened] = {}
 
     def opened(path: bytes) -> None:
-        digest = _digest(content.root, path, faults)
-        if digest is not None:
-            found[path] = digest
+        one = _open(content.root, path, faults)
+        if one is not None:
+            found[path] = one
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for done, _ in enumerate(pool.map(opened, paths, chunksize=64), 1):
@@ -151,12 +163,12 @@ def _open_all(content: Content, faults: Faults, progress: Progress | None) -> di
     return found
 
 
-def _digest(root: Path, path: bytes, faults: Faults) -> bytes | None:
-    name = os.fsdecode(path)
+def _open(root: Path, path: bytes, faults: Faults) -> Opened | None:
+    name, size = os.fsdecode(path), None
     try:
         data = (root / name).read_bytes()
         if is_picture(name):
-            decode(BytesIO(data), name, MAX_PIXELS)
+            size = decode(BytesIO(data), name, MAX_PIXELS).size
         elif is_video(name):
             from tandem.data.video import frame_count
 
@@ -167,16 +179,32 @@ def _digest(root: Path, path: bytes, faults: Faults) -> bytes | None:
     except OSError as error:
         faults.add(name, 0, "it cannot be read: {reason}", reason=error.strerror)
         return None
-    return hashlib.blake2b(data, digest_size=16).digest()
+    return Opened(hashlib.blake2b(data, digest_size=16).digest(), size)
 
 
-def _compare(content: Content, digests: dict[bytes, bytes], faults: Faults) -> None:
+def _check_sizes(content: Content, opened: dict[bytes, Opened], faults: Faults) -> None:
+    """Frames of one clip are of one size; a picture is as large as its label file says."""
+    for _, items in content.splits():
+        for item in items:
+            sizes = {opened[one].size for one in item.frames if one in opened} - {None}
+            if len(sizes) > 1:
+                shown = ", ".join(sorted(f"{one[0]} x {one[1]}" for one in sizes if one))
+                faults.add(item.name, 0, "the frames have several sizes: {sizes}",
+                           warning=True, sizes=shown)  # fmt: skip
+            size = opened[item.path].size if item.path in opened else None
+            if size is not None and item.width and size != (item.width, item.height):
+                faults.add(item.name, 0, "the label file says {wide} x {high} pixels, the picture "
+                           "has {width} x {height}", wide=item.width, high=item.height,
+                           width=size[0], height=size[1])  # fmt: skip
+
+
+def _compare(content: Content, opened: dict[bytes, Opened], faults: Faults) -> None:
     """Copies: of one file in both splits, or under two labels."""
     first: dict[bytes, tuple[str, Item]] = {}
     told = 0
     for split, items in content.splits():
         for item in items:
-            digest = digests.get(item.path) or _of_text(item)
+            digest = _of_item(item, opened)
             if digest is None:
                 continue
             other = first.setdefault(digest, (split, item))
@@ -194,8 +222,17 @@ def _compare(content: Content, digests: dict[bytes, bytes], faults: Faults) -> N
                            warning=True, other=other[1].name)  # fmt: skip
 
 
-def _of_text(item: Item) -> bytes | None:
+def _of_item(item: Item, opened: dict[bytes, Opened]) -> bytes | None:
+    if item.path in opened:
+        return opened[item.path].digest
+    if item.frames and all(one in opened for one in item.frames):
+        every = b"".join(opened[one].digest for one in item.frames)
+        return hashlib.blake2b(every, digest_size=16).digest()
     if item.text is None or item.width:
         return None
     both = f"{item.text}\0{item.text_b}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(both, digest_size=16).digest()
+
+
+if __name__ == "__main__":  # the service's own way: a process that may take its time
+    print(json.dumps(report(Path(sys.argv[1])).as_dict(), ensure_ascii=True))

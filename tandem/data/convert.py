@@ -15,7 +15,7 @@ import numpy as np
 
 from tandem.data.content import BACKGROUND, IGNORED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.layout import is_outside_name, placed
+from tandem.data.layout import check_class_names, placed
 from tandem.data.raster import class_shapes, item_mask
 from tandem.data.registry import FormatEntry, Writer, find, recognise
 from tandem.spec.errors import DataError, OutputFolderError
@@ -137,17 +137,6 @@ def write(content: Content, target: Path, entry: FormatEntry) -> Written:
             rest.unlink()
     said.lost = dict(lost)
     return said
-
-
-def check_class_names(classes: tuple[str, ...]) -> None:
-    """DataError for a name that could not be a folder's, or would leave its place in a list."""
-    for name in classes:
-        if is_outside_name(name) or any(ord(one) < ord(" ") for one in name):
-            raise DataError(
-                "The class {name!r} cannot be written: it is no name that a folder could have.",
-                name=name,
-                fix="Rename it.",
-            )
 
 
 @contextmanager

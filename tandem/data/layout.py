@@ -93,11 +93,30 @@ def is_outside_name(name: str) -> bool:
     return not name.strip() or name[0] == "." or "/" in name or "\\" in name or "\0" in name
 
 
+def is_there(file: Path) -> bool:
+    """Whether it is a file; a name that no file could have is none."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
+
+
+def check_class_names(classes: tuple[str, ...]) -> None:
+    """DataError for a name that could not be a folder's, or would leave its place in a list."""
+    for name in classes:
+        if is_outside_name(name) or any(ord(one) < ord(" ") for one in name):
+            raise DataError(
+                "The class {name!r} cannot be written: it is no name that a folder could have.",
+                name=name,
+                fix="Rename it.",
+            )
+
+
 def with_suffix_of_picture(folder: Path, stem: str) -> Path | None:
     """The picture of that stem in a folder, whatever its suffix and its case."""
     for suffix in sorted(SUFFIXES):
         for one in (suffix, suffix.upper()):
-            if (folder / f"{stem}{one}").is_file():
+            if is_there(folder / f"{stem}{one}"):
                 return folder / f"{stem}{one}"
     return None
 

@@ -45,6 +45,7 @@ class Walk:
     root: Path
     other_files: int = 0
     _real_root: Path = field(init=False)
+    _within: set[Path] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self._real_root = self.root.resolve()
@@ -56,6 +57,14 @@ class Walk:
     def pictures(self, folder: Path, *, deep: bool = True) -> list[bytes]:
         """Pictures in it, at any depth if `deep`: relative to the data set's root, sorted."""
         return sorted(self._pictures(folder, deep, ()))
+
+    def check(self, file: Path) -> None:
+        """DataError where a link in the file's path leads out of the data set."""
+        if file.parent not in self._within:
+            self._check_link(file.parent)
+            self._within.add(file.parent)
+        if file.is_symlink():
+            self._check_link(file)
 
     def _pictures(self, folder: Path, deep: bool, above: tuple[str, ...]) -> Iterator[bytes]:
         here = os.path.realpath(folder)

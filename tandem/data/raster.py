@@ -12,6 +12,7 @@ from tandem.data.images import open_rgb
 from tandem.spec.errors import DataError
 
 Mask = NDArray[np.uint8]
+LONGEST_RUN_BITS = 40
 
 
 def rle_bounds(rle: Rle) -> Box:
@@ -102,6 +103,26 @@ def item_mask(content: Content, item: Item) -> Mask:
         mode=mode,
         fix="Save it as an 8-bit grey or palette PNG whose values are the classes.",
     )
+
+
+def is_whole(rle: Rle) -> bool:
+    """Whether the runs are numbers that fill the picture: pycocotools would read on past them."""
+    counts: list[int] = []
+    place = 0
+    while place < len(rle.counts):
+        value, shift, more = 0, 0, True
+        while more:
+            code = rle.counts[place] - 48 if place < len(rle.counts) else -1
+            if not 0 <= code < 64 or shift > LONGEST_RUN_BITS:
+                return False
+            value |= (code & 31) << shift
+            place, shift, more = place + 1, shift + 5, bool(code & 32)
+            if not more and code & 16:
+                value |= -1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        if counts[-1] < 0:
+            return False
+    return sum(counts) == rle.height * rle.width
 
 
 def _coded(rle: Rle) -> dict[str, object]:

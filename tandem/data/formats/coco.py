@@ -18,6 +18,7 @@ from tandem.data.layout import (
     SPLITS,
     Parts,
     inside,
+    is_there,
     measure,
     number,
     placed,
@@ -25,6 +26,8 @@ from tandem.data.layout import (
     read_json,
     write_whole,
 )  # fmt: skip
+from tandem.data.listing import Walk
+from tandem.data.raster import is_whole
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.words import t
@@ -49,7 +52,11 @@ class Coco:
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
         """Every picture with its annotations; a picture without any is background."""
         files = {split: file for split in SPLITS if (file := _file(path, split)) is not None}
-        told = {split: _told(file) for split, file in files.items()}
+        walk = Walk(path)
+        told = {}
+        for split, file in files.items():
+            walk.check(file)
+            told[split] = _told(file)
         categories = _categories(told, files, faults)
         classes = tuple(name for _, name in categories)
         numbers = {key: place for place, (key, _) in enumerate(categories)}
@@ -133,7 +140,9 @@ def _items(
             item = _picture(path, split, row, name, faults)
             if item is not None:
                 pictures[key] = item
-    missing = {row.get("id") for row in told["images"] if isinstance(row, dict)} - set(pictures)
+    listed = {row["id"] for row in told["images"]
+              if isinstance(row, dict) and isinstance(row.get("id"), int | str)}  # fmt: skip
+    missing = listed - set(pictures)
     seen: set[Any] = set()
     for place, row in enumerate(told["annotations"], 1):
         problem = _add(row, place, pictures, missing, numbers, seen)
@@ -146,7 +155,7 @@ def _picture(path: Path, split: str, row: Row, name: str, faults: Faults) -> Ite
     given = Path(row["file_name"])
     for base in (f"images/{split}", "images", split, f"images/{split}2017", "."):
         found = path / base / given
-        if found.is_file():
+        if is_there(found):
             if given.is_absolute() or not inside(path, found):
                 faults.add(name, 0, "{file} leads out of the data set", file=str(given))
                 return None
@@ -171,20 +180,25 @@ def _add(
     """Put one annotation to its picture, or say what is wrong with it."""
     if not isinstance(row, dict):
         return "annotations[{place}] is no object", {"place": place}
-    where = {"id": row.get("id", f"[{place}]")}
+    # An id of another type than these might not even be compared.
+    key, image, category = (
+        one if isinstance(one, int | str) else None
+        for one in (row.get("id"), row.get("image_id"), row.get("category_id"))
+    )
+    where = {"id": f"[{place}]" if key is None else key}
     if where["id"] in seen:
         return "the annotation id {id} comes twice", where
     seen.add(where["id"])
-    item = pictures.get(row.get("image_id"))
+    item = pictures.get(image)
     if item is None:
-        if row.get("image_id") in missing:
+        if image in missing:
             return None  # its picture is told already
         return "annotation {id} is of image {image}, which is not listed", {
-            **where, "image": row.get("image_id")}  # fmt: skip
-    label = numbers.get(row.get("category_id"))
+            **where, "image": image}  # fmt: skip
+    label = numbers.get(category)
     if label is None:
         return "annotation {id} is of category {category}, which is not listed", {
-            **where, "category": row.get("category_id")}  # fmt: skip
+            **where, "category": category}  # fmt: skip
     shape = _shape(row, label, item)
     if isinstance(shape, str):
         return "annotation {id}: {problem}", {**where, "problem": t(shape)}
@@ -201,6 +215,8 @@ def _shape(row: Row, label: int, item: Item) -> Shape | str:
         rle = _rle(coded)
         if rle is None:
             return "its run lengths are none"
+        if (rle.width, rle.height) != (item.width, item.height):
+            return "its run lengths are of a picture of another size"
         shape.rle = rle
     elif isinstance(coded, list) and coded:
         rings = [_ring(one) for one in coded]
@@ -238,7 +254,8 @@ def _rle(coded: Row) -> Rle | None:
     )):  # fmt: skip
         return None
     if isinstance(counts, str):
-        return Rle(size[0], size[1], counts.encode("latin-1", "replace"))
+        rle = Rle(size[0], size[1], counts.encode("latin-1", "replace"))
+        return rle if is_whole(rle) else None
     if isinstance(counts, list) and all(isinstance(one, int) and one >= 0 for one in counts):
         if sum(counts) != size[0] * size[1]:
             return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterator
@@ -12,7 +10,7 @@ from typing import Any
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
-from tandem.data.formats.text import read_text
+from tandem.data.formats.text import lines_of, read_text, table_rows
 from tandem.data.layout import SPLITS, Parts, measure, placed, put_picture, write_whole
 from tandem.data.listing import Walk
 from tandem.data.registry import Writer, register
@@ -31,7 +29,7 @@ class Instruction:
         """Whether a table's first line is an instruction or a conversation."""
         for file in _files(path).values():
             try:
-                first = next((x for x in read_text(file)[0].splitlines() if x.strip()), "{}")
+                first = next((x for x in lines_of(read_text(file)[0]) if x.strip()), "{}")
                 row = json.loads(first)
             except (DataError, ValueError, RecursionError):
                 return False
@@ -77,14 +75,17 @@ class Caption:
 
 
 def _files(path: Path) -> dict[str, Path]:
+    if (path / "train").is_dir():
+        return {}
     return {split: path / f"{split}.jsonl" for split in SPLITS
             if (path / f"{split}.jsonl").is_file()}  # fmt: skip
 
 
 def _rows(root: Path, file: Path, faults: Faults) -> Iterator[Item]:
+    Walk(root).check(file)
     text, _ = read_text(file)
     name = file.relative_to(root).as_posix().encode()
-    for line, one in enumerate(text.splitlines(), 1):
+    for line, one in enumerate(lines_of(text), 1):
         if not one.strip():
             continue
         try:
@@ -131,29 +132,33 @@ def messages(row: Any) -> list[Turn] | str:
 
 def _captioned(root: Path, folder: Path, faults: Faults) -> Iterator[Item]:
     told = _metadata(folder, root, faults)
-    for picture in Walk(root).pictures(folder):
+    walk = Walk(root)
+    for picture in walk.pictures(folder):
         item = Item(picture)
         if not measure(root, item, faults):
             continue
         beside = (root / item.name).with_suffix(".txt")
         name = os.path.relpath(root / item.name, folder)
         if name in told:
-            item.text = told[name]
+            item.text = told.pop(name)
         elif beside.is_file():
+            walk.check(beside)
             item.text = read_text(beside)[0].strip()
         if not item.text:
             faults.add(item.name, 0, "the picture has no caption")
             continue
         yield item
+    for name in told:
+        faults.add("metadata", 0, "the picture {file} is not there", file=name)
 
 
 def _metadata(folder: Path, root: Path, faults: Faults) -> dict[str, str]:
     table, lines = folder / "metadata.csv", folder / "metadata.jsonl"
     rows: list[Any] = []
     if table.is_file():
-        rows = list(csv.DictReader(io.StringIO(read_text(table)[0])))
+        rows = table_rows(table, faults)
     elif lines.is_file():
-        for line, one in enumerate(read_text(lines)[0].splitlines(), 1):
+        for line, one in enumerate(lines_of(read_text(lines)[0]), 1):
             try:
                 rows.append(json.loads(one))
             except (ValueError, RecursionError):

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from tandem.data.content import UNLABELLED, Content, Item, Shape
 from tandem.data.faults import Faults
+from tandem.data.formats.text import table_rows
 from tandem.data.layout import (
     SPLITS,
     Parts,
     inside,
+    is_there,
     measure,
     number,
     placed,
@@ -20,6 +22,7 @@ from tandem.data.layout import (
     read_text,
     write_whole,
 )
+from tandem.data.listing import Walk
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.words import t
@@ -45,7 +48,8 @@ class Csv:
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
         """Every line; a file with neither label nor box is background, or unlabelled."""
-        rows = list(csv.DictReader(io.StringIO(read_text(path / FILE))))
+        Walk(path).check(path / FILE)
+        rows = table_rows(path / FILE, faults)
         boxes = any(row.get("left") for row in rows)
         learnt = kind or ("detection" if boxes else "classification")
         classes = tuple(sorted({row["label"] for row in rows if row.get("label")}))
@@ -73,7 +77,7 @@ def _add(
     faults: Faults,
 ) -> None:
     split, name = row.get("split") or "train", row.get("file") or ""
-    file = next((one for one in (path / "images" / split / name, path / name) if one.is_file()),
+    file = next((one for one in (path / "images" / split / name, path / name) if is_there(one)),
                 None)  # fmt: skip
     if split not in SPLITS or file is None or not inside(path, file):
         faults.add(FILE, line, "the picture {file} is not there", file=name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.layout import measure, placed, put_picture
+from tandem.data.layout import check_class_names, measure, placed, put_picture
 from tandem.data.listing import Listed, Listing, Walk
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
@@ -73,6 +73,7 @@ class FolderWriter:
     """`<split>/<class>/<name>`, `unlabeled/<name>`: linked or copied."""
 
     def __init__(self, target: Path, classes: tuple[str, ...]) -> None:
+        check_class_names(classes)  # each becomes a folder
         self.target, self.classes = target, classes
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:

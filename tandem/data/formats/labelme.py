@@ -122,6 +122,7 @@ def _drawn(walk: Walk, folder: Path, faults: Faults) -> Iterator[Drawn]:
         file = (walk.root / item.name).with_suffix(".json")
         seen.add(file)
         if file.is_file():
+            walk.check(file)
             yield item, *_read(walk.root, file, item, faults)
         else:
             yield item, None, None

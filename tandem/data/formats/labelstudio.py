@@ -16,6 +16,7 @@ from tandem.data.layout import (
     SPLITS,
     Parts,
     inside,
+    is_there,
     measure,
     number,
     placed,
@@ -24,6 +25,7 @@ from tandem.data.layout import (
     read_text,
     write_whole,
 )  # fmt: skip
+from tandem.data.listing import Walk
 from tandem.data.raster import to_outlines
 from tandem.data.registry import Writer, register
 from tandem.spec.words import t
@@ -46,6 +48,7 @@ class LabelStudio:
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
         """Every task whose picture is here: a person's annotation before a prediction."""
+        Walk(path).check(path / FILE)
         tasks = read_json(path / FILE)
         rows = [one for one in tasks if isinstance(one, dict)] if isinstance(tasks, list) else []
         if not rows:
@@ -93,7 +96,7 @@ def _item(
     split = data.get("split") if data.get("split") in SPLITS else "train"
     name = _file_named(str(data.get("image") or ""))
     file = next((one for one in (path / "images" / str(split) / name, path / name)
-                 if name and one.is_file()), None)  # fmt: skip
+                 if name and is_there(one)), None)  # fmt: skip
     if file is None or not inside(path, file):
         faults.add(FILE, 0, "task {place}: the picture {file} is not there", place=place,
                    file=name)  # fmt: skip
@@ -112,7 +115,10 @@ def _item(
 
 def _file_named(url: str) -> str:
     """The path in a Label Studio address: `/data/local-files/?d=…`, or the path itself."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     given = parse_qs(parts.query).get("d", [parts.path])[0]
     steps = [one for one in PurePosixPath(unquote(given)).parts if one not in ("/", "..")]
     return "/".join(steps)

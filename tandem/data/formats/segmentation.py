@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
-from tandem.data.layout import placed, put_picture, write_whole
+from tandem.data.layout import measure, placed, put_picture, write_whole
 from tandem.data.listing import Walk
 from tandem.data.raster import class_mask
 from tandem.data.registry import Writer, register
@@ -28,7 +28,11 @@ class Masks:
 
     def sniff(self, path: Path) -> bool:
         """Whether there are pictures and masks."""
-        return (path / "images").is_dir() and (path / "masks").is_dir()
+        return (
+            (path / "images").is_dir()
+            and (path / "masks").is_dir()
+            and not (path / "data.yaml").is_file()
+        )
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
         """Every picture with its mask; one without a mask has not been looked at."""
@@ -66,13 +70,8 @@ def _split(walk: Walk, root: Path, split: str, faults: Faults) -> list[Item]:
     items = []
     for picture in walk.pictures(root / "images" / split):
         item = Item(picture, mask=by_stem.pop(Path(os.fsdecode(picture)).stem, None))
-        try:
-            with Image.open(root / item.name) as image:
-                item.width, item.height = image.size
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
-            faults.add(item.name, 0, "it is no picture")
-            continue
-        items.append(item)
+        if measure(root, item, faults):
+            items.append(item)
     for mask in by_stem.values():
         faults.add(os.fsdecode(mask), 0, "there is no picture of this mask", warning=True)
     return items

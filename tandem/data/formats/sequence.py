@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.layout import put_picture, write_whole
+from tandem.data.layout import check_class_names, put_picture, write_whole
 from tandem.data.listing import Walk
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
@@ -77,6 +77,7 @@ def _clips(walk: Walk, folder: Path, label: int, faults: Faults) -> list[Item]:
         items.append(Item(path, label=label, frames=frames))
     for entry in _entries(folder):
         if entry.is_file() and is_video(entry.name):
+            walk.check(Path(entry.path))
             path = os.fsencode(os.path.relpath(entry.path, walk.root))
             items.append(Item(path, label=label))
     return items
@@ -97,6 +98,7 @@ class ClipWriter:
     """`<split>/<class>/<clip>`: linked or copied, frame by frame."""
 
     def __init__(self, target: Path, classes: tuple[str, ...]) -> None:
+        check_class_names(classes)  # each becomes a folder
         self.target, self.classes = target, classes
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:

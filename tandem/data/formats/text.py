@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
 from tandem.data.layout import SPLITS, Parts, number, write_whole
+from tandem.data.listing import Walk
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.words import t
@@ -30,7 +32,7 @@ class Texts:
     def sniff(self, path: Path) -> bool:
         """Whether a train table is there, with a text and no instruction in it."""
         file = _file(path, "train")
-        if file is None:
+        if file is None or (path / "train").is_dir():
             return False
         try:
             text, _ = read_text(file)
@@ -50,10 +52,11 @@ class Texts:
         for split in ("train", "val"):
             file = _file(path, split)
             if file is not None:
+                Walk(path).check(file)
                 rows[split] = list(_items(path, file, faults, notes))
         names = sorted({name for one in rows.values() for _, name in one if name is not None})
         numbers = {name: number for number, name in enumerate(names)}
-        if len(names) > 1 and all(name.lstrip("-").isdigit() for name in names):
+        if len(names) > 1 and all(name.removeprefix("-").isdecimal() for name in names):
             names.sort(key=int)
             numbers = {name: number for number, name in enumerate(names)}
         for one in rows.values():
@@ -95,6 +98,11 @@ def read_text(file: Path) -> tuple[str, str]:
     raise DataError("{path} is neither UTF-8 nor GBK.", path=file, fix="Save it as UTF-8.")
 
 
+def lines_of(text: str) -> list[str]:
+    """A JSON text may hold U+2028 and its like, at which `splitlines` would cut it."""
+    return text.replace("\r\n", "\n").split("\n")
+
+
 def _items(
     root: Path, file: Path, faults: Faults, notes: list[str]
 ) -> Iterator[tuple[Item, str | None]]:
@@ -122,7 +130,7 @@ def _value(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
 
 
 def _json_rows(file: Path, text: str, faults: Faults) -> Iterator[Row]:
-    for line, one in enumerate(text.splitlines(), 1):
+    for line, one in enumerate(lines_of(text), 1):
         if not one.strip():
             continue
         try:
@@ -136,10 +144,15 @@ def _json_rows(file: Path, text: str, faults: Faults) -> Iterator[Row]:
             faults.add(file.name, line, "it is no JSON object")
 
 
+def table_rows(file: Path, faults: Faults) -> list[dict[str, Any]]:
+    """The rows of a CSV or TSV file by the names in its first line."""
+    return [row for _, row in _rows(file, read_text(file)[0], faults)]
+
+
 def _rows(file: Path, text: str, faults: Faults) -> Iterator[Row]:
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.DictReader(
-        text.splitlines(keepends=True), delimiter="\t" if file.suffix == ".tsv" else ","
+        io.StringIO(text, newline=""), delimiter="\t" if file.suffix == ".tsv" else ","
     )
     try:
         for row in reader:

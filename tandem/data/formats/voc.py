@@ -45,14 +45,15 @@ class Voc:
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
         """Every picture of the sets; the classes are the names, sorted."""
+        walk = Walk(path)
         sets = {split: _set(path, split) for split in SPLITS}
         known = {one for several in sets.values() for one in several or []}
         if sets["train"] is None:
             stems = sorted(Path(os.fsdecode(one)).stem for one in
-                           Walk(path).pictures(path / "JPEGImages"))  # fmt: skip
+                           walk.pictures(path / "JPEGImages"))  # fmt: skip
             sets["train"] = [one for one in stems if one not in known]
         drawn = {
-            split: list(_drawn(path, split, stems, faults))
+            split: list(_drawn(walk, split, stems, faults))
             for split, stems in sets.items()
             if stems is not None
         }
@@ -86,7 +87,8 @@ def _set(path: Path, split: str) -> list[str] | None:
     return [_FLAG.sub("", line) for line in lines]
 
 
-def _drawn(path: Path, split: str, stems: list[str], faults: Faults) -> Iterator[Drawn]:
+def _drawn(walk: Walk, split: str, stems: list[str], faults: Faults) -> Iterator[Drawn]:
+    path = walk.root
     for line, stem in enumerate(stems, 1):
         where = f"ImageSets/Main/{split}.txt"
         if "/" in stem or "\\" in stem or stem.startswith("."):
@@ -96,10 +98,12 @@ def _drawn(path: Path, split: str, stems: list[str], faults: Faults) -> Iterator
         if picture is None:
             faults.add(where, line, "the picture {file} is not there", file=stem)
             continue
+        walk.check(picture)
         item = Item(os.fsencode(os.path.relpath(picture, path)))
         if not measure(path, item, faults):
             continue
         file = path / "Annotations" / f"{stem}.xml"
+        walk.check(file)
         yield item, _shapes(file, item, faults) if file.is_file() else None
 
 

@@ -29,6 +29,7 @@ from tandem.spec.words import t
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
 LARGEST_YAML_BYTES = 5_000_000
+MOST_CLASSES = 100_000
 BELOW, ABOVE = -1e-6, 1 + 1e-6
 """What rounding to six digits may leave outside 0 to 1."""
 Numbers = list[float]
@@ -45,7 +46,9 @@ class Yolo:
     def sniff(self, path: Path) -> bool:
         """Whether there is a data.yaml, or labels beside images."""
         return _yaml(path) is not None or (
-            (path / "images").is_dir() and (path / "labels").is_dir()
+            (path / "images").is_dir()
+            and (path / "labels").is_dir()
+            and not (path / "masks").is_dir()
         )
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
@@ -116,7 +119,7 @@ def _classes(path: Path, told: dict[str, Any], faults: Faults, notes: list[str])
     file = _yaml(path)
     names = told.get("names")
     if isinstance(names, dict):
-        keys = sorted(int(key) for key in names if str(key).isdigit())
+        keys = sorted(int(key) for key in names if str(key).isdecimal())
         if keys != list(range(len(names))):
             faults.add(file, 0, "names must be numbered from 0 on without a gap")
         names = [names.get(key, names.get(str(key))) for key in keys]
@@ -138,14 +141,20 @@ def _classes(path: Path, told: dict[str, Any], faults: Faults, notes: list[str])
 
 def _counted(path: Path, told: dict[str, Any]) -> tuple[str, ...]:
     if isinstance(told.get("nc"), int):
-        return tuple(str(one) for one in range(told["nc"]))
+        return _numbered(told["nc"])
     highest = -1
     for file in (path / "labels").rglob("*.txt"):
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
             first = line.split(maxsplit=1)[:1]
-            if first and first[0].isdigit():
+            if first and first[0].isdecimal():
                 highest = max(highest, int(first[0]))
-    return tuple(str(one) for one in range(highest + 1))
+    return _numbered(highest + 1)
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    if not 0 <= count <= MOST_CLASSES:
+        raise DataError("There cannot be {count} classes.", count=count, fix="Mend data.yaml.")
+    return tuple(str(one) for one in range(count))
 
 
 def _folder(path: Path, told: dict[str, Any], split: str, notes: list[str]) -> Path | None:
@@ -199,6 +208,7 @@ def _items(walk: Walk, folder: Path, classes: int, faults: Faults) -> Iterator[I
         file = labels / relative.with_suffix(".txt")
         seen.add(file)
         if file.is_file():
+            walk.check(file)
             item.shapes = list(_shapes(walk.root, file, item, classes, faults))
         yield item
     for file in sorted(labels.rglob("*.txt")) if labels.is_dir() else []:
