@@ -64,6 +64,8 @@ KEYS: tuple[Key, ...] = (
     Key("silence_seconds", "After so long without a sign, a run is taken for lost.", "number",
         "600"),
     Key("max_body_bytes", "The largest request the service reads.", "number", "2000000"),
+    Key("max_upload_bytes", "The largest data set that may be uploaded.", "number",
+        "107374182400"),
     Key("keep_checkpoints_every", "Old runs keep the last checkpoint and every n-th.", "number",
         "0"),
     Key("lang", "zh or en; else the locale's.", file=False),

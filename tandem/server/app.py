@@ -38,6 +38,7 @@ from tandem.server.system import routes as system
 from tandem.server.tasks import routes as tasks
 from tandem.server.thinning import routes as thinning
 from tandem.server.trained import routes as trained
+from tandem.server.training import routes as training
 
 PARTS = (
     tasks,
@@ -89,7 +90,11 @@ def create_app(
             Middleware(boundary.Boundary),
             Middleware(Origin, settings=settings, any_host=token is not None),
             Middleware(Access, database=context.database, token=token),
-            Middleware(Body, most_bytes=settings.max_body_bytes),
+            Middleware(
+                Body,
+                most_bytes=settings.max_body_bytes,
+                most_upload_bytes=settings.max_upload_bytes,
+            ),
             Middleware(GZipMiddleware, minimum_size=COMPRESSED_BYTES),
             Middleware(Etag),
             Middleware(Again, database=context.database),
@@ -100,6 +105,7 @@ def create_app(
     for part in PARTS:
         app.include_router(part.surface_a, prefix="/model-distillation")
         app.include_router(part.v1, prefix="/api/v1")
+    app.include_router(training.router)
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.add_api_route("/", _home, include_in_schema=False)
@@ -114,7 +120,7 @@ def _home() -> RedirectResponse:
 
 def _operation_id(route: APIRoute) -> str:
     """Stable, and told apart by surface: `a_start_task`, `v1_start_task`."""
-    surface = {"/model-distillation": "a", "/api/v1": "v1"}
+    surface = {"/model-distillation": "a", "/api/v1": "v1", "/api/training": "b"}
     prefix = next((s for path, s in surface.items() if route.path_format.startswith(path)), "")
     return re.sub(r"\W", "_", f"{prefix}_{route.name}".strip("_"))
 
@@ -125,14 +131,19 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if dispatch:
+            from tandem.server.datasets.checking import Checker
             from tandem.server.dispatcher import Dispatcher
 
             context.dispatcher = Dispatcher(context)
             context.dispatcher.start()
+            checker = Checker(context)
+            checker.start()
         try:
             yield
         finally:
             context.hub.close()
+            if dispatch:
+                checker.stop()
             if context.dispatcher is not None:
                 context.dispatcher.stop()
             context.database.close()

@@ -29,6 +29,7 @@ class ServerSettings:
     stop_grace_seconds: float
     silence_seconds: float
     max_body_bytes: int
+    max_upload_bytes: int
     keep_checkpoints_every: int
 
     @property
@@ -73,6 +74,7 @@ def read(
         stop_grace_seconds=number("stop_grace_seconds"),
         silence_seconds=number("silence_seconds"),
         max_body_bytes=number("max_body_bytes"),
+        max_upload_bytes=number("max_upload_bytes"),
         keep_checkpoints_every=number("keep_checkpoints_every"),
     )
 

@@ -190,6 +190,8 @@ class OptimSpec(Section):
     """How the rate falls after the warm-up."""
     warmup_epochs: Weight = 0.0
     """Epochs in which the rate rises."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """The same in optimizer steps, which count where they are given. 0: by epochs."""
     weight_decay: Weight = 0.01
     """None on norms and biases."""
     grad_accum_steps: Annotated[int, Field(ge=1, le=4096)] = 1

@@ -65,11 +65,11 @@ def make_scheduler(optimizer: Optimizer, spec: OptimSpec, steps_per_epoch: int) 
     last step. Raises SpecError where the warm-up takes the whole run.
     """
     total = spec.epochs * steps_per_epoch
-    warmup = round(spec.warmup_epochs * steps_per_epoch)
+    warmup = spec.warmup_steps or round(spec.warmup_epochs * steps_per_epoch)
     if warmup > 0 and warmup >= total:
         raise SpecError(
             "A warm-up of {warmup_epochs} epochs leaves nothing of a run of {epochs}.",
-            warmup_epochs=spec.warmup_epochs,
+            warmup_epochs=f"{warmup / steps_per_epoch:g}",
             epochs=spec.epochs,
             fix="Set optim.warmup_epochs below optim.epochs.",
         )

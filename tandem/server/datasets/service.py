@@ -1,25 +1,47 @@
-"""The data sets that lie under the configured root, found by themselves."""
+"""The data sets that lie under the configured root: found by themselves, uploaded, checked."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from tandem.server.clock import now
 from tandem.server.context import Context
+from tandem.server.data_tables import DatasetRow, DatasetVersion
 from tandem.server.datasets.look import Look, look
+from tandem.server.datasets.schemas import DatasetV1, FaultsOut, summary_of
+from tandem.server.datasets.uploads import CHECKING, hash_of
+from tandem.server.errors import ConflictError, NotFoundError
+from tandem.server.paths import inside
+from tandem.server.tables import Job, Task
 from tandem.server.wire.dataset import DatasetOut
+from tandem.spec.state import State
+
+BUSY = (State.QUEUED, State.RUNNING, State.PAUSED)
 
 
 def every(context: Context) -> list[DatasetOut]:
     """Each folder directly under the root, by name. Links that leave the root are passed over."""
+    return [_shown(folder) for folder in folders(context)]
+
+
+def folders(context: Context) -> list[Path]:
+    """The folders themselves."""
     root = context.settings.datasets_root
     try:
         with os.scandir(root) as entries:
             found = [Path(e.path) for e in entries if _is_one(e, root)]
     except OSError:  # no root yet: no data sets
         return []
-    return [_shown(folder) for folder in sorted(found, key=lambda one: one.name.casefold())]
+    return sorted(found, key=lambda one: one.name.casefold())
 
 
 def _is_one(entry: os.DirEntry[str], root: Path) -> bool:
@@ -53,3 +75,137 @@ def _changed_at(folder: Path) -> tuple[int, ...]:
 @lru_cache(maxsize=10_000)
 def _seen(folder: Path, changed_at: tuple[int, ...]) -> Look:  # noqa: ARG001  a part of the key
     return look(folder)
+
+
+def listed(context: Context) -> list[DatasetV1]:
+    """All, with what their check has said."""
+    rows = _rows(context)
+    return [_with_check(folder, rows.get(folder.name)) for folder in folders(context)]
+
+
+def one(context: Context, name: str) -> DatasetV1:
+    """One of them; NotFoundError."""
+    folder = _folder(context, name)
+    return _with_check(folder, _rows(context).get(folder.name))
+
+
+def _folder(context: Context, name: str) -> Path:
+    folder = inside(context.settings.datasets_root, name)
+    if folder.parent != Path(os.path.realpath(context.settings.datasets_root)):
+        raise NotFoundError("There is no data set {name}.", name=name[:200])
+    if not folder.is_dir() or folder.name.startswith("."):
+        raise NotFoundError("There is no data set {name}.", name=name[:200])
+    return context.settings.datasets_root / folder.name
+
+
+def _rows(context: Context) -> Mapping[str, DatasetRow]:
+    with context.database.read() as session:
+        rows = session.scalars(select(DatasetRow)).all()
+        session.expunge_all()
+        return {row.name: row for row in rows}
+
+
+def _with_check(folder: Path, row: DatasetRow | None) -> DatasetV1:
+    seen = _shown(folder)
+    said = summary_of(row.summary) if row else {}
+    shown = DatasetV1(
+        id=folder.name,
+        status="FOUND",
+        type=seen.type,
+        path=seen.path,
+        description=seen.description,
+    )
+    if row is None:
+        return shown
+    return shown.model_copy(
+        update={
+            "status": row.status, "type": row.type or seen.type, "kind": row.kind,
+            "samples": row.samples, "errors": row.errors, "warnings": row.warnings,
+            "message": row.message, "checked_at": row.checked_at,
+            **{name: said[name] for name in ("classes", "items", "per_class", "notes")
+               if said.get(name)},
+        }
+    )  # fmt: skip
+
+
+def faults(context: Context, name: str, page: int, page_size: int) -> FaultsOut:
+    """What its check found, a page at a time."""
+    folder = _folder(context, name)
+    row = _rows(context).get(folder.name)
+    found = summary_of(row.summary if row else None).get("faults") or []
+    start = (page - 1) * page_size
+    return FaultsOut(
+        items=found[start : start + page_size], total=len(found), page=page, page_size=page_size
+    )
+
+
+def check(context: Context, name: str) -> DatasetV1:
+    """Have it looked at (again), in the background."""
+    folder = _folder(context, name)
+
+    def work(session: Session) -> None:
+        row = session.get(DatasetRow, hash_of(folder.name))
+        if row is None:
+            row = DatasetRow(name_hash=hash_of(folder.name), name=folder.name, created_at=now())
+            session.add(row)
+        row.status = CHECKING
+
+    context.database.run(work)
+    return one(context, name)
+
+
+def remove(context: Context, name: str) -> None:
+    """Delete it with its files; ConflictError while a task that is queued or runs uses it."""
+    folder = _folder(context, name)
+    users = using(context, folder.name)
+    if users:
+        raise ConflictError(
+            "The task {task} uses this data set.", task=users[0], fix="Stop it first."
+        )
+    key = hash_of(folder.name)
+
+    def work(session: Session) -> None:
+        session.execute(delete(DatasetRow).where(DatasetRow.name_hash == key))
+        session.execute(delete(DatasetVersion).where(DatasetVersion.name_hash == key))
+
+    aside = folder.with_name(f".{folder.name}.deleted.{os.getpid()}")
+    folder.rename(aside)
+    context.database.run(work)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def using(context: Context, name: str) -> Sequence[str]:
+    """Tasks that are queued, run or are paused on it."""
+    with context.database.read() as session:
+        found = select(Task.task_id, Job.spec).join(Job, Job.task_id == Task.task_id)
+        rows = session.execute(found.where(Task.status.in_(BUSY), Task.del_flag == 0)).all()
+    marks = (f'"dataset":"{name}"', f'"val_dataset":"{name}"')
+    return [
+        row.task_id for row in rows
+        if row.spec and any(mark in row.spec.replace('": "', '":"') for mark in marks)
+    ]  # fmt: skip
+
+
+def plain(context: Context) -> list[dict[str, Any]]:
+    """As surface B shows them."""
+    rows = _rows(context)
+    return [_plain(folder, rows.get(folder.name)) for folder in folders(context)]
+
+
+def plain_one(context: Context, name: str) -> dict[str, Any]:
+    """One of them."""
+    folder = _folder(context, name)
+    return _plain(folder, _rows(context).get(folder.name))
+
+
+def _plain(folder: Path, row: DatasetRow | None) -> dict[str, Any]:
+    seen = _seen(folder, _changed_at(folder))
+    made = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+    return {
+        "id": folder.name,
+        "name": folder.name,
+        "type": (row.type if row else None) or seen.type,
+        "size": (row.size_bytes if row else None) or 0,
+        "samples": (row.samples if row else None) or seen.files,
+        "created_at": row.created_at if row else made,
+    }

@@ -31,10 +31,12 @@ class Body:
         app: ASGIApp,
         most_bytes: int,
         *,
+        most_upload_bytes: int = 0,
         silent_seconds: float = SILENT_SECONDS,
         whole_seconds: float = WHOLE_SECONDS,
     ) -> None:
         self.app, self.most_bytes = app, most_bytes
+        self.most_upload_bytes = most_upload_bytes
         self.silent_seconds, self.whole_seconds = silent_seconds, whole_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,6 +44,9 @@ class Body:
             await self.app(scope, receive, send)
             return
         most = self.most_bytes
+        if _is_upload(scope):
+            await self.app(scope, self._streamed(receive), send)
+            return
         if scope["path"].startswith("/api/v1/tasks/") and scope["path"].endswith("/events"):
             most = max(most, EVENT_BYTES)
         said = Headers(scope=scope).get("content-length", "")
@@ -57,6 +62,25 @@ class Body:
             await _refuse(refusal, scope, receive, send)
             return
         await self.app(scope, replayed(messages, receive), send)
+
+    def _streamed(self, receive: Receive) -> Receive:
+        """A data set on its way: passed on as it comes, counted, cut off when it falls silent."""
+        size_bytes = 0
+
+        async def counted() -> Message:
+            nonlocal size_bytes
+            try:
+                message = await asyncio.wait_for(receive(), self.silent_seconds)
+            except TimeoutError:
+                raise SlowError(
+                    "The rest of the request did not come.", fix="Go on from where it broke off."
+                ) from None
+            size_bytes += len(message.get("body", b""))
+            if size_bytes > self.most_upload_bytes:
+                raise _too_large(self.most_upload_bytes)
+            return message
+
+        return counted
 
     async def _in_time(self, receive: Receive, most: int) -> list[Message]:
         try:
@@ -77,6 +101,12 @@ class Body:
                 raise _too_large(most)
             if message["type"] != "http.request" or not message.get("more_body", False):
                 return messages
+
+
+def _is_upload(scope: Scope) -> bool:
+    path, method = str(scope["path"]), str(scope["method"])
+    piece = method == "PUT" and path.startswith("/api/v1/uploads/")
+    return piece or (method == "POST" and path == "/api/training/datasets/upload")
 
 
 def _too_large(most: int) -> TooLargeError:

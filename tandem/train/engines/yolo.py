@@ -63,6 +63,8 @@ def execute(run: Run) -> None:
     prepare()
     settings.check(spec, run.place)
     both = read(spec, patient)
+    spec = in_epochs(spec, len(both.train))
+    run = replace(run, spec=spec)
     student = build_student(spec, len(both.train.classes))
     assert isinstance(student, YoloStudent)
     for note in (*both.notes, *student.notes):
@@ -81,6 +83,15 @@ def execute(run: Run) -> None:
         began,
     )
     shutil.rmtree(run.folder.path / SCRATCH, ignore_errors=True)
+
+
+def in_epochs(spec: RunSpec, pictures: int) -> RunSpec:
+    """A warm-up in steps as Ultralytics takes it: in epochs."""
+    if not spec.optim.warmup_steps:
+        return spec
+    steps_an_epoch = max(1, -(-pictures // spec.optim.batch_size))
+    update = {"warmup_epochs": spec.optim.warmup_steps / steps_an_epoch}
+    return spec.model_copy(update={"optim": spec.optim.model_copy(update=update)})
 
 
 def read(spec: RunSpec, watcher: Watcher) -> Both:

@@ -1,0 +1,99 @@
+"""Data sets under /api/v1."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tandem.server.wire.envelope import UtcTime
+
+Status = Literal["FOUND", "CHECKING", "READY", "FAULTY"]
+
+
+class Plain(BaseModel):
+    model_config = ConfigDict(extra="forbid", from_attributes=True, use_attribute_docstrings=True)
+
+
+class UploadIn(Plain):
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    """Of the data set it becomes."""
+    size: Annotated[int, Field(ge=22)]
+    """Bytes of the ZIP."""
+    type: Annotated[str, Field(max_length=50)] | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
+    """Of the ZIP; checked when it is whole."""
+
+
+class UploadOut(Plain):
+    id: str
+    name: str
+    status: str
+    size_bytes: int
+    offset: int = 0
+    """Bytes that are there; the next piece begins here."""
+    dataset: str | None
+    """What it became, or what holds the same content already."""
+    message: str | None
+    created_at: UtcTime
+
+
+class DatasetV1(Plain):
+    id: str
+    status: Status
+    """FOUND: a folder that nobody has had checked."""
+    type: str
+    kind: str | None = None
+    path: str
+    description: str
+    samples: int | None = None
+    errors: int | None = None
+    warnings: int | None = None
+    message: str | None = None
+    classes: list[str] = Field(default_factory=list)
+    items: dict[str, int] = Field(default_factory=dict)
+    per_class: dict[str, dict[str, int]] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
+    checked_at: UtcTime | None = None
+
+
+class FaultOut(Plain):
+    file: str
+    line: int
+    warning: bool
+    sentence: str
+
+
+class FaultsOut(Plain):
+    items: list[FaultOut]
+    total: int
+    page: int
+    page_size: int
+
+
+class VersionOut(Plain):
+    number: int
+    digest: str
+    type: str | None
+    files: int
+    size_bytes: int
+    samples: int | None
+    created_at: UtcTime
+
+
+class UsedOut(Plain):
+    attempt: int
+    part: Literal["train", "val"]
+    name: str
+    number: int | None
+    """Of the data set's version."""
+    digest: str | None
+    message: str | None
+    """Why no version could be made."""
+
+
+def summary_of(text: str | None) -> dict[str, Any]:
+    """The check's figures, or nothing."""
+    found = json.loads(text) if text else {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,1 @@
+"""Surface B: plain classifiers and detectors, in the words of /api/training."""

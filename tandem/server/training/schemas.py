@@ -1,0 +1,84 @@
+"""What surface B sends and gets: snake_case, bare JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from tandem.server.wire.envelope import iso
+
+ModelType = Literal["image_classifier", "object_detector", "text_to_image", "llm"]
+Status = Literal["pending", "running", "completed", "failed", "cancelled"]
+Time = Annotated[datetime, PlainSerializer(iso, return_type=str)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Path = Annotated[str, Field(min_length=1, max_length=1000)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Bare(BaseModel):
+    """An unknown name is refused: a hyper-parameter that nothing reads is a wrong experiment."""
+
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+
+class StartIn(Bare):
+    model_type: ModelType
+    base_model: Name
+    """As `GET /api/training/models` lists them."""
+    dataset_path: Path
+    """A folder under the data sets' root, or its name."""
+    output_dir: Path | None = None
+    """Below the output root; the service chooses one where it is left out."""
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    learning_rate: Positive | None = None
+    save_steps: Annotated[int, Field(ge=1)] | None = None
+    """Checkpoints are saved at the ends of epochs: after each one where this is given."""
+    eval_steps: Annotated[int, Field(ge=1)] | None = None
+    """Every epoch ends with an evaluation, whatever this says."""
+    warmup_steps: Annotated[int, Field(ge=0)] | None = None
+    max_grad_norm: Weight | None = None
+    weight_decay: Weight | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+
+
+class StartedOut(Bare):
+    task_id: str
+
+
+class StatusOut(Bare):
+    task_id: str
+    status: Status
+    progress: int
+    """0 to 100."""
+    current_epoch: int
+    total_epochs: int
+    current_step: int
+    total_steps: int
+    loss: float | None
+    learning_rate: float | None
+    metrics: dict[str, Any]
+    error: str | None
+    started_at: Time | None
+    completed_at: Time | None
+
+
+class DatasetOut(Bare):
+    id: str
+    name: str
+    type: str
+    size: int
+    """Bytes."""
+    samples: int
+    created_at: Time
+
+
+class ModelOut(Bare):
+    id: str
+    name: str
+    description: str
