@@ -28,7 +28,9 @@ app = Program(
 cache = Program(cls=Group, help=t("What teachers said, kept on disk."), no_args_is_help=True)
 config = Program(cls=Group, help=t("The configuration of this machine."), no_args_is_help=True)
 app.add_typer(cache, name="cache")
+models = Program(cls=Group, help=t("Models that were trained elsewhere."), no_args_is_help=True)
 app.add_typer(config, name="config")
+app.add_typer(models, name="models")
 service.add_to(app)
 data.add_to(app)
 
@@ -157,6 +159,30 @@ def doctor(as_json: Json = False) -> None:
     from tandem.commands.doctor import doctor as run
 
     raise typer.Exit(run(as_json))
+
+
+@models.command("import", help=t("Bring in an Ultralytics .pt, ONNX or timm safetensors file."))
+def models_import(
+    file: Annotated[Path, typer.Argument(help=t("The file."))],
+    name: Annotated[str, typer.Option(help=t("What it is called here."))],
+    classes: Annotated[str, typer.Option(help=t("A,B,C or a file with one a line."))] = "",
+    size: Annotated[str, typer.Option(help=t("Of a safetensors file, such as resnet50."))] = "",
+    image_size: Annotated[int | None, typer.Option(min=16, help=t("Pixels a side."))] = None,
+    accuracy: Annotated[float | None, typer.Option(min=0, max=100, help=t("In percent."))] = None,
+    as_json: Json = False,
+) -> None:
+    from tandem.commands.models_import import import_model as run
+
+    code = run(
+        file,
+        name,
+        classes=classes,
+        size=size,
+        image_size=image_size,
+        accuracy=accuracy,
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
 
 
 @config.command("show", help=t("Print every setting and where its value comes from."))

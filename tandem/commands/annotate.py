@@ -72,12 +72,14 @@ def model_of(name: str) -> Path:
     imported = load().path("models_root") / name
     if name and (imported / "config.json").is_file():
         return imported
+    if name and (imported / "model.onnx").is_file():
+        return imported / "model.onnx"
     return find_model(name)
 
 
 def name_of(place: Path) -> str:
     """What its labels say they are from: the run's name, or the file's."""
-    folder = place.parent if place.name == "final_model" else place
+    folder = place.parent if place.name in ("final_model", "model.onnx") else place
     return (folder.stem if place.is_file() else folder.name)[:255] or "model"
 
 

@@ -1,0 +1,117 @@
+"""A foreign model becomes a completed task: clients then find it among the others."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from tandem.server.clock import now
+from tandem.server.context import Context
+from tandem.server.database import Database
+from tandem.server.errors import ConflictError, InvalidError
+from tandem.server.tables import Task
+from tandem.spec.errors import StudentError
+from tandem.spec.state import State
+from tandem.spec.words import t
+
+NAME = re.compile(r"[\w\-][\w.\- ]{0,99}")
+SECONDS = 1800
+SUFFIXES = (".pt", ".onnx", ".safetensors")
+
+
+def bring_in(
+    models_root: Path,
+    file: Path,
+    name: str,
+    *,
+    classes: Sequence[str] = (),
+    size: str = "",
+    image_size: int | None = None,
+) -> dict[str, Any]:
+    """The model as `<models root>/<name>`, by a process of its own that tries it once.
+
+    Nothing that lies in the file is run here. StudentError in that process's words.
+    """
+    if not NAME.fullmatch(name):
+        problem = t("A model cannot be called {name}.", name=name[:100])
+        raise InvalidError([{"field": "name", "problem": problem}])
+    target = models_root / name
+    if target.exists():
+        raise ConflictError(
+            "There is a model {name} already.", name=name, fix="Choose another name."
+        )
+    models_root.mkdir(parents=True, exist_ok=True)
+    asked = {"file": str(file), "folder": str(target), "classes": list(classes), "size": size}
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as request:
+        json.dump(asked | {"image_size": image_size}, request)
+        request.flush()
+        command = [sys.executable, "-m", "tandem.predict.importing", request.name]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise StudentError("{path} could not be read in time.", path=file) from error
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise StudentError(
+            "{name} was not imported: {reason}",
+            name=file.name,
+            reason=said[-1] if said else t("its reader ended with {code}", code=done.returncode),
+        )
+    told: dict[str, Any] = json.loads(done.stdout.decode().splitlines()[-1])
+    return told
+
+
+def bind(database: Database, name: str, told: dict[str, Any], accuracy: float | None) -> str:
+    """A completed task that has this model; its id."""
+    task_id = f"TASK_{secrets.token_hex(4).upper()}"
+    at = now().replace(microsecond=0)
+    kind, family = told["kind"], str(told["size"])
+
+    def insert(session: Session) -> None:
+        session.add(
+            Task(
+                task_id=task_id,
+                task_name=name,
+                teacher_model="-",
+                student_model=family,
+                student_model_size=family,
+                task_type=kind,
+                num_classes=len(told["classes"]),
+                training_mode="imported",
+                status=State.COMPLETED,
+                progress=100,
+                accuracy=accuracy,
+                best_accuracy=accuracy,
+                model_path=told["path"],
+                total_epochs=0,
+                create_time=at,
+                end_time=at,
+                del_flag=0,
+                remark=t("Imported; it was trained elsewhere."),
+            )
+        )
+
+    database.run(insert)
+    return task_id
+
+
+def import_into(
+    context: Context,
+    file: Path,
+    name: str,
+    accuracy: float | None,
+    **options: Any,
+) -> str:
+    """Both, for a route; the task's id."""
+    root = context.settings.everything.path("models_root")
+    told = bring_in(root, file, name, **options)
+    return bind(context.database, name, told, accuracy)
