@@ -31,7 +31,7 @@ from tandem.spec.run import (
 )
 
 SEEDS = (0, 1, 2)
-SIZE, MANY, FEW, UNSEEN, VAL = 64, 320, 24, 200, 64
+SIZE, MANY, FEW, UNSEEN, VAL = 64, 256, 16, 160, 64
 SHAPES = ("square", "disc", "triangle")
 Box = tuple[str, int, int, int, int]
 
@@ -41,7 +41,7 @@ def measure() -> list[Row]:
         folder = Path(name)
         _write(folder / "many", MANY, 0, seed=1)
         _write(folder / "few", FEW, UNSEEN, seed=2)
-        teacher = _direct(_spec(folder, "many", epochs=24), folder / "runs" / "teacher")
+        teacher = _direct(_spec(folder, "many", epochs=20), folder / "runs" / "teacher")
         taught = run(teacher)
         pairs = [_taught(folder, seed) for seed in SEEDS]
     return [_row(taught, pairs)]
@@ -65,7 +65,7 @@ def _row(teacher: Ran, pairs: list[Ran]) -> Row:
 
 
 def _taught(folder: Path, seed: int) -> Ran:
-    spec = _spec(folder, "few", epochs=14)
+    spec = _spec(folder, "few", epochs=15)
     return run(
         changed(
             spec,
@@ -90,7 +90,7 @@ def _spec(folder: Path, data: str, epochs: int) -> RunSpec:
         loss=LossSpec(hard_label_weight=1.0, feature_weight=1.0, soft_label_weight=1.0),
         optim=OptimSpec(epochs=epochs, batch_size=8, learning_rate=3e-3, optimizer="adamw",
                         warmup_epochs=1.0, max_grad_norm=10.0),
-        yolo=YoloSpec(mosaic=0.3, close_mosaic_epochs=3, nominal_batch_size=8),
+        yolo=YoloSpec(mosaic=0.0, nominal_batch_size=8),
         cache=CacheSpec(root=folder / "cache"),
         run=ExecutionSpec(output_dir=folder / "runs", devices="cpu", save_checkpoints=False),
         report=ReportSpec(tensorboard=False),
@@ -113,19 +113,18 @@ def _write(folder: Path, annotated: int, unseen: int, seed: int) -> None:
 
 
 def _draw(random: np.random.Generator) -> tuple[Image.Image, list[Box]]:
-    """One to four shapes, none over another, on a noisy ground of any colour."""
-    ground = random.integers(0, 256, 3)
-    noise = random.normal(0, 12, (SIZE, SIZE, 3)) + ground
+    """One to three bright shapes, none over another, on a dark and noisy ground."""
+    noise = random.normal(0, 8, (SIZE, SIZE, 3)) + random.integers(0, 90, 3)
     image = Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8))
     pen, boxes = ImageDraw.Draw(image), list[Box]()
-    for _ in range(int(random.integers(1, 5))):
-        side = int(random.integers(10, 28))
+    for _ in range(int(random.integers(1, 4))):
+        side = int(random.integers(12, 26))
         left, top = (int(one) for one in random.integers(0, SIZE - side, 2))
         right, bottom = left + side, top + side
         if any(left < b[3] and b[1] < right and top < b[4] and b[2] < bottom for b in boxes):
             continue
         shape = SHAPES[int(random.integers(len(SHAPES)))]
-        colour = tuple((ground + random.integers(60, 196, 3)).astype(int) % 256)
+        colour = tuple(random.integers(130, 256, 3).tolist())
         where = (left, top, right - 1, bottom - 1)
         if shape == "square":
             pen.rectangle(where, fill=colour)

@@ -46,6 +46,8 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "optim.batch_size": 16,
         "optim.weight_decay": 5e-4,
         "optim.warmup_epochs": 3.0,
+        "optim.momentum": 0.937,
+        "optim.max_grad_norm": 10.0,
         "data.image_size": 640,
     },
     "unet": {

@@ -136,6 +136,13 @@ class Taker(DetectionTrainer):
     def accumulate(self, value: int) -> None:
         self.nominal = value
 
+    def _get_warmup_iterations(self, num_batches: int) -> int:
+        """In batches. Steps that are given count, and leave no epoch over as Ultralytics does."""
+        steps = self.course.spec.optim.warmup_steps
+        if steps:
+            return int(min(steps * self.nominal, num_batches * self.epochs))
+        return int(super()._get_warmup_iterations(num_batches))
+
     def optimizer_step(self) -> None:
         """Ultralytics' own, with the run's limit on the gradient in place of its 10."""
         limit = self.course.spec.optim.max_grad_norm or math.inf
