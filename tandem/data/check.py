@@ -81,6 +81,8 @@ def report(path: Path, kind: str | None = None, progress: Progress | None = None
         said.items[split] = len(items)
         said.annotated[split] = sum(_annotated(one) for one in items)
         said.per_class[split] = counts_of(content, items, faults)
+    if not any(items for _, items in content.splits()):
+        faults.add(path.name, 0, "it holds nothing to learn from")
     _compare(content, opened, faults)
     return _ended(said, faults)
 
@@ -166,13 +168,15 @@ def _open_all(content: Content, faults: Faults, progress: Progress | None) -> di
 def _open(root: Path, path: bytes, faults: Faults) -> Opened | None:
     name, size = os.fsdecode(path), None
     try:
-        data = (root / name).read_bytes()
-        if is_picture(name):
-            size = decode(BytesIO(data), name, MAX_PIXELS).size
-        elif is_video(name):
+        if is_video(name):
             from tandem.data.video import frame_count
 
             frame_count(root / name)
+            with (root / name).open("rb") as video:
+                return Opened(hashlib.file_digest(video, "sha256").digest(), None)
+        data = (root / name).read_bytes()
+        if is_picture(name):
+            size = decode(BytesIO(data), name, MAX_PIXELS).size
     except DataError as error:
         faults.add(name, 0, "{reason}", reason=error.sentence())
         return None

@@ -12,7 +12,7 @@ from tandem.data.images import open_rgb
 from tandem.spec.errors import DataError
 
 Mask = NDArray[np.uint8]
-LONGEST_RUN_BITS = 40
+MOST_DIGITS = 8
 
 
 def rle_bounds(rle: Rle) -> Box:
@@ -23,8 +23,12 @@ def rle_bounds(rle: Rle) -> Box:
 
 def rle_mask(rle: Rle) -> Mask:
     """(height, width) of 0 and 1."""
-    decoded: Mask = coco.decode(_coded(rle))
-    return decoded
+    runs = _runs(rle)
+    if runs is None:
+        raise DataError("These run lengths are no mask.", fix="Take the shape away.")
+    # pycocotools' own decoding warns with this NumPy.
+    marked = np.repeat(np.arange(len(runs), dtype=np.uint8) & 1, runs)
+    return np.ascontiguousarray(marked.reshape(rle.width, rle.height).T)
 
 
 def shape_mask(shape: Shape, height: int, width: int) -> Mask:
@@ -38,8 +42,8 @@ def shape_mask(shape: Shape, height: int, width: int) -> Mask:
     rings = [points.flatten().tolist() for points in outlines if len(points) > 2]
     if not rings:
         return np.zeros((height, width), np.uint8)
-    mask: Mask = coco.decode(coco.merge(coco.frPyObjects(rings, height, width)))
-    return mask
+    merged = coco.merge(coco.frPyObjects(rings, height, width))
+    return rle_mask(Rle(height, width, merged["counts"]))
 
 
 def _fitted(mask: Mask, height: int, width: int) -> Mask:
@@ -106,23 +110,30 @@ def item_mask(content: Content, item: Item) -> Mask:
 
 
 def is_whole(rle: Rle) -> bool:
-    """Whether the runs are numbers that fill the picture: pycocotools would read on past them."""
-    counts: list[int] = []
-    place = 0
-    while place < len(rle.counts):
-        value, shift, more = 0, 0, True
-        while more:
-            code = rle.counts[place] - 48 if place < len(rle.counts) else -1
-            if not 0 <= code < 64 or shift > LONGEST_RUN_BITS:
-                return False
-            value |= (code & 31) << shift
-            place, shift, more = place + 1, shift + 5, bool(code & 32)
-            if not more and code & 16:
-                value |= -1 << shift
-        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-        if counts[-1] < 0:
-            return False
-    return sum(counts) == rle.height * rle.width
+    """Whether its runs fill the picture: where they do not, pycocotools reads what is no mask."""
+    return _runs(rle) is not None
+
+
+def _runs(rle: Rle) -> NDArray[np.int64] | None:
+    """The lengths of the runs, 0 first; None where they do not fill height x width.
+
+    COCO's code: digits of 5 bits, the lowest first, bit 5 where more follow, bit 4 of the last
+    one a sign; from the fourth run on, what a run differs in from the one before the last.
+    """
+    code_N = np.frombuffer(rle.counts, np.uint8).astype(np.int64) - 48
+    if not len(code_N) or code_N.min() < 0 or code_N.max() > 63 or code_N[-1] & 32:
+        return None
+    ends = np.flatnonzero((code_N & 32) == 0)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    digits = ends - starts + 1
+    if digits.max() > MOST_DIGITS:
+        return None
+    shift_N = 5 * (np.arange(len(code_N)) - np.repeat(starts, digits))
+    runs = np.add.reduceat((code_N & 31) << shift_N, starts)
+    runs -= np.where(code_N[ends] & 16, 1 << (5 * digits), 0)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return runs if runs.min() >= 0 and runs.sum() == rle.height * rle.width else None
 
 
 def _coded(rle: Rle) -> dict[str, object]:

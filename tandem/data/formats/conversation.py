@@ -84,6 +84,8 @@ def _files(path: Path) -> dict[str, Path]:
 def _rows(root: Path, file: Path, faults: Faults) -> Iterator[Item]:
     Walk(root).check(file)
     text, _ = read_text(file)
+    if not text.strip():
+        faults.add(file.name, 0, "it holds no row")
     name = file.relative_to(root).as_posix().encode()
     for line, one in enumerate(lines_of(text), 1):
         if not one.strip():

@@ -50,6 +50,8 @@ class Csv:
         """Every line; a file with neither label nor box is background, or unlabelled."""
         Walk(path).check(path / FILE)
         rows = table_rows(path / FILE, faults)
+        if not rows:
+            faults.add(FILE, 0, "it holds no row")
         boxes = any(row.get("left") for row in rows)
         learnt = kind or ("detection" if boxes else "classification")
         classes = tuple(sorted({row["label"] for row in rows if row.get("label")}))

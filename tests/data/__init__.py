@@ -1,0 +1,1 @@
+"""Tests of the data layouts, by what people have and by what is wrong with it."""
