@@ -19,6 +19,7 @@ from tandem.train.engines.outcome import Outcome, conclude
 from tandem.train.engines.stop import EvaluationStoppedError, StoppedEarlyError
 from tandem.train.reading import read_content
 from tandem.train.run_folder import RunFolder
+from tandem.train.student_lora import attach
 from tandem.train.types import Splits, Watcher
 from tandem.train.yolo import settings
 from tandem.train.yolo.boxes import whole_strides
@@ -65,8 +66,12 @@ def execute(run: Run) -> None:
     both = read(spec, patient)
     spec = in_epochs(spec, len(both.train))
     run = replace(run, spec=spec)
+    spec = _leave_lora(run)
+    run = replace(run, spec=spec)
     student = build_student(spec, len(both.train.classes))
     assert isinstance(student, YoloStudent)
+    if spec.lora.rank > 0:
+        attach(student, spec.lora)  # says that convolutions have nothing to adapt
     for note in (*both.notes, *student.notes):
         run.voice.notice(note)
     taughtness, lesson = None, None
@@ -92,6 +97,22 @@ def in_epochs(spec: RunSpec, pictures: int) -> RunSpec:
     steps_an_epoch = max(1, -(-pictures // spec.optim.batch_size))
     update = {"warmup_epochs": spec.optim.warmup_steps / steps_an_epoch}
     return spec.model_copy(update={"optim": spec.optim.model_copy(update=update)})
+
+
+def _leave_lora(run: Run) -> RunSpec:
+    """A teacher's: it is for whole pictures' classes, and installed systems send it always."""
+    spec = run.spec
+    if spec.lora.rank == 0 or spec.mode == "direct" or spec.lora.on == "student":
+        return spec
+    run.voice.notice(
+        t(
+            "LoRA is not applied: it adapts a teacher by classes of whole pictures, and {kind} "
+            "asks for more. A probe on the teacher's features gives the classes.",
+            kind="detection",
+        ),
+        warning=True,
+    )
+    return spec.model_copy(update={"lora": spec.lora.model_copy(update={"rank": 0})})
 
 
 def read(spec: RunSpec, watcher: Watcher) -> Both:

@@ -159,12 +159,6 @@ def _open_seeing(
 
 def _check(spec: RunSpec) -> None:
     assert spec.teacher is not None
-    if spec.lora.rank > 0:
-        raise SpecError(
-            "Low-rank adaptation of a teacher is for classes; a detector's teacher is used as "
-            "it is.",
-            fix="Set lora.rank to 0.",
-        )
     if spec.teacher.knowledge not in KNOWLEDGE:
         raise SpecError(
             "A detector's classes come from a probe on the teacher's tokens, not from {asked}.",

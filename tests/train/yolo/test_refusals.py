@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tandem.spec.errors import DataError, SpecError, TeacherError
+from tandem.spec.errors import DataError, SpecError, StudentError, TeacherError
 from tests.train.yolo.drawn import write_yolo
 from tests.train.yolo.runs import run, spec_of
 
@@ -44,6 +44,11 @@ def test_a_knob_that_cannot_be_honoured_is_refused(
         run(spec_of(half_drawn, tmp_path / "run", **changes))
     assert refused.value.exit_code == 2
     assert not (tmp_path / "run" / "final_model").exists()
+
+
+def test_a_network_of_convolutions_has_nothing_for_lora(half_drawn: Path, tmp_path: Path) -> None:
+    with pytest.raises(StudentError, match="a network of convolutions has no such layer"):
+        run(spec_of(half_drawn, tmp_path / "run", lora={"rank": 4, "on": "student"}))
 
 
 def test_several_processes_are_refused(
