@@ -128,7 +128,8 @@ def write(content: Content, target: Path, entry: FormatEntry) -> Written:
     lost: Counter[str] = Counter()
     with _aside(target) as hidden:
         writer: Writer = entry.make().writer(hidden, content.classes, content.kind)
-        for split, item, renamed in distinct(content):
+        flat = bool(getattr(entry.make, "flat", False))
+        for split, item, renamed in distinct(content, flat=flat):
             lost.update(_put(writer, content, entry, split, item, renamed))
         for split, items in content.splits():
             said.items[split] = len(items)
@@ -157,8 +158,11 @@ def _aside(target: Path) -> Iterator[Path]:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-def distinct(content: Content) -> Iterator[tuple[str, Item, Item]]:
-    """Each item with its split, and with a name that no other one is written under."""
+def distinct(content: Content, *, flat: bool = False) -> Iterator[tuple[str, Item, Item]]:
+    """Each item with its split, and with a name that no other one is written under.
+
+    `flat`: the splits share one folder.
+    """
     taken: set[tuple[str, str]] = set()
     for split, items in content.splits():
         for item in items:
@@ -166,7 +170,8 @@ def distinct(content: Content) -> Iterator[tuple[str, Item, Item]]:
                 yield split, item, item
                 continue
             renamed, number = item, 0
-            while (name := (split, _written_name(content, renamed))) in taken:
+            place = "" if flat else split
+            while (name := (place, _written_name(content, renamed))) in taken:
                 number += 1
                 path = Path(item.name)
                 other = path.with_name(f"{path.stem}_{number}{path.suffix}")
@@ -196,6 +201,9 @@ def _put(
         or any(one.confidence is not None for one in item.shapes or [])
     ):  # fmt: skip
         lost.add(t("confidences are left out"))
+    names = {one: None for shape in item.shapes or [] for one in shape.attributes}
+    if names and "attributes" not in entry.holds:
+        lost.add(t("attributes are left out: {names}", names=", ".join(names)))
     return lost
 
 

@@ -138,8 +138,11 @@ class CsvWriter:
         if not rows:
             rows.append([*start, *[""] * 6, *size])
         self.parts.add({"key": f"{split}/{item.name}", "rows": rows})
-        lossy = any(one.outlines or one.rle is not None for one in item.shapes or [])
-        return [t("outlines become boxes")] if lossy else []
+        kept = [one for one in item.shapes or [] if not one.crowd]
+        lost = [t("a crowd is left out")] if len(kept) < len(item.shapes or []) else []
+        if any(one.outlines or one.rle is not None for one in kept):
+            lost.append(t("outlines become boxes"))
+        return lost
 
     def close(self) -> None:
         out = io.StringIO()

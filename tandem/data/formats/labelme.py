@@ -260,9 +260,8 @@ class LabelMeWriter:
             return []
         if shape.label == 0 and self.classes[:1] == (BACKGROUND,):
             return []
-        one: dict[str, Any] = {"label": self.classes[shape.label], "group_id": None,
-                               "description": "", "flags": {}}  # fmt: skip
-        one |= shape.attributes
+        one: dict[str, Any] = {"group_id": None, "description": "", "flags": {}}
+        one |= shape.attributes | {"label": self.classes[shape.label]}
         if shape.confidence is not None:
             one["score"] = shape.confidence
         if shape.box is not None and not shape.outlines and shape.rle is None:

@@ -39,6 +39,9 @@ Drawn = tuple[Item, list[tuple[str, Shape]] | None]
 class Voc:
     """An XML file for each picture, with its boxes by name."""
 
+    flat = True
+    """The splits share one folder."""
+
     def sniff(self, path: Path) -> bool:
         """Whether both folders are there."""
         return (path / "Annotations").is_dir() and (path / "JPEGImages").is_dir()
