@@ -33,6 +33,13 @@ NAMES = (
     "service_curves",
     "service_launch",
     "data_check",
+    "yolo_step",
+    "yolo_teaching",
+    "kind_signals",
+    "unet_teaching",
+    "zip_import",
+    "predict_speed",
+    "predict_memory",
 )
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end -->"

@@ -25,7 +25,6 @@ from tandem.spec.run import CacheSpec, DataSpec, TeacherSpec, ViewSpec
 from tandem.train import data
 from tandem.train.cache import Wants, open_source
 from tandem.train.demo.small_qwen import build
-from tandem.train.loader import pixels
 from tandem.train.registry import find
 from tandem.train.types import ImageTable, Silent, Teacher
 from tandem.train.views import Views
@@ -64,8 +63,8 @@ class Task:
     def ready(self) -> Tensor:
         """Every picture as the tower sees it, float."""
         rows = np.arange(len(self.table))
-        images = pixels(self.table, self.views, rows, np.zeros_like(rows), SIZE, 10**8)
-        return torch.from_numpy(images).float().div_(255)
+        batch = self.table.batch(self.views, rows, np.zeros_like(rows), SIZE, 10**8)
+        return batch.inputs.float().div_(255)
 
 
 def measure() -> list[Row]:

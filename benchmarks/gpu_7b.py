@@ -40,7 +40,6 @@ from tandem.spec.run import (
 from tandem.train import data
 from tandem.train.cache import Wants, open_source
 from tandem.train.demo.small_qwen import build_processor
-from tandem.train.loader import pixels
 from tandem.train.registry import find
 from tandem.train.types import Silent, Teacher
 from tandem.train.views import Views
@@ -134,7 +133,8 @@ def _fill_rows(folder: Path, scale: Scale, device: torch.device) -> list[Row]:
     splits = data.read(spec.data, seed=0, index_root=folder / "index", watcher=Silent())
     views = Views.draw(splits.train, ViewSpec(count=1))
     rows_N = np.arange(min(scale.images, 8 * max(scale.teacher_batches)))
-    shown = pixels(splits.train, views, rows_N, np.zeros_like(rows_N), teacher.image_size, 10**8)
+    batch = splits.train.batch(views, rows_N, np.zeros_like(rows_N), teacher.image_size, 10**8)
+    shown = batch.inputs.numpy()
     images = torch.from_numpy(shown).to(device).float().div_(255)
     rates = {size: _rate(teacher, images, size) for size in scale.teacher_batches}
     best = max(rates, key=lambda size: rates[size])

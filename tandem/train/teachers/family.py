@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from tandem.spec.errors import TeacherError
@@ -14,6 +16,7 @@ QWEN_VL = "qwen_vl"
 HF_VISION = "hf_vision"
 HF_TEXT = "hf_text"
 YOLO = "yolov8"
+TANDEM = "tandem"
 SEES_IMAGES = ("image_size", "num_channels", "vision_config")
 
 
@@ -36,6 +39,9 @@ def family_of(spec: TeacherSpec) -> str:
                 fix="Use teacher.family auto.",
             )
         return spec.family
+    ours = _of_ours(spec)
+    if ours is not None and spec.family == "auto":
+        return ours
     checkpoint = checkpoint_of(spec)
     found = _family(checkpoint)
     if spec.family not in ("auto", found):
@@ -48,6 +54,18 @@ def family_of(spec: TeacherSpec) -> str:
             fix="Use teacher.family auto, or point teacher.path at another checkpoint.",
         )
     return found
+
+
+def _of_ours(spec: TeacherSpec) -> str | None:
+    """Of a final_model folder that Tandem wrote; None for anything else."""
+    file = Path(str(spec.path or spec.name)).expanduser() / "config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(config, dict) or config.get("format") != "tandem-model-1":
+        return None
+    return YOLO if config.get("kind") == "detection" else TANDEM
 
 
 def _family(checkpoint: Checkpoint) -> str:
