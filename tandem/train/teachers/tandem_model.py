@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tandem.spec.errors import StudentError, TeacherError
+from tandem.spec.model import ModelConfig
 from tandem.spec.run import TeacherSpec
 from tandem.train import final_model
 from tandem.train.grids import pool_to
@@ -90,7 +91,7 @@ class TandemTeacher:
         self.model = None
 
 
-def _load(folder: Path, device: torch.device) -> tuple[Student, final_model.ModelConfig]:
+def _load(folder: Path, device: torch.device) -> tuple[Student, ModelConfig]:
     try:
         student, config = final_model.load(folder, device)
     except StudentError as error:
