@@ -19,6 +19,8 @@ BLOCK_BYTES = 2**20
 LEFT_OUT = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 UTF8_FLAG, ENCRYPTED_FLAG = 0x800, 0x1
 LONGEST_NAME_BYTES = 1000
+LONGEST_PART_BYTES = 255
+"""What file systems take."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -79,9 +81,9 @@ def _entries(opened: zipfile.ZipFile, limits: Limits) -> list[_Entry]:
     if len(infos) > limits.files:
         raise DataError("The archive holds {count} files, more than {most}.",
                         count=len(infos), most=limits.files)  # fmt: skip
-    found = []
+    found, encoding = [], _encoding(infos)
     for info in infos:
-        name = _name(info)
+        name = _name(info, encoding)
         _check_kind(info, name)
         if not info.is_dir() and not _is_left_out(name):
             found.append(_Entry(info, name))
@@ -93,17 +95,25 @@ def _entries(opened: zipfile.ZipFile, limits: Limits) -> list[_Entry]:
     return found
 
 
-def _name(info: zipfile.ZipInfo) -> str:
+def _encoding(infos: list[zipfile.ZipInfo]) -> str:
+    """Of names without a flag: one that is no UTF-8 speaks for all: some GBK would pass."""
+    unsaid = [info.filename for info in infos if not info.flag_bits & UTF8_FLAG]
+    return "utf-8" if all(_is_in(name, "utf-8") for name in unsaid) else "gb18030"
+
+
+def _is_in(name: str, encoding: str) -> bool:
+    try:
+        name.encode("cp437", "replace").decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _name(info: zipfile.ZipInfo, encoding: str) -> str:
     """As it was meant: Windows writes GBK without saying so; DataError where it leads out."""
     name = info.filename
-    if not info.flag_bits & UTF8_FLAG:
-        raw = name.encode("cp437", "replace")
-        for encoding in ("utf-8", "gb18030"):
-            try:
-                name = raw.decode(encoding)
-                break
-            except UnicodeDecodeError:
-                continue
+    if not info.flag_bits & UTF8_FLAG and _is_in(name, encoding):
+        name = name.encode("cp437", "replace").decode(encoding)
     name = unicodedata.normalize("NFC", name)
     parts = name.replace("\\", "/").split("/")
     climbs = ".." in parts or name.startswith(("/", "\\")) or ":" in parts[0]
@@ -113,7 +123,9 @@ def _name(info: zipfile.ZipInfo) -> str:
             name=name[:200],
             fix="Make it again from inside the data set's folder.",
         )
-    if len(name.encode("utf-8", "surrogatepass")) > LONGEST_NAME_BYTES:
+    longest = max(len(part.encode("utf-8", "surrogatepass")) for part in parts)
+    whole = len(name.encode("utf-8", "surrogatepass"))
+    if whole > LONGEST_NAME_BYTES or longest > LONGEST_PART_BYTES:
         raise DataError("A name in the archive is too long: {name}…", name=name[:80])
     return "/".join(part for part in parts if part not in ("", "."))
 

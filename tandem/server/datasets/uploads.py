@@ -19,8 +19,14 @@ from tandem.data.archive import Limits, unpack
 from tandem.server.clock import now
 from tandem.server.context import Context
 from tandem.server.data_tables import DatasetRow, Upload
-from tandem.server.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
-from tandem.spec.errors import DataError
+from tandem.server.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    TooLargeError,
+    UnavailableError,
+)
+from tandem.spec.errors import DataError, DiskFullError
 from tandem.spec.words import t
 
 RECEIVING, CHECKING, READY, FAULTY = "RECEIVING", "CHECKING", "READY", "FAULTY"
@@ -123,7 +129,7 @@ def appending(context: Context, id: str, at: int) -> Iterator[Any]:
 
 
 def complete(context: Context, id: str) -> Upload:
-    """Unpack it, or say which data set holds the same already. DataError leaves nothing behind."""
+    """Unpack it, or say which data set holds the same; a refused one leaves nothing."""
     row = get(context, id)
     if row.status != RECEIVING:
         return row
@@ -167,7 +173,13 @@ def _unpack(context: Context, row: Upload, file: Path, digest: str) -> None:
     except DataError as error:
         _put(context, row.id, status=FAULTY, message=error.sentence())
         file.unlink(missing_ok=True)
-        raise
+        raise InvalidError([{"field": "file", "problem": error.sentence()}]) from error
+    except (DiskFullError, OSError) as error:  # it stays, to be completed when there is room
+        raise UnavailableError(
+            "The archive could not be unpacked: {reason}.",
+            reason=error.sentence() if isinstance(error, DiskFullError) else error.strerror,
+            fix="Free some space, then complete the upload again.",
+        ) from error
     name, kind, size = row.name, row.type, row.size_bytes
 
     def keep(session: Session) -> None:

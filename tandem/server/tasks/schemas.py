@@ -132,7 +132,21 @@ class TaskShown(Answer):
     duration_seconds: int | None
 
 
+class DataUsed(Answer):
+    """The version of a data set that one execution used."""
+
+    attempt: int
+    part: str = Field(examples=["train"])
+    name: str
+    number: int | None
+    """null where none could be made: `message` says why."""
+    digest: str | None
+    message: str | None
+
+
 class TaskDetail(TaskShown):
+    data: list[DataUsed]
+    """What its executions used, the first one first."""
     spec: dict[str, Any] | None
     """The RunSpec; null for a task that an installed system made and nobody started yet."""
 

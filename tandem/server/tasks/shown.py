@@ -10,8 +10,9 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
+from tandem.server.datasets import recording
 from tandem.server.tasks import queries
-from tandem.server.tasks.schemas import TaskDetail, TaskShown
+from tandem.server.tasks.schemas import DataUsed, TaskDetail, TaskShown
 from tandem.server.tasks.service import missing
 from tandem.spec.state import State
 
@@ -36,7 +37,8 @@ def detail(context: Context, task_id: str) -> TaskDetail:
         if row is None:
             raise missing(task_id)
         body = _shown(session, [row])[0]
-    return TaskDetail(**body, spec=_json(row["spec"]))
+    used = [DataUsed(**one) for one in recording.of_task(context, row["task_id"])]
+    return TaskDetail(**body, data=used, spec=_json(row["spec"]))
 
 
 def listed(session: Session, rows: Sequence[RowMapping]) -> list[TaskShown]:
