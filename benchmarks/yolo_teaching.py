@@ -31,7 +31,7 @@ from tandem.spec.run import (
 )
 
 SEEDS = (0, 1, 2)
-SIZE, MANY, FEW, UNSEEN, VAL = 64, 256, 16, 160, 64
+SIZE, MANY, FEW, UNSEEN, VAL = 64, 256, 6, 160, 48
 SHAPES = ("square", "disc", "triangle")
 Box = tuple[str, int, int, int, int]
 
@@ -41,7 +41,7 @@ def measure() -> list[Row]:
         folder = Path(name)
         _write(folder / "many", MANY, 0, seed=1)
         _write(folder / "few", FEW, UNSEEN, seed=2)
-        teacher = _direct(_spec(folder, "many", epochs=20), folder / "runs" / "teacher")
+        teacher = _direct(_spec(folder, "many", epochs=14), folder / "runs" / "teacher")
         taught = run(teacher)
         pairs = [_taught(folder, seed) for seed in SEEDS]
     return [_row(taught, pairs)]
@@ -65,7 +65,7 @@ def _row(teacher: Ran, pairs: list[Ran]) -> Row:
 
 
 def _taught(folder: Path, seed: int) -> Ran:
-    spec = _spec(folder, "few", epochs=15)
+    spec = _spec(folder, "few", epochs=12)
     return run(
         changed(
             spec,

@@ -140,9 +140,12 @@ class TaughtModel(DetectionModel):
         assert taught.classes_BAK is not None
         student_BAK = scores_BKA.transpose(1, 2).float()
         if taught.classes_of == "score":
-            return F.binary_cross_entropy_with_logits(
+            # Scaled as Ultralytics scales its own on the labels: a weight of 1 is its equal.
+            summed = F.binary_cross_entropy_with_logits(
                 student_BAK, taught.classes_BAK, reduction="sum"
-            ) / taught.classes_BAK.sum().clamp_min(1)
+            )
+            gain: float = self.args.cls
+            return gain * summed / taught.classes_BAK.sum().clamp_min(1)
         return which_class(student_BAK, taught.classes_BAK, self.weights.temperature)
 
 
