@@ -101,6 +101,18 @@ def open_rgb(path: Path, max_pixels: int, least: Least | None = None) -> Image.I
         ) from error
 
 
+def shown_size(path: Path, max_pixels: int) -> tuple[int, int]:
+    """Width and height as it is shown; from the header alone, unless the picture may be turned."""
+    try:
+        with path.open("rb") as file:
+            image = _opened(file, str(path), max_pixels)
+            if not any(key in image.info for key in _MAY_TURN):
+                return image.size
+    except OSError:
+        pass  # told by the reading below
+    return open_rgb(path, max_pixels).size
+
+
 def decode(file: BinaryIO, name: str, max_pixels: int, least: Least | None = None) -> Image.Image:
     """RGB pixels from an open file; `name` is what an error calls it."""
     image = _opened(file, name, max_pixels)

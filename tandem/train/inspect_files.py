@@ -95,7 +95,7 @@ def _open_all(
             list(pool.map(open_one, some))
             watcher.progress(t("checking pictures"), done, len(rows))
     if faults:
-        raise _all_faults(sorted(faults, key=str))
+        raise all_faults(sorted(faults, key=str))
 
 
 def opened(path: Path, max_pixels: int) -> tuple[bytes, int]:
@@ -119,7 +119,8 @@ def _chunks(rows: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
         yield start + len(some), some
 
 
-def _all_faults(faults: list[DataError]) -> DataError:
+def all_faults(faults: list[DataError]) -> DataError:
+    """One for all: the first few are named, the rest are counted."""
     if len(faults) == 1:
         return faults[0]
     told = joined(t(one.what, **one.fields) for one in faults[:NAMED])

@@ -120,7 +120,7 @@ class MaskJudge:
         assert output.class_map_BHWK is not None
         assert batch.mask_BHW is not None
         mask_BHW = batch.mask_BHW.to(output.class_map_BHWK.device)
-        scores_BKHW = output.class_map_BHWK.permute(0, 3, 1, 2).float()
+        scores_BKHW = output.class_map_BHWK.detach().permute(0, 3, 1, 2).float()
         if scores_BKHW.shape[2:] != mask_BHW.shape[1:]:  # a teacher's coarse map
             scores_BKHW = F.interpolate(
                 scores_BKHW, mask_BHW.shape[1:], mode="bilinear", align_corners=False
