@@ -52,19 +52,24 @@ class Walk:
 
     def folders(self, folder: Path) -> list[str]:
         """Names of the folders directly in it, sorted; hidden ones are skipped."""
+        self._check_folder(folder)
         return [entry.name for entry in self._entries(folder) if entry.is_dir()]
 
     def pictures(self, folder: Path, *, deep: bool = True) -> list[bytes]:
         """Pictures in it, at any depth if `deep`: relative to the data set's root, sorted."""
+        self._check_folder(folder)
         return sorted(self._pictures(folder, deep, ()))
 
     def check(self, file: Path) -> None:
         """DataError where a link in the file's path leads out of the data set."""
-        if file.parent not in self._within:
-            self._check_link(file.parent)
-            self._within.add(file.parent)
+        self._check_folder(file.parent)
         if file.is_symlink():
             self._check_link(file)
+
+    def _check_folder(self, folder: Path) -> None:
+        if folder not in self._within and folder.exists():
+            self._check_link(folder)
+            self._within.add(folder)
 
     def _pictures(self, folder: Path, deep: bool, above: tuple[str, ...]) -> Iterator[bytes]:
         here = os.path.realpath(folder)

@@ -86,13 +86,14 @@ def _set(path: Path, split: str) -> list[str] | None:
     file = path / "ImageSets" / "Main" / f"{split}.txt"
     if not file.is_file():
         return None
-    lines = [line.strip() for line in read_text(file).splitlines() if line.strip()]
-    return [_FLAG.sub("", line) for line in lines]
+    return [_FLAG.sub("", line.strip()) for line in read_text(file).splitlines()]
 
 
 def _drawn(walk: Walk, split: str, stems: list[str], faults: Faults) -> Iterator[Drawn]:
     path = walk.root
     for line, stem in enumerate(stems, 1):
+        if not stem:
+            continue
         where = f"ImageSets/Main/{split}.txt"
         if "/" in stem or "\\" in stem or stem.startswith("."):
             faults.add(where, line, "{name} is no name of a picture", name=stem)
@@ -171,7 +172,10 @@ class VocWriter:
 
     def __init__(self, target: Path, classes: tuple[str, ...]) -> None:
         self.target, self.classes = target, classes
-        self.sets = {split: dict.fromkeys(_set(target, split) or []) for split in SPLITS}
+        self.sets = {
+            split: dict.fromkeys(one for one in _set(target, split) or [] if one)
+            for split in SPLITS
+        }
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         name = placed(item, source).replace("/", "__")  # its folders are flat
