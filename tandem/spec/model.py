@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tandem.spec.run import Kind, StudentSpec
 
@@ -42,3 +42,10 @@ class ModelConfig(BaseModel):
     """Logits are divided by it before the softmax that gives the confidence."""
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     """Of detection: the confidence by class at which F1 was best on the validation set."""
+
+    @model_validator(mode="after")
+    def _enough_classes(self) -> ModelConfig:
+        """A detector may look for one thing; to classify takes two."""
+        if len(self.classes) < 2 and self.kind != "detection":
+            raise ValueError("classes: two or more are needed")
+        return self

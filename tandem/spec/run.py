@@ -63,7 +63,10 @@ class TeacherSpec(Section):
     path: str | None = None
     """A local folder, or a hub id; found from the name when absent."""
     family: str = "auto"
-    """`qwen_vl`, `hf_vision`, `hf_text`, `yolov8`, `tandem`; auto: read from the checkpoint's config.json."""
+    """`qwen_vl`, `hf_vision`, `hf_text`, `yolov8`, `tandem`.
+
+    auto: read from the checkpoint's config.json.
+    """
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8", "int4"] = "auto"
     """Of the teacher's weights. auto: bf16 on a GPU that has it, else fp32."""
     knowledge: Literal["auto", "own", "probe", "label_scoring", "lora", "none"] = "auto"

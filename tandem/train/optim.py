@@ -69,7 +69,7 @@ def make_scheduler(optimizer: Optimizer, spec: OptimSpec, steps_per_epoch: int) 
     if warmup > 0 and warmup >= total:
         raise SpecError(
             "A warm-up of {warmup_epochs} epochs leaves nothing of a run of {epochs}.",
-            warmup_epochs=f"{warmup / steps_per_epoch:g}",
+            warmup_epochs=warmup / steps_per_epoch,
             epochs=spec.epochs,
             fix="Set optim.warmup_epochs below optim.epochs.",
         )

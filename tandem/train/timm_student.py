@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tandem.spec.errors import StudentError
 from tandem.train.mask_head import MaskHead
 from tandem.train.types import StepOutput, Student
 
@@ -44,17 +43,6 @@ class NormalisedStudent(Student):
         """The class scores (B, K) only: what is exported."""
         output: StepOutput = self.forward(images_BCHW)
         return output.logits_BK
-
-    def check_layers(self, layers: Sequence[int]) -> None:
-        """StudentError for a layer that does not exist."""
-        wrong = [layer for layer in layers if not 0 <= layer < len(self.layer_widths)]
-        if wrong:
-            raise StudentError(
-                "The student has no layer {layer}: it has {count}, counted from 0.",
-                layer=wrong[0],
-                count=len(self.layer_widths),
-                fix="Change loss.intermediate_layers.",
-            )
 
 
 class TimmStudent(NormalisedStudent):

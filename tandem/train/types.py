@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from tandem.data.content import UNLABELLED as UNLABELLED
+from tandem.spec.errors import StudentError
 
 
 class Options(BaseModel):
@@ -238,6 +239,17 @@ class Student(nn.Module):
 
     def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:  # noqa: ARG002
         raise NotImplementedError
+
+    def check_layers(self, layers: Sequence[int]) -> None:
+        """StudentError for a layer that does not exist."""
+        wrong = [layer for layer in layers if not 0 <= layer < len(self.layer_widths)]
+        if wrong:
+            raise StudentError(
+                "The student has no layer {layer}: it has {count}, counted from 0.",
+                layer=wrong[0],
+                count=len(self.layer_widths),
+                fix="Change loss.intermediate_layers.",
+            )
 
     def example(self, count: int) -> Tensor:
         """Inputs of the right form, to trace, check and time it with: smooth, and no two alike."""

@@ -68,6 +68,7 @@ class BertStudent(Student):
 
     def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:
         """(B, 3, L) int64: token ids, attention mask, token types; layers are counted from 0."""
+        self.check_layers(layers)
         length = images_BCHW.shape[2]
         ids_BL, mask_BL, types_BL = self._shortened(images_BCHW).unbind(1)
         answer = self.net(

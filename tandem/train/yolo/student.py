@@ -39,6 +39,7 @@ class YoloStudent(Student):
 
     def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:
         """Sides in whole strides of 32. `layers` counts the neck's maps; none named: all three."""
+        self.check_layers(layers)
         said: Any = self.net(images_BCHW)
         boxes_BCA, heads = said if isinstance(said, tuple) else (None, said)
         maps = [to_raster(one) for one in heads["feats"]]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tandem.data.content import IGNORED
 from tandem.train.registry import Entry, entries
 from tandem.train.types import UNLABELLED, Batch, Signals, StepOutput
 
@@ -26,6 +27,7 @@ def parts(seed: int, rows: int = ROWS, scale: float = 1.0) -> dict[str, torch.Te
         "pooled_BD": draw(WIDTH),
         "tokens_BHWD": draw(SIDE, SIDE, WIDTH),
         "layers_BHWD": (draw(SIDE, SIDE, WIDTH), draw(SIDE, SIDE, WIDTH)),
+        "class_map_BHWK": draw(SIDE, SIDE, CLASSES),
     }
 
 
@@ -41,6 +43,7 @@ def leaves(output: StepOutput) -> dict[str, list[torch.Tensor]]:
         "pooled": [output.pooled_BD],
         "tokens": [output.tokens_BHWD],
         "layers": list(output.layers_BHWD),
+        "masks": [output.class_map_BHWK],
     }
 
 
@@ -53,7 +56,10 @@ def batch_of(rows: int = ROWS, labelled: bool = True) -> Batch:
     if not labelled:
         labels_B = torch.full_like(labels_B, UNLABELLED)
     index_B = np.arange(rows)
-    return Batch(torch.zeros(rows, 3, 4, 4), labels_B, index_B, index_B)
+    cells = torch.arange(rows * SIDE * SIDE).reshape(rows, SIDE, SIDE) * 7 % CLASSES
+    mask_BHW = cells.to(torch.uint8)
+    mask_BHW[:, 0, 0] = IGNORED
+    return Batch(torch.zeros(rows, 3, 4, 4), labels_B, index_B, index_B, mask_BHW=mask_BHW)
 
 
 def value(entry: Entry, student: StepOutput, teacher: Signals, batch: Batch) -> torch.Tensor:
@@ -82,7 +88,7 @@ def test_it_is_a_finite_scalar_above_zero_for_a_student_that_differs(entry):
 
 def test_it_is_zero_where_the_student_is_the_teacher(entry):
     if not entry.facts.get("zero_at_teacher"):
-        assert entry.needs == {"labels"}
+        assert entry.needs <= {"labels", "masks"}
         return
     loss = value(entry, student_of(0), Signals(**parts(0)), batch_of()).detach()
     assert float(loss) == pytest.approx(0, abs=2e-5)
@@ -108,7 +114,8 @@ def test_gradient_reaches_exactly_the_taps_that_it_needs(entry):
     touched = {
         name for name, group in leaves(student).items() if all(t.grad is not None for t in group)
     }
-    wanted = {"logits" if name == "labels" else name for name in entry.needs}
+    of_labels = "masks" if "masks" in entry.needs else "logits"
+    wanted = {of_labels if name == "labels" else name for name in entry.needs}
     assert touched == wanted
 
 
@@ -124,6 +131,7 @@ def test_value_and_gradient_are_finite_at_the_extremes(entry, scale, half):
                     if isinstance(part, tuple)
                     else part.bfloat16()
                     for name, part in vars(student).items()
+                    if part is not None
                 }
             )
         for group in leaves(student).values():

@@ -41,16 +41,16 @@ def test_it_is_one_valid_file_of_a_recent_opset(exported):
 
 def test_a_file_that_disagrees_is_not_written(exported, tmp_path, monkeypatch):
     folder, _ = exported
-    real = export._write
+    real = export.write
 
-    def wrong(model, config, file):
+    def wrong(student, config, file):
         with torch.no_grad():
-            model.student.net.fc.bias += 0.01
-        real(model, config, file)
+            student.net.fc.bias += 0.01
+        real(student, config, file)
         with torch.no_grad():
-            model.student.net.fc.bias -= 0.01
+            student.net.fc.bias -= 0.01
 
-    monkeypatch.setattr(export, "_write", wrong)
+    monkeypatch.setattr(export, "write", wrong)
     with pytest.raises(TandemError, match="disagree by 0.01"):
         export.to_onnx(folder, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []

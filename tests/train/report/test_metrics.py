@@ -74,7 +74,7 @@ def test_speed_counts_images_and_leaves_the_model_as_it_was():
             return StepOutput(self.head(pooled_BD), pooled_BD)
 
     student = Tiny().train()
-    figures = speed(student, 16, torch.device("cpu"))
+    figures = speed(student, torch.device("cpu"))
     assert student.training
     assert student.seen == {(1, 3, 16, 16), (32, 3, 16, 16)}
     assert figures["latency_milliseconds"] > 0

@@ -162,5 +162,5 @@ def test_chance_is_the_exact_sign_test(won, lost, p):
 def test_agreement_and_who_alone_is_right():
     one, other = np.eye(3)[[0, 1, 2, 0]], np.eye(3)[[0, 2, 2, 1]]
     assert reports.agreement(one, other) == 0.5
-    assert reports.only_right(one, other, np.array([0, 1, 1, 1])) == (1, 1)
-    assert reports.only_right(one, other, np.array([0, -1, 1, -1])) == (0, 0)
+    assert reports.agreement(None, other) is None
+    assert reports.only_better(np.array([1.0, 0, 1, 0.5]), np.array([0, 1.0, 1, 0])) == (2, 1)
