@@ -76,7 +76,10 @@ def test_a_picture_without_a_label_is_background_and_a_label_without_one_is_told
         ("- cat", "holds no names and paths"),
         ("a: &a [x]\nnames: [*a, *a]", "aliases are not read"),
         ("names: !!python/object/apply:os.system ['touch /tmp/x']", "is no YAML"),
-        ("[" * 100_000, "is no YAML"),
+        ("[" * 100_000, "it is nested too deep"),
+        ("- " * 100_000, "it is nested too deep"),
+        ("".join(f"{' ' * n}a:\n" for n in range(1200)), "is no YAML"),
+        ("a" * 2_000_000, "is too large"),
         ("nc: 99999999999", "There cannot be 99999999999 classes"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,22 @@ from tandem.spec.errors import DataError
 from tandem.spec.words import t
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
-LARGEST_YAML_BYTES = 5_000_000
+LARGEST_YAML_BYTES = 1_000_000
 MOST_CLASSES = 100_000
+MOST_BRACKETS = 2000
+_NESTED = re.compile(r"(?:[-?][ \t]+){20}")
 BELOW, ABOVE = -1e-6, 1 + 1e-6
 """What rounding to six digits may leave outside 0 to 1."""
 Numbers = list[float]
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Without aliases: one may stand for another without end, and names and paths need none."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read")
+        return super().compose_node(parent, index)
 
 
 @register.format(
@@ -99,10 +111,10 @@ def _told(path: Path) -> dict[str, Any]:
         raise DataError("{file} is too large to be a data.yaml.", file=file)
     text = read_text(file)
     try:
-        # An alias may stand for another without end; names and paths need none.
-        if any(isinstance(one, yaml.AliasToken) for one in yaml.scan(text)):
-            raise yaml.YAMLError("aliases are not read")
-        told = yaml.safe_load(text)
+        # PyYAML takes time by the square of the depth, and its C loader has no end of it.
+        if text.count("[") + text.count("{") > MOST_BRACKETS or _NESTED.search(text):
+            raise yaml.YAMLError("it is nested too deep")
+        told = yaml.load(text, Loader=_PlainLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise DataError(
             "{file} is no YAML: {reason}.",
