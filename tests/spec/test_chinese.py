@@ -29,6 +29,11 @@ VARIABLES = {
     ("commands/show.py", "t(head)"): "a table's heads: `_heads` below",
     ("commands/submit.py", "t(about)"): "OWN: `_listed` below",
     ("commands/spoken.py", "t(word)"): "WORDS: `_listed` below",
+    ("data/faults.py", "t(self.what, **self.fields)"): "what `faults.add` was given: `_found`",
+    ("data/formats/coco.py", "t(shape)"): "what its readers return: `_found` below",
+    ("data/formats/labelme.py", "t(found)"): "the same",
+    ("data/formats/labelstudio.py", "t(problem)"): "the same",
+    ("data/formats/voc.py", "t(shape)"): "the same",
     ("spec/check.py", 't(str(context["error"]))'): "ValueErrors of spec/run.py: `_faults` below",
     ("spec/check.py", "t(_SAYS[kind], field=shown, **context)"): "_SAYS: `_faults` below",
     ("spec/errors.py", "t(template, **fields)"): "what an error was given: collected there",
@@ -51,7 +56,12 @@ VARIABLES = {
 ALIKE = {
     "{faults}",
     ", ",
+    "{reason}",
     "{reason}.",
+    "25 %",
+    "75 %",
+    "{target}: {format}, {kind}; {parts}.",
+    "{format}, {kind}; {parts}.",
     "{field}: {reason}.",
     "{what}: {fix}",
     "{version}, {built}",
@@ -215,6 +225,21 @@ def _faults() -> Iterator[str]:
                 yield from _strings(node.args[0])
 
 
+def _found() -> Iterator[str]:
+    """What is wrong with a data set: given to `faults.add`, or returned by those who look."""
+    for file, tree in _trees().items():
+        if not file.startswith("data/"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "faults.add":
+                yield from _constants(node.args[2]) or ()
+            if isinstance(node, ast.Return) and file.startswith("data/formats/"):
+                said = node.value
+                first = said.elts[0] if isinstance(said, ast.Tuple) and said.elts else said
+                if isinstance(first, ast.Constant) and " " in str(first.value):
+                    yield str(first.value)
+
+
 def _catalogue() -> Iterator[str]:
     catalogue = json.loads((PACKAGE / "catalog.json").read_text("utf-8"))
     for group in ("students", "teachers", "losses", "formats"):
@@ -224,7 +249,7 @@ def _catalogue() -> Iterator[str]:
 @cache
 def templates() -> frozenset[str]:
     found = {key.about for key in KEYS} | {*_heads(), *_fields(), *_faults()}
-    found |= {*_catalogue(), *_listed()}
+    found |= {*_catalogue(), *_listed(), *_found()}
     for _, _, shown in _calls():
         for template in shown:
             found |= set(_constants(template) or ())
