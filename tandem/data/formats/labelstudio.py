@@ -77,7 +77,8 @@ def _results(row: Row) -> list[Row]:
         several = row.get(name)
         if isinstance(several, list) and several and isinstance(several[0], dict):
             results = several[0].get("result")
-            return [one for one in results or [] if isinstance(one, dict)]
+            found = results if isinstance(results, list) else []
+            return [one for one in found if isinstance(one, dict)]
     return []
 
 
