@@ -18,6 +18,8 @@ from tandem.train.quantize import hush
 from tandem.train.types import Student
 
 DEFAULTS = (("qkv",), ("query", "value"), ("q_proj", "v_proj"))
+ADAPTABLE = ("vit: qkv, proj, fc1, fc2", "bert: query, key, value, dense")
+"""Students with such layers, and the layers: what is said of one that has none."""
 HEADS = ("classifier", "head", "fc", "mask_head", "classify")
 """Fresh layers: they learn whole."""
 
@@ -65,12 +67,17 @@ def attach(student: Student, lora: LoraSpec) -> None:
         targets = choose_targets(student, lora, DEFAULTS)
     except TeacherError as error:
         names = sorted({name.rpartition(".")[2] for name in linear_names(student)})
+        if not names:
+            raise StudentError(
+                "This student has no layer that LoRA could adapt: it is no transformer.",
+                allowed=ADAPTABLE,
+                fix="Set lora.rank to 0, or choose one of these students and their layers.",
+            ) from error
         raise StudentError(
             "This student has no layer {absent} for LoRA to adapt.",
             absent=error.fields.get("absent") or lora.layers,
             allowed=names,
-            fix="Change lora.target_modules or lora.layers, or set lora.rank to 0 "
-            "(a network of convolutions has no such layer).",
+            fix="Change lora.target_modules or lora.layers, or set lora.rank to 0.",
         ) from error
     config = LoraConfig(
         r=lora.rank,
@@ -109,10 +116,13 @@ def merge(student: Student, lora: LoraSpec) -> Adapter:
     from peft.tuners.lora import LoraLayer
 
     state = student.state_dict()
+    learnt = {name for name, one in student.named_parameters() if one.requires_grad}
+    if lora.bias == "none":
+        learnt = set()  # the head's bias is learnt whole, as its weight is
     weights = {
         f"base_model.model.{name.replace('.default', '')}": value.detach().cpu().clone()
         for name, value in state.items()
-        if ".lora_" in name
+        if ".lora_" in name or (name.endswith("bias") and name in learnt)
     }
     targets = []
     for name, module in list(student.named_modules()):

@@ -68,8 +68,8 @@ class LSTMStudent(NormalisedStudent):
         return self
 
     def freeze_features(self) -> None:
-        """Leave the frame features as they are."""
-        self.features.requires_grad_(False)
+        """Leave the frame features as they are, their norms' statistics too."""
+        self.features.requires_grad_(False).eval()
 
     def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:
         """Clips (B, T, 3, S, S) of 0 to 1, or pictures (B, 3, S, S) as clips of one.

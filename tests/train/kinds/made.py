@@ -52,13 +52,14 @@ def moving(
 ) -> list[Image.Image]:
     """A light square that goes left or right: one frame does not tell which."""
     count = frames or int(random.integers(5, 9))
-    top, start, step = int(random.integers(0, size - 8)), random.integers(0, 8), 2.5
+    top, start = int(random.integers(8, size - 16)), random.integers(0, 3)
+    step = (size - 12) / count
     lefts = [start + step * number for number in range(count)]
     shown = []
     for left in lefts if name == "right" else lefts[::-1]:
-        frame = random.integers(0, 80, (size, size, 3), dtype=np.uint8)
+        frame = random.integers(0, 20, (size, size, 3), dtype=np.uint8)
         at = int(min(left, size - 8))
-        frame[top : top + 8, at : at + 8] = 230
+        frame[top : top + 10, at : at + 8] = 230
         shown.append(Image.fromarray(frame))
     return shown
 
