@@ -91,7 +91,7 @@ def test_convert_in_chinese(
     monkeypatch.setenv("TANDEM_LANG", "zh")
     make.coco(tmp_path / "one")
     assert tandem(monkeypatch, "convert", tmp_path / "one", tmp_path / "two", "--to", "voc") == 0
-    assert "轮廓变成了框" in capsys.readouterr().out
+    assert "轮廓变成" in capsys.readouterr().out
     make.write(tmp_path / "one/annotations/train.json", "[]")
     assert tandem(monkeypatch, "check", tmp_path / "one") == 2
     said = capsys.readouterr().out

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tandem.data import data_yaml
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.formats.text import lines_of, read_text, table_rows
@@ -56,6 +57,8 @@ class Caption:
         """Whether there is such a table, or a text beside a picture."""
         if any((path / f"metadata.{one}").is_file() for one in ("csv", "jsonl")):
             return True
+        if data_yaml.find(path) is not None:
+            return False  # Ultralytics also takes labels that lie beside their pictures
         folder = path / "train" if (path / "train").is_dir() else path
         texts = sorted(folder.glob("*.txt"))[:20]
         pictures = Walk(path).pictures(folder, deep=False) if texts else []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from tandem.data import data_yaml
 from tandem.data.content import BACKGROUND, Content, Item, Shape
 from tandem.data.faults import Faults
 from tandem.data.layout import (
-    SPLITS,
-    inside,
     measure,
     placed,
     put_picture,
@@ -28,23 +26,10 @@ from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.words import t
 
-YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
-LARGEST_YAML_BYTES = 1_000_000
 MOST_CLASSES = 100_000
-MOST_BRACKETS = 2000
-_NESTED = re.compile(r"(?:[-?][ \t]+){20}")
 BELOW, ABOVE = -1e-6, 1 + 1e-6
 """What rounding to six digits may leave outside 0 to 1."""
 Numbers = list[float]
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Without aliases: one may stand for another without end, and names and paths need none."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not read")
-        return super().compose_node(parent, index)
 
 
 @register.format(
@@ -57,7 +42,7 @@ class Yolo:
 
     def sniff(self, path: Path) -> bool:
         """Whether there is a data.yaml, or labels beside images."""
-        return _yaml(path) is not None or (
+        return data_yaml.find(path) is not None or (
             (path / "images").is_dir()
             and (path / "labels").is_dir()
             and not (path / "masks").is_dir()
@@ -66,14 +51,14 @@ class Yolo:
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
         """Every picture with its lines; no label file, or an empty one: background."""
         notes: list[str] = []
-        told = _told(path)
+        told = data_yaml.read(path)
         classes = _classes(path, told, faults, notes)
         walk = Walk(path)
         found = {}
-        for split in SPLITS:
-            folder = _folder(path, told, split, notes)
-            if folder is not None:
-                found[split] = list(_items(walk, folder, len(classes), faults))
+        seen: set[Path] = set()
+        for split, sources in data_yaml.sources(path, told, notes).items():
+            found[split] = list(_items(walk, sources, len(classes), faults, seen))
+        _check_alone(path, seen, faults)
         if not found:
             raise DataError("The data set {path} has no folder images/train.", path=path,
                             fix="Put pictures into {path}/images/train/.")  # fmt: skip
@@ -99,36 +84,8 @@ def with_background(classes: tuple[str, ...], items: list[Item]) -> tuple[str, .
     return (BACKGROUND, *classes)
 
 
-def _yaml(path: Path) -> Path | None:
-    return next((path / name for name in YAML_NAMES if (path / name).is_file()), None)
-
-
-def _told(path: Path) -> dict[str, Any]:
-    file = _yaml(path)
-    if file is None:
-        return {}
-    if file.stat().st_size > LARGEST_YAML_BYTES:
-        raise DataError("{file} is too large to be a data.yaml.", file=file)
-    text = read_text(file)
-    try:
-        # PyYAML takes time by the square of the depth, and its C loader has no end of it.
-        if text.count("[") + text.count("{") > MOST_BRACKETS or _NESTED.search(text):
-            raise yaml.YAMLError("it is nested too deep")
-        told = yaml.load(text, Loader=_PlainLoader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DataError(
-            "{file} is no YAML: {reason}.",
-            file=file,
-            reason=" ".join(str(error).split())[:120],
-            fix="Mend it.",
-        ) from error
-    if not isinstance(told, dict):
-        raise DataError("{file} holds no names and paths.", file=file, fix="Mend it.")
-    return told
-
-
 def _classes(path: Path, told: dict[str, Any], faults: Faults, notes: list[str]) -> tuple[str, ...]:
-    file = _yaml(path)
+    file = data_yaml.find(path)
     names = told.get("names")
     if isinstance(names, dict):
         keys = sorted(int(key) for key in names if str(key).isdecimal())
@@ -169,74 +126,28 @@ def _numbered(count: int) -> tuple[str, ...]:
     return tuple(str(one) for one in range(count))
 
 
-def _folder(path: Path, told: dict[str, Any], split: str, notes: list[str]) -> Path | None:
-    """The split's pictures: as the YAML says, or where such a path ends here."""
-    said = told.get(split, told.get("valid") if split == "val" else None)
-    if isinstance(said, list) and said:
-        said = said[0]
-    if isinstance(said, str) and not said.endswith(".txt"):
-        given = Path(said)
-        base = Path(str(told.get("path") or ""))
-        here = path / base / given if not base.is_absolute() else path / given
-        if not given.is_absolute() and here.is_dir() and inside(path, here):
-            return here
-        found = _tail(path, given)
-        if found is not None:
-            if given.is_absolute() or base.is_absolute():
-                notes.append(
-                    t(
-                        "data.yaml says {said} for {split}; {found} of this folder is meant.",
-                        said=str(base / given),
-                        split=split,
-                        found=found.relative_to(path).as_posix(),
-                    )
-                )
-            return found
-    for one in (path / "images" / split, path / split / "images"):
-        if one.is_dir():
-            return one
-    whole = path / "images"
-    return whole if split == "train" and whole.is_dir() else None
-
-
-def _tail(path: Path, given: Path) -> Path | None:
-    """The longest end of a foreign path that is a folder here."""
-    parts = [one for one in str(given).replace("\\", "/").split("/") if one not in ("", ".", "..")]
-    for start in range(len(parts)):
-        found = path.joinpath(*parts[start:])
-        if found.is_dir() and inside(path, found):
-            return found
-    return None
-
-
-def _items(walk: Walk, folder: Path, classes: int, faults: Faults) -> Iterator[Item]:
-    labels = _labels_folder(folder)
-    seen: set[Path] = set()
-    for picture in walk.pictures(folder):
+def _items(
+    walk: Walk, sources: list[Path], classes: int, faults: Faults, seen: set[Path]
+) -> Iterator[Item]:
+    for picture in dict.fromkeys(data_yaml.pictures(walk, sources, faults)):
         item = Item(picture, shapes=[])
+        file = walk.root / data_yaml.label_file(os.fsdecode(picture))
+        seen.add(file)
         if not measure(walk.root, item, faults):
             continue
-        relative = Path(os.path.relpath(walk.root / item.name, folder))
-        file = labels / relative.with_suffix(".txt")
-        seen.add(file)
         if file.is_file():
             walk.check(file)
             item.shapes = list(_shapes(walk.root, file, item, classes, faults))
         yield item
-    for file in sorted(labels.rglob("*.txt")) if labels.is_dir() else []:
-        if file not in seen and file.name != "classes.txt":
-            name = os.path.relpath(file, walk.root)
-            faults.add(name, 0, "there is no picture of this label file", warning=True)
 
 
-def _labels_folder(images: Path) -> Path:
-    """Ultralytics' rule: the last `images` of the path becomes `labels`."""
-    parts = list(images.parts)
-    for place in range(len(parts) - 1, -1, -1):
-        if parts[place] == "images":
-            parts[place] = "labels"
-            break
-    return Path(*parts)
+def _check_alone(root: Path, seen: set[Path], faults: Faults) -> None:
+    """Label files without a picture, in the folders where labels are."""
+    for folder in sorted({file.parent for file in seen}):
+        for file in sorted(folder.glob("*.txt")) if "labels" in folder.parts else []:
+            if file not in seen and file.name != "classes.txt":
+                name = os.path.relpath(file, root)
+                faults.add(name, 0, "there is no picture of this label file", warning=True)
 
 
 def _shapes(root: Path, file: Path, item: Item, classes: int, faults: Faults) -> Iterator[Shape]:
