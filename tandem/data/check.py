@@ -21,7 +21,7 @@ from tandem.data.content import IGNORED, Content, Item
 from tandem.data.faults import Fault, Faults
 from tandem.data.formats.sequence import is_video
 from tandem.data.images import decode, is_picture
-from tandem.data.registry import recognise
+from tandem.data.registry import read
 from tandem.spec.errors import DataError
 
 Progress = Callable[[int, int], None]
@@ -68,7 +68,7 @@ def report(path: Path, kind: str | None = None, progress: Progress | None = None
     said = Report(str(path))
     faults = Faults()
     try:
-        content: Content = recognise(path, kind).make().content(path, faults, kind)
+        content = read(path, faults, kind)
     except (DataError, OSError) as error:
         sentence = error.sentence() if isinstance(error, DataError) else str(error)
         faults.add(path.name, 0, "{reason}", reason=sentence)

@@ -17,7 +17,7 @@ from tandem.data.content import BACKGROUND, IGNORED, Content, Item
 from tandem.data.faults import Faults
 from tandem.data.layout import check_class_names, placed
 from tandem.data.raster import class_shapes, item_mask
-from tandem.data.registry import FormatEntry, Writer, find, recognise
+from tandem.data.registry import FormatEntry, Writer, find, read, recognise
 from tandem.spec.errors import DataError, OutputFolderError
 from tandem.spec.words import t
 
@@ -67,11 +67,11 @@ def read_for(
 ) -> tuple[Content, Faults]:
     """The content as what the target can hold: outlines rather than boxes where all have them."""
     found = recognise(source, kind)
-    content, faults = _read(found, source, kind)
+    content, faults = _read(source, kind)
     if kind is None:
         kind = _best(content, found, entry)
         if kind is not None and kind != content.kind:
-            content, faults = _read(found, source, kind)
+            content, faults = _read(source, kind)
     if content.kind not in entry.kinds:
         raise DataError(
             "The format {format} cannot hold {kind}.",
@@ -86,10 +86,9 @@ def read_for(
     return content, faults
 
 
-def _read(found: FormatEntry, source: Path, kind: str | None) -> tuple[Content, Faults]:
+def _read(source: Path, kind: str | None) -> tuple[Content, Faults]:
     faults = Faults()
-    content: Content = found.make().content(source, faults, kind)
-    return content, faults
+    return read(source, faults, kind), faults
 
 
 def _best(content: Content, found: FormatEntry, entry: FormatEntry) -> str | None:

@@ -172,6 +172,19 @@ def recognise(path: Path, kind: str | None = None) -> FormatEntry:
     )
 
 
+def read(path: Path, faults: Faults, kind: str | None = None) -> Content:
+    """All of a data set, by its layout. DataError where it cannot be read as `kind`."""
+    content: Content = recognise(path, kind).make().content(path, faults, kind)
+    if kind is not None and content.kind != kind:
+        raise DataError(
+            "The data set {dataset} is for {found}, not for {asked}.",
+            dataset=path,
+            found=content.kind,
+            asked=kind,
+        )
+    return content
+
+
 def type_in_meta(path: Path) -> str | None:
     """What a data set's meta.json says of its type; DataError for a file that is no such JSON."""
     if not path.is_file():

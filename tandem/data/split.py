@@ -15,7 +15,7 @@ from tandem.data.content import Content, Item
 from tandem.data.convert import Written, check_target, write
 from tandem.data.faults import Faults
 from tandem.data.raster import item_mask
-from tandem.data.registry import find, recognise
+from tandem.data.registry import find, read
 from tandem.spec.errors import SpecError
 from tandem.spec.words import t
 
@@ -44,9 +44,8 @@ def split(
                         fix="Give --val 0.15.")  # fmt: skip
     if target is not None:
         check_target(path, target)
-    found = recognise(path, kind)
     faults = Faults()
-    content: Content = found.make().content(path, faults, kind)
+    content = read(path, faults, kind)
     faults.check()
     notes: list[str] = []
     divided = divide(content, share, seed, pattern, notes)

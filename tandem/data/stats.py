@@ -17,7 +17,7 @@ from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.images import is_picture, open_rgb
 from tandem.data.near import Near, near_copies
-from tandem.data.registry import recognise
+from tandem.data.registry import read
 from tandem.spec.errors import DataError
 
 HASHED_PIXELS = 64
@@ -71,7 +71,7 @@ def stats(
 ) -> tuple[Stats, Measured]:
     """Read it and open every picture. DataError where nothing can be read."""
     faults = Faults()
-    content: Content = recognise(path, kind).make().content(path, faults, kind)
+    content = read(path, faults, kind)
     said = Stats(str(path), content.format, content.kind, list(content.classes))
     said.notes = list(content.notes)
     values = Measured()

@@ -58,6 +58,17 @@ def test_check_of_nothing_and_of_an_unknown_kind_is_one_line(
     assert "There is no kind 'detect' of data. Allowed: caption," in capsys.readouterr().err
 
 
+def test_a_kind_that_the_layout_is_not_for_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make.voc(tmp_path / "one")
+    assert tandem(monkeypatch, "check", tmp_path / "one", "--kind", "segmentation") == 2
+    assert "is for detection, not for segmentation" in capsys.readouterr().out
+    words = ("convert", tmp_path / "one", tmp_path / "two", "--to", "coco")
+    assert tandem(monkeypatch, *words, "--kind", "segmentation") == 2
+    assert "is for detection, not for segmentation" in capsys.readouterr().err
+
+
 def test_the_light_start_loads_no_torch(tmp_path: Path) -> None:
     make.coco(tmp_path)
     script = (
