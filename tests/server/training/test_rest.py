@@ -1,10 +1,7 @@
-"""Surface B line by line, the contract's first example with a real training."""
+"""Surface B line by line; the trainings themselves are in test_training."""
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +10,6 @@ from fastapi.testclient import TestClient
 
 from tests.conftest import make_shapes
 from tests.server.datasets.archives import shapes_zip
-from tests.server.faults.small_server import wait_for
-from tests.server.faults.test_real_trainer import RealServer
 
 B = "/api/training"
 EXAMPLE = {
@@ -38,27 +33,6 @@ def start(client: TestClient, **changes: Any) -> Any:
 @pytest.fixture
 def images(home: Path) -> Path:
     return make_shapes(home / "datasets" / "my_images", train=4, val=2)
-
-
-def test_the_contracts_example_trains_and_is_downloaded(
-    home: Path, images: Path, make_url: Callable[[str], str]
-):
-    env = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    with RealServer(home, make_url("sqlite"), **env) as server:
-        task_id = server.post(f"{B}/start", EXAMPLE)["task_id"]
-
-        def ended() -> dict[str, Any] | None:
-            found = server.get(f"{B}/status/{task_id}")
-            return dict(found) if found["status"] in ("completed", "failed") else None
-
-        done = wait_for(ended, 240)
-        assert done["status"] == "completed", done["error"]
-        assert set(done) == STATUS
-        assert (done["progress"], done["current_epoch"], done["total_epochs"]) == (100, 1, 1)
-        archive = server.ask("GET", f"{B}/download/{task_id}")
-        with zipfile.ZipFile(io.BytesIO(archive.content)) as model:
-            assert "model.safetensors" in model.namelist()
-        assert [one["task_id"] for one in server.get(f"{B}/history")] == [task_id]
 
 
 def test_start_makes_a_task_that_all_surfaces_show(client: TestClient, images: Path):
@@ -96,12 +70,14 @@ def test_what_comes_later_says_so(kind: str, client: TestClient):
     answer = start(client, model_type=kind)
     assert answer.status_code == 501
     assert "later" in answer.json()["detail"]
+    assert client.get(f"{B}/models", params={"model_type": kind}).status_code == 501
 
 
 @pytest.mark.parametrize(
     ("changes", "status", "word"),
     [
         ({"momentum": 1}, 422, "momentum"),
+        ({"model_type": "none"}, 422, "model_type"),
         ({"epochs": 0}, 422, "epochs"),
         ({"base_model": "resnet51"}, 422, "base_model"),
         ({"base_model": "yolov8n"}, 422, "base_model"),
@@ -133,7 +109,7 @@ def test_models_come_with_their_licences(client: TestClient):
     assert "resnet50" in [one["id"] for one in classifiers]
     assert all(set(one) == {"id", "name", "description"} for one in classifiers)
     detectors = client.get(f"{B}/models", params={"model_type": "object_detector"}).json()
-    assert "yolov8n" in [one["id"] for one in detectors]
+    assert [one["id"] for one in detectors] == [f"yolov8{size}" for size in "nsmlx"]
     assert all("AGPL-3.0" in one["description"] for one in detectors if "yolo" in one["id"])
     assert len(client.get(f"{B}/models").json()) >= len(classifiers)
 
