@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,41 @@ def make_shapes(
     for number in range(unlabelled):
         shape = SHAPES[number % len(SHAPES)]
         draw_shape(shape, random).save(folder / "unlabeled" / f"{number}.png")
+    return folder
+
+
+def make_clips(folder: Path, *, train: int = 4, val: int = 2, size: int = 32) -> Path:
+    """A light square that goes left or right: one frame does not tell which."""
+    random = np.random.default_rng(5)
+    for split, count in (("train", train), ("val", val)):
+        for name in ("left", "right"):
+            for number in range(count):
+                below = folder / split / name / f"clip{number}"
+                below.mkdir(parents=True)
+                top, start = int(random.integers(0, size - 8)), float(random.uniform(0, 6))
+                places = [start + 4 * step for step in range(5)]
+                for step, left in enumerate(places if name == "right" else places[::-1]):
+                    frame = random.integers(0, 80, (size, size, 3), dtype=np.uint8)
+                    frame[top : top + 8, int(left) : int(left) + 8] = 230
+                    Image.fromarray(frame).save(below / f"{step:03d}.png")
+    return folder
+
+
+def make_texts(folder: Path, *, train: int = 24, val: int = 8) -> Path:
+    """Two of many words say which class it is; Chinese and English."""
+    random = np.random.default_rng(6)
+    good, bad = ["great", "lovely", "fine", "好", "喜欢"], ["awful", "poor", "sad", "坏", "讨厌"]
+    other = ["the", "film", "was", "a", "day", "in", "this", "town", "我", "觉得", "这个"]
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, count in (("train", train), ("val", val)):
+        lines = []
+        for number in range(count):
+            label, words = ("positive", good) if number % 2 else ("negative", bad)
+            said = [*random.choice(other, 4), *random.choice(words, 2)]
+            random.shuffle(said)
+            row = {"text": " ".join(said), "label": label}
+            lines.append(json.dumps(row, ensure_ascii=False))
+        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 
 

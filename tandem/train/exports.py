@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_inference_collection import InferenceSession
 from torch import Tensor, nn
 
-from tandem.spec.errors import OutputFolderError, SpecError
+from tandem.spec.errors import DataError, OutputFolderError, SpecError
 from tandem.spec.model import ModelConfig
 from tandem.spec.report import ExportReport, Measured
 from tandem.spec.run import RunSpec
@@ -64,7 +64,7 @@ def write(
     if not target.parent.is_dir():
         raise OutputFolderError("There is no folder {path}.", path=target.parent)
     _, config = final_model.load(what.folder)
-    data = _data(what, config)
+    data = _data_if_there(what, config)
     if format == "onnx":
         export.to_onnx(what.folder, target)
     else:
@@ -138,6 +138,14 @@ class _Data:
     """None for detection, whose splits are `Pictures`."""
     train: Any
     val: Any
+
+
+def _data_if_there(what: Subject, config: ModelConfig) -> _Data | None:
+    """None where the run's data has been taken away since."""
+    try:
+        return _data(what, config)
+    except DataError:
+        return None
 
 
 def _data(what: Subject, config: ModelConfig) -> _Data | None:

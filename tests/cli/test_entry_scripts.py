@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import make_texts
+
 ROOT = Path(__file__).parents[2]
 QWEN = ROOT / "train_qwen_vl_distillation.py"
 TEXT = ROOT / "train_distillation.py"
@@ -111,22 +113,38 @@ def test_bad_input_is_one_line_and_2(
     assert not (Path(str(flags["output_dir"])) / "final_model").exists()
 
 
-def test_the_text_example_says_that_text_comes_later(tmp_path: Path) -> None:
+def test_the_text_example_trains_a_small_bert(tmp_path: Path) -> None:
+    """Nothing but names tells it from the image case."""
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    from tandem.train.text.tokens import learnt
+
+    make_texts(tmp_path / "datasets" / "1")
+    teacher = tmp_path / "models" / "bert-base-uncased"
+    tokens = learnt(["the film was great lovely fine awful poor sad a day in this town"] * 2)
+    BertModel(
+        BertConfig(vocab_size=tokens.words, hidden_size=16, num_hidden_layers=2,
+                   num_attention_heads=2, intermediate_size=32)
+    ).save_pretrained(teacher)  # fmt: skip
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]",
+               "sep_token": "[SEP]", "mask_token": "[MASK]"}  # fmt: skip
+    PreTrainedTokenizerFast(tokenizer_object=tokens.tokenizer, **special).save_pretrained(teacher)
     words = {
         "task_id": "TEST",
-        "api_base_url": "http://localhost:8080",
         "teacher_model": "bert-base",
         "student_model": "student",
-        "teacher_path": "/data/models/bert-base-uncased",
+        "teacher_path": teacher,
         "dataset_id": 1,
+        "datasets_root": tmp_path / "datasets",
         "epochs": 1,
-        "output_dir": tmp_path / "training_output",
+        "lora_rank": 2,
+        "output_dir": tmp_path / "training_output" / "test",
     }
-    code, _, err = finish(start(TEXT, words))
-    assert code == 2
-    assert "learns from images only" in err
-    assert len(err.strip().splitlines()) == 1
-    assert not (tmp_path / "training_output").exists()
+    code, out, err = finish(start(TEXT, words))
+    assert code == 0, err
+    assert "lora" in out
+    config = json.loads((words["output_dir"] / "final_model" / "config.json").read_text())
+    assert (config["kind"], config["student"]["size"]) == ("text", "bert-small")
 
 
 def test_what_is_missing_is_named() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tandem.config.fill import fill
 from tandem.config.settings import load
-from tandem.spec.errors import SpecError, TeacherError
+from tandem.spec.errors import TeacherError
 from tandem.spec.run import RunSpec
 
 
@@ -101,7 +101,7 @@ def test_configured_student_weights_are_used_for_pretrained(home: Path) -> None:
     assert filled(student=wanted)[0].student.path == "/w/r50.safetensors"
 
 
-def test_text_is_refused_plainly(tmp_path: Path, home: Path) -> None:
+def test_text_is_told_by_its_teacher_and_its_data(tmp_path: Path, home: Path) -> None:
     bert = tmp_path / "encoder"
     bert.mkdir()
     (bert / "config.json").write_text(json.dumps({"model_type": "bert"}))
@@ -114,5 +114,24 @@ def test_text_is_refused_plainly(tmp_path: Path, home: Path) -> None:
         {"data": {"dataset": "texts"}},
         {"kind": "text"},
     ):
-        with pytest.raises(SpecError, match="learns from images only"):
-            filled(**tree, student={"model": "student"})
+        spec = filled(**tree, student={"model": "student"})[0]
+        assert (spec.kind, spec.student.type, spec.student.size) == ("text", "bert", "bert-small")
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ("resnet50", (1e-4, "adamw", 32, 224)),
+        ("vit-base", (5e-5, "adamw", 32, 224)),
+        ("yolov8s", (1e-3, "sgd", 16, 640)),
+        ("unet", (1e-4, "adam", 8, 512)),
+        ("lstm", (1e-4, "adam", 32, 224)),
+    ],
+)
+def test_each_family_has_defaults_that_suit_it(home: Path, size: str, expected: tuple) -> None:
+    spec = filled(student={"model": size})[0]
+    optim = spec.optim
+    found = (optim.learning_rate, optim.optimizer, optim.batch_size, spec.data.image_size)
+    assert found == expected
+    mine = filled(student={"model": size}, optim={"learning_rate": 0.5})[0]
+    assert mine.optim.learning_rate == 0.5

@@ -124,20 +124,38 @@ VIT = (
 )
 
 
+YOLO = (
+    "--student_model_type yolov8 --student_model_size s --task_type detection --num_classes 80 "
+    "--image_size 640 --batch_size 16 --learning_rate 1e-3 --optimizer sgd "
+    "--distillation_type feature --feature_loss_type mse"
+)
+UNET = (
+    "--student_model_type unet --student_model_size medium --task_type segmentation "
+    "--num_classes 21 --image_size 512 --batch_size 8 --learning_rate 1e-4 "
+    "--distillation_type feature --feature_loss_type mse"
+)
+LSTM = (
+    "--student_model_type lstm --student_model_size medium --task_type classification "
+    "--num_classes 10 --image_size 224 --batch_size 32 --learning_rate 1e-4 "
+    "--distillation_type feature --feature_loss_type cosine"
+)
+
+
 def test_the_five_recommended_settings() -> None:
     resnet, vit = spec(*RESNET.split()), spec(*VIT.split())
     assert (resnet.student.type, resnet.student.size) == ("resnet", "resnet50")
     assert resnet.loss.feature_loss == "cosine"
     assert (vit.student.size, vit.data.num_classes) == ("vit-base", 100)
-    for words in (
-        "--student_model_type yolov8 --student_model_size s --task_type detection",
-        "--student_model_type unet --student_model_size medium --task_type segmentation",
-        "--student_model_type lstm --student_model_size medium --task_type classification",
-    ):
-        with pytest.raises(StudentError, match="This version of Tandem has no student") as caught:
-            spec(*words.split())
-        assert "resnet50" in str(caught.value)
-        assert "vit-base" in str(caught.value)
+    yolo, unet, lstm = spec(*YOLO.split()), spec(*UNET.split()), spec(*LSTM.split())
+    assert (yolo.student.size, yolo.kind, yolo.optim.optimizer) == ("yolov8s", "detection", "sgd")
+    assert (yolo.data.image_size, yolo.optim.batch_size) == (640, 16)
+    assert (unet.student.size, unet.kind, unet.data.image_size) == (
+        "unet-medium", "segmentation", 512,
+    )  # fmt: skip
+    assert unet.loss.distillation_type == "feature"
+    assert (lstm.student.size, lstm.kind) == ("lstm-medium", "classification")
+    with pytest.raises(StudentError, match="does not learn"):
+        spec(*["--student_model_type", "yolov8", "--task_type", "classification"])
 
 
 @pytest.mark.parametrize("words", [["--epochs", "0"], ["--learning_rate", "-1e-4"],

@@ -119,7 +119,7 @@ def test_export_writes_an_onnx_file_that_predicts_alike(
     [
         (["report", "nojob"], "There is no run or model nojob"),
         (["predict", "nojob", "."], "There is no run or model nojob"),
-        (["export", "job", "--format", "tflite", "-o", "x"], "Allowed: onnx."),
+        (["export", "job", "--format", "tflite", "-o", "x"], "Allowed: onnx, int8."),
         (["report", "job", "--send"], "It is not known where to deliver the run"),
     ],
 )

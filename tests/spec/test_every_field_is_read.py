@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 import tandem
 from tandem.spec.run import RunSpec, Section
-from tests.conftest import make_shapes
+from tests.conftest import make_clips, make_shapes, make_texts
 from tests.train.engine.runs import run_here
 from tests.train.yolo.drawn import write_yolo
 from tests.train.yolo.runs import spec_of as detection
@@ -106,5 +106,25 @@ def test_every_field_is_read(
     assert run_here(third, tmp_path) == 0
     boxes = write_yolo(tmp_path / "boxes", train=8, val=2)
     assert run_here(detection(boxes, tmp_path / "boxes-run", optim__epochs=1), tmp_path) == 0
+    clips, texts = make_clips(tmp_path / "clips"), make_texts(tmp_path / "texts")
+    student = {"type": "lstm", "size": "small", "frames": 2, "pooling": "mean"}
+    of_clips = spec_of(
+        data={"dataset": str(clips), "image_size": 32},
+        student=student,
+        optim={"epochs": 1, "batch_size": 4},
+        run={"output_dir": str(tmp_path / "clips-run"), "devices": "cpu"},
+    )
+    of_clips["teacher"]["frames"] = 2
+    assert run_here(of_clips, tmp_path) == 0
+    of_texts = spec_of(
+        mode="direct",
+        data={"dataset": str(texts)},
+        student={"type": "bert", "size": "mini", "max_tokens": 16},
+        lora={"rank": 2, "on": "student"},
+        optim={"epochs": 1, "batch_size": 4},
+        run={"output_dir": str(tmp_path / "texts-run"), "devices": "cpu"},
+    )
+    del of_texts["teacher"]
+    assert run_here(of_texts, tmp_path) == 0
     fields = {(s.__name__, name) for s in sections() for name in s.model_fields}
     assert sorted(fields - reads) == []

@@ -11,7 +11,7 @@ from tandem.spec.legacy import FLAGS, MODEL, MORE_FLAGS, REST, from_rest, is_res
 # The table of shared/contract/cli.md: each flag and its default, "" where it has none.
 CONTRACT = {
     "task_id": "", "api_base_url": "", "teacher_model": "", "teacher_path": "",
-    "student_model": "", "student_model_type": "", "student_model_size": "resnet18",
+    "student_model": "", "student_model_type": "", "student_model_size": "",
     "student_path": "", "task_type": "", "num_classes": "", "image_size": "224",
     "dataset_id": "", "val_dataset_id": "", "datasets_root": "", "epochs": "100",
     "batch_size": "32", "learning_rate": "0.0001", "optimizer": "adamw", "lr_scheduler": "cosine",

@@ -23,7 +23,7 @@ MASK_CELLS = 4
 
 
 class TandemTeacher:
-    """Tokens are the student's own; of one that gives masks its class scores, four pixels a cell.
+    """Tokens are the student's own; of one that gives masks its class chances, four pixels a cell.
 
     Class scores are its own where its classes are the run's, by name.
     """
@@ -83,7 +83,7 @@ class TandemTeacher:
             assert said.tokens_BHWD is not None
             return said.tokens_BHWD.float()
         assert said.class_map_BHWK is not None
-        chances = F.log_softmax(said.class_map_BHWK.float(), dim=-1)
+        chances = F.softmax(said.class_map_BHWK.float(), dim=-1)
         return pool_to(chances, self.grid, self.grid)
 
     def unload(self) -> None:

@@ -16,6 +16,7 @@ import tempfile
 from functools import cache
 
 import torch
+from PIL import Image
 
 from tandem.spec.errors import MissingExtraError
 
@@ -42,8 +43,11 @@ def prepare() -> None:
         )
     if "ultralytics" not in sys.modules:
         _first_import()
-    from ultralytics.utils import LOGGER, SETTINGS
+    from ultralytics.utils import LOGGER, SETTINGS, patches
 
+    # It puts its own in place of Pillow's `open`, which looks for a package that is not here
+    # where a file is no picture: for this whole process, not for itself alone.
+    Image.open = patches._image_open
     # Not `SETTINGS.update`, which would write to the file of a user who has one.
     dict.update(SETTINGS, dict.fromkeys((*_INTEGRATIONS, "sync", "vscode_msg"), False))
     # Its own tables and bars would stand between our events on stdout.

@@ -50,10 +50,9 @@ def test_a_language_model_that_sees_nothing(tmp_path):
         num_attention_heads=2, bos_token_id=1, eos_token_id=2,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(tmp_path)
-    with pytest.raises(TeacherError) as error:
-        open_teacher(tmp_path)
-    assert "is a llama, which is no image encoder" in said(error)
-    assert "Qwen2.5-VL" in said(error)
+    assert family_of(TeacherSpec(path=str(tmp_path))) == "hf_text"
+    with pytest.raises(TeacherError, match="of the family hf_text.*not hf_vision"):
+        family_of(TeacherSpec(path=str(tmp_path), family="hf_vision"))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +66,8 @@ def test_a_family_that_is_not_the_checkpoints_own(checkpoints, name, family):
 
 
 def test_a_family_that_does_not_exist(checkpoints):
-    with pytest.raises(TeacherError, match="no family of teachers gpt.*auto, hf_vision, qwen_vl"):
+    known = "no family of teachers gpt.*auto, hf_text, hf_vision, qwen_vl"
+    with pytest.raises(TeacherError, match=known):
         family_of(TeacherSpec(path=str(checkpoints["vit"]), family="gpt"))
 
 
