@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import SIZES, resolve
+from tandem.spec.students import DEFAULTS, SIZES, resolve
 from tandem.train.initialise import draw, load_plain
 from tandem.train.registry import register
 from tandem.train.types import Options
@@ -28,6 +28,7 @@ class YoloOptions(Options):
     gives={"logits", "pooled", "tokens", "layers", "boxes"},
     options=YoloOptions,
     sizes=SIZES["yolov8"],
+    defaults=DEFAULTS["yolov8"],
     licence="AGPL-3.0",
     needs_extra="yolo",
     source="https://github.com/ultralytics/ultralytics",
