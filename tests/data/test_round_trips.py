@@ -213,6 +213,22 @@ def test_two_splits_with_one_name_stay_two_pictures(tmp_path: Path) -> None:
         assert (len(content.train), len(content.val or [])) == (4, 4)
 
 
+def test_pictures_that_differ_in_their_suffix_alone_keep_their_own_labels(tmp_path: Path) -> None:
+    """For a writer that is asked item by item, as by an annotation job."""
+    for name in ("a.png", "a.jpg"):
+        make.draw(tmp_path / "one" / name)
+    for name in make.BOXES:
+        writer = find(name).make().writer(tmp_path / name, ("cat",), "detection")
+        for place, file in enumerate(("a.png", "a.jpg"), 1):
+            shape = Shape(0, (0.0, 0.0, float(place), 9.0))
+            item = Item(file.encode(), 40, 30, shapes=[shape])
+            writer.add(item, "train", tmp_path / "one" / file)
+        writer.close()
+        content, _ = make.read(tmp_path / name)
+        boxes = [(item.shapes or [])[0].bounds()[2] for item in content.train]
+        assert sorted(boxes) == pytest.approx([1, 2])
+
+
 def test_voc_is_flat_and_loses_no_picture_for_it(tmp_path: Path) -> None:
     make.yolo(tmp_path / "one")
     make.draw(tmp_path / "one/images/train/deep/a.png", [], 7)

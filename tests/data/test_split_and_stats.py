@@ -69,6 +69,20 @@ def test_boxes_are_split_by_what_is_in_the_pictures(tmp_path: Path) -> None:
     assert {name: labels.count(name) for name in (0, 1, "none")} == {0: 5, 1: 1, "none": 2}
 
 
+def test_a_class_that_one_item_holds_is_learnt(tmp_path: Path) -> None:
+    """Though the item's other class would gain by it on either side."""
+    for seed in range(12):
+        one = tmp_path / f"one{seed}"
+        make.write(one / "data.yaml", "names: [common, single]\n")
+        for number in range(4):
+            make.draw(one / f"images/train/{number}.png", [], number)
+            extra = "1 0.5 0.5 0.1 0.1\n" if number == 0 else ""
+            make.write(one / f"labels/train/{number}.txt", f"0 0.5 0.5 0.2 0.2\n{extra}")
+        split(one, 0.75, seed, tmp_path / f"two{seed}")
+        content, _ = make.read(tmp_path / f"two{seed}")
+        assert any(shape.label == 1 for item in content.train for shape in item.shapes or [])
+
+
 def test_a_group_is_never_on_both_sides(tmp_path: Path) -> None:
     one = folders(tmp_path / "one", {"a": 40, "b": 40}, "p{half}_{number}")
     said = split(one, 0.2, 1, tmp_path / "two", pattern=r"(p\d+)_")
@@ -159,8 +173,8 @@ def test_near_copies_are_found_within_and_across_the_splits(tmp_path: Path) -> N
 def test_near_copies_are_those_of_few_bits_however_many_there_are() -> None:
     """Against comparing each with each, on hashes made to crowd the buckets."""
     random = np.random.default_rng(0)
-    base = [int(x) for x in random.integers(0, 2**63, 30)]
-    hashes = [("train", f"{n}", base[n % 30] ^ (1 << int(random.integers(64)))) for n in range(300)]
+    base = [int(x) for x in random.integers(0, 2**63, 10)]
+    hashes = [("train", f"{n}", base[n % 10] ^ (1 << int(random.integers(64)))) for n in range(400)]
     expected: list[set[int]] = []
     for n, (_, _, one) in enumerate(hashes):
         near = [g for g in expected if any((hashes[m][2] ^ one).bit_count() <= 3 for m in g)]
