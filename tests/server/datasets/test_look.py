@@ -1,0 +1,65 @@
+"""What a folder holds is seen by names, and the same as the full reader says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tandem.data.registry import recognise
+from tandem.server.datasets.look import MOST_ENTRIES, look
+
+LAYOUTS = {
+    "yolo": ["data.yaml", "images/train/1.jpg", "labels/train/1.txt"],
+    "coco": ["annotations/train.json", "images/train/1.jpg"],
+    "voc": ["Annotations/1.xml", "JPEGImages/1.jpg"],
+    "labelme": ["train/1.jpg", "train/1.json"],
+    "segmentation": ["images/train/1.jpg", "masks/train/1.png"],
+    "sequence": ["train/left/clip/0.jpg", "train/right/clip/0.jpg", "val/left/clip/0.jpg"],
+    "text": ["train.csv", "val.csv"],
+    "instruction": ["train.jsonl"],
+    "caption": ["train/1.jpg", "train/1.txt"],
+    "classification": ["train/cat/1.jpg", "train/dog/1.jpg", "val/cat/1.jpg"],
+}
+CONTENTS = {
+    "data.yaml": "train: images/train\nnames: [a]\n",
+    "train/1.json": '{"shapes": [], "imagePath": "1.jpg"}',
+    "train.csv": "text,label\na,b\n",
+    "train.jsonl": '{"instruction": "say", "output": "a"}\n',
+}
+
+
+def laid_out(folder: Path, names: list[str]) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(CONTENTS.get(name, ""), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_a_layout_is_seen_as_its_reader_would(kind: str, tmp_path: Path):
+    folder = laid_out(tmp_path / "one", LAYOUTS[kind])
+    assert look(folder).type == recognise(folder).name == kind
+
+
+def test_videos_and_loose_layouts_are_seen(tmp_path: Path):
+    assert look(laid_out(tmp_path / "a", ["train/left/1.mp4"])).type == "sequence"
+    assert look(laid_out(tmp_path / "b", ["1.jpg", "1.json"])).type == "labelme"
+    assert look(laid_out(tmp_path / "c", ["1.jpg", "metadata.csv"])).type == "caption"
+    assert look(laid_out(tmp_path / "d", ["readme.md"])).type == "unknown"
+    assert look(tmp_path / "absent").type == "unknown"
+
+
+def test_a_look_at_what_is_hostile_ends(tmp_path: Path):
+    os.mkfifo(tmp_path / "train.jsonl")
+    assert look(tmp_path).type == "text"
+    (tmp_path / "train.jsonl").unlink()
+    (tmp_path / "train.jsonl").write_text("[" * 200_000)
+    assert look(tmp_path).type == "text"
+
+
+def test_a_huge_folder_is_not_read_to_its_end(tmp_path: Path):
+    laid_out(tmp_path, [f"train/cat/{number}.jpg" for number in range(MOST_ENTRIES + 50)])
+    seen = look(tmp_path)
+    assert (seen.files, seen.more) == (MOST_ENTRIES, True)
