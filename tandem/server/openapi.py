@@ -18,7 +18,8 @@ FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
 ABOUT = (
     "Teach small models what large ones know, and put them to work. `/model-distillation` is the "
     "surface of installed systems: camelCase, every answer in `{code, message, data}`. `/api/v1` "
-    "is Tandem's own: snake_case, failures as `application/problem+json` (RFC 9457)."
+    "is Tandem's own: snake_case, failures as `application/problem+json` (RFC 9457). "
+    "`/api/training` is plain training: bare answers, failures as `{detail}`."
 )
 TAGS: list[dict[str, Any]] = [
     {"name": "tasks", "description": "Created, started, watched, stopped, deleted."},
@@ -28,6 +29,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "models", "description": "What was trained to its end."},
     {"name": "inference", "description": "Students at work: jobs that annotate."},
     {"name": "data sets", "description": "The folders under the data sets' root."},
+    {"name": "plain training", "description": "Classifiers and detectors, without a teacher."},
     {"name": "health", "description": "For load balancers and monitors."},
 ]
 FAILURES = {
@@ -39,7 +41,27 @@ FAILURES = {
     "413": "The request is too large.",
     "422": "Fields are wrong; each is named.",
     "500": "A fault of the service; its log says which.",
+    "501": "It comes in a later version.",
     "503": "The data base does not answer.",
+}
+LATER = ("/api/training/start", "/api/training/models")
+"""Where a kind of model can be asked for that cannot be trained yet."""
+NAMES_ANOTHER = ("/inference", "/inference/submit")
+"""What a body names may not be there, though the path names nothing."""
+DETAIL: dict[str, Any] = {
+    "title": "Detail",
+    "description": "A failure of plain training.",
+    "type": "object",
+    "properties": {
+        "detail": {
+            "description": "A sentence, or each field at fault.",
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}},
+            ],
+        }
+    },
+    "required": ["detail"],
 }
 PROBLEM: dict[str, Any] = {
     "title": "Problem",
@@ -83,7 +105,7 @@ def _add_schemas(described: dict[str, Any]) -> None:
     schemas = described.setdefault("components", {}).setdefault("schemas", {})
     refusal = Refusal.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= refusal.pop("$defs", {})
-    schemas["Refusal"], schemas["Problem"] = refusal, PROBLEM
+    schemas["Refusal"], schemas["Problem"], schemas["Detail"] = refusal, PROBLEM, DETAIL
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     described["components"]["securitySchemes"] = {
@@ -102,9 +124,13 @@ def _add_failures(path: str, method: str, operation: dict[str, Any]) -> None:
     media, name = "application/problem+json", "Problem"
     if path.startswith("/model-distillation"):
         media, name = "application/json", "Refusal"
+    elif path.startswith("/api/training"):
+        media, name = "application/json", "Detail"
     schema = {"$ref": f"#/components/schemas/{name}"}
     for status, about in FAILURES.items():
-        if status == "404" and "{" not in path:
+        if status == "404" and "{" not in path and not path.endswith(NAMES_ANOTHER):
+            continue
+        if status == "501" and path not in LATER:
             continue
         if status in ("409", "413") and method == "get":
             continue

@@ -44,6 +44,7 @@ def bring_in(
     if not NAME.fullmatch(name):
         problem = t("A model cannot be called {name}.", name=name[:100])
         raise InvalidError([{"field": "name", "problem": problem}])
+    _check_file(file)
     target = models_root / name
     if target.exists():
         raise ConflictError(
@@ -68,6 +69,16 @@ def bring_in(
         )
     told: dict[str, Any] = json.loads(done.stdout.decode().splitlines()[-1])
     return told
+
+
+def _check_file(file: Path) -> None:
+    """What can be seen without the process, whose start takes seconds."""
+    if not file.is_file():
+        raise StudentError("There is no file {path}.", path=file)
+    if file.suffix.lower() not in SUFFIXES:
+        raise StudentError(
+            "{path} is of no kind that can be imported.", path=file, allowed=SUFFIXES
+        )
 
 
 def bind(database: Database, name: str, told: dict[str, Any], accuracy: float | None) -> str:
