@@ -71,3 +71,16 @@ class Item(Answer):
 class Collected(Answer):
     items: list[Item]
     total_bytes: int
+
+
+class Upload(Answer):
+    """A ZIP on its way to become a data set."""
+
+    id: str
+    name: str
+    status: str
+    size_bytes: int
+    offset: int = 0
+    """Bytes that are there."""
+    dataset: str | None = None
+    """What it became, or what holds the same content already."""

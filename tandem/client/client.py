@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from tandem.client.answers import Collected, LogPart, Page, Task
+from tandem.client.answers import Collected, LogPart, Page, Task, Upload
 from tandem.client.errors import ServiceError, away, refusal
 from tandem.client.stream import Stream
 from tandem.spec.report import RunReport
@@ -154,6 +154,38 @@ class Client:
     def follow(self, task_id: str, last_id: str | None = None, **options: Any) -> Stream:
         """What happens to a task, from its beginning (or after `last_id`) to its end."""
         return Stream(self._http, self.url, task_id, lambda: self.task(task_id), last_id, **options)
+
+    # -- data sets on their way
+
+    def begin_upload(
+        self, name: str, size_bytes: int, sha256: str, type: str | None = None
+    ) -> Upload:
+        """A place for a ZIP; the same one again while it has not wholly come."""
+        body = {"name": name, "size": size_bytes, "sha256": sha256, "type": type}
+        return self._ask("POST", "/uploads", Upload, body=body, key=uuid.uuid4().hex)
+
+    def upload(self, id: str) -> Upload:
+        return self._ask("GET", f"/uploads/{_part(id)}", Upload)
+
+    def send_piece(self, id: str, piece: bytes, at: int) -> int:
+        """Bytes that begin at `at`; how many the service has then."""
+        headers = {"Upload-Offset": str(at), "Content-Type": "application/octet-stream"}
+        path = f"{V1}/uploads/{_part(id)}"
+        return self._sent("PUT", path, content=piece, headers=headers).offset
+
+    def complete_upload(self, id: str) -> Upload:
+        """Have it unpacked, however long that takes."""
+        patient = httpx.Timeout(None, connect=CONNECT_SECONDS)
+        return self._sent("POST", f"{V1}/uploads/{_part(id)}/complete", timeout=patient)
+
+    def _sent(self, method: str, path: str, **options: Any) -> Upload:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise away(self.url, error) from error
+        if answer.is_error:
+            raise refusal(answer)
+        return Upload.model_validate_json(answer.content)
 
     # -- the service itself
 

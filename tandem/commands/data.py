@@ -1,4 +1,4 @@
-"""`tandem data check|convert|split|stats`. Each imports its part when it is called."""
+"""`tandem data check|convert|split|stats|upload`. Each imports its part when it is called."""
 
 from __future__ import annotations
 
@@ -91,3 +91,21 @@ def stats(
     from tandem.commands.data_stats import stats as run
 
     run(path, kind, picture, as_json)
+
+
+@data.command("upload", help=t("Send a ZIP to the service; called again, it goes on."))
+def upload(
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help=t("The ZIP."))],
+    name: Annotated[str, typer.Option("--name", help=t("What the data set is to be called."))],
+    type: Annotated[
+        str | None, typer.Option("--type", help=t("Its layout, if it is known: coco, yolo, …"))
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option("--server", metavar="URL", help=t("The service; else as configured.")),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    from tandem.commands.data_upload import upload as run
+
+    run(file, name, type, server, as_json)

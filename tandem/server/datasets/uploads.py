@@ -37,7 +37,13 @@ BLOCK_BYTES = 2**20
 def begin(
     context: Context, name: str, size_bytes: int, *, type: str | None, sha256: str | None
 ) -> Upload:
-    """A place for so many bytes. InvalidError, ConflictError for a name that is taken."""
+    """A place for so many bytes, or the one where the same has begun to come.
+
+    InvalidError, ConflictError for a name that is taken.
+    """
+    begun = _begun(context, name, size_bytes, sha256.lower()) if sha256 else None
+    if begun is not None:
+        return get(context, begun)
     if not _may_be_known(context, name, size_bytes):
         _check_name(context, name)
     most = context.settings.max_upload_bytes
@@ -53,6 +59,16 @@ def begin(
     key = row.id
     context.database.run(lambda session: session.add(row))
     return get(context, key)
+
+
+def _begun(context: Context, name: str, size_bytes: int, sha256: str) -> str | None:
+    """The upload that a break has left."""
+    with context.database.read() as session:
+        found = select(Upload.id).where(
+            Upload.status == RECEIVING, Upload.sha256 == sha256,
+            Upload.name == name, Upload.size_bytes == size_bytes,
+        )  # fmt: skip
+        return session.scalar(found.order_by(Upload.created_at.desc()).limit(1))
 
 
 def _may_be_known(context: Context, name: str, size_bytes: int) -> bool:
