@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from tandem.server.clock import now
 from tandem.server.context import Context
 from tandem.server.data_tables import DatasetRow
-from tandem.server.datasets import recording
+from tandem.server.datasets import recording, sweeping
 from tandem.server.datasets.uploads import CHECKING, FAULTY, READY
 from tandem.spec.words import t
 
@@ -49,11 +49,15 @@ class Checker:
         self._thread.join(10)
 
     def _loop(self) -> None:
+        swept = False
         while not self._ending.wait(REST_SECONDS):
             dispatcher = self.context.dispatcher
             if dispatcher is None or not dispatcher.holds_lease:
                 continue
             try:
+                if not swept:
+                    sweeping.sweep(self.context)
+                    swept = True
                 while not self._ending.is_set() and (self._check_one() or self._record_one()):
                     pass
             except (DBAPIError, OSError) as error:
