@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tandem.server.wire.envelope import UtcTime
 
@@ -72,6 +72,10 @@ class FaultsOut(Plain):
     page_size: int
 
 
+def _listed(text: str | list[str] | None) -> object:
+    return json.loads(text) if isinstance(text, str) else text
+
+
 class VersionOut(Plain):
     number: int
     digest: str
@@ -79,6 +83,8 @@ class VersionOut(Plain):
     files: int
     size_bytes: int
     samples: int | None
+    classes: Annotated[list[str] | None, BeforeValidator(_listed)] = None
+    """In their order; null where no check has seen just this."""
     created_at: UtcTime
 
 

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from sqlalchemy.orm import Session
 
 from tandem.server.clock import now
 from tandem.server.context import Context
-from tandem.server.data_tables import DatasetVersion
+from tandem.server.data_tables import DatasetRow, DatasetVersion
 from tandem.server.datasets.look import look
+from tandem.server.datasets.schemas import summary_of
 from tandem.server.datasets.uploads import hash_of
 from tandem.server.errors import NotFoundError
 from tandem.server.paths import inside
@@ -163,6 +165,7 @@ def _kept(
                 files=len(entries),
                 size_bytes=sum(one.size for one in entries),
                 samples=seen.files or None,
+                classes=_classes(session.get(DatasetRow, key), folder, entries),
                 created_at=now(),
             )  # fmt: skip
         )
@@ -170,3 +173,15 @@ def _kept(
     with contextlib.suppress(IntegrityError):  # another server made it first
         context.database.run(work)
     return next(one for one in every(context, name) if one.digest == digest)
+
+
+def _classes(row: DatasetRow | None, folder: Path, entries: list[Entry]) -> str | None:
+    """What the last check has read, as JSON; None where anything has changed since."""
+    if row is None or row.checked_at is None:
+        return None
+    around = {folder / parent for one in entries for parent in Path(one.path).parents}
+    newest_ns = max([one.time_ns for one in entries] + [one.stat().st_mtime_ns for one in around])
+    if newest_ns > row.checked_at.replace(tzinfo=UTC).timestamp() * 1e9:
+        return None
+    classes = summary_of(row.summary).get("classes")
+    return json.dumps(classes, ensure_ascii=False) if classes else None

@@ -67,6 +67,8 @@ def test_pieces_go_on_after_the_server_was_killed_and_known_content_is_recognise
     assert (found["status"], found["type"], found["errors"]) == ("READY", "classification", 0)
     assert found["items"] == {"train": 6, "val": 3}
     assert found["per_class"]["train"] == {"circle": 2, "cross": 2, "square": 2}
+    version = server.post("/api/v1/datasets/pets/versions")
+    assert (version["files"], version["classes"]) == (9, ["circle", "cross", "square"])
     again = begin(server, content, "other")
     send(server, again, 0, content)
     assert server.post(f"/api/v1/uploads/{again}/complete")["dataset"] == "pets"
