@@ -85,7 +85,7 @@ def _spec(folder: Path, data: str, epochs: int) -> RunSpec:
         teacher=TeacherSpec(path="of the run", image_size=SIZE),
         student=StudentSpec(type="unet", size="unet-small"),
         loss=LossSpec(
-            hard_label_weight=1.0, soft_label_weight=1.0, temperature=1.0, feature_weight=0.2
+            hard_label_weight=1.0, soft_label_weight=4.0, temperature=1.0, feature_weight=0.2
         ),
         optim=OptimSpec(epochs=epochs, batch_size=8, learning_rate=1e-3),
         cache=CacheSpec(root=folder / "cache"),

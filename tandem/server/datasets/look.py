@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from tandem.data.formats.sequence import is_video
 from tandem.spec.words import t
 
 MOST_ENTRIES = 2000
 """Names read in one folder; beyond, a count is said to be more."""
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff")
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 TEXTS = (".jsonl", ".csv", ".tsv")
 SPLITS = ("train", "val", "test")
 INSTRUCTION_KEYS = {"instruction", "conversations", "messages"}
@@ -110,7 +110,7 @@ def _by_classes(folder: Path) -> Look:
         names = _names(one)
         if any(name.lower().endswith(PICTURES) for name in names):
             break
-        clips += sum(is_video(name) for name in names)
+        clips += sum(name.lower().endswith(VIDEOS) for name in names)
         clips += sum(any(n.lower().endswith(PICTURES) for n in _names(two))
                      for two in _folders(one)[:MOST_LOOKED_INTO])  # fmt: skip
         if clips:

@@ -15,7 +15,6 @@ from filelock import FileLock, Timeout
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tandem.data.archive import Limits, unpack
 from tandem.server.clock import now
 from tandem.server.context import Context
 from tandem.server.data_tables import DatasetRow, Upload
@@ -181,6 +180,8 @@ def _same(context: Context, digest: str) -> str | None:
 
 
 def _unpack(context: Context, row: Upload, file: Path, digest: str) -> None:
+    from tandem.data.archive import Limits, unpack  # NumPy is not for a start
+
     root = context.settings.datasets_root
     _check_name(context, row.name)
     root.mkdir(parents=True, exist_ok=True)

@@ -175,7 +175,8 @@ def _completed(tree: Tree, names: dict[str, str], settings: Settings) -> list[st
         field = names.get("teacher.name", "teacher.name")
         raise InvalidError([{"field": field, "problem": str(error)}]) from error
     except StudentError as error:
-        field = names.get(MODEL, "student.size")
+        wrong = "kind" if "kind" in error.fields else MODEL
+        field = names.get(wrong, "student.size")
         raise InvalidError([{"field": field, "problem": str(error)}]) from error
     except SpecError as error:
         field = names.get("kind" if get(tree, "kind") else "data.dataset", "data.dataset")

@@ -110,7 +110,7 @@ def prepare(room: Classroom, student: Student, terms: list[Term]) -> Lesson:
     for_classes = room.kind.wants_tokens(kind != "none")
     lean = Wants(tokens=for_classes, logits_key=wants.logits_key, grid=wants.grid)
     val = _source(room, teacher, lean, val=True)
-    knowledge, fold_N = _knowledge(room, kind, train)
+    knowledge, fold_N = _knowledge(room, kind, teacher, train)
     lesson = Lesson(
         source=train if knowledge is None else TaughtSource(train, room.kind, knowledge, fold_N),
         tokens_width=train.tokens_width if wants.tokens else None,
@@ -229,7 +229,7 @@ def _wants(room: Classroom, student: Student, terms: list[Term], teacher: Any) -
         tokens="tokens" in asked or room.kind.wants_tokens("logits" in asked),
         layers=layers if "layers" in asked else (),
         logits_key=getattr(teacher, "logits_key", None),
-        grid=room.spec.cache.grid or student.tokens_grid,
+        grid=room.spec.cache.grid or room.kind.grid(student, teacher),
     )
 
 
@@ -262,12 +262,16 @@ def _source(room: Classroom, teacher: Teacher, wants: Wants, *, val: bool) -> An
     return room.kind.source(shown, Asking(teacher, spec, wants, options))
 
 
-def _knowledge(room: Classroom, kind: str, train: Any) -> tuple[Knowledge | None, Rows | None]:
+def _knowledge(
+    room: Classroom, kind: str, teacher: Any, train: Any
+) -> tuple[Knowledge | None, Rows | None]:
     if kind == "none":
         return None, None
     if kind == "probe":
         room.watcher.notice(t("Fitting a probe on the teacher's features."))
         return room.kind.probe(train, room.splits.train, room.spec)
+    if kind == "own":
+        return room.kind.own(teacher, train, lambda: _own_temperature(room, kind, train)), None
     return OwnLogits(kind, _own_temperature(room, kind, train)), None
 
 

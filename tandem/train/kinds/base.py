@@ -16,7 +16,16 @@ from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
 from tandem.train.cache import Wants, open_source
 from tandem.train.knowledge.base import Knowledge
-from tandem.train.types import Batch, ImageTable, Signals, Splits, StepOutput, Watcher
+from tandem.train.knowledge.own import OwnLogits
+from tandem.train.types import (
+    Batch,
+    ImageTable,
+    Signals,
+    Splits,
+    StepOutput,
+    Student,
+    Watcher,
+)
 from tandem.train.views import Views
 
 Rows = NDArray[np.int64]
@@ -147,6 +156,14 @@ class Kind:
     def wants_tokens(self, asks_classes: bool) -> bool:  # noqa: ARG002
         """Whether class knowledge itself is made of dense tokens."""
         return False
+
+    def grid(self, student: Student, teacher: Any) -> int:  # noqa: ARG002
+        """Cells a side of the dense signals that are kept, where the run does not say."""
+        return student.tokens_grid
+
+    def own(self, teacher: Any, source: Any, temperature: Callable[[], float]) -> Knowledge:  # noqa: ARG002
+        """The teacher's own class scores, divided by the temperature that fits the labels."""
+        return OwnLogits("own", temperature())
 
     def probe(self, source: Any, table: ImageTable, spec: RunSpec) -> tuple[Knowledge, Rows | None]:
         """A head on the teacher's features, fitted on the labelled rows, and each row's fold."""

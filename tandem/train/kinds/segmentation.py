@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tandem.spec.run import RunSpec
 from tandem.train.data import check_some, warn_of_duplicates
 from tandem.train.kinds.base import Judge, Judged, Kind, Rows
 from tandem.train.knowledge.base import Knowledge
-from tandem.train.knowledge.dense_probe import DenseProbe
+from tandem.train.knowledge.dense_probe import Dense, DenseProbe, OwnMasks
 from tandem.train.masks import MaskTable, mask_table
 from tandem.train.metrics import per_class
 from tandem.train.reading import is_annotated, read_content
@@ -29,9 +30,13 @@ from tandem.train.types import (
     Signals,
     Splits,
     StepOutput,
+    Student,
     Watcher,
 )
 from tandem.train.views import Views
+
+MOST_CELLS = 32
+"""A side: half a megabyte of 256 components in half precision a picture."""
 
 
 class Segmentation(Kind):
@@ -98,9 +103,18 @@ class Segmentation(Kind):
         )
         return probe, probe.fold_N
 
+    def grid(self, student: Student, teacher: Any) -> int:  # noqa: ARG002
+        """As fine as the teacher sees: where a thing ends is what a mask is about."""
+        return min(int(teacher.grid), MOST_CELLS)
+
+    def own(self, teacher: Any, source: Any, temperature: Callable[[], float]) -> Knowledge:  # noqa: ARG002
+        """Its own chances: it was calibrated by its own masks, if at all."""
+        return OwnMasks(teacher.class_order, source.reduction)
+
     def taught(self, signals: Signals, knowledge: Knowledge, fold_B: Rows | None) -> Signals:
-        assert isinstance(knowledge, DenseProbe)
-        class_map_BHWK = knowledge.dense(signals, fold_B)
+        by: Any = knowledge
+        dense: Dense = by
+        class_map_BHWK = dense.dense(signals, fold_B)
         return replace(
             signals, class_map_BHWK=class_map_BHWK, logits_BK=class_map_BHWK.mean((1, 2))
         )

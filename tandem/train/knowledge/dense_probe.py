@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,8 +21,47 @@ Rows = NDArray[np.int64]
 MOST_TOKENS = 20_000
 """More make the fit slower and no better: neighbouring tokens say the same."""
 CHUNK = 64
+LEAST_CHANCE = 0.01
+"""Between two cells logarithms are interpolated: one far below would eat into its neighbour."""
 FINER = 8
 """A mask is looked at so many times finer than the tokens."""
+
+
+class Dense(Protocol):
+    """What gives class scores of each token."""
+
+    def dense(self, signals: Signals, fold_B: Rows | None) -> Tensor:
+        """(B, H, W, K)."""
+        ...
+
+
+class OwnMasks:
+    """Of a teacher whose tokens are the chances of its own classes, as `tandem` models of masks."""
+
+    name, temperature = "own", 1.0
+
+    def __init__(self, class_order: tuple[int, ...], reduction: Reduction | None) -> None:
+        """`class_order`: the teacher's number of each class of the run."""
+        weight_KK = torch.eye(len(class_order))[list(class_order)]
+        self.weight_KD, self.offset_K = weight_KK, torch.zeros(len(class_order))
+        if reduction is not None:
+            self.weight_KD, self.offset_K = reduction.reproject(weight_KK)
+
+    def dense(self, signals: Signals, fold_B: Rows | None) -> Tensor:  # noqa: ARG002
+        """The logarithms of the chances; nothing was fitted on these pictures here."""
+        tokens_BHWD = signals.tokens_BHWD
+        assert tokens_BHWD is not None
+        weight_KD = self.weight_KD.to(tokens_BHWD.device)
+        chances = tokens_BHWD.float() @ weight_KD.T + self.offset_K.to(tokens_BHWD.device)
+        return chances.clamp_min(LEAST_CHANCE).log()
+
+    def logits(self, signals: Signals, fold_B: Rows | None) -> Tensor:
+        """(B, K): the mean over the picture."""
+        return self.dense(signals, fold_B).mean((1, 2))
+
+    def class_map(self, signals: Signals, reduction: Reduction | None) -> Tensor:  # noqa: ARG002
+        """(B, H, W, K)."""
+        return self.dense(signals, None)
 
 
 @dataclass

@@ -53,7 +53,7 @@ class TandemTeacher:
     def know(self, classes: Sequence[str]) -> bool:
         """Whether its classes are these, in whatever order."""
         own = list(self.config.classes)
-        if self.masks or sorted(own) != sorted(classes):
+        if sorted(own) != sorted(classes):
             return False
         self.class_order = tuple(own.index(one) for one in classes)
         self.gives = self.gives | {"logits"}
@@ -62,7 +62,9 @@ class TandemTeacher:
     @property
     def logits_key(self) -> str | None:
         """Of the cache's part: the order of the classes."""
-        return None if self.class_order is None else f"own-{self.class_order}"
+        if self.class_order is None or self.masks:  # of masks the tokens are the scores
+            return None
+        return f"own-{self.class_order}"
 
     def signals(self, images_BCHW: Tensor) -> Signals:
         """Float images of 0 to 1 at `image_size`; no gradient flows back."""
@@ -71,7 +73,7 @@ class TandemTeacher:
         with torch.no_grad():
             said: StepOutput = self.model(images_BCHW.to(self.device))
         logits_BK = None
-        if self.class_order is not None:
+        if self.class_order is not None and not self.masks:
             logits_BK = said.logits_BK[:, list(self.class_order)].float()
             logits_BK = logits_BK / self.config.temperature
         return Signals(
