@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from tandem.data.content import IGNORED, Content, Item
 from tandem.data.faults import Fault, Faults
 from tandem.data.formats.sequence import is_video
-from tandem.data.images import decode, is_picture
+from tandem.data.images import MASK_FORMATS, MOST_MASK_PIXELS, decode, is_picture
 from tandem.data.registry import read
 from tandem.spec.errors import DataError
 
@@ -114,7 +114,9 @@ def _values(content: Content, item: Item, faults: Faults) -> list[int]:
     assert item.mask is not None
     name = os.fsdecode(item.mask)
     try:
-        with Image.open(content.root / name) as image:
+        with Image.open(content.root / name, formats=MASK_FORMATS) as image:
+            if image.width * image.height > MOST_MASK_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels are too many")
             if image.mode not in ("L", "P", "1"):
                 faults.add(name, 0, "the mask has colours ({mode}), not one byte a pixel",
                            mode=image.mode)  # fmt: skip

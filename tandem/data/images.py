@@ -70,6 +70,10 @@ _BROKEN = (
 )
 """What Pillow's decoders raise on bytes that are not what their header says."""
 
+MASK_FORMATS = ("PNG", "BMP", "TIFF", "GIF")
+"""What keeps a pixel's value as it is; no other decoder sees a file that says it is a mask."""
+MOST_MASK_PIXELS = 120_000_000
+
 Least = tuple[int, int]
 
 

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tandem.data.content import Item
 from tandem.data.faults import Faults
-from tandem.data.images import SUFFIXES
+from tandem.data.images import FORMATS, SUFFIXES
 from tandem.spec.errors import DataError
 
 SPLITS = ("train", "val")
@@ -24,7 +24,7 @@ _ORIENTATION, _TURNED = 0x0112, range(5, 9)
 def measure(root: Path, item: Item, faults: Faults) -> bool:
     """Read the picture's width and height from its header, as it is shown; False if it is none."""
     try:
-        with Image.open(root / item.name) as image:
+        with Image.open(root / item.name, formats=FORMATS) as image:
             width, height = image.size
             if image.format in ("JPEG", "MPO", "TIFF", "PNG", "WEBP"):
                 turned = "exif" in image.info and image.getexif().get(_ORIENTATION, 1) in _TURNED

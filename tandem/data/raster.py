@@ -8,7 +8,7 @@ from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as coco
 
 from tandem.data.content import IGNORED, Box, Content, Item, Points, Rle, Shape
-from tandem.data.images import open_rgb
+from tandem.data.images import MASK_FORMATS, MOST_MASK_PIXELS, open_rgb
 from tandem.spec.errors import DataError
 
 Mask = NDArray[np.uint8]
@@ -88,7 +88,9 @@ def item_mask(content: Content, item: Item) -> Mask:
         return class_mask(item, height, width, offset=0)
     path = content.root / item.mask.decode("utf-8", "surrogateescape")
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=MASK_FORMATS) as image:
+            if image.width * image.height > MOST_MASK_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels are too many")
             if image.mode in ("L", "P"):
                 return np.array(image)
             if image.mode == "1":

@@ -141,7 +141,7 @@ def only_config(folder: Path) -> None:
 BAD_TEACHERS = {
     no_model: ["is no model", "config.json"],
     half_weights: ["model.safetensors", "truncated", "Copy"],
-    language_only: ["llama", "no image encoder", "Qwen2.5-VL"],
+    language_only: ["hf_text", "classification", "one that sees"],
     only_config: ["missing", "Copy"],
 }
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
+from tandem.data.images import MASK_FORMATS
 from tandem.data.layout import measure, placed, put_picture, write_whole
 from tandem.data.listing import Walk
 from tandem.data.raster import class_mask
@@ -116,5 +117,5 @@ def _root_of(source: Path, item: Item) -> Path:
 
 
 def _read_mask(file: Path) -> NDArray[np.uint8]:
-    with Image.open(file) as image:
+    with Image.open(file, formats=MASK_FORMATS) as image:
         return np.array(image)

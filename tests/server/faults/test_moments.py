@@ -47,7 +47,7 @@ def test_stopped_while_queued(server: SmallServer, tmp_path: Path):
         wait_for(lambda i=one: server.task(i)["status"] == "RUNNING")
     task_id = server.create(epochs=2, start=True)
     assert server.task(task_id)["status"] == "QUEUED"
-    assert server.v1_task(task_id)["waiting_reason"]
+    wait_for(lambda: server.v1_task(task_id)["waiting_reason"])
     server.post(f"{A}/{task_id}/stop")
     assert server.task(task_id)["status"] == "STOPPED"
     assert not trainer_pids(server.home, task_id)

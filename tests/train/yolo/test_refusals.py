@@ -47,7 +47,7 @@ def test_a_knob_that_cannot_be_honoured_is_refused(
 
 
 def test_a_network_of_convolutions_has_nothing_for_lora(half_drawn: Path, tmp_path: Path) -> None:
-    with pytest.raises(StudentError, match="a network of convolutions has no such layer"):
+    with pytest.raises(StudentError, match="it is no transformer"):
         run(spec_of(half_drawn, tmp_path / "run", lora={"rank": 4, "on": "student"}))
 
 
