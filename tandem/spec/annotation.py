@@ -13,6 +13,8 @@ Confidence = Annotated[float, Field(ge=0, le=1)]
 Gpus = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=1)]
 ITEMS = "items.jsonl"
 """In the job's folder: a line for each item that is done."""
+RESULTS = "results.jsonl"
+"""Beside it: what the model said of each, for the pages that show it."""
 MODULE = "tandem.predict"
 """What runs a job: `python -m tandem.predict JOB.json`."""
 

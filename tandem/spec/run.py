@@ -114,7 +114,9 @@ class LoraSpec(Section):
     epochs: Annotated[int, Field(ge=1, le=1000)] = 3
     """Passes over the labelled pictures."""
     learning_rate: Positive = 2e-4
+    """Of the adapter, before the student learns."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 8
+    """Images in one step of the adapter."""
 
 
 class StudentSpec(Section):
@@ -272,6 +274,7 @@ class CacheSpec(Section):
     dims: Annotated[int, Field(ge=1)] | None = 256
     """Principal components of the dense tokens kept. None: all."""
     dtype: Literal["float32", "float16", "int8"] = "float16"
+    """Of the numbers on disk: a smaller one takes less room."""
     verify_samples: Annotated[int, Field(ge=0, le=1000)] = 4
     """Cached samples run through the teacher again at start; they must agree."""
 

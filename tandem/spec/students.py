@@ -150,3 +150,11 @@ def _size_of(kind: str, wanted: str, size: str) -> str:
     raise StudentError(
         "{type} has no size {size!r}.", type=kind, size=size, allowed=SIZES[kind], fix="Choose one."
     )
+
+
+def memory_megabytes(parameter_millions: float) -> float:
+    """What training asks for by the parameters alone: weights, gradients, Adam's two averages.
+
+    Four bytes each. What the pictures of a batch take comes on top.
+    """
+    return round(parameter_millions * 4 * 4, 1)
