@@ -21,7 +21,7 @@ def export(
     folder = find_model(model)
     target = target.expanduser().absolute()
     if format not in FORMATS:
-        _by_ultralytics(folder, format, target)
+        _by_ultralytics(folder, format, target, as_json)
         return
     from tandem.train import exports
 
@@ -58,7 +58,7 @@ def _cells(measured: Any, size_bytes: int) -> list[str]:
     ]
 
 
-def _by_ultralytics(folder: Path, format: str, target: Path) -> None:
+def _by_ultralytics(folder: Path, format: str, target: Path, as_json: bool) -> None:
     from tandem.train import final_model
 
     if final_model.read_config(folder).student.type != "yolov8":
@@ -68,6 +68,11 @@ def _by_ultralytics(folder: Path, format: str, target: Path) -> None:
     from tandem.train.yolo.formats import write
 
     write(folder, format, target)
+    if as_json:
+        parts = target.rglob("*") if target.is_dir() else [target]
+        size_bytes = sum(one.stat().st_size for one in parts if one.is_file())
+        print_json({"format": format, "file": target.name, "size_bytes": size_bytes})
+        return
     print(
         t("{file}, written by Ultralytics; its code and formats are under AGPL-3.0.", file=target)
     )

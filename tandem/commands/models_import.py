@@ -8,8 +8,8 @@ from tandem.commands.show import print_json
 from tandem.config.settings import load
 from tandem.server import upgrade as schema
 from tandem.server.database import Database
+from tandem.server.models.imports import bind, bring_in
 from tandem.server.settings import read
-from tandem.server.trained.imports import bind, bring_in
 from tandem.spec.errors import UserInputError
 from tandem.spec.words import t
 

@@ -29,7 +29,10 @@ def measure(root: Path, item: Item, faults: Faults) -> bool:
             if image.format in ("JPEG", "MPO", "TIFF", "PNG", "WEBP"):
                 turned = "exif" in image.info and image.getexif().get(_ORIENTATION, 1) in _TURNED
                 width, height = (height, width) if turned else (width, height)
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, ArithmeticError) as error:
+    except UnidentifiedImageError:  # its words are the whole path
+        faults.add(item.name, 0, "it is no picture, whatever its name says")
+        return False
+    except (OSError, SyntaxError, ValueError, ArithmeticError) as error:
         faults.add(item.name, 0, "it is no picture that can be read ({reason})",
                    reason=str(error)[:80] or type(error).__name__)  # fmt: skip
         return False

@@ -176,14 +176,17 @@ def _exit_code(handle: Handle) -> int | None:
 
 
 def _environment(env: Mapping[str, str], launch: Launch) -> dict[str, str]:
+    return {**without_secrets(env), **launch.env, TOKEN_VARIABLE: launch.token}
+
+
+def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
     """The server's own, without what opens its doors."""
-    kept = {
+    return {
         name: value
         for name, value in env.items()
         if not _SECRET.search(name.upper())
         and (name.lower().endswith("_proxy") or not _LOGIN.search(value))
     }
-    return {**kept, **launch.env, TOKEN_VARIABLE: launch.token}
 
 
 def _reap() -> None:

@@ -29,7 +29,7 @@ FREE = {"report.api_base_url", "report.delivery_grace_seconds", "report.tensorbo
 }
 
 
-PARTS = ("tensorboard", "checkpoints", "teacher", "baseline")
+PARTS = ("tensorboard", "checkpoints", "teacher", "baseline", "predictions")
 """Folders that a run makes on its way."""
 
 
@@ -58,14 +58,14 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an attempt without progress has left."""
-        for name in (journal.NAME, "http.cursor", "log.txt", SPEC):
+        for name in (journal.NAME, "http.cursor", "log.txt", "predictions.jsonl", SPEC):
             (self.path / name).unlink(missing_ok=True)
         for name in PARTS:
             shutil.rmtree(self.path / name, ignore_errors=True)
 
     def in_the_way(self) -> list[str]:
         """What there is under the names of a run's own parts."""
-        names = (journal.NAME, "report.json", "final_model", *PARTS)
+        names = (journal.NAME, "report.json", "final_model", "predictions.jsonl", *PARTS)
         return [name for name in names if (self.path / name).exists()]
 
     @property

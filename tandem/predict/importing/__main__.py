@@ -77,6 +77,8 @@ def _write(
             model, config = onnx_file.read(path, classes, image_size)
             folder.mkdir(parents=True)
             onnx.save_model(model, str(folder / "model.onnx"))
+            # The same lies in the file; this is for who cannot read ONNX.
+            (folder / "model.json").write_text(config.model_dump_json(indent=1), encoding="utf-8")
             return config.kind, list(config.classes), config.student.size
     raise StudentError(
         "{path} is of no kind that can be imported.",

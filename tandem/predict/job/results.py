@@ -11,6 +11,7 @@ from tandem.data.content import Item
 from tandem.data.layout import placed, read_json, read_text, write_whole
 from tandem.data.registry import Writer, find, formats
 from tandem.predict.answers import Answer, to_item
+from tandem.predict.job.lines import Line, line_of
 from tandem.predict.job.sources import Source
 from tandem.predict.prediction import Prediction
 from tandem.predict.predictor import Predictor
@@ -62,16 +63,20 @@ class Results:
             if folder is not None:
                 write_whole(folder / ABOUT, text)
 
-    def add(self, source: Source, answer: Answer, size: tuple[int, int]) -> str:
-        """Write one; what it says in short, empty when it is below the threshold."""
+    def add(self, source: Source, answer: Answer, size: tuple[int, int]) -> tuple[str, Line]:
+        """Write one; what it says in short, empty when it is below the threshold; and for a page.
+
+        DataError where a label cannot be written.
+        """
         if isinstance(answer, Prediction) and answer.confidence < self.thresholds.get(
             answer.label, 0.0
         ):
-            return ""
+            return "", line_of(source, answer, size, told=False)
         path = source.name.encode("utf-8", "surrogateescape")
         item = to_item(answer, path, size, self.classes)
         item.attributes["predicted"] = self.said
         item.attributes["model"] = f"{self.said['model']}@{self.said['version']}"
+        mask: PurePosixPath | None = None
         for writer, is_main in self.writers:
             given = self._picture(source, is_main)
             split = self._split(source.name, self.writer_name if is_main else "labelme")
@@ -79,7 +84,12 @@ class Results:
             if is_main and self.writer_name == "labelme":
                 self._keep(named, split, given)
             writer.add(named, split, given)
-        return answer.label
+            if is_main and self.writer_name == "segmentation":
+                mask = PurePosixPath("masks") / split / placed(named, given)
+        if mask is not None:
+            mask = mask.with_suffix(".png")
+        line = line_of(source, answer, size, item.shapes or (), self.names, mask=mask)
+        return answer.label, line
 
     def close(self) -> None:
         """What belongs to all of them."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
 from tandem.predict.answers import Answer
 from tandem.predict.job.classes import mapped, of_dataset
 from tandem.predict.job.items import Done, Items
+from tandem.predict.job.lines import Lines
 from tandem.predict.job.results import Results
 from tandem.predict.job.sources import Source, Sources
 from tandem.predict.predictor import Predictor, load
@@ -52,7 +54,8 @@ class Job:
         sources = Sources(spec.input, spec.run_dir, kind, spec.video_every)
         items = Items(spec.run_dir)
         try:
-            self._go(predictor, sources, items, results)
+            with closing(Lines(spec.run_dir, items.done)) as lines:
+                self._go(predictor, sources, items, results, lines)
             results.close()
             self._tell(items, sources, last=True)
         finally:
@@ -64,13 +67,20 @@ class Job:
         )
         return items.done, items.failed
 
-    def _go(self, predictor: Predictor, sources: Sources, items: Items, results: Results) -> None:
+    def _go(
+        self,
+        predictor: Predictor,
+        sources: Sources,
+        items: Items,
+        results: Results,
+        lines: Lines,
+    ) -> None:
         """A batch begins where it would have without a break: the numbers are then the same."""
         size = self.spec.batch_size
         begins = items.done // size * size
         batches = predictor.stream(islice(iter(sources), begins, None), size, sources.open)
         for batch in batches:
-            self._write(batch, items, results)
+            self._write(batch, items, results, lines)
             self._tell(items, sources)
             if self.stop_asked():
                 batches.close()
@@ -79,7 +89,7 @@ class Job:
                     "Stopped after {done} items; it goes on from there.", done=items.done
                 )
 
-    def _write(self, batch: Batch, items: Items, results: Results) -> None:
+    def _write(self, batch: Batch, items: Items, results: Results, lines: Lines) -> None:
         done = []
         for source, answer, size in batch:
             if source.index < items.done:
@@ -87,10 +97,12 @@ class Job:
             label, problem = "", answer.sentence() if isinstance(answer, DataError) else ""
             if not isinstance(answer, DataError):
                 try:
-                    label = results.add(source, answer, size)
+                    label, line = results.add(source, answer, size)
+                    lines.add(line)
                 except DataError as refusal:
                     problem = refusal.sentence()
             done.append(Done(source.index, source.name, problem, label))
+        lines.flush()
         items.add(done)
 
     def _tell(self, items: Items, sources: Sources, *, last: bool = False) -> None:

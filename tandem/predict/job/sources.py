@@ -34,6 +34,9 @@ class Source:
     """Another file differs from it in the suffix only."""
     content: Any = None
     """A decoded frame, or what is wrong with it."""
+    video: str = ""
+    """Of a frame: the name of its video, and its number there."""
+    frame: int | None = None
 
 
 class Sources:
@@ -83,7 +86,7 @@ class Sources:
         stem = str(PurePosixPath(name).with_suffix(""))
         try:
             for number, picture in frames(path, self.video_every):
-                yield Source(index, f"{stem}/{number:06d}.jpg", None, False, picture)
+                yield Source(index, f"{stem}/{number:06d}.jpg", None, False, picture, name, number)
                 index += 1
         except DataError as problem:
             yield Source(index, name, None, False, problem)
@@ -151,6 +154,8 @@ def _walk(
             elif entry.is_file() and _is_wanted(entry.name, texts):
                 files.append(entry.name)
     files.sort()
+    if {"images", "masks"} <= set(folders):
+        folders.remove("masks")  # a data set's labels, not what is to be labelled
     if clips and below and any(is_picture(name) for name in files):
         yield below, False
         files = [name for name in files if is_video(name)]

@@ -207,6 +207,7 @@ def learn_baseline(bench: Bench, learned: Learned) -> Learned:
         views=bench.evaluator.kind.views(table, direct),
         voice=Aside(bench.voice),
         accelerator=make_accelerator(bench.place, terms),
+        keeps_answers=False,
     )
     return learn(alone, build_student(direct, len(table.classes)), terms, None)
 

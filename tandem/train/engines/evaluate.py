@@ -27,8 +27,10 @@ class Evaluator:
         self.spec, self.place, self.table, self.views = spec, place, table, views
         self.kind = kind
 
-    def judged(self, student: nn.Module, stop: StopRequest | None = None) -> Judged:
-        """The same in every process.
+    def judged(
+        self, student: nn.Module, stop: StopRequest | None = None, keep: bool = False
+    ) -> Judged:
+        """The same in every process; `keep`: with each row's answer, to be shown.
 
         EvaluationStoppedError in each of them as soon as one was asked to stop.
         """
@@ -48,7 +50,7 @@ class Evaluator:
             max_pixels=self.spec.data.max_image_pixels,
             workers=worker_count(self.spec.data.workers),
         )
-        judge, cut = self.kind.judge(self.table), False
+        judge, cut = self.kind.judge(self.table, keep), False
         with torch.no_grad(), self._autocast():
             for batch in stream:
                 cut = stop is not None and stop.asked

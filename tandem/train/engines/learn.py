@@ -61,6 +61,8 @@ class Bench:
     evaluator: Evaluator
     voice: Voice
     stop: StopRequest
+    keeps_answers: bool = True
+    """Whether each validation sample's answer is kept: the student's are, the baseline's not."""
 
 
 def build_student(spec: RunSpec, num_classes: int) -> Student:
@@ -129,7 +131,7 @@ def learn(
     student.eval()
     return Learned(
         student,
-        bench.evaluator.judged(student),
+        bench.evaluator.judged(student, keep=bench.keeps_answers),
         position.best_epoch,
         position.epoch,
         position.seconds,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import NoReturn, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from tandem.spec.words import t
 from tandem.train import checkpoint
 from tandem.train.batch_norm import forget_broken_statistics
 from tandem.train.device import Place, gpu_usage_percent, memory_megabytes
+from tandem.train.engines.save import SaveRequest
 from tandem.train.engines.snapshot import Trained, put_back, take
 from tandem.train.engines.step import Stepper, StepResult
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
@@ -61,6 +63,7 @@ class Loop:
         self.position = stepper.position
         self.workers = worker_count(spec.data.workers)
         self.last_saved = ""
+        self.save_request = SaveRequest(Path(spec.run.output_dir), looks=place.first)
 
     @property
     def steps_an_epoch(self) -> int:
@@ -120,7 +123,9 @@ class Loop:
         rows = 0
         for group, totals in self._groups(plan):
             try:
-                result = self.stepper.step(group, totals, self.stop.asked)
+                result = self.stepper.step(
+                    group, totals, self.stop.asked, self.save_request.taken()
+                )
             except NumericError:
                 if not self.last_saved:
                     forget_broken_statistics(self.trained.learner)
@@ -131,6 +136,8 @@ class Loop:
             if result.stop:
                 self.position.seconds += time.perf_counter() - start
                 self._stop()
+            if result.save:
+                self._save_now(time.perf_counter() - start)
         self._finish_epoch(rows, time.perf_counter() - start)
 
     def _groups(self, plan: EpochPlan) -> Iterator[tuple[list[Batch], Totals]]:
@@ -256,6 +263,12 @@ class Loop:
         self.last_saved = name
         if self.place.processes > 1:
             torch.distributed.barrier()
+
+    def _save_now(self, seconds: float) -> None:
+        """In the middle of an epoch that has lasted `seconds`, which go on being counted."""
+        self.position.seconds += seconds
+        self.save()
+        self.position.seconds -= seconds
 
     def _stop(self) -> NoReturn:
         self.save()

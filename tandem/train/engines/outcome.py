@@ -19,6 +19,7 @@ from tandem.spec.report import (
     TeacherReport,
 )
 from tandem.spec.run import RunSpec
+from tandem.spec.words import t
 from tandem.train import final_model, metrics, report
 from tandem.train.device import Place
 from tandem.train.engines.learn import Learned, parameters
@@ -26,6 +27,8 @@ from tandem.train.engines.loop import Voice
 from tandem.train.engines.teach import Lesson
 from tandem.train.kinds.base import Judged
 from tandem.train.knowledge.calibrate import fit_temperature
+from tandem.train.predictions import write as predictions
+from tandem.train.predictions.told import ClassesTold
 from tandem.train.run_folder import RunFolder
 from tandem.train.types import UNLABELLED, Splits
 
@@ -55,7 +58,9 @@ def conclude(outcome: Outcome, voice: Voice, began: float) -> None:
     measured = _measured(outcome.learned)
     speed = metrics.speed(student, outcome.place.device)
     measured = measured.model_copy(update={"metrics": measured.metrics | speed})
-    folder = _save(outcome, measured)
+    temperature = _temperature(outcome)
+    folder = _save(outcome, measured, temperature)
+    _keep_answers(outcome, temperature, voice)
     _say_evaluation(voice, outcome, "student", measured)
     if outcome.baseline:
         _say_evaluation(voice, outcome, "baseline", _measured(outcome.baseline))
@@ -89,9 +94,31 @@ def _say_evaluation(voice: Voice, outcome: Outcome, who: str, measured: Measured
     )
 
 
-def _save(outcome: Outcome, measured: Measured) -> Path:
+def _temperature(outcome: Outcome) -> float:
+    """By which the student's class scores are divided."""
     logits_NK, labels_N = outcome.learned.judged.logits_NK, outcome.splits.val.labels_N
-    temperature = 1.0 if logits_NK is None else fit_temperature(logits_NK, labels_N)
+    return 1.0 if logits_NK is None else fit_temperature(logits_NK, labels_N)
+
+
+def _keep_answers(outcome: Outcome, temperature: float, voice: Voice) -> None:
+    """Each validation sample's answer, to be looked at; a full disk costs these, not the run."""
+    judged, val = outcome.learned.judged, outcome.splits.val
+    told = judged.told
+    if told is None and judged.logits_NK is not None:
+        told = ClassesTold(judged.logits_NK, val, temperature)
+    if told is None:
+        return
+    try:
+        predictions.write(outcome.folder.path, outcome.spec, val, told)
+    except OSError as error:
+        said = t(
+            "The student's answers to the validation samples are not kept: {reason}.",
+            reason=error.strerror or error,
+        )
+        voice.notice(said, warning=True)
+
+
+def _save(outcome: Outcome, measured: Measured, temperature: float) -> Path:
     return final_model.save(
         outcome.learned.student,
         outcome.folder.final_model,

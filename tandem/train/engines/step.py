@@ -38,6 +38,8 @@ class StepResult:
     """Rows that are right; of a mask, the share of its pixels."""
     grad_norm: float
     stop: bool
+    save: bool
+    """Asked for by a person, who goes on."""
 
 
 class Stepper:
@@ -65,7 +67,13 @@ class Stepper:
         # Three rows never leave a part of one, which such a batch norm cannot take.
         self.fewest = 3 if norms_single_cells(model) else 1
 
-    def step(self, group: list[Batch], totals: Totals, stop_asked: bool) -> StepResult:
+    def step(
+        self,
+        group: list[Batch],
+        totals: Totals,
+        stop_asked: bool,
+        save_asked: bool = False,
+    ) -> StepResult:
         """Update the weights by these batches. A batch that does not fit is cut and tried again."""
         while True:
             try:
@@ -75,7 +83,7 @@ class Stepper:
                 if not is_out_of_memory(error):
                     raise
                 self._smaller(max(len(batch.labels_B) for batch in group))
-        result = self._over_all(sums, totals, stop_asked)
+        result = self._over_all(sums, totals, [stop_asked, save_asked])
         self._check_finite(result)
         result.grad_norm = self._clip()
         self._check_gradient(result)
@@ -134,15 +142,15 @@ class Stepper:
     def _correct(self, output: StepOutput, batch: Batch) -> Tensor:
         return self.kind.correct(output, batch).sum().float().unsqueeze(0)
 
-    def _over_all(self, sums: Tensor, totals: Totals, stop_asked: bool) -> StepResult:
-        everything = torch.cat([sums.detach(), sums.new_tensor([float(stop_asked)])])
+    def _over_all(self, sums: Tensor, totals: Totals, asked: list[bool]) -> StepResult:
+        everything = torch.cat([sums.detach(), sums.new_tensor([float(one) for one in asked])])
         if self.place.processes > 1:
             torch.distributed.all_reduce(everything)
-        *values, correct, stop = everything.tolist()
+        *values, correct, stop, save = everything.tolist()
         terms = {term.name: value for term, value in zip(self.terms, values, strict=True)}
         loss = sum(term.weight * terms[term.name] for term in self.terms)
         labelled, rows = int(totals.labelled), int(totals.rows)
-        return StepResult(loss, terms, rows, labelled, correct, 0.0, stop > 0)
+        return StepResult(loss, terms, rows, labelled, correct, 0.0, stop > 0, save > 0)
 
     def _check_finite(self, result: StepResult) -> None:
         if math.isfinite(result.loss):

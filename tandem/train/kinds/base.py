@@ -17,6 +17,7 @@ from tandem.spec.run import RunSpec
 from tandem.train.cache import Wants, open_source
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.own import OwnLogits
+from tandem.train.predictions.told import Told
 from tandem.train.types import (
     Batch,
     ImageTable,
@@ -46,6 +47,8 @@ class Judged:
     """Class scores of each row, where a row has one class."""
     thresholds: dict[str, float] = field(default_factory=dict)
     """Of detection: by class, the score above which F1 is best."""
+    told: Told | None = None
+    """Each row's answer, where `logits_NK` does not say it and it was to be kept."""
 
 
 class Judge(Protocol):
@@ -133,8 +136,8 @@ class Kind:
         """How each row is shown to teacher and student."""
         return Views.draw(table, spec.views)
 
-    def judge(self, table: ImageTable) -> Judge:
-        """Of students and teachers on this table."""
+    def judge(self, table: ImageTable, keep: bool = False) -> Judge:
+        """Of students and teachers on this table; `keep`: each row's answer is kept."""
         raise NotImplementedError
 
     def correct(self, output: StepOutput, batch: Batch) -> Tensor:

@@ -64,7 +64,7 @@ class Classification(Kind):
     def read(self, spec: RunSpec, index_root: Path | None, watcher: Watcher) -> Splits:
         return data.read(spec.data, seed=spec.run.seed, index_root=index_root, watcher=watcher)
 
-    def judge(self, table: ImageTable) -> Judge:
+    def judge(self, table: ImageTable, keep: bool = False) -> Judge:  # noqa: ARG002
         return LogitsJudge(table)
 
     def correct(self, output: StepOutput, batch: Batch) -> Tensor:

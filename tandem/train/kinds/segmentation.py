@@ -22,6 +22,7 @@ from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.dense_probe import Dense, DenseProbe, OwnMasks
 from tandem.train.masks import MaskTable, mask_table
 from tandem.train.metrics import per_class
+from tandem.train.predictions.masks import MaskKeeper, MasksTold
 from tandem.train.reading import is_annotated, read_content
 from tandem.train.types import (
     UNLABELLED,
@@ -69,8 +70,8 @@ class Segmentation(Kind):
         student = spec.student.model_copy(update={"head": "mask"})
         return spec.model_copy(update={"student": student})
 
-    def judge(self, table: ImageTable) -> Judge:
-        return MaskJudge(table)
+    def judge(self, table: ImageTable, keep: bool = False) -> Judge:
+        return MaskJudge(table, MaskKeeper() if keep else None)
 
     def correct(self, output: StepOutput, batch: Batch) -> Tensor:
         assert output.class_map_BHWK is not None
@@ -123,8 +124,8 @@ class Segmentation(Kind):
 class MaskJudge:
     """Counts pixels: a confusion matrix of the whole table, and each picture's own mean IoU."""
 
-    def __init__(self, table: ImageTable) -> None:
-        self.table = table
+    def __init__(self, table: ImageTable, keeper: MaskKeeper | None = None) -> None:
+        self.table, self.keeper = table, keeper
         self.count_KK = np.zeros((len(table.classes),) * 2, np.int64)
         self.rows: list[Rows] = []
         self.ious: list[NDArray[np.float64]] = []
@@ -143,25 +144,44 @@ class MaskJudge:
         nats_BHW = F.cross_entropy(scores_BKHW, target_BHW, reduction="none")
         known_B = (target_BHW >= 0).sum((1, 2)).clamp_min(1)
         self.nats += float((nats_BHW.sum((1, 2)) / known_B).sum())
-        counts = _confusions(scores_BKHW.argmax(1), target_BHW, len(self.table.classes))
+        answer_BHW = scores_BKHW.argmax(1)
+        counts = _confusions(answer_BHW, target_BHW, len(self.table.classes))
         self.count_KK += counts.sum(0)
         self.rows.append(rows_B)
         self.ious.append(np.array([_mean_iou(one_KK) for one_KK in counts]))
+        if self.keeper is not None:
+            truth_BHW, said_BHW = batch.mask_BHW.numpy(), answer_BHW.to(torch.uint8).cpu().numpy()
+            for place, row in enumerate(rows_B.tolist()):
+                iou = float(self.ious[-1][place])
+                self.keeper.add(row, iou, counts[place], truth_BHW[place], said_BHW[place])
 
     def part(self) -> Any:
         if not self.rows:
             return None
-        return self.count_KK, np.concatenate(self.rows), np.concatenate(self.ious), self.nats
+        rows, ious = np.concatenate(self.rows), np.concatenate(self.ious)
+        return self.count_KK, rows, ious, self.nats, self.keeper
 
     def result(self, parts: list[Any]) -> Judged:
         found = [part for part in parts if part is not None]
         count_KK = np.sum([part[0] for part in found], axis=0)
         scores_N = np.zeros(len(self.table))
-        for _, rows, ious, _ in found:
+        for _, rows, ious, *_ in found:
             scores_N[rows] = ious
         metrics, details = masks_measured(count_KK, self.table.classes)
         loss = sum(part[3] for part in found) / max(len(self.table), 1)
-        return Judged(metrics["miou"], loss, metrics | {"nll": loss}, details, scores_N)
+        told = self._told(scores_N, [part[4] for part in found])
+        return Judged(metrics["miou"], loss, metrics | {"nll": loss}, details, scores_N, told=told)
+
+    def _told(
+        self, scores_N: NDArray[np.float64], keepers: list[MaskKeeper | None]
+    ) -> MasksTold | None:
+        if self.keeper is None:
+            return None
+        together = MaskKeeper(*self.keeper.most)
+        for one in keepers:
+            assert one is not None
+            together.join(one, scores_N)
+        return MasksTold(self.table, scores_N, together)
 
 
 def masks_measured(

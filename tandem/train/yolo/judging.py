@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
 from tandem.train.kinds.base import Judged
+from tandem.train.predictions.boxes import BoxesTold
 from tandem.train.types import Student
 from tandem.train.yolo.boxes import Placed, letterbox, suppress, unletterbox
 from tandem.train.yolo.pictures import Pictures
@@ -42,6 +45,9 @@ def found_in(
 def shown(split: Pictures, row: int, image_size: int) -> tuple[torch.Tensor, Placed]:
     """One picture on its square canvas, and where it lies there."""
     image_CHW = torch.from_numpy(np.ascontiguousarray(split.rgb_HWC(row))).permute(2, 0, 1)
+    item = split.items[row]
+    if not item.width or not item.height:
+        item.height, item.width = image_CHW.shape[1:]
     return letterbox(image_CHW, image_size, image_size)
 
 
@@ -65,4 +71,7 @@ def judge(
     stop: StopRequest | None = None,
 ) -> Judged:
     """Its worth on the split."""
-    return judged(measure(split, found_in(student, split, device, batch_size, stop)))
+    found = found_in(student, split, device, batch_size, stop)
+    precision = measure(split, found)
+    told = BoxesTold(split, found, precision.thresholds, precision.scores_N)
+    return replace(judged(precision), told=told)

@@ -15,6 +15,7 @@ from tandem.train import checkpoint
 from tandem.train.checkpoint import Position
 from tandem.train.device import gpu_usage_percent, memory_megabytes
 from tandem.train.engines.loop import KEPT_CHECKPOINTS, Voice
+from tandem.train.engines.save import SaveRequest
 from tandem.train.engines.stop import StopRequest
 from tandem.train.run_folder import RunFolder
 from tandem.train.yolo import snapshot
@@ -40,6 +41,7 @@ class Training(Taker):
         self.last_saved = ""
         self.gradients: dict[str, Tensor] = {}
         self.resumed_step = 0
+        self.save_request = SaveRequest(Path(course.spec.run.output_dir))
         self.epoch_began, self.seconds = time.perf_counter(), 0.0
         self.rows = 0
         super().__init__(course, str(scratch))
@@ -142,6 +144,8 @@ class Training(Taker):
         self.voice.progress(doing, position.step, len(self.train_loader))
         if position.global_step % self.course.spec.run.log_interval == 0:
             self._say_metric()
+        if self.save_request.taken():
+            self._save_now()
         self._stop_if_asked()
 
     def _say_metric(self) -> None:
@@ -226,6 +230,13 @@ class Training(Taker):
             best=best,
         )
         self.last_saved = name
+
+    def _save_now(self) -> None:
+        """In the middle of an epoch, whose seconds go on being counted."""
+        seconds = time.perf_counter() - self.epoch_began
+        self.position.seconds += seconds
+        self.save()
+        self.position.seconds -= seconds
 
     def _stop_if_asked(self) -> None:
         if self.stop_request.asked:

@@ -1,0 +1,89 @@
+"""What a detector answered: the boxes above each class's threshold, as its predictor gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.data.content import Points, Shape
+from tandem.train.predictions.told import MOST_BOXES, Line, labels, number
+
+MOST_POINTS = 5_000
+"""Of a picture's outlines; where there are more, boxes are shown alone."""
+
+
+class Shown(Protocol):
+    """`yolo.pictures.Pictures`, as far as it is needed here."""
+
+    @property
+    def items(self) -> list[Any]: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+
+class BoxesTold:
+    """Of every picture of a split, in its order."""
+
+    score_name = "F1 at IoU 0.5"
+
+    def __init__(
+        self,
+        split: Shown,
+        found: Sequence[NDArray[np.floating[Any]]],
+        thresholds: dict[str, float],
+        scores_N: NDArray[np.float64],
+    ) -> None:
+        self.split, self.found, self.scores_N = split, found, scores_N
+        self.least_K = np.array([thresholds[name] for name in split.classes])
+
+    def lines(self, most: int) -> Iterator[Line]:
+        """`scores_N` has a figure for each picture that somebody has looked at, and no other."""
+        scores = iter(self.scores_N.tolist())
+        for item, found_N6 in zip(self.split.items[:most], self.found, strict=False):
+            looked_at = item.shapes is not None
+            score = next(scores) if looked_at else None
+            yield {
+                "width": item.width or None,
+                "height": item.height or None,
+                "truth": labels(boxes=self._true(item.shapes)) if looked_at else None,
+                "answer": labels(boxes=self._answered(found_N6)),
+                "score": number(score),
+                "right": None if score is None else score >= 1,
+            }
+
+    def masks(self) -> dict[int, tuple[bytes, bytes]]:
+        return {}
+
+    def _true(self, shapes: list[Shape]) -> list[Line]:
+        shown = shapes[:MOST_BOXES]
+        few = sum(len(ring) for one in shown for ring in one.outlines) <= MOST_POINTS
+        return [
+            self._box(one.label, one.bounds(), None, one.outlines if few else ()) for one in shown
+        ]
+
+    def _answered(self, found_N6: NDArray[np.floating[Any]]) -> list[Line]:
+        kept_N6 = found_N6[found_N6[:, 4] > self.least_K[found_N6[:, 5].astype(np.int64)]]
+        order = np.argsort(-kept_N6[:, 4], kind="stable")[:MOST_BOXES]
+        return [
+            self._box(int(one[5]), (one[0], one[1], one[2], one[3]), one[4], ())
+            for one in kept_N6[order].tolist()
+        ]
+
+    def _box(
+        self,
+        label: int,
+        bounds: tuple[float, float, float, float],
+        confidence: float | None,
+        outlines: tuple[Points, ...],
+    ) -> Line:
+        left, top, right, bottom = bounds
+        rings = [np.round(ring, 2).tolist() for ring in outlines] or None
+        return {
+            "label": self.split.classes[label],
+            "box": [round(float(x), 2) for x in (left, top, right - left, bottom - top)],
+            "confidence": number(confidence),
+            "outlines": rings,
+        }
