@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
@@ -16,8 +15,10 @@ from starlette.middleware.gzip import GZipMiddleware
 from tandem.executors.base import Executor
 from tandem.server import boundary, health, metrics, openapi
 from tandem.server.artefacts import routes as artefacts
+from tandem.server.console import Console
 from tandem.server.context import Context
 from tandem.server.database import Database
+from tandem.server.datasets import browse_routes
 from tandem.server.datasets import routes as datasets
 from tandem.server.evaluations import routes as evaluations
 from tandem.server.events import routes as events
@@ -31,13 +32,15 @@ from tandem.server.middleware.etag import Etag
 from tandem.server.middleware.guarding import Guarding
 from tandem.server.middleware.language import Language
 from tandem.server.middleware.origin import Origin
+from tandem.server.models import routes as models
 from tandem.server.presets import routes as presets
 from tandem.server.queue import routes as queue
+from tandem.server.samples import routes as samples
+from tandem.server.session import routes as session
 from tandem.server.settings import ServerSettings
 from tandem.server.system import routes as system
 from tandem.server.tasks import routes as tasks
 from tandem.server.thinning import routes as thinning
-from tandem.server.trained import routes as trained
 from tandem.server.training import routes as training
 
 PARTS = (
@@ -47,11 +50,14 @@ PARTS = (
     presets,
     evaluations,
     datasets,
-    trained,
+    browse_routes,
+    models,
     inference,
     artefacts,
+    samples,
     thinning,
     queue,
+    session,
     system,
 )
 COMPRESSED_BYTES = 1024
@@ -73,6 +79,7 @@ def create_app(
         database=Database(settings.database_url),
         executor=executor,
         hub=Hub(),
+        token=token,
     )
     app = FastAPIOffline(
         redoc_url=None,
@@ -89,6 +96,7 @@ def create_app(
             Middleware(Language),
             Middleware(boundary.Boundary),
             Middleware(Origin, settings=settings, any_host=token is not None),
+            Middleware(Console, web_root=settings.web_root),
             Middleware(Access, database=context.database, token=token),
             Middleware(
                 Body,
@@ -108,14 +116,8 @@ def create_app(
     app.include_router(training.router)
     app.include_router(health.router)
     app.include_router(metrics.router)
-    app.add_api_route("/", _home, include_in_schema=False)
     app.openapi = lambda: openapi.complete(app)  # type: ignore[method-assign]
     return app
-
-
-def _home() -> RedirectResponse:
-    """Until the console comes: what can be asked here."""
-    return RedirectResponse("/docs")
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -142,6 +144,7 @@ def _lifespan(
             yield
         finally:
             context.hub.close()
+            context.workers.close()
             if dispatch:
                 checker.stop()
             if context.dispatcher is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 from tandem.server.database import Database
+from tandem.server.models.workers import Workers
 from tandem.server.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class Context:
     dispatcher: Dispatcher | None = None
     """None in a service that only answers."""
     metrics: Metrics | None = None
+    workers: Workers = field(default_factory=Workers)
+    """The models that are loaded, to be tried in a page."""
+    token: str | None = field(default=None, repr=False)
+    """Opens the service; None: whoever reaches it may use it."""
 
     def ring(self) -> None:
         """The queue or a wish has changed: dispatch now, not at the next tick."""

@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pynvml  # type: ignore[import-untyped]
 
+from tandem.server.processor import Processor
+
 MEGABYTE = 2**20
 
 
@@ -37,13 +39,16 @@ class MachineState:
     gpus: tuple[Gpu, ...]
 
 
+PROCESSOR = Processor()
+
+
 def state(disk: Path) -> MachineState:
     """Now; `disk` is a folder on the disk that counts."""
     memory = psutil.virtual_memory()
     there = next((one for one in [disk, *disk.parents] if one.exists()), Path("/"))
     room = psutil.disk_usage(str(there))
     return MachineState(
-        cpu_percent=psutil.cpu_percent(),
+        cpu_percent=PROCESSOR.percent(),
         cpus=os.cpu_count() or 1,
         memory_used_megabytes=(memory.total - memory.available) / MEGABYTE,
         memory_total_megabytes=memory.total / MEGABYTE,

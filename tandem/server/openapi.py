@@ -25,6 +25,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "tasks", "description": "Created, started, watched, stopped, deleted."},
     {"name": "history", "description": "A training's figures, epoch by epoch."},
     {"name": "evaluations", "description": "What trained models can do."},
+    {"name": "samples", "description": "A student's answers to the validation samples."},
     {"name": "LoRA presets", "description": "Named LoRA settings."},
     {"name": "models", "description": "What was trained to its end."},
     {"name": "inference", "description": "Students at work: jobs that annotate."},

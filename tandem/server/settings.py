@@ -31,6 +31,8 @@ class ServerSettings:
     max_body_bytes: int
     max_upload_bytes: int
     keep_checkpoints_every: int
+    web_root: Path | None
+    """The built console; None: the one of the package."""
 
     @property
     def home(self) -> Path:
@@ -76,6 +78,7 @@ def read(
         max_body_bytes=number("max_body_bytes"),
         max_upload_bytes=number("max_upload_bytes"),
         keep_checkpoints_every=number("keep_checkpoints_every"),
+        web_root=found.path("web_root") if found.text("web_root") else None,
     )
 
 

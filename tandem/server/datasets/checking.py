@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from tandem.server.clock import now
 from tandem.server.context import Context
 from tandem.server.data_tables import DatasetRow
-from tandem.server.datasets import recording, sweeping
+from tandem.server.datasets import recording, splitting, sweeping
 from tandem.server.datasets.uploads import CHECKING, FAULTY, READY
 from tandem.spec.words import t
 
@@ -71,15 +71,33 @@ class Checker:
             row = session.execute(found.order_by(DatasetRow.created_at).limit(1)).one_or_none()
         if row is None:
             return False
-        said = self._report(row.name)
-        if said is None:  # the server is ending: the next one checks it
+        said = self._made(row.name) or self._report(row.name)
+        if said is None or self._ending.is_set():  # the server is ending: the next one checks it
             return False
         self.context.database.run(lambda session: _keep(session, row.name_hash, said))
         return True
 
     def _report(self, name: str) -> dict[str, Any] | None:
         folder = self.context.settings.datasets_root / name
-        command = [sys.executable, "-m", "tandem.data.check", str(folder)]
+        return self._said(["-m", "tandem.data.check", str(folder)])
+
+    def _made(self, name: str) -> dict[str, Any] | None:
+        """Why what is to be split off from another one could not be; None: there is no such why."""
+        job = splitting.waiting(self.context, name)
+        if job is None:
+            return None
+        if not splitting.is_made(self.context, name):
+            said = self._said(splitting.command(self.context, name, job))
+            if said is None or not said["ok"]:
+                return said
+        splitting.done(self.context, name)
+        return None
+
+    def _said(self, arguments: list[str]) -> dict[str, Any] | None:
+        """What a process of ours prints; None where the server is ending."""
+        if self._ending.is_set():
+            return None
+        command = [sys.executable, *arguments]
         self._child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )

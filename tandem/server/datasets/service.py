@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from tandem.server.clock import now
 from tandem.server.context import Context
 from tandem.server.data_tables import DatasetRow, DatasetVersion
+from tandem.server.datasets import indexing
 from tandem.server.datasets.look import Look, look
 from tandem.server.datasets.schemas import DatasetV1, FaultsOut, summary_of
 from tandem.server.datasets.uploads import CHECKING, hash_of
@@ -85,11 +86,12 @@ def listed(context: Context) -> list[DatasetV1]:
 
 def one(context: Context, name: str) -> DatasetV1:
     """One of them; NotFoundError."""
-    folder = _folder(context, name)
+    folder = folder_of(context, name)
     return _with_check(folder, _rows(context).get(folder.name))
 
 
-def _folder(context: Context, name: str) -> Path:
+def folder_of(context: Context, name: str) -> Path:
+    """Its folder, directly under the root; NotFoundError."""
     folder = inside(context.settings.datasets_root, name)
     if folder.parent != Path(os.path.realpath(context.settings.datasets_root)):
         raise NotFoundError("There is no data set {name}.", name=name[:200])
@@ -130,7 +132,7 @@ def _with_check(folder: Path, row: DatasetRow | None) -> DatasetV1:
 
 def faults(context: Context, name: str, page: int, page_size: int) -> FaultsOut:
     """What its check found, a page at a time."""
-    folder = _folder(context, name)
+    folder = folder_of(context, name)
     row = _rows(context).get(folder.name)
     found = summary_of(row.summary if row else None).get("faults") or []
     start = (page - 1) * page_size
@@ -141,7 +143,7 @@ def faults(context: Context, name: str, page: int, page_size: int) -> FaultsOut:
 
 def check(context: Context, name: str) -> DatasetV1:
     """Have it looked at (again), in the background."""
-    folder = _folder(context, name)
+    folder = folder_of(context, name)
 
     def work(session: Session) -> None:
         row = session.get(DatasetRow, hash_of(folder.name))
@@ -150,13 +152,14 @@ def check(context: Context, name: str) -> DatasetV1:
             session.add(row)
         row.status = CHECKING
 
+    indexing.forget(context, folder.name)
     context.database.run(work)
     return one(context, name)
 
 
 def remove(context: Context, name: str) -> None:
     """Delete it with its files; ConflictError while a task that is queued or runs uses it."""
-    folder = _folder(context, name)
+    folder = folder_of(context, name)
     users = using(context, folder.name)
     if users:
         raise ConflictError(
@@ -170,6 +173,7 @@ def remove(context: Context, name: str) -> None:
 
     aside = folder.with_name(f".{folder.name}.deleted.{os.getpid()}")
     folder.rename(aside)
+    indexing.forget(context, folder.name)
     context.database.run(work)
     shutil.rmtree(aside, ignore_errors=True)
 
@@ -194,7 +198,7 @@ def plain(context: Context) -> list[dict[str, Any]]:
 
 def plain_one(context: Context, name: str) -> dict[str, Any]:
     """One of them."""
-    folder = _folder(context, name)
+    folder = folder_of(context, name)
     return _plain(folder, _rows(context).get(folder.name))
 
 

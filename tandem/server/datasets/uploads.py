@@ -44,7 +44,7 @@ def begin(
     if begun is not None:
         return get(context, begun)
     if not _may_be_known(context, name, size_bytes):
-        _check_name(context, name)
+        check_name(context, name)
     most = context.settings.max_upload_bytes
     if size_bytes > most:
         raise TooLargeError("An upload may have {most} bytes at most.", most=most)
@@ -77,7 +77,8 @@ def _may_be_known(context: Context, name: str, size_bytes: int) -> bool:
         return row is not None and bool(row.archive_sha256) and row.size_bytes == size_bytes
 
 
-def _check_name(context: Context, name: str) -> None:
+def check_name(context: Context, name: str) -> None:
+    """InvalidError for one that no data set may have, ConflictError for one that is taken."""
     if not NAME.fullmatch(name) or name.endswith((".", " ")):
         problem = t("Letters, digits, spaces, '-', '_' and '.', at most 200, beginning with one.")
         raise InvalidError([{"field": "name", "problem": problem}])
@@ -183,7 +184,7 @@ def _unpack(context: Context, row: Upload, file: Path, digest: str) -> None:
     from tandem.data.archive import Limits, unpack  # NumPy is not for a start
 
     root = context.settings.datasets_root
-    _check_name(context, row.name)
+    check_name(context, row.name)
     root.mkdir(parents=True, exist_ok=True)
     try:
         count = unpack(file, root / row.name, Limits(bytes=10 * context.settings.max_upload_bytes))

@@ -22,7 +22,7 @@ from filelock import FileLock
 from tandem.server.events import journal
 from tandem.server.events.journal import Cursor
 
-VERSION = 1
+VERSION = 2
 LOCK_SECONDS = 60.0
 CHUNK_BYTES = 2**18
 """A live run's index is brought up to date after so much of its journal."""
@@ -31,7 +31,7 @@ Kind = Literal["step", "epoch"]
 KINDS: tuple[Kind, ...] = ("step", "epoch")
 AXES = ("step", "epoch", "time")
 _FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning_rate")
-_SPEEDS = ("seconds", "images_per_second")
+_SPEEDS = ("seconds", "images_per_second", "gpu_usage_percent", "memory_megabytes")
 
 
 @dataclass

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import RowMapping, select
 
 from tandem.server.context import Context
-from tandem.server.errors import ConflictError, ForbiddenError, InvalidError, Problem
+from tandem.server.errors import ConflictError, InvalidError, Problem
 from tandem.server.inference.schemas import Submit
+from tandem.server.models.places import model_of
 from tandem.server.tables import DatasetVersion, Task
 from tandem.server.tasks import queries
 from tandem.server.tasks.places import inside
@@ -42,7 +43,7 @@ def job_of(context: Context, said: Submit, inference_id: str) -> tuple[Annotatio
     wanted = True if said.auto_import is None else said.auto_import
     spec = AnnotationSpec(
         task_id=inference_id,
-        model=_model(context, row),
+        model=model_of(context, row),
         model_name=(row["task_name"] or row["task_id"])[:255],
         trained_by=row["task_id"],
         input=place,
@@ -76,36 +77,6 @@ def _trained(context: Context, task_id: str) -> RowMapping:
             fix="Choose one of the completed models.",
         )
     return row
-
-
-def _model(context: Context, row: RowMapping) -> Path:
-    """The model's folder or file; below the runs or the models, whatever the row says."""
-    settings = context.settings
-    roots = (settings.output_root, settings.everything.path("models_root"))
-    path = Path(row["model_path"] or settings.output_root / row["task_id"] / "final_model")
-    for one in roots:
-        try:
-            real = path.resolve()
-        except (OSError, RuntimeError, ValueError):
-            break
-        if real.is_relative_to(one.resolve()) and real != one.resolve():
-            return _usable(path)
-    raise ForbiddenError(
-        "The model of {task_id} lies outside of the folders that may be used.",
-        task_id=row["task_id"],
-        fix="Bring it in by `tandem models import`.",
-    )
-
-
-def _usable(path: Path) -> Path:
-    for one in (path, path / "final_model"):
-        if (one / "config.json").is_file() or (one.is_file() and one.suffix.lower() == ".onnx"):
-            return one
-    raise ConflictError(
-        "{path} is no model that Tandem can use.",
-        path=path,
-        fix="Bring it in by `tandem models import`.",
-    )
 
 
 def _dataset(context: Context, asked: str) -> Path:

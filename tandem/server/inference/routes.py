@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 
 from tandem.server.context import Here
-from tandem.server.inference import service, shown
+from tandem.server.inference import results, service, shown
 from tandem.server.inference.schemas import (
     Failures,
     InferenceOut,
     JobProgress,
     JobShown,
+    Results,
     Submit,
 )
+from tandem.server.pictures import ANSWERS, Size, Wanted
 from tandem.server.wire.envelope import Envelope, ok
 
 surface_a = APIRouter(tags=["inference"])
 v1 = APIRouter(tags=["inference"])
 Path_ = Annotated[str | None, Query(min_length=1, max_length=1000)]
+Index = Annotated[int, Path(ge=0, le=2**40)]
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 
 
@@ -101,6 +104,39 @@ def get_job_failures(
     """The items that could not be annotated, each with the reason."""
     items, total = service.failures(context, inference_id, page, page_size)
     return Failures(items=items, total=total, page=page, page_size=page_size)
+
+
+@v1.get("/inference/{inference_id}/results", response_model=Results)
+def get_job_results(
+    context: Here,
+    inference_id: str,
+    page: PageNumber = 1,
+    page_size: Annotated[int, Query(ge=1, le=200)] = 24,
+    label: Annotated[str | None, Query(max_length=500)] = None,
+) -> Any:
+    """What the model said of each item, also while the job is at work; `label` names a class."""
+    items, total = results.page(context, inference_id, page, page_size, label)
+    return Results(items=items, total=total, page=page, page_size=page_size)
+
+
+@v1.get(
+    "/inference/{inference_id}/results/{index}/picture", response_class=Response, responses=ANSWERS
+)
+def get_result_picture(
+    context: Here, inference_id: str, index: Index, size: Size = 320, wanted: Wanted = None
+) -> Response:
+    """The picture of an item, made anew; of a clip its middle frame."""
+    return results.picture(context, inference_id, index, size, wanted)
+
+
+@v1.get(
+    "/inference/{inference_id}/results/{index}/mask", response_class=Response, responses=ANSWERS
+)
+def get_result_mask(
+    context: Here, inference_id: str, index: Index, size: Size = 320, wanted: Wanted = None
+) -> Response:
+    """The mask of an item, where the job wrote masks."""
+    return results.mask(context, inference_id, index, size, wanted)
 
 
 @v1.post("/inference/{inference_id}/stop", response_model=JobShown)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from tandem.server.wire.envelope import Camel, UtcTime
+from tandem.server.wire.sample import Sample
 
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
 Confidence = Annotated[float, Field(ge=0, le=1)]
@@ -60,6 +61,8 @@ class JobShown(BaseModel):
     inference_id: str
     task_id: str
     model: str
+    model_name: str
+    """What its task was called when the job was made."""
     model_type: str
     input: str
     output: str
@@ -102,6 +105,15 @@ class Failures(BaseModel):
     """A page of them, in the order of the items."""
 
     items: list[Failure]
+    total: int
+    page: int
+    page_size: int
+
+
+class Results(BaseModel):
+    """A page of what a job said, in the order of the items; those that failed are not here."""
+
+    items: list[Sample]
     total: int
     page: int
     page_size: int

@@ -44,6 +44,7 @@ def job(row: RowMapping) -> JobShown:
         inference_id=row["task_id"],
         task_id=spec.trained_by,
         model=str(spec.model),
+        model_name=spec.model_name,
         model_type=row["student_model"],
         input=str(spec.input),
         output=str(spec.output),

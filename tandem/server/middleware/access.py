@@ -17,10 +17,11 @@ from tandem.executors.base import RUN_TOKEN
 from tandem.server.boundary import answer, failure
 from tandem.server.database import Database
 from tandem.server.errors import ForbiddenError, UnauthorizedError
+from tandem.server.session import cookie
 from tandem.server.tables import Job, Task
 
-OPEN = ("/actuator/health", "/docs", "/openapi.json", "/static-offline-docs/", "/")
-"""No data in them: a browser cannot show a token when it opens a page."""
+OPEN = ("/actuator/health", "/docs", "/openapi.json", "/api/v1/session")
+"""No data in them: a browser cannot show a token when it opens a page, or signs in."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tandem"'}
 _TASK = r"/tasks/(?P<task>[^/]{1,64})"
 _REPORTS = (
@@ -41,18 +42,26 @@ class Access:
         if scope["type"] != "http" or _is_open(scope["path"]):
             await self.app(scope, receive, send)
             return
-        shown = _bearer(Headers(scope=scope).get("authorization"))
+        headers = Headers(scope=scope)
+        shown = _bearer(headers.get("authorization"))
         try:
-            await self._check(scope, shown)
+            if not self._is_signed_in(shown, headers):
+                await self._check(scope, shown)
         except (UnauthorizedError, ForbiddenError) as refusal:
-            headers = CHALLENGE if refusal.status == 401 else None
-            refused = answer(scope["path"], refusal.status, refusal.sentence(), None, headers)
+            challenge = CHALLENGE if refusal.status == 401 else None
+            refused = answer(scope["path"], refusal.status, refusal.sentence(), None, challenge)
             await refused(scope, receive, send)
             return
         except (DBAPIError, PoolTimeoutError) as error:
             await failure(scope["path"], error)(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+    def _is_signed_in(self, shown: str | None, headers: Headers) -> bool:
+        """By the console's cookie; who shows a token besides is judged by the token."""
+        if shown is not None or self.token is None:
+            return False
+        return cookie.opens(headers.get("cookie"), self.token)
 
     async def _check(self, scope: Scope, shown: str | None) -> None:
         if shown is None:

@@ -56,7 +56,7 @@ class _Tagging:
         headers = MutableHeaders(scope=start)
         headers["ETag"] = tag
         headers.setdefault("Cache-Control", "no-cache")
-        if _matches(self.wanted, tag):
+        if matches(self.wanted, tag):
             start["status"], body = 304, b""
             del headers["content-length"]
         await self.send(start)
@@ -69,7 +69,7 @@ def _may_have(start: Message) -> bool:
     return start["status"] == 200 and is_json and "etag" not in headers
 
 
-def _matches(wanted: str, tag: str) -> bool:
+def matches(wanted: str, tag: str) -> bool:
     """Weakly, as If-None-Match compares."""
     opaque = tag.removeprefix("W/")
     return wanted.strip() == "*" or any(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tandem.server.clock import now
 from tandem.server.context import Context
 from tandem.server.errors import ConflictError, NotFoundError
+from tandem.server.presets.spoken import ENGLISH
 from tandem.server.tables import Preset
 from tandem.server.wire.preset import FIELDS, PresetIn
 
@@ -59,3 +61,33 @@ def keep(context: Context, said: PresetIn) -> RowMapping:
             fix="Choose another name.",
         ) from error
     return get(context, said.preset_name)
+
+
+def change(context: Context, name: str, columns: Mapping[str, Any]) -> RowMapping:
+    """Put other settings under the same name; NotFoundError without it."""
+    kept = get(context, name)["preset_name"]
+    at = now().replace(microsecond=0)
+    changed = update(Preset).where(Preset.preset_name == kept, Preset.del_flag == 0)
+
+    def work(session: Session) -> None:
+        session.execute(changed.values(update_time=at, **columns))
+
+    context.database.run(work)
+    return get(context, kept)
+
+
+def delete(context: Context, name: str) -> None:
+    """Logically, as installed systems do; ConflictError for one that came with Tandem."""
+    kept = get(context, name)["preset_name"]
+    if kept in ENGLISH:
+        raise ConflictError(
+            "The LoRA preset {name} came with Tandem and cannot be deleted.",
+            name=kept,
+            fix="Make another one beside it, or change what it says.",
+        )
+    gone = update(Preset).where(Preset.preset_name == kept)
+
+    def work(session: Session) -> None:
+        session.execute(gone.values(del_flag=1, update_time=now().replace(microsecond=0)))
+
+    context.database.run(work)

@@ -29,6 +29,23 @@ class MachineOut(BaseModel):
     gpus: list[GpuOut]
 
 
+class Licence(BaseModel):
+    """A package that does part of the work, and how it may be used."""
+
+    name: str
+    version: str
+    licence: str = Field(examples=["Apache-2.0"])
+    url: str | None
+
+
+class MissingPart(BaseModel):
+    """Something that this machine lacks, or has too little of."""
+
+    what: str
+    why: str
+    fix: str
+
+
 class System(BaseModel):
     """This server and its machine."""
 
@@ -40,6 +57,10 @@ class System(BaseModel):
     dispatcher: str | None = Field(description="Which server does.")
     cpu_slots: int = Field(description="Trainings on the CPU at once.")
     machine: MachineOut
+    versions: dict[str, str] = Field(description="Of the main packages, by their names.")
+    licences: list[Licence]
+    missing: list[MissingPart] = Field(description="As `tandem doctor` finds it.")
+    web: bool = Field(description="Whether the console is built.")
 
 
 class TeacherOut(BaseModel):
@@ -53,9 +74,13 @@ class TeacherOut(BaseModel):
 class Catalogue(BaseModel):
     """What there is to choose from, and the schema of a run's every knob."""
 
-    students: list[dict[str, Any]]
+    students: list[dict[str, Any]] = Field(
+        description="`memory_megabytes` of each size: to train it, by its parameters alone."
+    )
     teachers: list[dict[str, Any]]
     losses: list[dict[str, Any]]
     formats: list[dict[str, Any]]
     named_teachers: list[TeacherOut]
-    run_schema: dict[str, Any]
+    run_schema: dict[str, Any] = Field(
+        description="Titles and descriptions in the reader's language; `unit` and `level` besides."
+    )

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import platform
 import time
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from tandem.config import catalogue
+from tandem.config.findings import extras, roots, teachers
+from tandem.config.findings import machine as machine_found
 from tandem.config.models import find_teacher
 from tandem.config.settings import Settings
 from tandem.server import machine
+from tandem.server.console import WEB
 from tandem.server.context import Context
 from tandem.server.health import VERSION
-from tandem.server.system.schemas import Catalogue, MachineOut, System, TeacherOut
+from tandem.server.system.packages import licences
+from tandem.server.system.schemas import Catalogue, MachineOut, MissingPart, System, TeacherOut
 from tandem.server.tables import Lease
+from tandem.spec import fields
 from tandem.spec.errors import TandemError
-from tandem.spec.run import RunSpec
+from tandem.spec.students import memory_megabytes
+from tandem.spec.words import t
 
 STARTED = time.monotonic()
 
@@ -38,7 +43,20 @@ def system(context: Context) -> System:
         dispatcher=owner or None,
         cpu_slots=context.settings.cpu_slots,
         machine=state(context),
+        versions={one.name: one.version for one in licences()},
+        licences=list(licences()),
+        missing=_missing(context.settings.everything),
+        web=((context.settings.web_root or WEB) / "index.html").is_file(),
     )
+
+
+def _missing(settings: Settings) -> list[MissingPart]:
+    found = [*machine_found(settings), *roots(settings), *extras(), *teachers(settings)]
+    return [
+        MissingPart(what=one.what, why=one.found, fix=one.fix)
+        for one in found
+        if one.ok is not True and one.fix
+    ]
 
 
 def state(context: Context) -> MachineOut:
@@ -51,12 +69,12 @@ def choices(context: Context) -> Catalogue:
     known = catalogue.read()
     names = dict.fromkeys([*context.settings.everything.teachers, *known["teacher_names"]])
     return Catalogue(
-        students=known["students"],
-        teachers=known["teachers"],
-        losses=known["losses"],
-        formats=known["formats"],
+        students=[_student(one) for one in known["students"]],
+        teachers=[_spoken(one) for one in known["teachers"]],
+        losses=[_spoken(one) for one in known["losses"]],
+        formats=[_spoken(one) for one in known["formats"]],
         named_teachers=[_teacher(name, context.settings.everything) for name in names],
-        run_schema=_schema(),
+        run_schema=fields.described(),
     )
 
 
@@ -69,6 +87,10 @@ def _teacher(name: str, settings: Settings) -> TeacherOut:
     return TeacherOut(name=name, path=path, here=path is not None and Path(path).is_dir())
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    return RunSpec.model_json_schema()
+def _student(entry: dict[str, Any]) -> dict[str, Any]:
+    memory = {size: memory_megabytes(millions) for size, millions in entry["sizes"].items()}
+    return _spoken(entry) | {"memory_megabytes": memory}
+
+
+def _spoken(entry: dict[str, Any]) -> dict[str, Any]:
+    return entry | {"about": t(entry["about"])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -26,6 +27,7 @@ def _searched(text: str) -> str:
 
 
 Keyword = Annotated[str, Field(max_length=200), AfterValidator(_searched)]
+Word = Annotated[str, Field(max_length=64), AfterValidator(_searched)]
 PageNumber = Annotated[int, Field(ge=1, le=1_000_000_000)]
 PageSize = Annotated[int, Field(ge=1, le=1000)]
 
@@ -41,14 +43,32 @@ def camel_filter(status: State | None, keyword: str | None, order_by: str | None
     return Filter(status, keyword or None, known[found[1]], (found[2] or "").lower() == "desc")
 
 
-def snake_filter(status: State | None, keyword: str | None, sort: str | None) -> Filter:
+def snake_filter(
+    status: str | None,
+    keyword: str | None,
+    sort: str | None,
+    kind: str | None = None,
+    owner: str | None = None,
+) -> Filter:
     """`sort` is a column; with `-` before it, the highest first."""
+    found = Filter(
+        statuses=_states(status), keyword=keyword or None, kind=kind or None, owner=owner or None
+    )
     if not sort:
-        return Filter(status, keyword or None)
+        return found
     name = sort.removeprefix("-")
     if name not in SORTED_BY:
         raise _unknown("sort", sort, SORTED_BY)
-    return Filter(status, keyword or None, name, sort.startswith("-"))
+    return replace(found, order_by=name, descending=sort.startswith("-"))
+
+
+def _states(text: str | None) -> tuple[State, ...]:
+    """`RUNNING,QUEUED`, in one order whichever way they were written."""
+    names = {part.strip() for part in (text or "").split(",") if part.strip()}
+    if not names <= set(State):
+        problem = t("It must be one of {allowed}.", allowed=", ".join(State))
+        raise InvalidError([{"field": "status", "problem": problem}])
+    return tuple(state for state in State if state in names)
 
 
 def _unknown(field: str, got: str, known: object) -> InvalidError:

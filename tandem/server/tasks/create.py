@@ -18,6 +18,7 @@ from tandem.server.clock import now
 from tandem.server.errors import InvalidError, Problem
 from tandem.server.events.columns import fitted
 from tandem.server.tables import Task
+from tandem.server.tasks.kind import kind_of
 from tandem.server.tasks.places import confine
 from tandem.server.wire.create import DEFAULTS, INT_MOST
 from tandem.spec.check import faults
@@ -89,6 +90,8 @@ def from_spec(tree: Tree, settings: Settings, *, task_id: str, prefix: str = "")
         if get(tree, path) is not None:
             raise InvalidError([{"field": f"{prefix}{path}", "problem": t(why)}])
     names = {path: f"{prefix}{path}" for path in set(REST.values())}
+    if get(tree, MODEL) is None:
+        names[MODEL] = f"{prefix}student.size"
     return _made(copy.deepcopy(tree), names, settings, task_id, {"prefix": prefix})
 
 
@@ -223,7 +226,7 @@ def _row(spec: RunSpec, given: Tree, asked: dict[str, Any]) -> dict[str, Any]:
         "training_mode": spec.mode,
         "student_model_type": spec.student.type,
         "student_model_size": spec.student.size,
-        "task_type": spec.kind or "classification",
+        "task_type": kind_of(spec),
         "num_classes": spec.data.num_classes,
         "status": State.PENDING,
         "progress": 0,

@@ -63,12 +63,11 @@ def _refuse(field: str, name: str) -> None:
 def confine(tree: Tree, names: dict[str, str], settings: Settings) -> None:
     """Check, and make absolute, every path in the tree of a run that a client describes."""
     _confine_data(tree, names, settings)
-    models = settings.path("models_root")
-    _confine_model(tree, "teacher.path", names, settings.teachers, models)
+    # What a run of this service has made may teach, and may be begun with.
+    roots = settings.path("models_root"), settings.path("output_root")
+    _confine_model(tree, "teacher.path", names, settings.teachers, *roots)
     _confine_teacher_name(tree, names, settings)
-    _confine_model(
-        tree, "student.path", names, settings.students, models, settings.path("output_root")
-    )
+    _confine_model(tree, "student.path", names, settings.students, *roots)
     cache = get(tree, "cache.root")
     if isinstance(cache, str):
         root = settings.path("cache_root")

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    delete,
+    func,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from tandem.server.tables import THERE, Attempt, Evaluation, History, Job, Task
@@ -32,6 +42,10 @@ class Filter:
     keyword: str | None = None
     order_by: str = "id"
     descending: bool = True
+    statuses: tuple[State, ...] = ()
+    """Any of these; empty: `status` decides."""
+    kind: str | None = None
+    owner: str | None = None
 
 
 def is_id(task_id: str) -> bool:
@@ -78,6 +92,14 @@ def _where(wanted: Filter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [Task.del_flag == 0]
     if wanted.status is not None:
         found.append(Task.status == wanted.status)
+    if len(wanted.statuses) == 1:
+        found.append(Task.status == wanted.statuses[0])
+    elif wanted.statuses:
+        found.append(Task.status.in_(wanted.statuses))
+    if wanted.kind:
+        found.append(Task.task_type == wanted.kind)
+    if wanted.owner:
+        found.append(Task.create_by == wanted.owner)
     if wanted.keyword:
         found.append(
             or_(
@@ -105,9 +127,33 @@ def page(
     session: Session, wanted: Filter, offset: int, limit: int, *, with_jobs: bool = False
 ) -> Sequence[RowMapping]:
     """The keys come from an index alone; only the rows that are shown are read."""
-    keys = select(Task.id).where(*_where(wanted)).order_by(*_order(wanted))
+    keys = _keys(wanted, None, offset + limit).order_by(*_order(wanted))
     keys_of = keys.offset(offset).limit(limit).subquery()
     return session.execute(_rows(with_jobs, keys_of, wanted)).mappings().all()
+
+
+def _keys(wanted: Filter, below_id: int | None, most: int) -> Select[Any]:
+    """The keys that are wanted; of several states in the usual order, the first `most` of each.
+
+    One question for each state follows an index. Asked for all at once, a data base walks all
+    tasks to find the few that run.
+    """
+    newest_first = wanted.order_by == "id" and wanted.descending
+    if len(wanted.statuses) < 2 or not newest_first:
+        return _below(select(Task.id).where(*_where(wanted)), below_id)
+    each = (
+        _below(select(Task.id).where(*_where(replace(wanted, statuses=(state,)))), below_id)
+        .order_by(Task.id.desc())
+        .limit(most)
+        .subquery()
+        for state in wanted.statuses
+    )
+    found = union_all(*(select(one.c.id) for one in each)).subquery()
+    return select(Task.id).join(found, found.c.id == Task.id)
+
+
+def _below(keys: Select[Any], below_id: int | None) -> Select[Any]:
+    return keys if below_id is None else keys.where(Task.id < below_id)
 
 
 def _rows(with_jobs: bool, keys: Any, wanted: Filter) -> Select[Any]:
@@ -122,9 +168,7 @@ def after(
     session: Session, wanted: Filter, below_id: int | None, limit: int, *, with_jobs: bool = False
 ) -> Sequence[RowMapping]:
     """The next ones in the usual order, newest first: older than `below_id`."""
-    keys = select(Task.id).where(*_where(wanted)).order_by(Task.id.desc()).limit(limit)
-    if below_id is not None:
-        keys = keys.where(Task.id < below_id)
+    keys = _keys(wanted, below_id, limit).order_by(Task.id.desc()).limit(limit)
     return session.execute(_rows(with_jobs, keys.subquery(), wanted)).mappings().all()
 
 

@@ -123,6 +123,8 @@ class TaskShown(Answer):
     model_path: str | None
     checkpoint_path: str | None
     run_dir: str | None
+    created_by: str | None
+    """Who made it, where that is known."""
     created_at: UtcTime | None
     queued_at: UtcTime | None
     started_at: UtcTime | None
@@ -175,3 +177,61 @@ class AttemptShown(Answer):
     outcome: str | None
     failure_class: str | None
     message: str | None
+
+
+class PreviewAsked(NewTask):
+    """A task that is not to be made yet; `start` changes nothing but the request shown."""
+
+    model_config = ConfigDict(json_schema_extra={})
+    name: Name | None = None  # type: ignore[assignment]
+
+
+class FieldProblem(Answer):
+    field: str = Field(examples=["optim.epochs"])
+    problem: str
+    fix: str | None
+
+
+class Request(Answer):
+    method: str
+    path: str
+    body: dict[str, Any]
+
+
+class Lacking(Answer):
+    """Something that the run would not find."""
+
+    what: str
+    path: str | None
+    fix: str
+
+
+class MemoryExpected(Answer):
+    megabytes: float | None
+    device: str = Field(examples=["cpu"])
+    """`cpu` or `cuda`."""
+    basis: str
+    """How the figure was found, or why there is none."""
+
+
+class TimeExpected(Answer):
+    seconds: float | None
+    basis: str
+
+
+class Preview(Answer):
+    """What would become of it."""
+
+    valid: bool
+    problems: list[FieldProblem]
+    spec: dict[str, Any] | None
+    """The RunSpec, completed; null when it is not valid."""
+    changed: list[str]
+    """Fields that differ from what this student begins with."""
+    cli: str | None
+    yaml: str | None
+    rest: Request | None
+    missing: list[Lacking]
+    memory: MemoryExpected
+    time: TimeExpected
+    warnings: list[str]

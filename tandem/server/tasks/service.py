@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,6 +21,7 @@ from tandem.server.tasks import create as creation
 from tandem.server.tasks import queries, totals
 from tandem.server.tasks.moves import move, tell
 from tandem.server.tasks.queries import Filter
+from tandem.spec.asking import SAVE_NOW
 from tandem.spec.state import State
 from tandem.spec.words import t
 
@@ -204,6 +207,44 @@ def stop(context: Context, task_id: str) -> None:
 def pause(context: Context, task_id: str) -> None:
     """A stop that keeps the place in the queue."""
     _wish(context, task_id, "pause", State.PAUSED)
+
+
+def save(context: Context, task_id: str) -> None:
+    """Ask its run to save a checkpoint after the step it is in, and to go on.
+
+    ConflictError unless it runs here.
+    """
+
+    def work(session: Session) -> str | None:
+        found = _locked(session, task_id)
+        if found["status"] != State.RUNNING or found["wanted"] is not None:
+            raise _cannot("It is {state}: there is nothing to save.", found)
+        if not found["live"]:
+            raise _cannot("Its run is elsewhere and cannot be asked to save.", found)
+        run_dir: str | None = session.scalar(
+            select(Job.run_dir).where(Job.task_id == found["task_id"])
+        )
+        tell(session, found["task_id"], "asked", wanted="save")
+        return run_dir
+
+    run_dir = context.database.run(work)
+    _leave_request(context, run_dir)
+
+
+def _leave_request(context: Context, run_dir: str | None) -> None:
+    """In the run's folder, below the output root; a link of that name is not followed."""
+    folder = Path(os.path.realpath(run_dir or ""))
+    try:
+        if not folder.is_relative_to(os.path.realpath(context.settings.output_root)):
+            raise FileNotFoundError(run_dir)
+        descriptor = os.open(folder / SAVE_NOW, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+        os.close(descriptor)
+    except OSError as error:
+        raise ConflictError(
+            "Its run cannot be asked to save: {reason}.",
+            reason=error.strerror or t("its folder is not there"),
+            fix="Try again when it has begun.",
+        ) from error
 
 
 def _wish(context: Context, task_id: str, wish: str, to: State) -> None:

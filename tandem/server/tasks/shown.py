@@ -25,7 +25,8 @@ SAME = (
 )  # fmt: skip
 RENAMED = {
     "name": "task_name", "kind": "task_type", "mode": "training_mode", "dataset": "dataset_id",
-    "val_dataset": "val_dataset_id", "created_at": "create_time", "started_at": "start_time",
+    "val_dataset": "val_dataset_id", "created_by": "create_by",
+    "created_at": "create_time", "started_at": "start_time",
     "ended_at": "end_time", "updated_at": "update_time", "duration_seconds": "duration",
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -10,11 +11,12 @@ from sqlalchemy import RowMapping
 
 from tandem.server.context import Context, Here
 from tandem.server.errors import InvalidError
-from tandem.server.tasks import clone, create, queries, service, shown
+from tandem.server.tasks import clone, create, preview, queries, service, shown
 from tandem.server.tasks.asked import (
     Keyword,
     PageNumber,
     PageSize,
+    Word,
     read_cursor,
     snake_filter,
 )
@@ -27,11 +29,12 @@ from tandem.server.tasks.schemas import (
     Clone,
     Edit,
     NewTask,
+    Preview,
+    PreviewAsked,
     TaskDetail,
     TaskList,
 )
 from tandem.server.wire.create import flat
-from tandem.spec.state import State
 from tandem.spec.words import t
 
 router = APIRouter(tags=["tasks"])
@@ -43,12 +46,17 @@ def list_tasks(
     cursor: Annotated[str | None, Query(max_length=100)] = None,
     page: Annotated[PageNumber | None, Query()] = None,
     page_size: Annotated[PageSize, Query()] = 20,
-    status: Annotated[State | None, Query()] = None,
+    status: Annotated[str | None, Query(max_length=100, examples=["RUNNING,QUEUED"])] = None,
     keyword: Annotated[Keyword | None, Query()] = None,
+    kind: Annotated[Word | None, Query(examples=["detection"])] = None,
+    owner: Annotated[Word | None, Query()] = None,
     sort: Annotated[str | None, Query(max_length=100, examples=["-best_accuracy"])] = None,
 ) -> Any:
-    """Tasks, newest first: by `cursor`, or by `page`. `sort` goes with `page`."""
-    wanted = snake_filter(status, keyword, sort)
+    """Tasks, newest first: by `cursor`, or by `page`. `sort` goes with `page`.
+
+    `status` may name several, with commas between.
+    """
+    wanted = snake_filter(status, keyword, sort, kind, owner)
     if cursor and (sort or page):
         problem = t("A cursor follows the usual order: leave sort and page out.")
         raise InvalidError([{"field": "cursor", "problem": problem}])
@@ -74,7 +82,7 @@ def list_tasks(
 
 
 def _total(context: Context, wanted: Filter) -> int:
-    return service.total(context, Filter(wanted.status, wanted.keyword))
+    return service.total(context, replace(wanted, order_by="id", descending=True))
 
 
 def _answer(body: TaskList | TaskDetail, status_code: int = 200) -> Response:
@@ -102,6 +110,12 @@ def create_task(context: Here, body: NewTask) -> Any:
         start=body.start,
     )
     return _answer(shown.detail(context, task_id), 201)
+
+
+@router.post("/tasks/preview", response_model=Preview)
+def preview_task(context: Here, body: PreviewAsked) -> Any:
+    """Whether a task could be made so, what it lacks, and how else it is written; none is made."""
+    return preview.preview(context, body)
 
 
 @router.get("/tasks/{task_id}", response_model=TaskDetail)
@@ -147,6 +161,13 @@ def stop_task(context: Here, task_id: str) -> Any:
     """Ask its run to save a checkpoint and end; one that waits is STOPPED at once."""
     service.stop(context, task_id)
     return _answer(shown.detail(context, task_id))
+
+
+@router.post("/tasks/{task_id}/save", response_model=TaskDetail, status_code=202)
+def save_task(context: Here, task_id: str) -> Any:
+    """Ask its run to save a checkpoint now and go on; its `checkpoint` event says when it has."""
+    service.save(context, task_id)
+    return _answer(shown.detail(context, task_id), 202)
 
 
 @router.post("/tasks/{task_id}/pause", response_model=TaskDetail)

@@ -13,6 +13,7 @@ from tandem.server.artefacts.folder import zipped
 from tandem.server.context import Here
 from tandem.server.datasets import one_shot
 from tandem.server.datasets import service as datasets
+from tandem.server.multipart import of_a_file
 from tandem.server.training import service
 from tandem.server.training.schemas import (
     DatasetOut,
@@ -24,24 +25,7 @@ from tandem.server.training.schemas import (
 )
 
 router = APIRouter(prefix="/api/training", tags=["plain training"])
-FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "name": {"type": "string"},
-                        "type": {"type": "string"},
-                    },
-                }
-            }
-        },
-    }
-}
+FORM = {"requestBody": {"required": True, "content": of_a_file("name", "type")}}
 
 
 @router.post("/start", response_model=StartedOut)

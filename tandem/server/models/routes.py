@@ -1,4 +1,4 @@
-"""Routes of trained models."""
+"""Routes of trained models: surface A's list, and bringing one in. The rest is in v1.py."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from tandem.server.context import Here
+from tandem.server.models import imports, service
+from tandem.server.models.v1 import router as work
 from tandem.server.tasks.places import inside
 from tandem.server.tasks.service import get
-from tandem.server.trained import imports, service
 from tandem.server.wire.envelope import Envelope, ok
 from tandem.server.wire.task import TaskOut
 
 surface_a = APIRouter(tags=["models"])
-v1 = APIRouter()
+v1 = APIRouter(tags=["models"])
+v1.include_router(work)
 Name = Annotated[str | None, Query(max_length=100)]
 
 
@@ -47,7 +49,7 @@ class ImportModel(BaseModel):
     """In percent, if it is known."""
 
 
-@v1.post("/models/import", response_model=TaskOut, status_code=201, tags=["models"])
+@v1.post("/models/import", response_model=TaskOut, status_code=201)
 def import_model(context: Here, body: ImportModel) -> Any:
     """An Ultralytics, ONNX or timm file as a completed task that has a model."""
     file = inside("path", body.path, context.settings.everything.path("models_root"))

@@ -1,0 +1,1 @@
+"""Trained models: which there are, tried, exported, brought in."""

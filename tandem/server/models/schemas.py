@@ -1,0 +1,158 @@
+"""Trained models on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tandem.server.tasks.schemas import Answer, Body, DataUsed
+from tandem.server.wire.envelope import UtcTime
+from tandem.server.wire.sample import Labels
+
+Figure = Literal["accuracy", "miou", "map50"]
+Status = Literal["RUNNING", "DONE", "FAILED"]
+FormatName = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,30}$", examples=["onnx"])]
+
+
+class ExportedFile(Answer):
+    """A file that other programs run."""
+
+    format: str
+    file: str
+    size_bytes: int
+    accuracy: float | None
+    """In percent, on the validation set; null where the data was not there."""
+    latency_milliseconds: float | None
+
+
+class Model(Answer):
+    """A trained model. Accuracies are percentages."""
+
+    task_id: str = Field(examples=["TASK_AB12CD34"])
+    name: str
+    kind: str | None
+    student_model: str
+    teacher_model: str | None
+    teacher_task_id: str | None
+    """The task that trained its teacher, where Tandem did."""
+    dataset: str | None
+    dataset_version: int | None
+    accuracy: float | None
+    figure: Figure
+    """What `accuracy` is for this kind."""
+    parameters: int | None
+    size_bytes: int | None
+    latency_milliseconds: float | None
+    """Of one input alone, as its run measured it."""
+    classes_count: int | None
+    created_at: UtcTime | None
+    here: bool
+    """Its files are there."""
+    imported: bool
+    exports: list[ExportedFile]
+
+
+class ModelList(Answer):
+    items: list[Model]
+    total: int
+    page: int
+    page_size: int
+
+
+class Ancestor(Answer):
+    """A model that this one was made from."""
+
+    name: str
+    task_id: str | None
+    accuracy: float | None
+
+
+class Origin(Answer):
+    task_id: str
+    name: str
+    mode: str | None
+
+
+class Lineage(Answer):
+    """Where a model comes from."""
+
+    teacher: Ancestor | None
+    parent: Ancestor | None
+    """Whose weights it began with."""
+    data: list[DataUsed]
+    task: Origin
+
+
+class ModelFile(Answer):
+    path: str
+    size_bytes: int
+
+
+class ModelDetail(Model):
+    classes: list[str]
+    image_size: int | None
+    lineage: Lineage
+    files: list[ModelFile]
+    licence_note: str | None
+
+
+class TriedText(Body):
+    """A text to ask a model of texts about."""
+
+    text: Annotated[str, Field(min_length=1, max_length=20_000)]
+
+
+class Tried(Answer):
+    """What the model said, and how long it took."""
+
+    kind: str
+    answer: Labels
+    width: int | None
+    height: int | None
+    mask_png_base64: str | None
+    """Of segmentation: its mask in colour, the background transparent."""
+    milliseconds: float
+    """The model alone."""
+    whole_milliseconds: float
+    """From the request to its answer."""
+    first: bool
+    """The model had to be loaded."""
+    device: str = Field(examples=["cpu"])
+
+
+class FormatShown(Answer):
+    """What a model could be written as."""
+
+    format: str
+    about: str
+    possible: bool
+    why: str | None
+    """Why not."""
+    fix: str | None
+    licence: str | None
+    """Of what writes it, where that binds who uses it."""
+
+
+class ExportShown(Answer):
+    """One export: under way, done or failed."""
+
+    format: str
+    status: Status
+    file: str | None
+    size_bytes: int | None
+    accuracy: float | None
+    latency_milliseconds: float | None
+    message: str | None
+    """Why it failed."""
+    started_at: UtcTime
+    ended_at: UtcTime | None
+
+
+class Exports(Answer):
+    formats: list[FormatShown]
+    items: list[ExportShown]
+
+
+class NewExport(Body):
+    format: FormatName

@@ -1,0 +1,127 @@
+"""A model asked about one picture or text that a page sends."""
+
+from __future__ import annotations
+
+import base64
+import io
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from fastapi import Request
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from tandem.server.context import Context
+from tandem.server.errors import InvalidError
+from tandem.server.models.places import model_of
+from tandem.server.models.schemas import Tried, TriedText
+from tandem.server.multipart import of_a_file
+from tandem.server.pictures import mask_png
+from tandem.spec.check import rule
+from tandem.spec.words import language, t
+
+MOST_BYTES = 20_000_000
+MASK_PIXELS = 1024
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
+    | {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"}
+)
+"""What a name may end in here; the file is opened by what is in it."""
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **of_a_file(),
+            "application/json": {"schema": TriedText.model_json_schema()},
+        },
+    }
+}
+"""For the description: the one or the other."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A file with its name, or a text."""
+
+    name: str = ""
+    content: bytes = b""
+    text: str | None = None
+
+
+async def asked(request: Request) -> Asked:
+    """What the request holds; InvalidError where it is neither."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return _text(await request.body())
+    if kind != "multipart/form-data":
+        raise _problem("body", t("Send a file as multipart/form-data, or a text as JSON."))
+    try:
+        form = await request.form(max_files=1, max_fields=1)
+    except HTTPException as error:
+        raise _problem("file", str(error.detail)) from error
+    try:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise _problem("file", t("It is missing."))
+        content = await file.read(MOST_BYTES + 1)
+    finally:
+        await form.close()
+    if len(content) > MOST_BYTES:
+        raise _problem("file", t("It may have {most} bytes at most.", most=MOST_BYTES))
+    if not content:
+        raise _problem("file", t("It is empty."))
+    name = PurePath((file.filename or "").replace("\\", "/")).name[:200]
+    return Asked(name.encode("utf-8", "backslashreplace").decode() or "-", content)
+
+
+def _text(body: bytes) -> Asked:
+    try:
+        return Asked(text=TriedText.model_validate_json(body).text)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(str(one) for one in fault["loc"]) or "body"
+        raise _problem(field, rule(fault, field)) from error
+
+
+def ask(context: Context, row: Any, said: Asked) -> Tried:
+    """What the model says of it. InvalidError for what it cannot read."""
+    began = time.perf_counter()
+    model = model_of(context, row)
+    home = context.settings.home
+    if said.text is not None:
+        answer, first = context.workers.ask(model, home, _question(text=said.text))
+    else:
+        suffix = PurePath(said.name).suffix.lower()
+        with tempfile.NamedTemporaryFile(suffix=suffix if suffix in SUFFIXES else "") as file:
+            file.write(said.content)
+            file.flush()
+            question = _question(path=file.name, name=said.name)
+            answer, first = context.workers.ask(model, home, question)
+    if "problem" in answer:
+        raise _problem("file" if said.text is None else "text", answer["problem"])
+    mask = answer.pop("mask")
+    coloured = _coloured(mask) if mask else None
+    answer["whole_milliseconds"] = 1000 * (time.perf_counter() - began)
+    return Tried(**answer, mask_png_base64=coloured, first=first)
+
+
+def _question(**said: str) -> dict[str, str]:
+    return {**said, "language": language()}
+
+
+def _coloured(mask: str) -> str:
+    """In the classes' colours; class 0 lets the picture through."""
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(io.BytesIO(base64.b64decode(mask)), formats=("PNG",)) as image:
+        indices = np.array(image)
+    return base64.b64encode(mask_png(indices, MASK_PIXELS)).decode("ascii")
+
+
+def _problem(field: str, problem: str) -> InvalidError:
+    return InvalidError([{"field": field, "problem": problem}])

@@ -1,0 +1,1 @@
+"""What a run's student answered to each validation sample, as pictures."""

@@ -1,0 +1,79 @@
+"""/api/v1/tasks/{task_id}/samples: best and worst answers, the pictures behind a cell."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from tandem.server import pictures
+from tandem.server.context import Here
+from tandem.server.samples import service
+from tandem.server.samples.index import Order
+from tandem.server.samples.schemas import RunSamples
+
+surface_a = APIRouter()
+"""Under /model-distillation."""
+v1 = APIRouter(tags=["samples"])
+"""Under /api/v1."""
+Name = Annotated[str | None, Query(max_length=500)]
+
+
+@v1.get("/tasks/{task_id}/samples", response_model=RunSamples)
+def list_samples(
+    context: Here,
+    task_id: str,
+    order: Order = "worst",
+    truth: Name = None,
+    answer: Name = None,
+    wrong: bool | None = None,
+    page: Annotated[int, Query(ge=1, le=10**6)] = 1,
+    page_size: Annotated[int, Query(ge=1, le=200)] = 24,
+) -> RunSamples:
+    """Validation samples with what is true and what the student answered.
+
+    `truth` and `answer` together are a cell of the confusion matrix.
+    """
+    asked = service.Asked(order, truth, answer, wrong, page, page_size)
+    return service.listed(context, task_id, asked)
+
+
+@v1.get(
+    "/tasks/{task_id}/samples/{index}/picture", response_class=Response, responses=pictures.ANSWERS
+)
+def show_sample(
+    context: Here,
+    task_id: str,
+    index: int,
+    size: pictures.Size = 320,
+    wanted: pictures.Wanted = None,
+) -> Response:
+    """The picture; a clip's middle frame."""
+    path = service.picture(context, task_id, index)
+    root = service.data_root(context)
+    return pictures.respond(
+        lambda: pictures.rendered(path, size, root=root), pictures.stamp_of(path, size), wanted
+    )
+
+
+@v1.get(
+    "/tasks/{task_id}/samples/{index}/mask", response_class=Response, responses=pictures.ANSWERS
+)
+def show_sample_mask(
+    context: Here,
+    task_id: str,
+    index: int,
+    who: service.Who = "answer",
+    size: pictures.Size = 320,
+    wanted: pictures.Wanted = None,
+) -> Response:
+    """The mask in colours, to be laid over the picture of the same size."""
+    path, picture = service.mask(context, task_id, index, who)
+
+    def make() -> pictures.Rendered:
+        shape = None if picture is None else pictures.size_of(picture)
+        indices = pictures.mask_indices(path)
+        return pictures.mask_png(indices, size, shape=shape), "image/png"
+
+    return pictures.respond(make, pictures.stamp_of(path, size, picture), wanted)

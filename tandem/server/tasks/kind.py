@@ -1,0 +1,41 @@
+"""What a task learns, as far as its spec and a look at its data tell before it runs."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from tandem.config import catalogue
+from tandem.server.datasets.look import look
+from tandem.spec.run import RunSpec
+
+PLAIN = "classification"
+LAYOUTS = {
+    "yolo": "detection",
+    "voc": "detection",
+    "coco": "detection",
+    "segmentation": "segmentation",
+    "sequence": "sequence",
+    "text": "text",
+}
+"""Of a layout that may hold both boxes and outlines the commoner; the student decides first."""
+
+
+def kind_of(spec: RunSpec) -> str:
+    """Said, or the only one of its student, or the one its student shares with its data."""
+    if spec.kind is not None:
+        return spec.kind
+    known = _kinds().get(spec.student.type, (PLAIN,))
+    if len(known) == 1:
+        return known[0]
+    if spec.student.head == "mask":
+        return "segmentation"
+    data = spec.data
+    folder = data.root / data.dataset if data.root else Path(data.dataset)
+    seen = LAYOUTS.get(look(folder).type, PLAIN)
+    return seen if seen in known else known[0]
+
+
+@cache
+def _kinds() -> dict[str, tuple[str, ...]]:
+    return {one["name"]: tuple(one["kinds"]) for one in catalogue.read()["students"]}

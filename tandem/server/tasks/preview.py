@@ -1,0 +1,127 @@
+"""A task before it is made: whether it may be, what it lacks, and how it is written elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tandem.server.context import Context
+from tandem.server.errors import ForbiddenError, InvalidError
+from tandem.server.machine import MEGABYTE, gpus
+from tandem.server.tasks import create, written
+from tandem.server.tasks.expected import Expected, expect
+from tandem.server.tasks.lacking import lacking
+from tandem.server.tasks.schemas import (
+    FieldProblem,
+    Lacking,
+    MemoryExpected,
+    Preview,
+    PreviewAsked,
+    Request,
+    TimeExpected,
+)
+from tandem.server.wire.create import flat
+from tandem.spec.run import RunSpec
+from tandem.spec.words import t
+
+NO_ID = "TASK_00000000"
+
+
+def preview(context: Context, asked: PreviewAsked) -> Preview:
+    """Made in the same way as a task, and then not kept."""
+    try:
+        made = _made(context, asked)
+    except InvalidError as refused:
+        problems = [
+            FieldProblem(field=one["field"], problem=one["problem"], fix=None)
+            for one in refused.problems
+        ]
+        return _invalid(problems)
+    except ForbiddenError as refused:  # a path outside the roots
+        field = str(refused.fields.get("field") or "spec")
+        problem, fix = refused.sentence(), None
+        return _invalid([FieldProblem(field=field, problem=problem, fix=fix)])
+    return _valid(context, asked, made)
+
+
+def _made(context: Context, asked: PreviewAsked) -> create.Made:
+    settings = context.settings.everything
+    if asked.create is not None:
+        return create.from_fields(flat(asked.create), settings, task_id=NO_ID)
+    return create.from_spec(asked.spec or {}, settings, task_id=NO_ID)
+
+
+def _invalid(problems: list[FieldProblem]) -> Preview:
+    reason = t("Mend the fields at fault first.")
+    return Preview(
+        valid=False,
+        problems=problems,
+        spec=None,
+        changed=[],
+        cli=None,
+        yaml=None,
+        rest=None,
+        missing=[],
+        memory=MemoryExpected(megabytes=None, device="cpu", basis=reason),
+        time=TimeExpected(seconds=None, basis=reason),
+        warnings=[],
+    )
+
+
+def _valid(context: Context, asked: PreviewAsked, made: create.Made) -> Preview:
+    settings = context.settings.everything
+    spec = RunSpec.model_validate_json(made.spec)
+    tree = written.short(spec, settings)
+    expected = expect(context, spec)
+    return Preview(
+        valid=True,
+        problems=[],
+        spec=_without_services_own(spec),
+        changed=written.changed(spec, settings),
+        cli=written.command(tree),
+        yaml=written.as_yaml(tree),
+        rest=Request(method="POST", path="/api/v1/tasks", body=_body(asked, spec, tree)),
+        missing=[
+            Lacking(what=one.what, path=one.path, fix=one.fix) for one in lacking(spec, settings)
+        ],
+        memory=MemoryExpected(
+            megabytes=expected.megabytes, device=expected.device, basis=expected.memory_basis
+        ),
+        time=TimeExpected(seconds=expected.seconds, basis=expected.time_basis),
+        warnings=[*made.notes, *_tight(expected)],
+    )
+
+
+def _without_services_own(spec: RunSpec) -> dict[str, Any]:
+    tree = spec.model_dump(mode="json", exclude={"task_id": True, "run": {"output_dir"}})
+    return dict(tree)
+
+
+def _body(asked: PreviewAsked, spec: RunSpec, tree: dict[str, Any]) -> dict[str, Any]:
+    name = asked.name or f"{Path(spec.data.dataset).name}-{spec.student.size or 'student'}"
+    said: dict[str, Any] = {"name": name, "spec": tree}
+    if asked.description:
+        said["description"] = asked.description
+    if asked.priority:
+        said["priority"] = asked.priority
+    if asked.start:
+        said["start"] = True
+    return said
+
+
+def _tight(expected: Expected) -> list[str]:
+    """It may not fit, as the machine is."""
+    import psutil
+
+    most = psutil.virtual_memory().total / MEGABYTE
+    if expected.device == "cuda":
+        most = max((one.memory_total_megabytes for one in gpus()), default=0)
+    if not most or expected.megabytes is None or expected.megabytes <= most:
+        return []
+    return [
+        t(
+            "It is expected to take {megabytes:.0f} MB, and there are {most:.0f} MB.",
+            megabytes=expected.megabytes,
+            most=most,
+        )
+    ]

@@ -1,1 +1,0 @@
-"""The models that were trained to their end."""

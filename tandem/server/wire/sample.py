@@ -1,0 +1,54 @@
+"""One item of a data set as a page shows it: a picture, clip or text, with what is said of it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Shown(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Chance(Shown):
+    """A class and how sure it is."""
+
+    label: str
+    confidence: float | None
+
+
+class Box(Shown):
+    """One thing in a picture."""
+
+    label: str
+    box: tuple[float, float, float, float]
+    """Left, top, width, height in pixels of the original picture."""
+    confidence: float | None = None
+    """0 to 1; null: a person's."""
+    outlines: list[list[tuple[float, float]]] | None = None
+    """Rings of points, in the same pixels."""
+
+
+class Labels(Shown):
+    """What a person or a model says of an item."""
+
+    label: str | None = None
+    confidence: float | None = None
+    boxes: list[Box] = []
+    has_mask: bool = False
+    """Ask for its mask by the picture's address."""
+    top: list[Chance] = []
+    """The most probable classes."""
+
+
+class Sample(Shown):
+    """One item of a list of pictures."""
+
+    index: int
+    name: str
+    split: str | None = None
+    width: int | None = None
+    height: int | None = None
+    text: str | None = None
+    """Of text kinds: at most 2,000 letters of it."""
+    truth: Labels | None = None
+    answer: Labels | None = None
