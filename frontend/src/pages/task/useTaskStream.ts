@@ -1,0 +1,72 @@
+import type { Ref } from 'vue'
+
+import { api, ask } from '@/api/client'
+import { type Connection, type StreamEvent, useStream } from '@/composables/useStream'
+
+/** All that a run and the service say of one task. */
+export const EVENT_TYPES = [
+  'started', 'notice', 'metric', 'epoch', 'evaluation', 'checkpoint', 'artifact', 'heartbeat',
+  'finished', 'failed', 'stopped', 'rewound', 'created', 'state', 'asked', 'launched', 'adopted',
+  'ended', 'deleted', 'figures_left_out',
+] as const
+
+/** Told while no stream can be held: what a tab shows is to be asked for again. */
+export const POLLED = 'polled'
+
+type Listener = (event: StreamEvent) => void
+
+/** The page's one stream, shared by its tabs. */
+export interface TaskNews {
+  /** Hears events of these types until the function that it gives is called. */
+  on: (types: readonly string[], listener: Listener) => () => void
+  /** The last id heard: what came later comes by `on`. */
+  lastId: Ref<string>
+}
+
+export interface TaskStream {
+  news: TaskNews
+  connection: Ref<Connection>
+  /** Asks where the run is now and listens from there, so that nothing is missed in between. */
+  begin: () => Promise<void>
+}
+
+/** Call it in setup; `poll` is asked while no stream can be held. */
+export function useTaskStream(id: string, poll: () => Promise<void>): TaskStream {
+  const listeners = new Set<{ types: ReadonlySet<string>; hear: Listener }>()
+  const stream = useStream({
+    path: `/api/v1/tasks/${encodeURIComponent(id)}/events`,
+    types: EVENT_TYPES,
+    waits: true,
+    onEvent: tell,
+    poll: async () => {
+      await poll()
+      tell({ id: '', type: POLLED, data: {} })
+    },
+  })
+
+  function tell(event: StreamEvent): void {
+    for (const one of [...listeners]) if (one.types.has(event.type)) one.hear(event)
+  }
+
+  async function begin(): Promise<void> {
+    const { last_event_id } = await ask(
+      api.GET('/api/v1/tasks/{task_id}/curves', {
+        params: { path: { task_id: id }, query: { points: 4, names: '-' } },
+      }),
+    )
+    stream.begin(last_event_id)
+  }
+
+  return {
+    news: {
+      on: (types, hear) => {
+        const one = { types: new Set(types), hear }
+        listeners.add(one)
+        return () => listeners.delete(one)
+      },
+      lastId: stream.lastId,
+    },
+    connection: stream.connection,
+    begin,
+  }
+}

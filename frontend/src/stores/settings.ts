@@ -1,0 +1,53 @@
+import { defineStore } from 'pinia'
+import { computed, ref, watch } from 'vue'
+
+import { reader } from '@/api/client'
+import { type Language, speak } from '@/i18n'
+
+export type Theme = 'auto' | 'light' | 'dark'
+const KEY = 'tandem.settings'
+
+interface Kept {
+  language?: Language
+  theme?: Theme
+}
+
+function kept(): Kept {
+  try {
+    return JSON.parse(localStorage.getItem(KEY) ?? '{}') as Kept
+  } catch {
+    return {} // private windows keep nothing
+  }
+}
+
+function preferred(): Language {
+  return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en'
+}
+
+/** Language and theme: of this browser, not of the service. */
+export const useSettings = defineStore('settings', () => {
+  const before = kept()
+  const language = ref<Language>(before.language === 'zh' || before.language === 'en' ? before.language : preferred())
+  const theme = ref<Theme>(before.theme === 'light' || before.theme === 'dark' ? before.theme : 'auto')
+  const system = matchMedia('(prefers-color-scheme: dark)')
+  const systemDark = ref(system.matches)
+  system.addEventListener('change', (event) => (systemDark.value = event.matches))
+  const dark = computed(() => (theme.value === 'auto' ? systemDark.value : theme.value === 'dark'))
+
+  watch(dark, (now) => document.documentElement.classList.toggle('dark', now), { immediate: true })
+  watch([language, theme], () => {
+    try {
+      localStorage.setItem(KEY, JSON.stringify({ language: language.value, theme: theme.value }))
+    } catch {
+      // It holds for this page then.
+    }
+  })
+
+  async function use(chosen: Language): Promise<void> {
+    reader.language = chosen
+    await speak(chosen)
+    language.value = chosen
+  }
+
+  return { language, theme, dark, use }
+})
