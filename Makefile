@@ -3,17 +3,20 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-WORKERS ?= 2
+WEB := tandem/web/index.html
+MODULES := frontend/node_modules/.ready
+CONSOLE := $(shell find frontend/src frontend/public -type f) frontend/index.html frontend/vite.config.ts
+WORKERS ?= 3
 export HF_HUB_OFFLINE ?= 1
 # A company's proxy signs with a certificate of its own, which only the system knows.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: demo test bench check setup lock clean
+.PHONY: demo test bench check check-console web browser setup lock clean
 
-demo: $(READY)
+demo: $(READY) $(if $(shell command -v npm),$(WEB))
 	$(BIN)/tandem demo
 
-test: $(READY) check
+test: $(READY) check check-console $(WEB) browser
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 bench: $(READY)
@@ -25,7 +28,25 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-setup: $(READY)
+# The console: linted, typed, its component tests, and its API types fresh.
+check-console: $(MODULES)
+	cd frontend && npm run --silent types:check && npm run --silent check && npm run --silent test
+
+web: $(WEB)
+
+$(WEB): $(MODULES) $(CONSOLE)
+	cd frontend && npm run --silent build
+
+$(MODULES): frontend/package-lock.json
+	cd frontend && npm ci --silent --no-audit --no-fund
+	touch $@
+
+# Debian's; no browser is downloaded. Where it cannot be installed, the tests say what is missing.
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-noto-cjk >/dev/null; }
+
+setup: $(READY) $(if $(shell command -v npm),$(WEB))
 
 # uv comes by pip and is in the lock itself, so that `sync` keeps it.
 $(READY): requirements/dev.lock pyproject.toml
@@ -42,4 +63,4 @@ lock:
 	  --generate-hashes --custom-compile-command "make lock" --output-file requirements/runtime.lock
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist tandem/web frontend/node_modules
