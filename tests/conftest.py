@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Callable
@@ -13,9 +14,28 @@ from PIL import Image, ImageDraw
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Where a test asks for two threads, the one that waits would burn a core that others need.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["TANDEM_LANG"] = "en"
 
 SHAPES = ("circle", "cross", "square")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After each file, what is still there is put where the collector does not look again.
+
+    torch and transformers are half a million objects: a third of a second for each collection,
+    and unloading a teacher is one.
+    """
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 def draw_shape(shape: str, random: np.random.Generator, size: int = 28) -> Image.Image:

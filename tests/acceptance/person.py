@@ -9,6 +9,7 @@ import pytest
 
 from tandem.commands.guard import guarded
 from tandem.commands.train import train
+from tests.train.engine.runs import measured_once
 
 SETTINGS = {"teacher.image_size": "56", "report.tensorboard": "false", "data.workers": "0"}
 
@@ -42,7 +43,8 @@ class Person:
         for key, value in (SETTINGS | dict(settings or {})).items():
             words += ["--set", f"{key}={value}"]
         self.capfd.readouterr()
-        code = guarded(lambda: train(words))
+        with measured_once():
+            code = guarded(lambda: train(words))
         return code, self.capfd.readouterr().err
 
     def is_refused(self, settings: Mapping[str, str] | None = None, **flags: str) -> str:

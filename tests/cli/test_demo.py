@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tandem.commands import demo
 from tandem.commands.serving import NoServiceError
 from tandem.spec.errors import OutputFolderError
+from tandem.spec.run import RunSpec
 from tandem.train import final_model, report
 from tandem.train.demo import prepare, recipe, teach
 from tandem.train.demo.summary import spread
@@ -22,6 +24,13 @@ SEVENTEEN = 17
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TANDEM_PORT", "0")
     monkeypatch.setattr(recipe, "EPOCHS", 1)
+    make = prepare.make_spec
+
+    def of_one_view(*given: Any, **named: Any) -> RunSpec:
+        spec = make(*given, **named)
+        return spec.model_copy(update={"views": spec.views.model_copy(update={"count": 1})})
+
+    monkeypatch.setattr(prepare, "make_spec", of_one_view)
     lesson = teach.Lesson(epochs=1)
     taught = teach.teach
     monkeypatch.setattr(

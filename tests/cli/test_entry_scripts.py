@@ -1,18 +1,26 @@
-"""The two scripts at the root, started as existing services start them: as child processes."""
+"""The two scripts at the root, as existing services start them: as child processes.
+
+Where the process itself is not what matters, the script's file runs in this one.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import make_texts
+from tests.train.engine.runs import measured_once
+
+Run = Callable[[Path, dict[str, object]], tuple[int, str, str]]
 
 ROOT = Path(__file__).parents[2]
 QWEN = ROOT / "train_qwen_vl_distillation.py"
@@ -20,10 +28,13 @@ TEXT = ROOT / "train_distillation.py"
 SECONDS = 200
 
 
+def words(flags: dict[str, object]) -> list[str]:
+    return [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+
+
 def start(script: Path, flags: dict[str, object]) -> subprocess.Popen[str]:
-    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
     return subprocess.Popen(
-        [sys.executable, str(script), *words],
+        [sys.executable, str(script), *words(flags)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -34,6 +45,22 @@ def start(script: Path, flags: dict[str, object]) -> subprocess.Popen[str]:
 def finish(child: subprocess.Popen[str]) -> tuple[int, str, str]:
     out, err = child.communicate(timeout=SECONDS)
     return child.returncode, out, err
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """The script in this process: exit code, standard output and error."""
+
+    def ended(script: Path, flags: dict[str, object]) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [str(script), *words(flags)])
+        capfd.readouterr()
+        with measured_once(), pytest.raises(SystemExit) as ending:
+            runpy.run_path(str(script), run_name="__main__")
+        said = capfd.readouterr()
+        assert isinstance(ending.value.code, int)
+        return ending.value.code, said.out, said.err
+
+    return ended
 
 
 @pytest.fixture
@@ -71,7 +98,7 @@ def said(folder: Path, kind: str) -> int:
     return events.read_text().count(f'"type":"{kind}"') if events.is_file() else 0
 
 
-def test_trains_stops_on_sigterm_and_goes_on(flags: dict[str, object]) -> None:
+def test_trains_stops_on_sigterm_and_goes_on(flags: dict[str, object], run: Run) -> None:
     output = Path(str(flags["output_dir"]))
     child = start(QWEN, flags)
     end = time.monotonic() + SECONDS
@@ -83,7 +110,7 @@ def test_trains_stops_on_sigterm_and_goes_on(flags: dict[str, object]) -> None:
     code, _, err = finish(child)
     assert code == 75, err
     assert not (output / "final_model").exists()
-    code, _, err = finish(start(QWEN, flags))
+    code, _, err = run(QWEN, flags)
     assert code == 0, err
     assert (output / "final_model" / "model.safetensors").is_file()
     assert said(output, "epoch") == 3
@@ -92,28 +119,37 @@ def test_trains_stops_on_sigterm_and_goes_on(flags: dict[str, object]) -> None:
     assert spec["teacher"]["name"] == "qwen2.5-vl-8b"
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"epoch": 3}, "There is no flag --epoch; did you mean --epochs?"),
-        ({"epochs": 0}, "--epochs must be at least 1. Got: 0."),
-        ({"num_classes": 7}, "7"),
-        ({"dataset_id": "nowhere"}, "nowhere"),
-        ({"teacher_path": "/nowhere/model"}, "/nowhere/model"),
-        ({"gpu_devices": "63"}, "--gpu_devices cpu"),
-    ],
-)
-def test_bad_input_is_one_line_and_2(
-    flags: dict[str, object], change: dict[str, object], says: str
-) -> None:
-    code, _, err = finish(start(QWEN, flags | change))
+BAD_INPUT = {
+    "There is no flag --epoch; did you mean --epochs?": {"epoch": 3},
+    "--epochs must be at least 1. Got: 0.": {"epochs": 0},
+    "7": {"num_classes": 7},
+    "nowhere": {"dataset_id": "nowhere"},
+    "/nowhere/model": {"teacher_path": "/nowhere/model"},
+    "--gpu_devices cpu": {"gpu_devices": "63"},
+}
+
+
+def is_refused(ended: tuple[int, str, str], says: str, flags: dict[str, object]) -> None:
+    code, _, err = ended
     assert code == 2
     assert says in err
     assert len(err.strip().splitlines()) == 1
     assert not (Path(str(flags["output_dir"])) / "final_model").exists()
 
 
-def test_the_text_example_trains_a_small_bert(tmp_path: Path) -> None:
+@pytest.mark.parametrize("says", BAD_INPUT)
+def test_bad_input_is_one_line_and_2(flags: dict[str, object], says: str, run: Run) -> None:
+    is_refused(run(QWEN, flags | BAD_INPUT[says]), says, flags)
+
+
+@pytest.mark.parametrize("says", ["--epochs must be at least 1. Got: 0.", "7"])
+def test_a_child_says_it_so_before_and_after_it_loads_torch(
+    flags: dict[str, object], says: str
+) -> None:
+    is_refused(finish(start(QWEN, flags | BAD_INPUT[says])), says, flags)
+
+
+def test_the_text_example_trains_a_small_bert(tmp_path: Path, run: Run) -> None:
     """Nothing but names tells it from the image case."""
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
@@ -129,7 +165,7 @@ def test_the_text_example_trains_a_small_bert(tmp_path: Path) -> None:
     special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]",
                "sep_token": "[SEP]", "mask_token": "[MASK]"}  # fmt: skip
     PreTrainedTokenizerFast(tokenizer_object=tokens.tokenizer, **special).save_pretrained(teacher)
-    words = {
+    flags = {
         "task_id": "TEST",
         "teacher_model": "bert-base",
         "student_model": "student",
@@ -140,14 +176,15 @@ def test_the_text_example_trains_a_small_bert(tmp_path: Path) -> None:
         "lora_rank": 2,
         "output_dir": tmp_path / "training_output" / "test",
     }
-    code, out, err = finish(start(TEXT, words))
+    code, out, err = run(TEXT, flags)
     assert code == 0, err
     assert "lora" in out
-    config = json.loads((words["output_dir"] / "final_model" / "config.json").read_text())
+    config = json.loads((flags["output_dir"] / "final_model" / "config.json").read_text())
     assert (config["kind"], config["student"]["size"]) == ("text", "bert-small")
 
 
-def test_what_is_missing_is_named() -> None:
-    code, _, err = finish(start(QWEN, {"task_id": "x"}))
+@pytest.mark.parametrize("script", [QWEN, TEXT], ids=["qwen", "text"])
+def test_what_is_missing_is_named(script: Path) -> None:
+    code, _, err = finish(start(script, {"task_id": "x"}))
     assert code == 2
     assert "--student_model, --dataset_id, --output_dir, --teacher_model" in err

@@ -12,13 +12,14 @@ from tandem.client.client import Client
 from tests.server.faults.small_server import SmallServer
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    (tmp_path / "home").mkdir()
-    return tmp_path / "home"
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("client") / "home"
+    folder.mkdir()
+    return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(home: Path) -> Iterator[SmallServer]:
     with SmallServer(home, f"sqlite:///{home / 'tandem.db'}") as running:
         yield running

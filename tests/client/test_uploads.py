@@ -18,16 +18,16 @@ from tests.server.faults.small_server import SmallServer, wait_for
 PIECE_BYTES = 2000
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "shapes.zip"
-    path.write_bytes(shapes_zip(tmp_path / "made"))
+def zipped(folder: Path, seed: int) -> Path:
+    path = folder / "shapes.zip"
+    path.write_bytes(shapes_zip(folder / "made", seed=seed))
     return path
 
 
 def test_an_upload_goes_on_when_the_service_comes_back(
-    client: Client, server: SmallServer, file: Path
+    client: Client, server: SmallServer, tmp_path: Path
 ):
+    file = zipped(tmp_path, seed=0)
     seen: list[int] = []
 
     def die_once(sent: int, size: int) -> None:
@@ -43,7 +43,11 @@ def test_an_upload_goes_on_when_the_service_comes_back(
 
 
 @pytest.mark.usefixtures("at_home")
-def test_the_command_goes_on_where_another_ended(client: Client, server: SmallServer, file: Path):
+def test_the_command_goes_on_where_another_ended(
+    client: Client, server: SmallServer, tmp_path: Path
+):
+    file = zipped(tmp_path, seed=1)  # to be new to a service that has the other test's
+
     class BreakError(Exception):
         pass
 
@@ -52,15 +56,15 @@ def test_the_command_goes_on_where_another_ended(client: Client, server: SmallSe
             raise BreakError
 
     with pytest.raises(BreakError):
-        send(client, file, "shapes", progress=give_up, piece_bytes=PIECE_BYTES)
+        send(client, file, "forms", progress=give_up, piece_bytes=PIECE_BYTES)
     [begun] = (server.home / "uploads").glob("*.zip")
-    command = ["data", "upload", str(file), "--name", "shapes"]
+    command = ["data", "upload", str(file), "--name", "forms"]
     said = CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False)
     told = json.loads(said.stdout)
-    assert (told["id"], told["dataset"], told["status"]) == (begun.stem, "shapes", "READY")
+    assert (told["id"], told["dataset"], told["status"]) == (begun.stem, "forms", "READY")
     assert not begun.exists()
     again = CliRunner().invoke(app, [*command[:-1], "other"], catch_exceptions=False)
-    assert again.stdout == "The service has the same already: shapes.\n"
+    assert again.stdout == "The service has the same already: forms.\n"
     file.write_bytes(b"no archive, but long enough to be one")
     with pytest.raises(RefusedError, match="no whole ZIP"):
         send(client, file, "third")

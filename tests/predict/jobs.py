@@ -41,10 +41,16 @@ def job(folder, **more):
     )
 
 
-def start(spec, folder):
-    """The job as the service runs it: a process of its own."""
+def write_job(spec, folder):
+    """The file that a job is started with."""
     file = folder / f"{spec.run_dir.name}.json"
     file.write_text(spec.model_dump_json())
+    return file
+
+
+def start(spec, folder):
+    """The job as the service runs it: a process of its own."""
+    file = write_job(spec, folder)
     return subprocess.Popen(
         [sys.executable, "-m", "tandem.predict", str(file)],
         stdout=subprocess.PIPE,

@@ -3,18 +3,22 @@
 import json
 import os
 import signal
+import time
 import zipfile
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tandem.data.faults import Faults
 from tandem.data.registry import find
-from tandem.predict.__main__ import execute
+from tandem.predict.__main__ import execute, main
 from tandem.predict.job.classes import mapped
+from tandem.predict.job.runner import Job
+from tandem.predict.job.sources import Sources
 from tandem.spec.errors import DataError
 from tandem.train.engines.stop import StopRequest
-from tests.predict.jobs import events, files, items, job, pictures, start
+from tests.predict.jobs import events, files, items, job, lines, pictures, start, write_job
 from tests.train.report.models import CLASSES
 
 
@@ -49,15 +53,21 @@ def test_a_killed_job_goes_on_and_ends_as_an_unbroken_one(tmp_path):
     child = start(broken, tmp_path)
     journal = broken.run_dir / "items.jsonl"
     while child.poll() is None and not (journal.is_file() and journal.stat().st_size):
-        pass
+        time.sleep(0.002)
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
     with journal.open("ab") as out:  # and its last line was cut
         out.write(b'{"index": 9')
+    with (broken.run_dir / "results.jsonl").open("ab") as out:  # of a batch that was not told
+        out.write(b'{"labels": [], "index": 149, "name": "x"}\n{"labels": [')
     done = journal.read_bytes().count(b"\n")
     assert 0 < done < 150
     assert run(broken) == 0
     assert items(broken) == items(whole)
+    shown = lines(broken.run_dir / "results.jsonl")
+    assert shown == lines(whole.run_dir / "results.jsonl")
+    assert [one["index"] for one in shown] == list(range(150))
+    assert all(one["labels"] == [one["answer"]["label"]] for one in shown)
     assert files(tmp_path / "out2") == files(tmp_path / "out1")
 
 
@@ -79,17 +89,28 @@ def test_a_stop_ends_with_75_after_the_batch_and_nothing_is_done_twice(tmp_path)
     assert types[-1] == "finished"
 
 
-def test_sigterm_ends_a_job_so_that_it_goes_on(tmp_path):
-    pictures(tmp_path / "in", 300)
+def test_sigterm_ends_a_job_so_that_it_goes_on(tmp_path, monkeypatch, capsys):
+    pictures(tmp_path / "in", 20)
     spec = job(tmp_path)
-    child = start(spec, tmp_path)
-    while child.poll() is None and not (spec.run_dir / "items.jsonl").is_file():
-        pass
-    child.send_signal(signal.SIGTERM)
-    _, said = child.communicate()
-    assert child.returncode == 75, said
+    write = Job._write
+
+    def terminated(self, batch, items, *rest):
+        write(self, batch, items, *rest)
+        if items.done == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    heard = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Job, "_write", terminated)
+            assert main([str(write_job(spec, tmp_path))]) == 75
+    finally:
+        for number, handler in heard.items():
+            signal.signal(number, handler)
+    assert len(items(spec)) == 8
+    assert "Stopped after 8 items" in capsys.readouterr().err
     assert run(spec) == 0
-    assert [one["index"] for one in items(spec)] == list(range(300))
+    assert [one["index"] for one in items(spec)] == list(range(20))
 
 
 def test_what_is_deleted_or_broken_in_mid_job_is_listed_and_the_rest_goes_on(tmp_path):
@@ -187,3 +208,12 @@ def test_below_the_threshold_nothing_is_told(tmp_path):
     assert set(files(tmp_path / "out")) == {"predictions.json", "classes.txt"}
     assert all("label" not in one and "problem" not in one for one in items(spec))
     assert run(job(tmp_path, run_dir=tmp_path / "r2", threshold={"fox": 0.5})) == 2
+
+
+def test_masks_of_a_data_set_are_not_labelled_themselves(tmp_path: Path):
+    for folder in ("images/val", "masks/val", "more/masks"):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        (tmp_path / "in" / folder / "a.png").write_bytes(b"picture")
+    (tmp_path / "job").mkdir()
+    found = Sources(tmp_path / "in", tmp_path / "job", "segmentation")
+    assert [one.name for one in found] == ["images/val/a.png", "more/masks/a.png"]

@@ -1,4 +1,4 @@
-"""Empty data bases of the three kinds, each test its own; services that are down are started."""
+"""Empty data bases of the three kinds; services that are down are started."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tandem.executors.fake import FakeExecutor
 from tandem.server.app import create_app
 from tandem.server.database import Database
 from tandem.server.settings import ServerSettings, read
+from tandem.server.tables import Table
 
 KINDS = ("sqlite", "mariadb", "postgresql")
 PORTS = {"mariadb": 3306, "postgresql": 5432}
@@ -101,23 +102,55 @@ def url(request: pytest.FixtureRequest, make_url: Callable[[str], str]) -> str:
     return make_url(request.param)
 
 
-@pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    """The tables are there, of each kind in turn."""
-    yield from _filled(url)
+MakeUrl = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def tables_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeUrl]:
+    """`tables_url(kind)`: the address of the session's own data base, whose tables are there."""
+    addresses: dict[str, str] = {}
+    urls = _urls(tmp_path_factory.mktemp("made"))
+    make = next(urls)
+
+    def address(kind: str) -> str:
+        if kind not in addresses:
+            url = make(kind)
+            database = Database(url)
+            Table.metadata.create_all(database.engine)
+            database.close()  # SQLite puts its log into the file, which may then be copied
+            addresses[kind] = url
+        return addresses[kind]
+
+    yield address
+    next(urls, None)
+
+
+@pytest.fixture(params=KINDS)
+def database(
+    request: pytest.FixtureRequest, tables_url: MakeUrl, tmp_path: Path
+) -> Iterator[Database]:
+    """Empty tables, of each kind in turn."""
+    yield from _empty(request.param, tables_url, tmp_path)
 
 
 @pytest.fixture
-def sqlite(make_url: Callable[[str], str]) -> Iterator[Database]:
-    """The tables are there, in SQLite."""
-    yield from _filled(make_url("sqlite"))
+def sqlite(tables_url: MakeUrl, tmp_path: Path) -> Iterator[Database]:
+    """Empty tables, in SQLite."""
+    yield from _empty("sqlite", tables_url, tmp_path)
 
 
-def _filled(url: str) -> Iterator[Database]:
-    from tandem.server.tables import Table
-
+def _empty(kind: str, tables_url: MakeUrl, folder: Path) -> Iterator[Database]:
+    """A file is copied. A server's tables are emptied: making them anew takes a second."""
+    url = tables_url(kind)
+    if kind == "sqlite":
+        file = folder / f"tandem_{uuid.uuid4().hex[:12]}.db"
+        shutil.copyfile(url.removeprefix("sqlite:///"), file)
+        url = f"sqlite:///{file}"
     database = Database(url)
-    Table.metadata.create_all(database.engine)
+    if kind != "sqlite":
+        with database.engine.begin() as connection:
+            for table in reversed(Table.metadata.sorted_tables):
+                connection.execute(table.delete())
     yield database
     database.close()
 

@@ -17,6 +17,8 @@ import pytest
 from tandem.commands.spoken import translated
 from tandem.config.keys import KEYS
 from tandem.spec import check
+from tandem.spec.fields import KNOBS, SECTIONS, fields, paragraphs
+from tandem.spec.run import RunSpec
 from tandem.spec.words import CHINESE_FILE, joined, t
 
 PACKAGE = Path(check.__file__).parent.parent
@@ -24,7 +26,7 @@ PACKAGE = Path(check.__file__).parent.parent
 VARIABLES = {
     ("commands/catalogue.py", 't(one["about"])'): "catalog.json: `_catalogue` below",
     ("commands/config.py", "t(key.about)"): "KEYS: `templates` below",
-    ("commands/doctor.py", "t(purpose)"): "_EXTRAS: `_listed` below",
+    ("config/findings.py", "t(purpose)"): "_EXTRAS: `_listed` below",
     ("commands/flags.py", "t(text)"): "the first line of a field's docstring: `_fields` below",
     ("commands/show.py", "t(head)"): "a table's heads: `_heads` below",
     ("commands/submit.py", "t(about)"): "OWN: `_listed` below",
@@ -41,10 +43,18 @@ VARIABLES = {
     ("server/boundary.py", 't(str(context.get("error", fault["msg"])))'): (
         "ValueErrors of the wire: `_faults` below"
     ),
+    (
+        "server/samples/service.py",
+        "t(str(name))",
+    ): "score_name of train/predictions: `_scores` below",
     ("server/tasks/create.py", "t(why)"): "SERVICES_OWN: `_listed` below",
     ("server/tasks/service.py", 'ConflictError(what, fix=fix, state=found["status"])'): (
         "what `_cannot` was given: collected there"
     ),
+    ("server/system/service.py", 't(entry["about"])'): "the same",
+    ("spec/fields.py", "t(title)"): "SECTIONS: `_knobs` below",
+    ("spec/fields.py", "t(knob.title)"): "KNOBS: the same",
+    ("spec/fields.py", "t(one)"): "the docstrings of spec/run.py: the same",
     ("server/training/service.py", 't(entry["about"])'): "catalog.json: `_catalogue` below",
     ("train/demo/summary.py", "t(head)"): "a table's heads: `_heads` below",
     ("train/engines/distil.py", "t(kind.figure_name)"): "FIGURES: `_listed` below",
@@ -74,6 +84,9 @@ ALIKE = {
     "F1",
     "MB",
     "top-5",
+    "CutMix",
+    "LoRA",
+    "MixUp",
 }
 """Templates that are the same in both languages, or names."""
 
@@ -197,7 +210,7 @@ def _listed() -> Iterator[str]:
         ("commands/spoken.py", "WORDS"),
         ("commands/submit.py", "OWN"),
         ("train/model_card.py", "FIGURES"),
-        ("commands/doctor.py", "_EXTRAS"),
+        ("config/findings.py", "_EXTRAS"),
         ("train/pretrained/folder.py", "WHAT_IS_ALLOWED"),
         ("server/tasks/create.py", "SERVICES_OWN"),
         ("server/boundary.py", "HTTP_WORDS"),
@@ -212,11 +225,30 @@ def _listed() -> Iterator[str]:
     yield from ("latency_milliseconds", "throughput_images_per_second")
 
 
+def _scores() -> Iterator[str]:
+    """What a run's samples are ordered by: written to its file, and shown by the server."""
+    for file, tree in _trees().items():
+        for node in ast.walk(tree) if file.startswith("train/predictions/") else ():
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "score_name":
+                yield from _strings(node.value)
+
+
 def _fields() -> Iterator[str]:
     from tandem.commands.flags import BY_NAME
 
     about = check.paths()
     yield from (about.get(flag.path, "").split("\n")[0] for flag in BY_NAME.values())
+
+
+def _knobs() -> Iterator[str]:
+    """What a form says of each knob."""
+    schema = RunSpec.model_json_schema()
+    yield from SECTIONS.values()
+    yield from (knob.title for knob in KNOBS.values())
+    said = [field.get("description", "") for _, field in fields(schema)]
+    said += [one.get("description", "") for one in schema["$defs"].values()]
+    for description in said:
+        yield from paragraphs(description)
 
 
 def _faults() -> Iterator[str]:
@@ -251,8 +283,8 @@ def _catalogue() -> Iterator[str]:
 
 @cache
 def templates() -> frozenset[str]:
-    found = {key.about for key in KEYS} | {*_heads(), *_fields(), *_faults()}
-    found |= {*_catalogue(), *_listed(), *_found()}
+    found = {key.about for key in KEYS} | {*_heads(), *_fields(), *_knobs(), *_faults()}
+    found |= {*_catalogue(), *_listed(), *_found(), *_scores()}
     for _, _, shown in _calls():
         for template in shown:
             found |= set(_constants(template) or ())

@@ -97,13 +97,6 @@ def test_every_field_is_read(
         run={"output_dir": str(tmp_path / "second"), "devices": "cpu"},
     )
     assert run_here(second, tmp_path) == 0
-    third = spec_of(
-        teacher={"path": str(small_teacher), "image_size": 56, "knowledge": "label_scoring"},
-        optim={"epochs": 1, "batch_size": 16},
-        cache={"mode": "off"},
-        run={"output_dir": str(tmp_path / "third"), "devices": "cpu"},
-    )
-    assert run_here(third, tmp_path) == 0
     boxes = write_yolo(tmp_path / "boxes", train=8, val=2)
     assert run_here(detection(boxes, tmp_path / "boxes-run", optim__epochs=1), tmp_path) == 0
     clips, texts = make_clips(tmp_path / "clips"), make_texts(tmp_path / "texts")
@@ -112,9 +105,10 @@ def test_every_field_is_read(
         data={"dataset": str(clips), "image_size": 32},
         student=student,
         optim={"epochs": 1, "batch_size": 4},
+        cache={"mode": "off"},
         run={"output_dir": str(tmp_path / "clips-run"), "devices": "cpu"},
     )
-    of_clips["teacher"]["frames"] = 2
+    of_clips["teacher"] |= {"frames": 2, "knowledge": "label_scoring"}
     assert run_here(of_clips, tmp_path) == 0
     of_texts = spec_of(
         mode="direct",

@@ -1,5 +1,7 @@
 """What the service says of itself and of what there is to choose from."""
 
+from importlib.metadata import version
+
 from fastapi.testclient import TestClient
 
 
@@ -11,12 +13,45 @@ def test_the_machine_is_shown(client: TestClient):
     assert said["dispatches"] is False
 
 
+def test_packages_and_what_is_missing_are_named(client: TestClient):
+    settings = client.app.state.context.settings.everything
+    settings.path("models_root").mkdir(parents=True)
+    said = client.get("/api/v1/system").json()
+    assert said["versions"]["fastapi"] == version("fastapi")
+    licences = {one["name"]: one for one in said["licences"]}
+    assert licences["tandem-distill"]["licence"] == "Apache-2.0"
+    assert licences["torch"]["url"].startswith("https://")
+    assert all(one["licence"] != "-" for one in said["licences"]), said["licences"]
+    missing = {one["what"]: one for one in said["missing"]}
+    assert "teachers" in missing
+    assert all(one["why"] and one["fix"] for one in missing.values())
+    assert isinstance(said["web"], bool)
+    folder = settings.path("models_root") / "mine"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    again = client.get("/api/v1/system").json()["missing"]
+    assert "teachers" not in {one["what"] for one in again}
+
+
 def test_the_catalogue_has_the_schema_of_every_knob(client: TestClient):
     said = client.get("/api/v1/catalog").json()
     assert {"resnet", "vit"} <= {one["name"] for one in said["students"]}
     assert "optim" in said["run_schema"]["properties"]
     teachers = {one["name"]: one for one in said["named_teachers"]}
     assert teachers["qwen2.5-vl-7b"]["here"] is False
+
+
+def test_the_catalogue_speaks_the_readers_language(client: TestClient):
+    chinese, english = (
+        client.get("/api/v1/catalog", headers={"Accept-Language": lang}).json()
+        for lang in ("zh-CN", "en")
+    )
+    for said, title in ((chinese, "学习率"), (english, "Learning rate")):
+        field = said["run_schema"]["$defs"]["OptimSpec"]["properties"]["learning_rate"]
+        assert (field["title"], field["level"]) == (title, "basic")
+    sizes = {one["name"]: one for one in chinese["students"]}["resnet"]
+    assert sizes["memory_megabytes"]["resnet18"] == 187.2
+    assert "一" <= sizes["about"][-2] <= "龥"
 
 
 def test_metrics_count_by_route_and_state(client: TestClient):

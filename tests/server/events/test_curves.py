@@ -73,6 +73,13 @@ def test_steps_and_epochs_have_their_curves(here: Context, run: Path):
     assert asked(here, "loss", x="time").x[0] == 1772366400.0
 
 
+def test_an_epoch_tells_of_its_machine(here: Context, run: Path):
+    says(run, line(1, "started"), line(2, "epoch", memory_megabytes=512.0, gpu_usage_percent=None))
+    says(run, line(3, "epoch", epoch=2, memory_megabytes=640.0, gpu_usage_percent=75.0))
+    assert asked(here, "memory_megabytes", "epoch").y == [512.0, 640.0]
+    assert asked(here, "gpu_usage_percent", "epoch").y == [None, 75.0]
+
+
 def test_what_is_asked_for_bounds_names_and_range(here: Context, run: Path):
     says(run, line(1, "started"), *steps(1, 100, seq=2))
     found = curves(

@@ -29,7 +29,7 @@ def wait_for(found: Callable[[], T], seconds: float = MOST_SECONDS) -> T:
         if result:
             return result
         assert time.monotonic() < until, f"not within {seconds:g} s"
-        time.sleep(0.02)
+        time.sleep(0.04)
 
 
 class SmallServer:

@@ -2,7 +2,7 @@
 
 For tests of the service around it, where the seconds of importing torch would be all they take. It
 reads its pace from `loss.options.pace` of the spec: epoch_seconds, start_seconds, save_seconds,
-metrics (a step each), deaf (1: does not hear SIGTERM).
+metrics (a step each), deaf (1: does not hear SIGTERM), held (1: its last epoch waits for `let_go`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from filelock import FileLock
 
 from tandem.spec.event import EVENT
 from tandem.train.sinks.journal import Journal, whole_lines
+
+GO = "go"
 
 
 class SmallTrainer:
@@ -44,6 +46,8 @@ class SmallTrainer:
             resumed_from_epoch=done or None,
         )  # fmt: skip
         for epoch in range(done + 1, total + 1):
+            while self.pace.get("held") and epoch == total and not (self.folder / GO).exists():
+                time.sleep(0.02)
             if not self._epoch(epoch, total):
                 return self._stop(epoch - 1)
         final = self.folder / "final_model"
@@ -60,7 +64,7 @@ class SmallTrainer:
             while time.monotonic() < until:
                 if self.asked:
                     return False
-                time.sleep(0.002)
+                time.sleep(0.01)
             self.say(
                 "metric", epoch=epoch, step=(epoch - 1) * steps + step + 1,
                 total_steps=total * steps, values={"loss": 1 / epoch},
@@ -105,6 +109,11 @@ class SmallTrainer:
 
     def _hear(self, *_: object) -> None:
         self.asked = not self.pace.get("deaf", 0)
+
+
+def let_go(folder: Path) -> None:
+    """The run there may end."""
+    (folder / GO).touch()
 
 
 def journal_epochs(folder: Path) -> list[int]:

@@ -11,12 +11,16 @@ import psutil
 import pytest
 
 from tests.server.faults.small_server import SmallServer, trainer_pids, wait_for
-from tests.server.faults.small_trainer import journal_epochs
+from tests.server.faults.small_trainer import journal_epochs, let_go
+
+SLOTS = 3
 
 
-@pytest.fixture
-def server(home: Path, make_url: Callable[[str], str]):
-    with SmallServer(home, make_url("sqlite")) as running:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, module_url: Callable[[str], str]):
+    home = tmp_path_factory.mktemp("servers") / "home"
+    home.mkdir()
+    with SmallServer(home, module_url("sqlite"), TANDEM_CPU_SLOTS=str(SLOTS)) as running:
         yield running
 
 
@@ -25,41 +29,30 @@ def epochs_told(server: SmallServer, task_id: str) -> list[int]:
     return [row["epoch"] for row in rows]
 
 
-def test_a_run_goes_on_without_its_server_and_the_next_one_adopts_it(server: SmallServer):
-    task_id = server.create(epochs=60, epoch_seconds=0.05, start=True)
-    wait_for(lambda: server.task(task_id)["currentEpoch"] >= 3)
+def test_what_runs_do_without_a_server_is_known_to_the_next_one(server: SmallServer):
+    """One ends meanwhile, one dies with the server, and one goes on and is adopted."""
+    ends = server.create(epochs=20, epoch_seconds=0.02, held=1, start=True)
+    dies = server.create(epochs=40, epoch_seconds=0.05, held=1, start=True)
+    goes_on = server.create(epochs=60, epoch_seconds=0.05, held=1, start=True)
+    for task_id in (ends, dies, goes_on):
+        wait_for(lambda i=task_id: server.task(i)["currentEpoch"] >= 3)
     server.kill()
-    [pid] = trainer_pids(server.home, task_id)
-    before = len(journal_epochs(server.run_dir(task_id)))
-    wait_for(lambda: len(journal_epochs(server.run_dir(task_id))) > before + 3)
-    server.start()
-    assert trainer_pids(server.home, task_id) == [pid]
-    wait_for(lambda: server.task(task_id)["status"] == "COMPLETED")
-    assert epochs_told(server, task_id) == list(range(1, 61))
-    assert server.v1_task(task_id)["attempts"] == 1
-
-
-def test_a_run_that_ended_while_no_server_was_there_is_known_after(server: SmallServer):
-    task_id = server.create(epochs=20, epoch_seconds=0.02, start=True)
-    # RUNNING alone is said before there is a process: killed then, the next server starts it.
-    wait_for(lambda: journal_epochs(server.run_dir(task_id)))
-    server.kill()
-    wait_for(lambda: len(journal_epochs(server.run_dir(task_id))) == 20)
-    server.start()
-    wait_for(lambda: server.task(task_id)["status"] == "COMPLETED")
-    assert epochs_told(server, task_id) == list(range(1, 21))
-
-
-def test_server_and_trainer_die_together_and_the_run_resumes(server: SmallServer):
-    task_id = server.create(epochs=40, epoch_seconds=0.05, start=True)
-    wait_for(lambda: server.task(task_id)["currentEpoch"] >= 3)
-    server.kill()
-    for pid in trainer_pids(server.home, task_id, shim=True):
+    for pid in trainer_pids(server.home, dies, shim=True):
         os.kill(pid, signal.SIGKILL)
+    for task_id in (ends, dies):
+        let_go(server.run_dir(task_id))
+    [pid] = trainer_pids(server.home, goes_on)
+    before = len(journal_epochs(server.run_dir(goes_on)))
+    wait_for(lambda: len(journal_epochs(server.run_dir(goes_on))) > before + 3)
+    wait_for(lambda: len(journal_epochs(server.run_dir(ends))) == 20)
+    assert len(journal_epochs(server.run_dir(dies))) < 40
     server.start()
-    wait_for(lambda: server.task(task_id)["status"] == "COMPLETED")
-    assert epochs_told(server, task_id) == list(range(1, 41))
-    assert server.v1_task(task_id)["attempts"] == 2
+    assert trainer_pids(server.home, goes_on) == [pid]
+    let_go(server.run_dir(goes_on))
+    for task_id, epochs, attempts in ((ends, 20, 1), (dies, 40, 2), (goes_on, 60, 1)):
+        wait_for(lambda i=task_id: server.task(i)["status"] == "COMPLETED")
+        assert epochs_told(server, task_id) == list(range(1, epochs + 1))
+        assert server.v1_task(task_id)["attempts"] == attempts
 
 
 def test_a_killed_trainer_is_resumed_once_twice_and_then_given_up(server: SmallServer):
@@ -78,32 +71,20 @@ def test_a_killed_trainer_is_resumed_once_twice_and_then_given_up(server: SmallS
     assert server.v1_task(task_id)["attempts"] == 3
     server.post(f"/model-distillation/tasks/{task_id}/start")
     wait_for(lambda: server.task(task_id)["status"] == "RUNNING")
+    server.post(f"/model-distillation/tasks/{task_id}/stop")
+    wait_for(lambda: server.task(task_id)["status"] == "STOPPED")
 
 
 def test_sigterm_leaves_trainings_running(server: SmallServer):
-    task_id = server.create(epochs=60, epoch_seconds=0.05, start=True)
+    task_id = server.create(epochs=20, epoch_seconds=0.05, held=1, start=True)
     wait_for(lambda: server.task(task_id)["currentEpoch"] >= 1)
     assert server.terminate() == 0
     [pid] = trainer_pids(server.home, task_id)
     assert psutil.pid_exists(pid)
+    let_go(server.run_dir(task_id))
     server.start()
     wait_for(lambda: server.task(task_id)["status"] == "COMPLETED")
-    assert epochs_told(server, task_id) == list(range(1, 61))
-
-
-def test_a_hundred_queued_tasks_keep_their_order_over_a_restart(server: SmallServer):
-    first = server.create(epochs=10_000, epoch_seconds=0.05, start=True)
-    wait_for(lambda: server.task(first)["status"] == "RUNNING")
-    tasks = [server.create(epochs=1, start=True) for _ in range(100)]
-    assert server.queued() == tasks
-    server.kill()
-    server.start()
-    assert server.queued() == tasks
-    server.post(f"/model-distillation/tasks/{first}/stop")
-    wait_for(lambda: server.task(tasks[2])["status"] == "COMPLETED")
-    ends = [server.task(one)["startTime"] for one in tasks[:3]]
-    assert ends == sorted(ends)
-    assert server.queued() == tasks[len(tasks) - len(server.queued()) :]
+    assert epochs_told(server, task_id) == list(range(1, 21))
 
 
 def test_of_two_servers_one_dispatches_and_the_other_takes_over(
@@ -111,13 +92,31 @@ def test_of_two_servers_one_dispatches_and_the_other_takes_over(
 ):
     url = make_url("postgresql")
     with SmallServer(home, url) as one, SmallServer(home, url) as other:
-        task_id = other.create(epochs=80, epoch_seconds=0.05, start=True)
+        task_id = other.create(epochs=40, epoch_seconds=0.05, held=1, start=True)
         wait_for(lambda: other.task(task_id)["currentEpoch"] >= 2)
         later = other.create(epochs=2, start=True)
         one.kill()
         [pid] = trainer_pids(home, task_id)
+        let_go(other.run_dir(task_id))
         wait_for(lambda: other.task(later)["status"] == "COMPLETED")
         assert other.task(task_id)["status"] == "COMPLETED"
-        assert epochs_told(other, task_id) == list(range(1, 81))
+        assert epochs_told(other, task_id) == list(range(1, 41))
         assert not psutil.pid_exists(pid)
         assert other.v1_task(task_id)["attempts"] == 1
+
+
+def test_queued_tasks_keep_their_order_over_a_restart(server: SmallServer):
+    """The last one here: those it leaves waiting end with their server."""
+    blockers = [server.create(epochs=10_000, epoch_seconds=0.1, start=True) for _ in range(SLOTS)]
+    for one in blockers:
+        wait_for(lambda i=one: server.task(i)["status"] == "RUNNING")
+    tasks = [server.create(epochs=1, start=True) for _ in range(40)]
+    assert server.queued() == tasks
+    server.kill()
+    server.start()
+    assert server.queued() == tasks
+    server.post(f"/model-distillation/tasks/{blockers[0]}/stop")
+    wait_for(lambda: server.task(tasks[2])["status"] == "COMPLETED")
+    ends = [server.task(one)["startTime"] for one in tasks[:3]]
+    assert ends == sorted(ends)
+    assert server.queued() == tasks[len(tasks) - len(server.queued()) :]

@@ -16,7 +16,7 @@ from tandem.server.tables import Task
 from tests.predict.jobs import pictures
 from tests.train.report.models import save_model
 
-SECONDS = 60
+SECONDS, PAUSE = 240, 0.2
 
 
 @pytest.fixture(scope="session")
@@ -59,15 +59,15 @@ def service(sqlite, settings_of, home, model):
 
 @pytest.fixture
 def until():
-    """`until(ask)`: what `ask` gives once it is true; fails after a minute."""
+    """`until(ask)`: what `ask` gives once it is true; fails after minutes."""
 
     def wait(ask):
         pause = threading.Event()
-        for _ in range(SECONDS * 20):
+        for _ in range(int(SECONDS / PAUSE)):
             found = ask()
             if found:
                 return found
-            pause.wait(0.05)
+            pause.wait(PAUSE)
         raise AssertionError("it did not come to pass")
 
     return wait

@@ -1,5 +1,7 @@
 """An imported model is among the completed ones, and works."""
 
+from tandem.predict.predictor import load
+from tandem.predict.serve import answer
 from tests.predict.test_importing import onnx_file
 
 
@@ -14,6 +16,14 @@ def test_an_imported_model_is_a_completed_task(service, home):
     task = made.json()["taskId"]
     listed = client.get("/model-distillation/completed-models?minAccuracy=75").json()["data"]
     assert [(one["taskId"], one["taskName"]) for one in listed] == [(task, "colours")]
+    one = client.get(f"/api/v1/models/{task}").json()
+    assert (one["classes"], one["imported"], one["here"]) == (["r", "g", "b"], True, True)
+    assert one["files"] == [{"path": "model.onnx", "size_bytes": one["size_bytes"]}]
+    formats = client.get(f"/api/v1/models/{task}/exports").json()["formats"]
+    assert not any(each["possible"] for each in formats)
+    picture = home / "datasets" / "new" / "a" / "0001.png"
+    tried = answer(load(root / "colours" / "model.onnx"), {"path": str(picture), "name": "x.png"})
+    assert tried["answer"]["label"] in ("r", "g", "b")
     said = {"taskId": task, "inputDir": "new"}
     assert client.post("/model-distillation/inference/submit", params=said).status_code == 200
     assert client.post("/api/v1/models/import", json=asked).status_code == 409

@@ -105,6 +105,7 @@ def test_stop_and_resume_while_it_waits(service):
     client = service()
     one = client.post(V1, json={"task_id": "TASK_1", "input_dir": "new"})
     assert one.status_code == 201
+    assert one.json()["model_name"] == "pets"
     at = f"{V1}/{one.json()['inference_id']}"
     assert client.post(f"{at}/resume").status_code == 409
     assert client.post(f"{at}/stop").json()["status"] == "STOPPED"

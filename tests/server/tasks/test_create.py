@@ -241,3 +241,39 @@ def test_v1_refuses(one: TestClient, spec: dict[str, Any], status: int):
     answer = one.post(V1, json={"name": "a", "spec": spec})
     assert answer.status_code == status, answer.text
     assert data(one.get(A)) == []
+
+
+@pytest.mark.parametrize(
+    ("student", "kind"),
+    [("yolov8n", "detection"), ("unet-small", "segmentation"), ("bert-mini", "text"),
+     ("lstm-small", "sequence"), ("resnet18", "classification")],
+)  # fmt: skip
+def test_the_kind_is_shown_before_the_run_finds_it(one: TestClient, student: str, kind: str):
+    root = one.app.state.context.settings.datasets_root
+    if kind == "sequence":
+        clip = root / "kinds" / "train" / "left" / "clip0"
+        clip.mkdir(parents=True)
+        (clip / "0.png").write_bytes(b"frame")
+    else:
+        (root / "kinds").mkdir(parents=True)
+    spec = {"mode": "direct", "data": {"dataset": "kinds"}, "student": {"size": student}}
+    made = one.post("/api/v1/tasks", json={"name": "kinds", "spec": spec})
+    assert made.status_code == 201, made.text
+    assert made.json()["kind"] == kind
+
+
+def test_a_model_of_an_earlier_run_may_teach(one: TestClient):
+    settings = one.app.state.context.settings
+    model = settings.output_root / "TASK_0000AAAA" / "final_model"
+    model.mkdir(parents=True)
+    (settings.datasets_root / "pets").mkdir(parents=True, exist_ok=True)
+    spec = {
+        "data": {"dataset": "pets"},
+        "teacher": {"path": str(model), "family": "tandem"},
+        "student": {"size": "resnet18"},
+    }
+    made = one.post(V1, json={"name": "taught by a student", "spec": spec})
+    assert made.status_code == 201, made.text
+    assert spec_of(one, made.json()["task_id"]).teacher.path == str(model)
+    spec["teacher"] = {"path": str(settings.output_root.parent / "elsewhere")}
+    assert one.post(V1, json={"name": "outside", "spec": spec}).status_code == 403

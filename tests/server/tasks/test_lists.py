@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from tandem.server.tables import Task
-from tandem.server.tasks import service
+from tandem.server.tasks import queries, service
+from tandem.spec.state import State
 from tests.server.tasks.conftest import V1, A, data, make, set_row
 
 
@@ -97,3 +98,42 @@ def test_a_long_list_comes_whole(each: TestClient, monkeypatch: pytest.MonkeyPat
         newest = [f"TASK_{n:08X}" for n in reversed(range(count))]
         assert ids(each.get(A)) == newest
         assert ids(each.get(A, params={"orderBy": "id"})) == newest[::-1]
+
+
+def test_several_states_a_kind_and_an_owner(each: TestClient):
+    made = [make(each)["taskId"] for _ in range(5)]
+    set_row(each, made[0], status="RUNNING", create_by="ann")
+    set_row(each, made[1], status="FAILED", task_type="detection", create_by="bo")
+    set_row(each, made[3], status="QUEUED", create_by="ann")
+
+    def found(**asked: str) -> list[str]:
+        body = each.get(V1, params=asked).json()
+        assert body["total"] == len(body["items"])
+        return [task["task_id"] for task in body["items"]]
+
+    assert found(status="RUNNING,QUEUED") == [made[3], made[0]]
+    assert found(status="QUEUED, FAILED ,RUNNING", page="1") == [made[3], made[1], made[0]]
+    assert found(status="RUNNING,FAILED", sort="task_id") == sorted([made[0], made[1]])
+    assert found(status="FAILED") == [made[1]]
+    assert found(kind="detection") == found(owner="bo") == [made[1]]
+    assert found(owner="ann", status="RUNNING,FAILED") == [made[0]]
+    shown = each.get(f"{V1}/{made[1]}").json()
+    assert shown["created_by"] == "bo"
+    first = each.get(f"{V1}?status=RUNNING,QUEUED,FAILED&page_size=2").json()
+    assert [task["task_id"] for task in first["items"]] == [made[3], made[1]]
+    rest = each.get(f"{V1}?status=RUNNING,QUEUED,FAILED&cursor={first['next_cursor']}").json()
+    assert [task["task_id"] for task in rest["items"]] == [made[0]]
+    wrong = each.get(f"{V1}?status=RUNNING,DONE")
+    assert wrong.status_code == 422
+    assert "QUEUED" in wrong.json()["errors"][0]["problem"]
+
+
+def test_the_few_that_run_are_found_by_an_index(one: TestClient):
+    database = one.app.state.context.database
+    with database.read() as session:
+        wanted = queries.Filter(statuses=(State.RUNNING, State.QUEUED))
+        keys = queries._keys(wanted, None, 20)
+        asked = keys.compile(session.connection(), compile_kwargs={"literal_binds": True})
+        plan = " | ".join(row[3] for row in session.execute(text(f"EXPLAIN QUERY PLAN {asked}")))
+    assert plan.count("idx_task_page_status (del_flag=? AND status=?)") == 2, plan
+    assert "SCAN md_training_task" not in plan

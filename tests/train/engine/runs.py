@@ -7,8 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from unittest.mock import patch
 
+import torch
+
+from tandem.train import metrics
 from tandem.train.__main__ import main
 
 SECONDS_A_RUN_MAY_TAKE = 240
@@ -23,7 +28,18 @@ def write(spec: dict, folder: Path, name: str = "given.json") -> Path:
 
 def run_here(spec: dict, folder: Path) -> int:
     """The trainer's exit code, without the seconds of a new process."""
-    return main([str(write(spec, folder))])
+    with measured_once():
+        return main([str(write(spec, folder))])
+
+
+def measured_once() -> AbstractContextManager[object]:
+    """How quick a student is, from one pass in place of 60 (tests/train/report measures all)."""
+    seconds = metrics._median_seconds
+
+    def once(work: Callable[[], object], device: torch.device, **_: object) -> float:
+        return seconds(work, device, least=1, most=1)
+
+    return patch.object(metrics, "_median_seconds", once)
 
 
 def start(spec: dict, folder: Path, **options) -> subprocess.Popen:

@@ -1,14 +1,22 @@
 """A run that is stopped or killed goes on as if it never had been: the same weights, bitwise."""
 
 import os
+import re
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+import torch
+
+from tandem.spec.asking import SAVE_NOW
+from tandem.train.engines.interruptible import Interruptible
+from tandem.train.engines.step import Stepper
 from tests.train.engine.runs import events, run_here, start, wait_until, weights
 
 # What could tell a resumed run from another: views, mixing, dropout, averaging, momentum.
 CHANGES = {
-    "optim__epochs": 4,
+    "optim__epochs": 3,
     "optim__batch_size": 8,
     "optim__learning_rate": 1e-3,
     "optim__ema_decay": 0.9,
@@ -30,37 +38,53 @@ def in_middle_of_epoch(spec: dict, epoch: int) -> bool:
     return any(one["epoch"] == epoch for one in events(spec, "metric"))
 
 
-def ended(spec: dict, folder: Path, killed_by=None, when=lambda: False) -> int:
+def killed(spec: dict, folder: Path, when: Callable[[], bool]) -> None:
     """A run in a process of its own, with two threads as a person's machine has."""
     process = start(spec, folder, env={**os.environ, "OMP_NUM_THREADS": "2"})
-    if killed_by is not None:
-        wait_until(process, when)
-        process.send_signal(killed_by)
+    wait_until(process, when)
+    process.kill()
     output, _ = process.communicate()
     assert "Traceback" not in output, output
-    return process.returncode
+    assert process.returncode == -signal.SIGKILL
 
 
-def test_killed_and_stopped_runs_end_with_the_weights_of_one_never_interrupted(spec_of, tmp_path):
-    whole = spec_in(spec_of, tmp_path, "whole")
-    assert ended(whole, tmp_path) == 0
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
-    killed = spec_in(spec_of, tmp_path, "killed")
-    code = ended(killed, tmp_path, signal.SIGKILL, lambda: in_middle_of_epoch(killed, 3))
-    assert code == -signal.SIGKILL
-    assert not (tmp_path / "killed" / "final_model").exists()
-    assert ended(killed, tmp_path) == 0
-    assert events(killed, "started")[-1]["resumed_from_epoch"] in (2, 3)
-    assert weights(killed) == weights(whole)
 
-    stopped = spec_in(spec_of, tmp_path, "stopped")
-    code = ended(stopped, tmp_path, signal.SIGTERM, lambda: in_middle_of_epoch(stopped, 2))
-    assert code == 75
-    end = events(stopped)[-1]
+@pytest.mark.usefixtures("two_threads")
+def test_a_killed_and_stopped_run_ends_with_the_weights_of_one_never_interrupted(
+    spec_of, tmp_path, monkeypatch
+):
+    # First, and in a new process: the threads that decode for the cache start before any sum.
+    broken = spec_in(spec_of, tmp_path, "broken")
+    killed(broken, tmp_path, lambda: in_middle_of_epoch(broken, 2))
+    assert not (tmp_path / "broken" / "final_model").exists()
+
+    step = Stepper.step
+
+    def terminated(self: Stepper, *given: object) -> object:
+        if self.position.epoch == 2 and self.position.step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stepper, "step", terminated)
+        assert run_here(broken, tmp_path) == 75
+    assert events(broken, "started")[-1]["resumed_from_epoch"] in (1, 2)
+    end = events(broken)[-1]
     assert end["type"] == "stopped"
-    assert Path(end["checkpoint"]).is_dir()
-    assert ended(stopped, tmp_path) == 0
-    assert weights(stopped) == weights(whole)
+    assert Path(end["checkpoint"]).name.startswith("epoch-000002-step-")
+    assert run_here(broken, tmp_path) == 0
+    assert events(broken, "started")[-1]["resumed_from_epoch"] == 2
+
+    whole = spec_in(spec_of, tmp_path, "whole")
+    assert run_here(whole, tmp_path) == 0
+    assert weights(broken) == weights(whole)
 
 
 def test_a_finished_run_says_so_and_is_not_trained_again(spec_of, tmp_path, capsys):
@@ -84,13 +108,38 @@ def test_an_output_folder_that_holds_another_run_is_refused(spec_of, tmp_path, c
     assert len(events(spec)) == said
 
 
-def test_a_stop_while_the_teacher_is_asked_keeps_what_is_cached(spec_of, tmp_path):
-    spec = spec_of(optim__epochs=1, views__count=64, teacher__batch_size=1)
-    process = start(spec, tmp_path)
-    wait_until(process, lambda: any("lacks" in one["message"] for one in events(spec, "notice")))
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate()
-    assert process.returncode == 75, output
-    assert "Traceback" not in output
+def test_a_stop_while_the_teacher_is_asked_keeps_what_is_cached(spec_of, tmp_path, monkeypatch):
+    monkeypatch.setattr("tandem.train.cache.fill.SHARD_ROWS", 16)
+    spec = spec_of(optim__epochs=1, teacher__batch_size=8)
+    progress = Interruptible.progress
+
+    def terminated(self: Interruptible, doing: str, done: int, total: int) -> None:
+        if doing == "asking the teacher" and done == 24:
+            os.kill(os.getpid(), signal.SIGTERM)
+        progress(self, doing, done, total)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Interruptible, "progress", terminated)
+        assert run_here(spec, tmp_path) == 75
     assert events(spec)[-1]["type"] == "stopped"
-    assert run_here(spec_of(optim__epochs=1, views__count=64, teacher__batch_size=1), tmp_path) == 0
+    assert run_here(spec, tmp_path) == 0
+    said = [one["message"] for one in events(spec, "notice")]
+    first, second = [
+        int(found[1]) for one in said if (found := re.match(r"The cache lacks (\d+) of", one))
+    ][:2]
+    assert second == first - 16
+
+
+def test_asked_to_save_it_does_so_after_the_step_and_learns_the_same(spec_of, tmp_path):
+    plain, asked = (spec_in(spec_of, tmp_path, name) for name in ("plain", "asked"))
+    for spec in (plain, asked):
+        spec["optim"]["epochs"] = 1
+        spec["run"]["checkpoint_interval"] = 100
+    folder = tmp_path / "asked"
+    folder.mkdir()
+    (folder / SAVE_NOW).touch()
+    assert run_here(plain, tmp_path) == run_here(asked, tmp_path) == 0
+    steps = [[one["step"] for one in events(spec, "checkpoint")] for spec in (plain, asked)]
+    assert steps[1] == [1, *steps[0]]
+    assert not (folder / SAVE_NOW).exists()
+    assert weights(asked) == weights(plain)

@@ -77,6 +77,24 @@ def clips(folder: Path, *, train: int = 12, val: int = 6, seed: int = 0) -> Path
     return folder
 
 
+def dawns(folder: Path, *, train: int = 16, val: int = 8, seed: int = 0) -> Path:
+    """Grey that gets lighter or darker: one frame does not tell which, and no feature is needed
+    that untaught convolutions have not."""
+    random = np.random.default_rng(seed)
+    for split, count in (("train", train), ("val", val)):
+        for name in ("lighter", "darker"):
+            for number in range(count):
+                clip = folder / split / name / f"c{number}"
+                clip.mkdir(parents=True)
+                first = int(random.integers(0, 100))
+                levels = np.linspace(first, first + 140, int(random.integers(4, 7)))
+                for place, level in enumerate(levels if name == "lighter" else levels[::-1]):
+                    noise = random.integers(0, 15, (32, 32, 3))
+                    frame = Image.fromarray((noise + int(level)).astype(np.uint8))
+                    frame.save(clip / f"{place:03d}.png")
+    return folder
+
+
 GOOD = ["great", "lovely", "wonderful", "fine", "happy", "好", "棒", "喜欢"]
 BAD = ["awful", "poor", "terrible", "sad", "broken", "差", "坏", "讨厌"]
 FILL = [

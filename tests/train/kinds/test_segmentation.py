@@ -82,7 +82,7 @@ def test_a_small_unet_beats_chance_by_a_fifth(direct: Specs, masks: Path, tmp_pa
 def test_a_distilled_unet_lowers_the_feature_loss(
     spec_of: Specs, masks: Path, tmp_path: Path
 ) -> None:
-    whole = unet(spec_of, masks, run__checkpoint_interval=1)
+    whole = unet(spec_of, masks, data__image_size=32, run__checkpoint_interval=1)
     assert run_here(whole, tmp_path) == 0
     told = [one["terms"]["feature_mse"] for one in events(whole, "epoch")]
     assert len(told) == 3

@@ -65,11 +65,10 @@ def made_student(**spec: object):
     )
 
 
-def test_motion_is_learnt_above_chance(direct: Specs, tmp_path: Path) -> None:
-    student = {"type": "lstm", "size": "small", "frames": 3, "train_features": True}
-    optim = {"epochs": 5, "batch_size": 4, "learning_rate": 3e-4}
-    data = made.clips(tmp_path / "data", train=24, val=8)
-    spec = lstm(direct, data, student=student, optim=optim)
+def test_what_only_the_order_of_frames_tells_is_learnt(direct: Specs, tmp_path: Path) -> None:
+    student = {"type": "lstm", "size": "small", "frames": 3}
+    optim = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3}
+    spec = lstm(direct, made.dawns(tmp_path / "data"), student=student, optim=optim)
     assert run_here(spec, tmp_path) == 0
     assert report(spec)["spec"]["kind"] == "sequence"
     assert report(spec)["student"]["measured"]["metrics"]["accuracy"] > 0.5 + MARGIN

@@ -63,7 +63,7 @@ def test_a_tuned_teachers_classes_are_found_by_name(
     spec_of: Specs, texts: Path, tuned: Path, tmp_path: Path
 ) -> None:
     """Its head has them in the other order: shifted, it would be right where it is wrong."""
-    spec = bert(spec_of, texts, teacher={"path": str(tuned)}, optim__epochs=4)
+    spec = bert(spec_of, texts, teacher={"path": str(tuned)}, optim__epochs=8)
     assert run_here(spec, tmp_path) == 0
     found = report(spec)
     assert found["data"]["classes"] == ["negative", "positive"]

@@ -13,9 +13,21 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("TANDEM_LANG", "en")
 
 
+class Checkpoints(dict[str, Path]):
+    """By name, each made when it is first asked for: a file of tests asks for a few."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __missing__(self, name: str) -> Path:
+        if name in ENCODERS:
+            self[name] = build_encoder(name, self.root / name)
+        else:
+            self[name] = small_qwen.build(self.root / name, family=name)
+        return self[name]
+
+
 @pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
     """A small checkpoint of every architecture that is tested, by name."""
-    root = tmp_path_factory.mktemp("checkpoints")
-    found = {f: small_qwen.build(root / f, family=f) for f in ("qwen2_5_vl", "qwen3_vl")}
-    return found | {name: build_encoder(name, root / name) for name in ENCODERS}
+    return Checkpoints(tmp_path_factory.mktemp("checkpoints"))

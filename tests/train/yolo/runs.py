@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tandem.spec.run import RunSpec
+from tandem.train import final_model
 from tandem.train.device import place
 from tandem.train.engines.distil import Run, execute
+from tandem.train.engines.learn import build_student
 from tandem.train.engines.stop import StopRequest
 from tandem.train.run_folder import RunFolder
+from tandem.train.yolo.offline import prepare
+from tests.train.yolo.drawn import CLASSES
 
 
 def spec_of(data: Path, out: Path, **changes: Any) -> dict:
@@ -80,3 +84,14 @@ def run(spec: dict, on_batch: Callable[[int, StopRequest], None] | None = None) 
     folder.mkdir(parents=True, exist_ok=True)
     execute(Run(whole, place(whole.run), RunFolder(folder), ear, stop))
     return ear
+
+
+def untaught(folder: Path, size: str) -> Path:
+    """A final_model that was never trained: what it says of its classes, but not how well."""
+    prepare()
+    changes = {"kind": "detection", "student__size": size}
+    spec = RunSpec.model_validate(spec_of(folder, folder, **changes))
+    student = build_student(spec, len(CLASSES))
+    return final_model.save(
+        student, folder / "final_model", spec=spec, classes=CLASSES, metrics={}, card=""
+    )

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from tandem.data.images import load_rgb
+from tandem.spec.asking import SAVE_NOW
 from tandem.spec.errors import NumericError, StoppedError
-from tandem.train import final_model
+from tandem.train import checkpoint, final_model
 from tandem.train.yolo.boxes import letterbox, suppress, unletterbox
 from tests.train.yolo.drawn import CLASSES
-from tests.train.yolo.runs import Ear, run, spec_of
+from tests.train.yolo.runs import Ear, run, spec_of, untaught
 
 MARGIN = 0.2
 """Above what untrained boxes reach, which is next to nothing."""
@@ -23,12 +24,19 @@ def weights(out: Path) -> bytes:
     return (out / "final_model" / "model.safetensors").read_bytes()
 
 
+def last(out: Path) -> dict[str, torch.Tensor]:
+    """The weights of the last checkpoint."""
+    newest = checkpoint.latest(out / "checkpoints")
+    assert newest is not None
+    return checkpoint.load(newest).model
+
+
 @pytest.fixture(scope="module")
 def trained(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Ear:
     """A run that learns; the data set is as it was before."""
     before = {file: file.stat().st_mtime_ns for file in drawn.rglob("*")}
     out = tmp_path_factory.mktemp("trained") / "run"
-    ear = run(spec_of(drawn, out, optim__epochs=32))
+    ear = run(spec_of(drawn, out, optim__epochs=16, optim__learning_rate=6e-3))
     after = {file: file.stat().st_mtime_ns for file in drawn.rglob("*")}
     assert after == before, "the user's data set is never written to"
     ear.out = out
@@ -71,6 +79,25 @@ def _check_saved(out: Path, drawn: Path, figures: dict) -> None:
         least = [config.thresholds[name] for name in CLASSES]
         found += len(unletterbox(suppress(said.boxes_BCA, least)[0], placed))
     assert found >= 8
+    _check_answers(out, drawn, found)
+
+
+def _check_answers(out: Path, drawn: Path, found: int) -> None:
+    """What is kept of each picture is what the saved model finds in it."""
+    head, *lines = map(json.loads, (out / "predictions.jsonl").read_text().splitlines())
+    assert head["about"]["score_name"] == "F1 at IoU 0.5"
+    names = [f"images/val/{file.name}" for file in sorted((drawn / "images" / "val").iterdir())]
+    assert sorted(one["name"] for one in lines) == sorted(names)
+    assert sum(len(one["answer"]["boxes"]) for one in lines) == found
+    for one in lines:
+        height, width = load_rgb(drawn / one["name"], 10**6).shape[:2]
+        assert (one["width"], one["height"]) == (width, height)
+        text = (drawn / one["name"].replace("images", "labels")).with_suffix(".txt").read_text()
+        true = [float(x) for x in text.split()[1:5]]
+        left, top, wide, high = one["truth"]["boxes"][0]["box"]
+        middle = [(left + wide / 2) / width, (top + high / 2) / height]
+        assert [*middle, wide / width, high / height] == pytest.approx(true, abs=1e-3)
+        assert one["right"] == (one["score"] == 1)
 
 
 @pytest.mark.usefixtures("unseen")
@@ -92,18 +119,21 @@ def test_a_stopped_run_goes_on_to_the_very_same_weights(
         )
 
     run(spec("whole"))
-    for number, batches in enumerate((2, 2, 1)):
+    stops = {
+        "epoch-000000-step-000002": 2,
+        "epoch-000001-step-000001": 2,
+        "epoch-000001-step-000002": 1,
+    }
+    for name, batches in stops.items():
         with pytest.raises(StoppedError):
             run(spec("cut"), lambda count, stop, at=batches: count == at and stop.ask())
-        saved = sorted((tmp_path / "cut" / "checkpoints").iterdir())[-1].name
-        assert (
-            saved
-            == ["epoch-000000-step-000002", "epoch-000001-step-000001", "epoch-000001-step-000002"][
-                number
-            ]
-        )
+        assert sorted((tmp_path / "cut" / "checkpoints").iterdir())[-1].name == name
     ear = run(spec("cut"))
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+    # The best epoch may lie before a cut; where the training ended does not.
+    ends = [last(tmp_path / name) for name in ("cut", "whole")]
+    assert ends[0].keys() == ends[1].keys()
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
     assert len(ear.said("epoch")) == 2
     assert [path.suffix for path in (tmp_path / "cut").rglob("*.pt")] == [".pt"] * len(
         list((tmp_path / "cut" / "checkpoints").glob("*/state.pt"))
@@ -114,7 +144,20 @@ def test_a_stopped_run_goes_on_to_the_very_same_weights(
 
 
 @pytest.mark.usefixtures("unseen")
-@pytest.mark.parametrize("loss", ["mse", "cosine", "pkd"])
+def test_asked_to_save_it_does_so_after_the_batch_and_goes_on(
+    half_drawn: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "asked"
+    out.mkdir()
+    (out / SAVE_NOW).touch()
+    ear = run(spec_of(half_drawn, out, optim__epochs=1))
+    assert [one["step"] for one in ear.said("checkpoint")][0] == 1
+    assert not (out / SAVE_NOW).exists()
+    assert ear.said("finished")
+
+
+@pytest.mark.usefixtures("unseen")
+@pytest.mark.parametrize("loss", ["cosine", "pkd"])  # mse: below
 def test_a_distilled_run_lowers_the_feature_loss_that_it_adds(
     half_drawn: Path, small_teacher: Path, tmp_path: Path, loss: str
 ) -> None:
@@ -160,14 +203,13 @@ def test_a_teacher_without_a_cache_sees_the_augmented_pictures(
 def test_a_larger_yolo_teaches_a_smaller_and_is_compared_with_none(
     half_drawn: Path, tmp_path: Path
 ) -> None:
-    run(spec_of(half_drawn, tmp_path / "large", student={"size": "yolov8s"}, optim__epochs=1))
     ear = run(
         spec_of(
             half_drawn,
             tmp_path / "small",
             mode="distillation",
-            teacher={"path": str(tmp_path / "large" / "final_model")},
-            optim__epochs=3,
+            teacher={"path": str(untaught(tmp_path / "large", "yolov8s"))},
+            optim__epochs=2,
             report__baseline=True,
         )
     )
@@ -188,17 +230,17 @@ def test_a_gradient_that_is_not_finite_ends_the_run_with_its_parts(
 
 
 def test_it_stops_early_and_is_not_trained_again(trained: Ear, drawn: Path, tmp_path: Path) -> None:
-    """Weights that are good and do not move: no epoch is better than the first."""
+    """Weights that are good and do not move: soon an epoch is no better than the one before."""
     spec = spec_of(
         drawn,
         tmp_path / "run",
         student={"size": "yolov8n", "init": "pretrained", "path": str(trained.out / "final_model")},
         optim__epochs=20,
         optim__learning_rate=1e-9,
-        optim__early_stopping_epochs=2,
+        optim__early_stopping_epochs=1,
     )
     ear = run(spec)
-    assert 2 < len(ear.said("epoch")) < 20
+    assert 1 < len(ear.said("epoch")) < 20
     assert any("Stopped early" in one for one in ear.notices)
     (tmp_path / "run" / "report.json").unlink()
     again = run(spec)
