@@ -40,6 +40,9 @@ NAMES = (
     "zip_import",
     "predict_speed",
     "predict_memory",
+    "console_load",
+    "console_lighthouse",
+    "console_pan",
 )
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- begin: python -m benchmarks -->", "<!-- end -->"

@@ -50,7 +50,7 @@ def measure() -> list[Row]:
                 if database is None:
                     rows.append(Row(f"lists of 100,000 tasks: {kind}", "not here"))
                     continue
-                _fill(database)
+                fill(database)
                 url = database.url.render_as_string(hide_password=False)
                 with serving(home, url.replace("+pymysql", "").replace("+psycopg", "")) as served:
                     rows += _rows(kind, served[0])
@@ -95,7 +95,7 @@ def _p95(seconds: list[float]) -> float:
     return statistics.quantiles(seconds, n=20)[-1]
 
 
-def _fill(database: Database) -> None:
+def fill(database: Database) -> None:
     """In bulk, then the statistics a data base in use would have."""
     start = datetime(2026, 1, 1)  # noqa: DTZ001  the tables keep UTC without a zone
     for first in range(0, TASKS, CHUNK):

@@ -77,9 +77,11 @@ def context_of(database: Database, folder: Path) -> Context:
     return Context(settings=read(env), database=database, executor=FakeExecutor(), hub=Hub())
 
 
-def add_tasks(database: Database, folder: Path, count: int, *, live: bool) -> list[str]:
+def add_tasks(
+    database: Database, folder: Path, count: int, *, live: bool, first: int = 0
+) -> list[str]:
     """Running tasks with an empty run folder each."""
-    names = [f"TASK_{number:08X}" for number in range(count)]
+    names = [f"TASK_{number:08X}" for number in range(first, first + count)]
     for name in names:
         (folder / name).mkdir(parents=True)
     shared = {"task_name": "bench", "teacher_model": "q", "student_model": "s"}
