@@ -38,6 +38,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """What is never collected is a leak to some libraries, which say so at length at the exit."""
+    gc.unfreeze()
+
+
 def draw_shape(shape: str, random: np.random.Generator, size: int = 28) -> Image.Image:
     """A light shape on a dark noisy ground: easy to tell, no two alike."""
     ground = random.integers(0, 90, (size, size, 3), dtype=np.uint8)

@@ -21,7 +21,7 @@ class Measured(Part):
 
     metrics: dict[str, float]
     details: dict[str, object] = Field(default_factory=dict)
-    """per_class, confusion_matrix (rows: the true class)."""
+    """per_class, confusion_matrix (rows: the true class; of boxes the last one is nothing)."""
 
     @property
     def accuracy(self) -> float | None:

@@ -164,19 +164,25 @@ def _classes(measured: Measured) -> str:
 def _confusions(report: RunReport) -> str:
     """The pairs of classes most often taken for each other."""
     matrix: Any = report.student.measured.details.get("confusion_matrix") or []
-    names = report.data.classes
     wrong = [
-        (count, names[true], names[said])
+        (count, true, said)
         for true, row in enumerate(matrix)
         for said, count in enumerate(row)
         if true != said and count
     ]
     wrong.sort(key=lambda one: -one[0])
-    lines = [
-        "- " + t("{true} taken for {said}: {count}", true=plain(a), said=plain(b), count=count)
-        for count, a, b in wrong[:CONFUSIONS_SHOWN]
-    ]
+    lines = ["- " + _mistake(report.data.classes, *one) for one in wrong[:CONFUSIONS_SHOWN]]
     return f"## {t('Most frequent mistakes')}\n\n" + "\n".join(lines) if lines else ""
+
+
+def _mistake(names: list[str], count: int, true: int, said: int) -> str:
+    """Of boxes, a class that there is not stands for nothing."""
+    if true == len(names):
+        return t("{said} where there is nothing: {count}", said=plain(names[said]), count=count)
+    if said == len(names):
+        return t("{true} not found: {count}", true=plain(names[true]), count=count)
+    a, b = plain(names[true]), plain(names[said])
+    return t("{true} taken for {said}: {count}", true=a, said=b, count=count)
 
 
 def _settings(report: RunReport) -> str:

@@ -27,6 +27,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 MOST_MS = 60_000
+LONG_MS = 240_000
+"""Of what waits for a training."""
 # A picture below the window is loaded when it is scrolled to: a page's picture shows it as well.
 ALL_PICTURES = """async () => {
   const all = [...document.images]

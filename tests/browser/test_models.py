@@ -10,9 +10,9 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
+from tests.browser.console import LONG_MS
 from tests.browser.house import House
 
-LONG_MS = 240_000
 FILE = """([name, base64]) => {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))
   const carried = new DataTransfer()

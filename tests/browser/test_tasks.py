@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Visit
+from tests.browser.console import LONG_MS
 from tests.browser.house import House
 
 MANY = 23
@@ -97,9 +98,27 @@ def test_several_that_wait_or_run_are_stopped_at_once(visit: Visit, house: House
     page.get_by_role("button", name="Stop 2").click()
     for name in ("Halted 0", "Halted 1"):
         expect(page.get_by_role("row", name=re.compile(name))).to_contain_text(
-            re.compile("Stopped"), timeout=60_000
+            re.compile("Stopped"), timeout=LONG_MS
         )
     assert [house.v1_task(one)["status"] for one in many] == ["STOPPED", "STOPPED"]
+
+
+def test_a_cell_of_the_matrix_opens_the_samples_that_it_counts(visit: Visit, house: House):
+    console = visit()
+    page = console.open(f"/tasks/{house.taught}/samples")
+    matrix = page.get_by_role("region", name="Confusion matrix")
+    cell = matrix.get_by_role("button").last
+    said = re.match(r"\d+ of (\w+) answered as (\w+)", cell.get_attribute("aria-label") or "")
+    assert said is not None
+    truth, answer = said.groups()
+    count = cell.inner_text()
+    cell.click()
+    expect(page.get_by_text(re.compile(f"^{count} samples?$"))).to_be_visible()
+    expect(page).to_have_url(re.compile(f"truth={truth}&answer={answer}"))
+    expect(page.get_by_label("True class").locator("option:checked")).to_have_text(truth)
+    console.accessible()
+    page.get_by_label("Answer").select_option("All")
+    expect(page).to_have_url(re.compile(rf"truth={truth}(?!.*answer)"))
 
 
 def test_a_refusal_is_said_and_asked_again(visit: Visit):

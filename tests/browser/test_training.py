@@ -9,12 +9,11 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.console import Console
+from tests.browser.console import LONG_MS, Console
 from tests.browser.curves import drawn, epochs_in, kept, until_drawn
 from tests.browser.house import TEACHER, House
 
 EPOCHS = 30
-LONG_MS = 240_000
 # What keeps a run small; a person would type it into the fields one by one.
 SMALL = {
     "data": {"image_size": 32, "workers": 0},

@@ -1334,7 +1334,9 @@ export interface paths {
          * List Samples
          * @description Validation samples with what is true and what the student answered.
          *
-         *     `truth` and `answer` together are a cell of the confusion matrix.
+         *     `truth` and `answer` together are a cell of the confusion matrix. Of boxes, `nothing=answer`
+         *     are things that were not found (of the class `truth`), and `nothing=truth` boxes where nothing
+         *     is (of the class `answer`).
          */
         get: operations["v1_list_samples"];
         put?: never;
@@ -4674,6 +4676,12 @@ export interface components {
             available: boolean;
             /** Classes */
             classes: string[];
+            /**
+             * Has Nothing
+             * @description Whether `nothing` can be asked for: boxes that were missed, or found where nothing is.
+             * @default false
+             */
+            has_nothing: boolean;
             /** Items */
             items: components["schemas"]["RunSample"][];
             /** Kind */
@@ -13179,6 +13187,7 @@ export interface operations {
                 order?: "worst" | "best" | "index";
                 truth?: string | null;
                 answer?: string | null;
+                nothing?: ("truth" | "answer") | null;
                 wrong?: boolean | null;
                 page?: number;
                 page_size?: number;

@@ -52,7 +52,10 @@ class Index:
     """Rows with this class in the truth; of_answer alike."""
     of_answer: dict[int, array[int]] = field(default_factory=dict)
     of_pair: dict[Pair, array[int]] | None = None
-    """Of masks: rows where pixels of the first class were taken for the second."""
+    """Of masks and boxes: rows where the first class was taken for the second.
+
+    Of boxes `len(classes)` is nothing: not found, or found where nothing is.
+    """
 
     @cached_property
     def worst_first(self) -> array[int]:
@@ -61,6 +64,11 @@ class Index:
     @cached_property
     def best_first(self) -> array[int]:
         return self._sorted(lambda row: -self.scores[row])
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether something may have been taken for nothing, or nothing for something."""
+        return self.of_pair is not None and self.about.get("kind") == "detection"
 
     def rows(
         self, order: Order, truth: int | None, answer: int | None, wrong: bool | None
@@ -83,8 +91,16 @@ class Index:
         )
 
     def _chosen(self, truth: int | None, answer: int | None) -> set[int] | None:
-        if truth is not None and answer is not None and self.of_pair is not None:
-            return set(self.of_pair.get((truth, answer), ()))
+        nothing = len(self.classes)
+        if self.of_pair is not None and (
+            (truth is not None and answer is not None) or nothing in (truth, answer)
+        ):
+            asked = [
+                rows
+                for pair, rows in self.of_pair.items()
+                if truth in (None, pair[0]) and answer in (None, pair[1])
+            ]
+            return set[int]().union(*asked)
         chosen: set[int] | None = None
         for wanted, found in ((truth, self.of_truth), (answer, self.of_answer)):
             if wanted is not None:
@@ -154,7 +170,7 @@ def _made(path: Path) -> Index | None:
 def _read(stream: Any, index: Index) -> None:
     codes = {name: place for place, name in enumerate(index.classes)}
     written = {json.dumps(name).encode(): place for name, place in codes.items()}
-    if index.about.get("kind") == "segmentation":
+    if index.about.get("pairs") or index.about.get("kind") == "segmentation":
         index.of_pair = {}
     at = stream.tell()
     while len(index.offsets) < MOST_LINES and (raw := stream.readline(MOST_LINE_BYTES)):
@@ -168,10 +184,11 @@ def _read(stream: Any, index: Index) -> None:
         index.scores.append(UNKNOWN if score is None else score)
         index.rights.append(-1 if right is None else int(right))
         for pair in line.get("pairs", ()):
-            _put(index.of_truth, pair[0], row)
-            _put(index.of_answer, pair[1], row)
             if index.of_pair is not None:
                 index.of_pair.setdefault((pair[0], pair[1]), array("I")).append(row)
+            for found, code in ((index.of_truth, pair[0]), (index.of_answer, pair[1])):
+                if code < len(index.classes):
+                    _put(found, code, row)
         for found, said in ((index.of_truth, line["truth"]), (index.of_answer, line["answer"])):
             for name in _names(said):
                 _put(found, codes[name], row)

@@ -27,15 +27,18 @@ def list_samples(
     order: Order = "worst",
     truth: Name = None,
     answer: Name = None,
+    nothing: service.Who | None = None,
     wrong: bool | None = None,
     page: Annotated[int, Query(ge=1, le=10**6)] = 1,
     page_size: Annotated[int, Query(ge=1, le=200)] = 24,
 ) -> RunSamples:
     """Validation samples with what is true and what the student answered.
 
-    `truth` and `answer` together are a cell of the confusion matrix.
+    `truth` and `answer` together are a cell of the confusion matrix. Of boxes, `nothing=answer`
+    are things that were not found (of the class `truth`), and `nothing=truth` boxes where nothing
+    is (of the class `answer`).
     """
-    asked = service.Asked(order, truth, answer, wrong, page, page_size)
+    asked = service.Asked(order, truth, answer, nothing, wrong, page, page_size)
     return service.listed(context, task_id, asked)
 
 

@@ -26,6 +26,8 @@ class RunSamples(Shown):
     score_name: str | None
     """What `score` is."""
     kind: str | None
+    has_nothing: bool = False
+    """Whether `nothing` can be asked for: boxes that were missed, or found where nothing is."""
     who: str = "student"
     available: bool
     message: str | None

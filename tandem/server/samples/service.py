@@ -32,6 +32,7 @@ class Asked:
     order: Order
     truth: str | None
     answer: str | None
+    nothing: Who | None
     wrong: bool | None
     page: int
     page_size: int
@@ -42,8 +43,8 @@ def listed(context: Context, task_id: str, asked: Asked) -> RunSamples:
     path, index = _opened(context, task_id)
     if index is None:
         return _none(asked)
-    truth = _class(index, "truth", asked.truth)
-    answer = _class(index, "answer", asked.answer)
+    truth = _class(index, "truth", asked.truth, asked.nothing)
+    answer = _class(index, "answer", asked.answer, asked.nothing)
     rows = index.rows(asked.order, truth, answer, asked.wrong)
     first = (asked.page - 1) * asked.page_size
     shown = rows[first : first + asked.page_size].tolist()
@@ -56,6 +57,7 @@ def listed(context: Context, task_id: str, asked: Asked) -> RunSamples:
         classes=index.classes,
         score_name=t(str(name)) if name else None,
         kind=index.about.get("kind"),
+        has_nothing=index.has_nothing,
         available=True,
         message=_left_out(index),
     )
@@ -147,7 +149,13 @@ def _file(context: Context, index: Index, name: str) -> Path:
     return found
 
 
-def _class(index: Index, field: str, name: str | None) -> int | None:
+def _class(index: Index, field: Who, name: str | None, nothing: Who | None) -> int | None:
+    """Its number, that of nothing included; None: any."""
+    if nothing == field:
+        if index.has_nothing and name is None:
+            return len(index.classes)
+        said = t("`nothing` can be asked for of boxes only, in place of a class.")
+        raise InvalidError([{"field": "nothing", "problem": said}])
     if name is None:
         return None
     if name in index.classes:

@@ -28,6 +28,7 @@ class BoxesTold:
     """Of every picture of a split, in its order."""
 
     score_name = "F1 at IoU 0.5"
+    has_pairs = True
 
     def __init__(
         self,
@@ -35,14 +36,20 @@ class BoxesTold:
         found: Sequence[NDArray[np.floating[Any]]],
         thresholds: dict[str, float],
         scores_N: NDArray[np.float64],
+        pairs_N: Sequence[list[list[int]]],
     ) -> None:
-        self.split, self.found, self.scores_N = split, found, scores_N
+        self.split, self.found, self.scores_N, self.pairs_N = split, found, scores_N, pairs_N
         self.least_K = np.array([thresholds[name] for name in split.classes])
 
     def lines(self, most: int) -> Iterator[Line]:
-        """`scores_N` has a figure for each picture that somebody has looked at, and no other."""
+        """`scores_N` has a figure for each picture that somebody has looked at, and no other.
+
+        `pairs`: [true class, answered class], `len(classes)` standing for nothing.
+        """
         scores = iter(self.scores_N.tolist())
-        for item, found_N6 in zip(self.split.items[:most], self.found, strict=False):
+        for item, found_N6, pairs in zip(
+            self.split.items[:most], self.found, self.pairs_N, strict=False
+        ):
             looked_at = item.shapes is not None
             score = next(scores) if looked_at else None
             yield {
@@ -52,6 +59,7 @@ class BoxesTold:
                 "answer": labels(boxes=self._answered(found_N6)),
                 "score": number(score),
                 "right": None if score is None else score >= 1,
+                "pairs": pairs,
             }
 
     def masks(self) -> dict[int, tuple[bytes, bytes]]:

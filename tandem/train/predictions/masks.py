@@ -72,6 +72,7 @@ class MasksTold:
     keeper: MaskKeeper
 
     score_name = "mean IoU of the picture"
+    has_pairs = True
 
     def lines(self, most: int) -> Iterator[Line]:
         """`pairs`: [true class, answered class] of its pixels, the most frequent first."""

@@ -23,6 +23,8 @@ class Told(Protocol):
 
     score_name: str
     """Names `score` of each line; a sentence part for people."""
+    has_pairs: bool
+    """Whether lines have `pairs`: which classes of a picture were taken for which."""
 
     def lines(self, most: int) -> Iterator[Line]:
         """Of the first `most` rows, in order: truth, answer, score, right, and what is known of
@@ -61,6 +63,7 @@ class ClassesTold:
     """One class a row, from the class scores that the judge keeps anyway."""
 
     score_name = "probability of the true class"
+    has_pairs = False
 
     def __init__(
         self, logits_NK: NDArray[np.float32], table: ImageTable, temperature: float

@@ -50,6 +50,7 @@ def _about(spec: RunSpec, table: ImageTable, told: Told, masks: int) -> Line:
         "score_name": told.score_name,
         "total": len(table),
         "masks": masks,
+        "pairs": told.has_pairs,
     }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
@@ -12,8 +10,9 @@ from tandem.train.kinds.base import Judged
 from tandem.train.predictions.boxes import BoxesTold
 from tandem.train.types import Student
 from tandem.train.yolo.boxes import Placed, letterbox, suppress, unletterbox
+from tandem.train.yolo.confusion import confusion
 from tandem.train.yolo.pictures import Pictures
-from tandem.train.yolo.precision import Found, Precision, measure
+from tandem.train.yolo.precision import Found, measure
 
 
 def found_in(
@@ -51,18 +50,6 @@ def shown(split: Pictures, row: int, image_size: int) -> tuple[torch.Tensor, Pla
     return letterbox(image_CHW, image_size, image_size)
 
 
-def judged(precision: Precision, loss: float = 0.0) -> Judged:
-    """As the report takes it; the best epoch is another's choice."""
-    return Judged(
-        figure=precision.metrics["map50"],
-        loss=loss,
-        metrics=precision.metrics,
-        details={"per_class": precision.per_class},
-        scores_N=precision.scores_N,
-        thresholds=precision.thresholds,
-    )
-
-
 def judge(
     student: Student,
     split: Pictures,
@@ -70,8 +57,19 @@ def judge(
     batch_size: int,
     stop: StopRequest | None = None,
 ) -> Judged:
-    """Its worth on the split."""
+    """Its worth on the split; the best epoch is another's choice."""
     found = found_in(student, split, device, batch_size, stop)
     precision = measure(split, found)
-    told = BoxesTold(split, found, precision.thresholds, precision.scores_N)
-    return replace(judged(precision), told=told)
+    taken = confusion(split, found, precision.thresholds)
+    return Judged(
+        figure=precision.metrics["map50"],
+        loss=0.0,
+        metrics=precision.metrics,
+        details={
+            "per_class": precision.per_class,
+            "confusion_matrix": taken.count_KK.tolist(),
+        },
+        scores_N=precision.scores_N,
+        thresholds=precision.thresholds,
+        told=BoxesTold(split, found, precision.thresholds, precision.scores_N, taken.pairs_N),
+    )

@@ -14,6 +14,7 @@ from tests.server.resources.conftest import here
 from tests.train.engine.runs import run_here
 from tests.train.kinds import made
 
+Listed = Callable[..., dict]
 PLACES = {"shapes": "TASK_CLASSES", "masks": "TASK_MASKS"}
 STUDENTS = {
     "shapes": {"type": "resnet", "size": "resnet18"},
@@ -55,8 +56,15 @@ def home(trained: Path) -> Path:
 @pytest.fixture
 def shown(client: TestClient, trained: Path) -> TestClient:
     """The service, knowing both tasks and one that has not begun."""
+    know(client, *PLACES.values(), "TASK_NEW")
+    assert _output(client) == trained / "runs"
+    return client
+
+
+def know(client: TestClient, *task_ids: str) -> None:
+    """Put finished tasks into its data base, their runs where the settings say."""
     with here(client).database.write() as session:
-        for task_id in (*PLACES.values(), "TASK_NEW"):
+        for task_id in task_ids:
             session.add(
                 Task(
                     task_id=task_id,
@@ -67,8 +75,6 @@ def shown(client: TestClient, trained: Path) -> TestClient:
                 )
             )
             session.add(Job(task_id=task_id, run_dir=str(_output(client) / task_id)))
-    assert _output(client) == trained / "runs"
-    return client
 
 
 def _output(client: TestClient) -> Path:
@@ -76,7 +82,7 @@ def _output(client: TestClient) -> Path:
 
 
 @pytest.fixture
-def listed(shown: TestClient) -> Callable[..., dict]:
+def listed(shown: TestClient) -> Listed:
     """`listed("TASK_CLASSES", order="best")`: the whole answer."""
 
     def ask(task_id: str, **params: object) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -89,6 +90,13 @@ def _check_answers(out: Path, drawn: Path, found: int) -> None:
     names = [f"images/val/{file.name}" for file in sorted((drawn / "images" / "val").iterdir())]
     assert sorted(one["name"] for one in lines) == sorted(names)
     assert sum(len(one["answer"]["boxes"]) for one in lines) == found
+    details = json.loads((out / "report.json").read_text())["student"]["measured"]["details"]
+    matrix = np.array(details["confusion_matrix"])
+    assert matrix[:, :-1].sum() == found
+    assert matrix[:-1].sum(1).tolist() == [one["support"] for one in details["per_class"]]
+    assert {(a, b) for one in lines for a, b in one["pairs"]} == {
+        *map(tuple, np.argwhere(matrix).tolist())
+    }
     for one in lines:
         height, width = load_rgb(drawn / one["name"], 10**6).shape[:2]
         assert (one["width"], one["height"]) == (width, height)
