@@ -503,7 +503,7 @@ export interface paths {
         };
         /**
          * List Jobs
-         * @description The newest.
+         * @description A page of them, the newest first.
          */
         get: operations["v1_list_jobs"];
         put?: never;
@@ -3623,6 +3623,20 @@ export interface components {
             total: number | null;
             /** Waiting Reason */
             waiting_reason: string | null;
+        };
+        /**
+         * Jobs
+         * @description A page of them.
+         */
+        Jobs: {
+            /** Items */
+            items: components["schemas"]["JobShown"][];
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
         };
         /**
          * Labels
@@ -8549,7 +8563,8 @@ export interface operations {
     v1_list_jobs: {
         parameters: {
             query?: {
-                limit?: number;
+                page?: number;
+                page_size?: number;
             };
             header?: never;
             path?: never;
@@ -8563,7 +8578,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobShown"][];
+                    "application/json": components["schemas"]["Jobs"];
                 };
             };
             /** @description The request is not understood. */

@@ -12,6 +12,7 @@ from tandem.server.inference.schemas import (
     Failures,
     InferenceOut,
     JobProgress,
+    Jobs,
     JobShown,
     Results,
     Submit,
@@ -76,10 +77,19 @@ def create_job(context: Here, body: Submit) -> Any:
     return shown.job(service.submit(context, body))
 
 
-@v1.get("/inference", response_model=list[JobShown])
-def list_jobs(context: Here, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Any:
-    """The newest."""
-    return [shown.job(row) for row in service.every(context, limit)]
+@v1.get("/inference", response_model=Jobs)
+def list_jobs(
+    context: Here,
+    page: PageNumber = 1,
+    page_size: Annotated[int, Query(ge=1, le=200)] = 20,
+) -> Any:
+    """A page of them, the newest first."""
+    return {
+        "items": [shown.job(row) for row in service.every(context, page, page_size)],
+        "total": service.count(context),
+        "page": page,
+        "page_size": page_size,
+    }
 
 
 @v1.get("/inference/{inference_id}", response_model=JobShown)

@@ -82,6 +82,15 @@ class JobShown(BaseModel):
     ended_at: UtcTime | None
 
 
+class Jobs(BaseModel):
+    """A page of them."""
+
+    items: list[JobShown]
+    total: int
+    page: int
+    page_size: int
+
+
 class JobProgress(BaseModel):
     """How far a job is."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, func, select, update
 from sqlalchemy.orm import Session
 
 from tandem.server.clock import now
@@ -80,12 +80,19 @@ def _rows() -> Any:
     return joined.where(Task.del_flag == INFERENCE)
 
 
-def every(context: Context, limit: int = 1000) -> Sequence[RowMapping]:
+def every(context: Context, page: int = 1, page_size: int = 1000) -> Sequence[RowMapping]:
     """Newest first."""
+    asked = _rows().order_by(Task.id.desc()).limit(page_size).offset((page - 1) * page_size)
     with context.database.read() as session:
-        found = session.execute(_rows().order_by(Task.id.desc()).limit(limit))
-        rows: Sequence[RowMapping] = found.mappings().all()
+        rows: Sequence[RowMapping] = session.execute(asked).mappings().all()
     return rows
+
+
+def count(context: Context) -> int:
+    """Of all of them."""
+    with context.database.read() as session:
+        asked = select(func.count()).select_from(_rows().subquery())
+        return int(session.execute(asked).scalar_one())
 
 
 def get(context: Context, inference_id: str) -> RowMapping:

@@ -41,6 +41,22 @@ def test_submit_list_get_delete_in_the_old_clients_words(service, sqlite, home):
         assert session.query(Task).filter_by(task_id=one["inferenceId"]).one().del_flag == 1
 
 
+def test_jobs_come_in_pages_the_newest_first(service):
+    client = service()
+    empty = client.get(V1).json()
+    assert (empty["items"], empty["total"]) == ([], 0)
+    made = [
+        client.post(V1, json={"task_id": "TASK_1", "input_dir": "new"}).json()["inference_id"]
+        for _ in range(5)
+    ]
+    client.delete(f"{V1}/{made.pop(2)}")
+    pages = [client.get(V1, params={"page": page, "page_size": 3}).json() for page in (1, 2, 3)]
+    assert [len(page["items"]) for page in pages] == [3, 1, 0]
+    assert [one["inference_id"] for page in pages for one in page["items"]] == made[::-1]
+    assert [page["total"] for page in pages] == [4, 4, 4]
+    assert client.get(V1, params={"page_size": 201}).status_code == 422
+
+
 def test_a_job_is_no_task_of_the_old_clients_but_waits_in_the_same_queue(service):
     client = service()
     one = client.post(f"{A}/submit", params=ASKED).json()["data"]["inferenceId"]
