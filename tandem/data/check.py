@@ -54,11 +54,11 @@ class Report:
         return self.errors == 0
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; each fault with its sentence."""
+        """For JSON; each fault with its sentence, and what is wrong without the place."""
         told = asdict(self)
         told["faults"] = [
             {"file": one.file, "line": one.line, "warning": one.warning,
-             "sentence": one.sentence()} for one in self.faults
+             "what": one.what(), "sentence": one.sentence()} for one in self.faults
         ]  # fmt: skip
         return told | {"ok": self.ok}
 

@@ -18,16 +18,20 @@ class Fault:
     file: str
     line: int
     """From 1; 0: the file as a whole."""
-    what: str
-    """A template for `words.t`, filled by `fields`."""
+    template: str
+    """For `words.t`, filled by `fields`."""
     fields: dict[str, object] = field(default_factory=dict)
     warning: bool = False
     """Told, but training goes on."""
 
+    def what(self) -> str:
+        """What is wrong, in the reader's language."""
+        return t(self.template, **self.fields)
+
     def sentence(self) -> str:
-        """`file:line: what is wrong`, in the reader's language."""
+        """`file:line: what is wrong`."""
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {t(self.what, **self.fields)}"
+        return f"{where}: {self.what()}"
 
 
 class Faults:

@@ -45,7 +45,7 @@ def test_check_lists_every_fault_and_ends_in_a_summary(
     said = json.loads(capsys.readouterr().out)
     assert said["errors"] == 2
     assert said["faults"][0] == {"file": "labels/train/a.txt", "line": 1, "warning": False,
-                                 "sentence": lines[0]}  # fmt: skip
+                                 "what": "2 lies outside 0 to 1", "sentence": lines[0]}  # fmt: skip
 
 
 def test_check_of_nothing_and_of_an_unknown_kind_is_one_line(

@@ -31,7 +31,7 @@ VARIABLES = {
     ("commands/show.py", "t(head)"): "a table's heads: `_heads` below",
     ("commands/submit.py", "t(about)"): "OWN: `_listed` below",
     ("commands/spoken.py", "t(word)"): "WORDS: `_listed` below",
-    ("data/faults.py", "t(self.what, **self.fields)"): "what `faults.add` was given: `_found`",
+    ("data/faults.py", "t(self.template, **self.fields)"): "what `faults.add` was given: `_found`",
     ("data/formats/coco.py", "t(shape)"): "what its readers return: `_found` below",
     ("data/formats/labelme.py", "t(found)"): "the same",
     ("data/formats/labelstudio.py", "t(problem)"): "the same",

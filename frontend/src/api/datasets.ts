@@ -62,9 +62,3 @@ export function addresses(id: string): Addresses {
     mask: (sample, _who, size) => of(sample, 'mask', size),
   }
 }
-
-/** What is wrong, where the file and the line stand beside it. */
-export function whatIsWrong({ file, line, sentence }: { file: string; line: number; sentence: string }): string {
-  const where = `${line > 0 ? `${file}:${line}` : file}: `
-  return sentence.startsWith(where) ? sentence.slice(where.length) : sentence
-}

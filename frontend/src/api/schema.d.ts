@@ -3339,6 +3339,12 @@ export interface components {
             sentence: string;
             /** Warning */
             warning: boolean;
+            /**
+             * What
+             * @description What is wrong, without the place; empty in what an earlier release has found.
+             * @default
+             */
+            what: string;
         };
         /** FaultsOut */
         FaultsOut: {

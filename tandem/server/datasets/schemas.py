@@ -62,6 +62,8 @@ class FaultOut(Plain):
     file: str
     line: int
     warning: bool
+    what: str = ""
+    """What is wrong, without the place; empty in what an earlier release has found."""
     sentence: str
 
 

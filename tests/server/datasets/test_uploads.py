@@ -113,6 +113,7 @@ def test_an_upload_and_its_check_survive_the_server(server, tmp_path):
     faults = server.get("/api/v1/datasets/pets/faults")
     assert faults["total"] == 1
     assert faults["items"][0]["file"] == "train/circle/0.png"
+    assert not faults["items"][0]["what"].startswith("train/circle")
 
 
 def test_a_bad_archive_leaves_nothing_half_imported(client, home):
