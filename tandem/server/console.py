@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tandem.server.middleware.etag import matches
+from tandem.server.paths import really_below
 from tandem.spec.words import language, t
 
 WEB = Path(__file__).parents[1] / "web"
@@ -95,8 +96,8 @@ class Console:
         for coding, ending in (*CODINGS, (None, "")):
             if coding is not None and coding not in accepted:
                 continue
-            file = Path(os.path.realpath(root.joinpath(*parts[:-1], parts[-1] + ending)))
-            if not file.is_relative_to(root):
+            file = really_below(root.joinpath(*parts[:-1], parts[-1] + ending), root)
+            if file is None:
                 return None
             try:
                 return _Found(file.read_bytes(), kind, coding, parts[0] == "assets")

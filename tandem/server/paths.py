@@ -34,6 +34,21 @@ def inside(root: Path, name: str) -> Path:
     return path
 
 
+def really_below(path: Path | str, *roots: Path | str) -> Path | None:
+    """Where `path` is once links are followed; None unless that is below one of the roots.
+
+    A root itself is not below it. What cannot be followed (a circle, no name of a file) is nowhere.
+    """
+    try:
+        real = Path(os.path.realpath(path))
+        for root in map(os.path.realpath, roots):
+            if real != Path(root) and real.is_relative_to(root):
+                return real
+    except (OSError, ValueError):
+        pass
+    return None
+
+
 def _is_plain(name: str) -> bool:
     """Relative, with no step up, and nothing that no file's name has."""
     if "\0" in name or len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:

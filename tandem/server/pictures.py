@@ -19,6 +19,7 @@ from fastapi import Header, Query
 from fastapi.responses import Response
 
 from tandem.server.errors import NotFoundError
+from tandem.server.paths import really_below
 from tandem.spec.errors import DataError
 
 if TYPE_CHECKING:
@@ -196,8 +197,8 @@ def _frame_file(folder: Path, frame: int | None, root: Path) -> Path:
     place = len(names) // 2 if frame is None else frame
     if not 0 <= place < len(names):
         raise _gone(folder)
-    real = Path(os.path.realpath(folder / names[place]))
-    if not real.is_relative_to(os.path.realpath(root)):
+    real = really_below(folder / names[place], root)
+    if real is None:
         raise _gone(folder)
     return real
 

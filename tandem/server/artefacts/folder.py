@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from tandem.server.context import Context
 from tandem.server.errors import ForbiddenError, NotFoundError
-from tandem.server.paths import inside
+from tandem.server.paths import inside, really_below
 from tandem.server.tables import Job, Task
 from tandem.server.tasks import queries as tasks
 from tandem.server.tasks.service import missing
@@ -27,9 +27,9 @@ def of_task(context: Context, task_id: str) -> tuple[Path, str]:
         if found is None:
             raise missing(task_id)
         kept = session.scalar(select(Job.run_dir).where(Job.task_id == found["task_id"]))
-    root = Path(os.path.realpath(context.settings.output_root))
-    folder = Path(os.path.realpath(kept)) if kept else inside(root, found["task_id"])
-    if folder == root or not folder.is_relative_to(root):
+    root = context.settings.output_root
+    folder = really_below(kept or inside(root, found["task_id"]), root)
+    if folder is None:
         raise ForbiddenError("The folder of this run is outside of the output root.")
     return folder, str(found["task_name"])
 
@@ -41,8 +41,8 @@ def files(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(where) / name
-            real = Path(os.path.realpath(path))
-            if not name.startswith(".") and real.is_relative_to(base) and real.is_file():
+            real = really_below(path, base)
+            if not name.startswith(".") and real is not None and real.is_file():
                 yield path
 
 
@@ -94,7 +94,7 @@ def refuse_links_out(folder: Path) -> None:
     for where, folders, names in os.walk(base):
         for name in [*folders, *names]:
             path = Path(where) / name
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(base):
+            if path.is_symlink() and really_below(path, base) is None:
                 raise ForbiddenError(
                     "The folder holds a link that leads out of it: {name}.",
                     name=path.relative_to(base).as_posix(),

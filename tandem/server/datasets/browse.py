@@ -16,6 +16,7 @@ from tandem.server.context import Context
 from tandem.server.datasets import indexing, service
 from tandem.server.datasets.indexing import Index
 from tandem.server.errors import NotFoundError
+from tandem.server.paths import really_below
 from tandem.server.wire.sample import Labels, Sample
 from tandem.spec.errors import DataError
 from tandem.spec.words import t
@@ -187,9 +188,10 @@ def mask(
 
 def _within(folder: Path, name: bytes) -> Path:
     """The real file; one that lies outside now (a link was put there) is as good as gone."""
-    path = Path(os.path.realpath(folder / os.fsdecode(name)))
-    if not path.is_relative_to(os.path.realpath(folder)):
-        raise NotFoundError("The picture {name} is no longer there.", name=path.name[:200],
+    path = really_below(folder / os.fsdecode(name), folder)
+    if path is None:
+        shown = os.path.basename(os.fsdecode(name))[:200]  # noqa: PTH119  any bytes may be a name
+        raise NotFoundError("The picture {name} is no longer there.", name=shown,
                             fix="Put the file back where it was.")  # fmt: skip
     return path
 

@@ -21,7 +21,7 @@ from tandem.server.datasets.look import Look, look
 from tandem.server.datasets.schemas import DatasetV1, FaultsOut, summary_of
 from tandem.server.datasets.uploads import CHECKING, hash_of
 from tandem.server.errors import ConflictError, NotFoundError
-from tandem.server.paths import inside
+from tandem.server.paths import inside, really_below
 from tandem.server.tables import Job, Task
 from tandem.server.wire.dataset import DatasetOut
 from tandem.spec.state import State
@@ -48,7 +48,7 @@ def folders(context: Context) -> list[Path]:
 def _is_one(entry: os.DirEntry[str], root: Path) -> bool:
     if entry.name.startswith(".") or not entry.name.isprintable() or not entry.is_dir():
         return False
-    return not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(root.resolve())
+    return not entry.is_symlink() or really_below(entry.path, root) is not None
 
 
 def _shown(folder: Path) -> DatasetOut:

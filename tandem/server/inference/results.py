@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import zipfile
 from pathlib import Path
@@ -15,7 +14,7 @@ from tandem.server.context import Context
 from tandem.server.errors import ForbiddenError, NotFoundError
 from tandem.server.inference import service
 from tandem.server.inference.lines import Line, index_of
-from tandem.server.paths import inside
+from tandem.server.paths import inside, really_below
 from tandem.server.wire.sample import Labels, Sample
 from tandem.spec.annotation import RESULTS, AnnotationSpec, parse
 
@@ -94,9 +93,8 @@ def _line(context: Context, inference_id: str, number: int) -> tuple[AnnotationS
 
 def _allowed(context: Context, place: Path) -> Path:
     """Where it really is; ForbiddenError when that is no longer inside the roots."""
-    real = Path(os.path.realpath(place))
-    roots = (context.settings.datasets_root, context.settings.output_root)
-    if not any(real.is_relative_to(os.path.realpath(root)) for root in roots):
+    real = really_below(place, context.settings.datasets_root, context.settings.output_root)
+    if real is None:
         raise ForbiddenError("The job's data lies outside of the folders that may be used.")
     return real
 

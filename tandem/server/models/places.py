@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping
 
 from tandem.server.context import Context
 from tandem.server.errors import ConflictError, ForbiddenError, RequestError
+from tandem.server.paths import really_below
 
 REPORT, CONFIG = "report.json", "config.json"
 
@@ -17,13 +18,8 @@ def model_of(context: Context, row: RowMapping) -> Path:
     settings = context.settings
     roots = (settings.output_root, settings.everything.path("models_root"))
     path = Path(row["model_path"] or settings.output_root / row["task_id"] / "final_model")
-    for one in roots:
-        try:
-            real = path.resolve()
-        except (OSError, RuntimeError, ValueError):
-            break
-        if real.is_relative_to(one.resolve()) and real != one.resolve():
-            return _usable(path)
+    if really_below(path, *roots) is not None:
+        return _usable(path)
     raise ForbiddenError(
         "The model of {task_id} lies outside of the folders that may be used.",
         task_id=row["task_id"],

@@ -7,7 +7,6 @@ last few files only. Nothing is lost with them.
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
 from array import array
@@ -224,8 +223,3 @@ def _names(labels: dict[str, Any] | None) -> set[str]:
     if labels["label"] is not None:
         named.add(labels["label"])
     return named
-
-
-def real(path: str) -> Path:
-    """With links followed."""
-    return Path(os.path.realpath(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from tandem.server import pictures
 from tandem.server.artefacts import folder
 from tandem.server.context import Context
 from tandem.server.errors import ForbiddenError, InvalidError, NotFoundError, RequestError
-from tandem.server.paths import inside
+from tandem.server.paths import inside, really_below
 from tandem.server.samples import index as indexing
 from tandem.server.samples.index import Index, Order
 from tandem.server.samples.schemas import RunSample, RunSamples
@@ -93,7 +94,7 @@ def mask(context: Context, task_id: str, row: int, who: Who) -> tuple[Path, Path
 
 
 def data_root(context: Context) -> Path:
-    return indexing.real(str(context.settings.datasets_root))
+    return Path(os.path.realpath(context.settings.datasets_root))
 
 
 def _opened(context: Context, task_id: str) -> tuple[Path, Index | None]:
@@ -137,14 +138,13 @@ def _shown(name: str) -> str:
 def _file(context: Context, index: Index, name: str) -> Path:
     """Of a sample, inside the data sets' root once links are followed, or refused."""
     root = data_root(context)
-    base = indexing.real(str(index.about.get("root", "")))
-    if base == root or not base.is_relative_to(root):
+    base = really_below(str(index.about.get("root", "")), root)
+    if base is None:
         raise ForbiddenError("The data set of this run is outside of the data sets' root.")
-    wanted = base / name
-    if ".." in Path(name).parts or "\0" in name or not wanted.is_relative_to(base):
-        raise ForbiddenError("The picture is outside of the data set that it belongs to.")
-    found = indexing.real(str(wanted))
-    if found == root or not found.is_relative_to(root):
+    # A link of the data set may lead into another one; a name may not.
+    written = ".." not in Path(name).parts and (base / name).is_relative_to(base)
+    found = really_below(base / name, root) if written else None
+    if found is None:
         raise ForbiddenError("The picture is outside of the data set that it belongs to.")
     return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import RowMapping, select
@@ -16,6 +15,7 @@ from tandem.server.clock import now
 from tandem.server.context import Context
 from tandem.server.errors import ConflictError, InvalidError, NotFoundError
 from tandem.server.events import apply
+from tandem.server.paths import really_below
 from tandem.server.tables import Attempt, Job, Task
 from tandem.server.tasks import create as creation
 from tandem.server.tasks import queries, totals
@@ -233,9 +233,9 @@ def save(context: Context, task_id: str) -> None:
 
 def _leave_request(context: Context, run_dir: str | None) -> None:
     """In the run's folder, below the output root; a link of that name is not followed."""
-    folder = Path(os.path.realpath(run_dir or ""))
+    folder = really_below(run_dir, context.settings.output_root) if run_dir else None
     try:
-        if not folder.is_relative_to(os.path.realpath(context.settings.output_root)):
+        if folder is None:
             raise FileNotFoundError(run_dir)
         descriptor = os.open(folder / SAVE_NOW, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
         os.close(descriptor)

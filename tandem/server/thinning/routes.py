@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from sqlalchemy import select
 
 from tandem.server.clock import now
 from tandem.server.context import Context, Here
+from tandem.server.paths import really_below
 from tandem.server.tables import Job, Task
 from tandem.server.tasks.moves import ENDS
 from tandem.server.thinning.rule import Item, spare
@@ -76,11 +76,9 @@ def _ended(context: Context, days: float) -> list[tuple[str, Path]]:
         wanted = wanted.where(Task.end_time < now() - timedelta(days=days))
     with context.database.read() as session:
         rows = session.execute(wanted.order_by(Task.id)).all()
-    root = Path(os.path.realpath(context.settings.output_root))
-    found = [(task_id, Path(os.path.realpath(str(run_dir)))) for task_id, run_dir in rows]
-    return [
-        (task_id, path) for task_id, path in found if path != root and path.is_relative_to(root)
-    ]
+    root = context.settings.output_root
+    found = [(task_id, really_below(str(run_dir), root)) for task_id, run_dir in rows]
+    return [(task_id, path) for task_id, path in found if path is not None]
 
 
 def _delete(context: Context, task_id: str, item: Item) -> bool:
