@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from tandem.spec.choices import CHOICES
 from tandem.spec.run import RunSpec
 from tandem.spec.words import joined, t
 
@@ -163,10 +164,8 @@ KNOBS = {
 
 
 def described() -> Tree:
-    """The JSON schema of a RunSpec for a form: titles, descriptions, units and levels.
-
-    In the reader's language.
-    """
+    """The JSON schema of a RunSpec for a form: titles, descriptions, units, levels and what its
+    choices are called. In the reader's language."""
     schema = copy.deepcopy(_schema())
     for name, title in SECTIONS.items():
         section = schema["$defs"][_definition(schema["properties"][name])]
@@ -177,6 +176,8 @@ def described() -> Tree:
         knob = KNOBS[path]
         field |= {"title": t(knob.title), "unit": knob.unit, "level": knob.level}
         field["description"] = _said(field.get("description", ""))
+        if path in CHOICES:
+            field["choices"] = {value: t(choice) for value, choice in CHOICES[path].items()}
     return schema
 
 

@@ -17,6 +17,7 @@ import pytest
 from tandem.commands.spoken import translated
 from tandem.config.keys import KEYS
 from tandem.spec import check
+from tandem.spec.choices import CHOICES
 from tandem.spec.fields import KNOBS, SECTIONS, fields, paragraphs
 from tandem.spec.run import RunSpec
 from tandem.spec.words import CHINESE_FILE, joined, t
@@ -54,6 +55,7 @@ VARIABLES = {
     ("server/system/service.py", 't(entry["about"])'): "the same",
     ("spec/fields.py", "t(title)"): "SECTIONS: `_knobs` below",
     ("spec/fields.py", "t(knob.title)"): "KNOBS: the same",
+    ("spec/fields.py", "t(choice)"): "CHOICES: the same",
     ("spec/fields.py", "t(one)"): "the docstrings of spec/run.py: the same",
     ("server/training/service.py", 't(entry["about"])'): "catalog.json: `_catalogue` below",
     ("train/demo/summary.py", "t(head)"): "a table's heads: `_heads` below",
@@ -67,6 +69,11 @@ VARIABLES = {
 """Calls whose template is no constant, and where their templates are found instead."""
 
 ALIKE = {
+    "AdamW",
+    "Adam",
+    "SGD",
+    "Adagrad",
+    "CPU",
     "{faults}",
     ", ",
     "{reason}",
@@ -245,6 +252,7 @@ def _knobs() -> Iterator[str]:
     schema = RunSpec.model_json_schema()
     yield from SECTIONS.values()
     yield from (knob.title for knob in KNOBS.values())
+    yield from (title for choices in CHOICES.values() for title in choices.values())
     said = [field.get("description", "") for _, field in fields(schema)]
     said += [one.get("description", "") for one in schema["$defs"].values()]
     for description in said:

@@ -27,6 +27,21 @@ def test_a_knob_whose_number_counts_something_says_what():
     assert found["optim.learning_rate"]["title"] == "Learning rate"
 
 
+def test_every_choice_is_called_something():
+    with speaking("en"):
+        found = dict(fields(described()))
+    for path, field in found.items():
+        options = field.get("anyOf") or [field]
+        values = {one for option in options for one in option.get("enum", ())}
+        values |= {one for option in options for one in _referred(option)}
+        assert field.get("choices", {}).keys() == values, path
+
+
+def _referred(option: dict) -> list[str]:
+    name = option.get("$ref", "").rpartition("/")[2]
+    return described()["$defs"][name].get("enum", []) if name else []
+
+
 def test_all_of_it_is_chinese_for_who_reads_chinese():
     with speaking("zh"):
         said = described()

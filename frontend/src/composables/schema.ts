@@ -18,6 +18,8 @@ export interface Schema {
   maximum?: number
   exclusiveMinimum?: number
   exclusiveMaximum?: number
+  /** What its choices are called. */
+  choices?: Record<string, string>
   unit?: string | null
   level?: 'basic' | 'advanced'
 }
@@ -35,6 +37,8 @@ export interface Knob {
   nullable: boolean
   fallback: unknown
   choices: string[]
+  /** What each choice is called in the reader's language. */
+  called: Record<string, string>
   least: number | null
   /** Whether `least` itself is too little. */
   above: boolean
@@ -86,10 +90,17 @@ function knob(path: string, given: Schema, root: Schema): Knob {
     nullable: real.length < options.length,
     fallback: schema.default ?? emptyOf(schema.type),
     choices,
+    called: schema.choices ?? {},
     least: only.minimum ?? only.exclusiveMinimum ?? null,
     above: only.minimum === undefined && only.exclusiveMinimum !== undefined,
     most: only.maximum ?? only.exclusiveMaximum ?? null,
   }
+}
+
+/** What a choice is called, where that says more than the choice itself. */
+export function choiceOf(knob: Knob | undefined, value: string): string {
+  const called = knob?.called[value] ?? ''
+  return called.toLowerCase() === value ? '' : called
 }
 
 /** Every section of a spec's schema, in its order. */

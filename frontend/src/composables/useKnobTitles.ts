@@ -2,17 +2,20 @@ import { computed } from 'vue'
 
 import { useCatalogue } from '@/stores/catalogue'
 
-import { type Schema, sections } from './schema'
+import { type Schema, choiceOf, sections } from './schema'
 import { useAsk } from './useAsk'
 
-/** What each knob is called in the reader's language, by its path; '' until that is known. */
+/** What each knob, and each of its choices, is called in the reader's language; '' where it is called nothing. */
 export function useKnobTitles() {
   const catalogue = useAsk(useCatalogue().get)
   void catalogue.load()
-  const titles = computed(() => {
+  const known = computed(() => {
     const schema = catalogue.data.value?.run_schema as Schema | undefined
     const knobs = schema ? sections(schema).flatMap((section) => section.knobs) : []
-    return new Map(knobs.map(({ path, title }) => [path, title]))
+    return new Map(knobs.map((one) => [one.path, one]))
   })
-  return (path: string): string => titles.value.get(path) ?? ''
+  return {
+    titleOf: (path: string): string => known.value.get(path)?.title ?? '',
+    choiceOf: (path: string, value: string): string => choiceOf(known.value.get(path), value),
+  }
 }
