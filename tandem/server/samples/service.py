@@ -187,7 +187,7 @@ def _left_out(index: Index) -> str | None:
         return t(
             "The first {kept} of {total} samples are shown.", kept=len(index.offsets), total=total
         )
-    if index.of_pair is not None and masks < total:
+    if index.about.get("kind") == "segmentation" and masks < total:
         return t(
             "Masks are kept of {kept} of {total} pictures: the worst and the best.",
             kept=masks,

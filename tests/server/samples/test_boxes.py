@@ -72,6 +72,7 @@ def test_each_cell_opens_the_pictures_that_it_counts(boxes: np.ndarray, listed: 
     assert rows(listed, nothing="answer") == {"disc missed"}
     assert rows(listed, truth=disc) == set(NAMES[:3])
     assert listed(TASK)["has_nothing"]
+    assert listed(TASK)["message"] is None, "masks, which boxes have none of, are not missed"
 
 
 @pytest.mark.parametrize(
