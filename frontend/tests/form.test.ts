@@ -25,7 +25,7 @@ const SCHEMA: Schema = {
       properties: {
         epochs: { type: 'integer', title: 'Epochs', default: 100, minimum: 1, maximum: 1000, unit: 'epochs', level: 'basic', description: 'Passes.' },
         rate: { type: 'number', title: 'Rate', default: 0.0001, exclusiveMinimum: 0, level: 'basic' },
-        optimizer: { enum: ['adamw', 'sgd'], type: 'string', title: 'Optimizer', default: 'adamw', level: 'basic' },
+        optimizer: { enum: ['adamw', 'sgd', 'new'], type: 'string', title: 'Optimizer', default: 'adamw', level: 'basic', choices: { adamw: 'AdamW', sgd: 'Gradient descent' } },
         clip: { type: 'boolean', title: 'Clip', default: true, level: 'basic' },
         workers: { anyOf: [{ type: 'integer', minimum: 0, maximum: 64 }, { type: 'null' }], title: 'Workers', default: null, level: 'basic' },
         targets: { type: 'array', items: { type: 'string' }, title: 'Targets', level: 'basic' },
@@ -67,7 +67,8 @@ describe('a form from a schema', () => {
     expect(knob('rate').text()).toContain('More than 0.')
     expect(knob('workers').text()).toContain('0 to 64.')
     expect(['epochs', 'rate', 'workers', 'targets', 'devices'].map(holds)).toEqual(['100', '0.0001', '', '', 'auto'])
-    expect(field('optimizer').findAll('option').map((one) => one.text())).toEqual(['adamw', 'sgd'])
+    expect(field('optimizer').findAll('option').map((one) => one.text())).toEqual(['AdamW', 'Gradient descent (sgd)', 'new'])
+    expect(holds('optimizer')).toBe('sgd')
     expect(holds('optimizer')).toBe('sgd') // not the schema's adamw
     expect((field('clip').element as HTMLInputElement).checked).toBe(true)
     expect(knob('epochs').get('label').attributes('for')).toBe(field('epochs').attributes('id'))
