@@ -29,7 +29,7 @@ CHOICES = {
     "lora.on": {"auto": "The teacher, if there is one", "teacher": "Teacher", "student": "Student"},
     "lora.bias": {"none": "None", "all": "All", "lora_only": "Those of adapted layers"},
     "student.init": {
-        "random": "PyTorch's usual random weights",
+        "random": "The library's usual random weights",
         "xavier": "Xavier (Glorot)",
         "kaiming": "Kaiming (He)",
         "pretrained": "Trained weights from a file",
