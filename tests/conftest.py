@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,8 +40,14 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure() -> None:
-    """What is never collected is a leak to some libraries, which say so at length at the exit."""
+    """Leave nothing that is said at length at the exit, after what the tests have to say.
+
+    What is never collected is a leak to some libraries, and a run of a service that was in this
+    process is a child that nobody has asked about.
+    """
     gc.unfreeze()
+    if local := sys.modules.get("tandem.executors.local"):
+        local._reap()
 
 
 def draw_shape(shape: str, random: np.random.Generator, size: int = 28) -> Image.Image:
