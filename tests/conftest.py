@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +49,9 @@ def pytest_unconfigure() -> None:
     """
     gc.unfreeze()
     if local := sys.modules.get("tandem.executors.local"):
-        local._reap()
+        for child, _ in local._children.values():
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(10)
 
 
 def draw_shape(shape: str, random: np.random.Generator, size: int = 28) -> Image.Image:
