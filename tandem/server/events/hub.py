@@ -124,7 +124,8 @@ class Hub:
                 log.warning("the streams wait for the data base: %s", type(problem).__name__)
                 await asyncio.sleep(AWAY_SECONDS)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._wake.wait()
             await asyncio.sleep(max(0.0, LEAST_SECONDS - (time.monotonic() - began)))
         self._settled = -1  # nobody looked from here on
 
@@ -224,9 +225,21 @@ def _older(
 
 
 def _newest(database: Database) -> int:
+    """The last task event before which none may still be written.
+
+    A listener hears of those up to it in their place among the run's events; later ones follow.
+    """
     with database.read() as session:
         last = session.scalar(select(func.max(TaskEvent.id))) or 0
-    return max(0, last - GAP_NUMBERS)
+        if database.kind == "sqlite":  # one writer at a time: numbers come in order
+            return last
+        settled = max(0, last - GAP_NUMBERS)
+        later = select(TaskEvent.id).where(TaskEvent.id > settled).order_by(TaskEvent.id)
+        for number in session.scalars(later):
+            if settled and number != settled + 1:
+                break
+            settled = number
+    return settled
 
 
 def _known(database: Database, task_ids: list[str]) -> dict[str, Known]:

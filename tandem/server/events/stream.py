@@ -114,7 +114,8 @@ async def _told(
                 yield written
             elif not moved:
                 try:
-                    await asyncio.wait_for(changed.wait(), HEARTBEAT_SECONDS)
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await changed.wait()
                 except TimeoutError:
                     yield b": still here\n\n"
 

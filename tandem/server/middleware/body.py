@@ -75,7 +75,8 @@ class Body:
         async def counted() -> Message:
             nonlocal size_bytes
             try:
-                message = await asyncio.wait_for(receive(), self.silent_seconds)
+                async with asyncio.timeout(self.silent_seconds):
+                    message = await receive()
             except TimeoutError:
                 raise SlowError(
                     "The rest of the request did not come.", fix="Go on from where it broke off."
@@ -99,7 +100,9 @@ class Body:
         messages: list[Message] = []
         size_bytes = 0
         while True:
-            message = await asyncio.wait_for(receive(), self.silent_seconds)
+            # Python 3.11's wait_for loses the outer timeout where a piece comes in its very moment.
+            async with asyncio.timeout(self.silent_seconds):
+                message = await receive()
             messages.append(message)
             size_bytes += len(message.get("body", b""))
             if size_bytes > most:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message
 
 from tandem.server import connection, serve
 from tandem.server.middleware.body import Body
@@ -131,6 +132,34 @@ def test_a_body_that_drips_is_not_waited_for(port: int):
         ended.set()
         dripping.join()
     assert heard.startswith(b"HTTP/1.1 408")
+
+
+def test_the_end_of_patience_is_not_lost_in_a_piece_that_comes_just_then():
+    """A limit that is reached in the moment of a piece, which a test by the clock rarely meets."""
+
+    async def answered() -> int:
+        status, pieces = 0, 0
+
+        async def receive() -> Message:
+            nonlocal pieces
+            pieces += 1
+            assert pieces < 10**6, "it listens on for ever"
+            await asyncio.sleep(0)
+            return {"type": "http.request", "body": b"", "more_body": True}
+
+        async def send(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+
+        body = Body(PlainTextResponse("done"), 1000, silent_seconds=9, whole_seconds=0.005)
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+        await body(scope, receive, send)
+        return status
+
+    async def often() -> set[int]:
+        return {await answered() for _ in range(40)}
+
+    assert asyncio.run(often()) == {408}
 
 
 def test_sigterm_lets_a_request_be_finished(home: Path, make_url: Callable[[str], str]):
