@@ -115,9 +115,11 @@ def test_a_cell_of_the_matrix_opens_the_samples_that_it_counts(visit: Visit, hou
     cell.click()
     expect(page.get_by_text(re.compile(f"^{count} samples?$"))).to_be_visible()
     expect(page).to_have_url(re.compile(f"truth={truth}&answer={answer}"))
-    expect(page.get_by_label("True class").locator("option:checked")).to_have_text(truth)
+    expect(page.get_by_role("combobox", name="True class").locator("option:checked")).to_have_text(
+        truth
+    )
     console.accessible()
-    page.get_by_label("Answer").select_option("All")
+    page.get_by_role("combobox", name="Answer").select_option("All")
     expect(page).to_have_url(re.compile(rf"truth={truth}(?!.*answer)"))
 
 

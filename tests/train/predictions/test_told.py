@@ -56,7 +56,11 @@ def test_boxes_below_their_classs_threshold_are_no_answer():
     unseen = Item(b"b.png")
     found = np.array([[1, 2, 11, 22, 0.9, 0], [0, 0, 5, 5, 0.4, 0], [9, 9, 20, 20, 0.4, 1]])
     told = BoxesTold(
-        Split(looked_at, unseen), [found, found[:0]], {"ball": 0.5, "box": 0.3}, np.array([0.5])
+        Split(looked_at, unseen),
+        [found, found[:0]],
+        {"ball": 0.5, "box": 0.3},
+        np.array([0.5]),
+        [[[1, 0], [2, 1]], []],
     )
     first, second = told.lines(9)
     assert first["truth"]["boxes"] == [
@@ -65,6 +69,7 @@ def test_boxes_below_their_classs_threshold_are_no_answer():
     answered = [(one["label"], one["box"]) for one in first["answer"]["boxes"]]
     assert answered == [("ball", [1, 2, 10, 20]), ("box", [9, 9, 11, 11])]
     assert (first["score"], first["right"], first["width"], first["height"]) == (0.5, False, 64, 48)
+    assert (first["pairs"], second["pairs"]) == ([[1, 0], [2, 1]], [])
     assert (second["truth"], second["score"], second["right"]) == (None, None, None)
 
 
