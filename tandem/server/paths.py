@@ -37,7 +37,8 @@ def inside(root: Path, name: str) -> Path:
 def really_below(path: Path | str, *roots: Path | str) -> Path | None:
     """Where `path` is once links are followed; None unless that is below one of the roots.
 
-    A root itself is not below it. What cannot be followed (a circle, no name of a file) is nowhere.
+    A root itself is not below it. What no file can be called is nowhere; of a circle of links
+    the path is given as far as it goes, where nothing can be opened.
     """
     try:
         real = Path(os.path.realpath(path))

@@ -54,7 +54,7 @@ def show_sample(
 ) -> Response:
     """The picture; a clip's middle frame."""
     path = service.picture(context, task_id, index)
-    root = service.data_root(context)
+    root = context.settings.datasets_root
     return pictures.respond(
         lambda: pictures.rendered(path, size, root=root), pictures.stamp_of(path, size), wanted
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -93,10 +92,6 @@ def mask(context: Context, task_id: str, row: int, who: Who) -> tuple[Path, Path
     return inside(path.parent, f"{MASKS}/{name}"), shown
 
 
-def data_root(context: Context) -> Path:
-    return Path(os.path.realpath(context.settings.datasets_root))
-
-
 def _opened(context: Context, task_id: str) -> tuple[Path, Index | None]:
     run, _ = folder.of_task(context, task_id)
     path = inside(run, FILE)
@@ -137,7 +132,7 @@ def _shown(name: str) -> str:
 
 def _file(context: Context, index: Index, name: str) -> Path:
     """Of a sample, inside the data sets' root once links are followed, or refused."""
-    root = data_root(context)
+    root = context.settings.datasets_root
     base = really_below(str(index.about.get("root", "")), root)
     if base is None:
         raise ForbiddenError("The data set of this run is outside of the data sets' root.")

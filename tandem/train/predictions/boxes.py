@@ -15,6 +15,18 @@ MOST_POINTS = 5_000
 """Of a picture's outlines; where there are more, boxes are shown alone."""
 
 
+Found = NDArray[np.floating[Any]]
+"""(n, 6): left, top, right, bottom, score, class, in pixels of the picture."""
+
+
+def answered(
+    found: Sequence[Found], classes: Sequence[str], thresholds: dict[str, float]
+) -> list[Found]:
+    """Of each picture the boxes above their class's threshold, which are what is answered."""
+    least_K = np.array([thresholds[name] for name in classes])
+    return [one_n6[one_n6[:, 4] > least_K[one_n6[:, 5].astype(np.int64)]] for one_n6 in found]
+
+
 class Shown(Protocol):
     """`yolo.pictures.Pictures`, as far as it is needed here."""
 
@@ -25,7 +37,7 @@ class Shown(Protocol):
 
 
 class BoxesTold:
-    """Of every picture of a split, in its order."""
+    """Of every picture of a split, in its order; `kept` as `answered` gives them."""
 
     score_name = "F1 at IoU 0.5"
     has_pairs = True
@@ -33,13 +45,11 @@ class BoxesTold:
     def __init__(
         self,
         split: Shown,
-        found: Sequence[NDArray[np.floating[Any]]],
-        thresholds: dict[str, float],
+        kept: Sequence[Found],
         scores_N: NDArray[np.float64],
         pairs_N: Sequence[list[list[int]]],
     ) -> None:
-        self.split, self.found, self.scores_N, self.pairs_N = split, found, scores_N, pairs_N
-        self.least_K = np.array([thresholds[name] for name in split.classes])
+        self.split, self.kept, self.scores_N, self.pairs_N = split, kept, scores_N, pairs_N
 
     def lines(self, most: int) -> Iterator[Line]:
         """`scores_N` has a figure for each picture that somebody has looked at, and no other.
@@ -47,8 +57,8 @@ class BoxesTold:
         `pairs`: [true class, answered class], `len(classes)` standing for nothing.
         """
         scores = iter(self.scores_N.tolist())
-        for item, found_N6, pairs in zip(
-            self.split.items[:most], self.found, self.pairs_N, strict=False
+        for item, kept_N6, pairs in zip(
+            self.split.items[:most], self.kept, self.pairs_N, strict=False
         ):
             looked_at = item.shapes is not None
             score = next(scores) if looked_at else None
@@ -56,7 +66,7 @@ class BoxesTold:
                 "width": item.width or None,
                 "height": item.height or None,
                 "truth": labels(boxes=self._true(item.shapes)) if looked_at else None,
-                "answer": labels(boxes=self._answered(found_N6)),
+                "answer": labels(boxes=self._answered(kept_N6)),
                 "score": number(score),
                 "right": None if score is None else score >= 1,
                 "pairs": pairs,
@@ -72,8 +82,7 @@ class BoxesTold:
             self._box(one.label, one.bounds(), None, one.outlines if few else ()) for one in shown
         ]
 
-    def _answered(self, found_N6: NDArray[np.floating[Any]]) -> list[Line]:
-        kept_N6 = found_N6[found_N6[:, 4] > self.least_K[found_N6[:, 5].astype(np.int64)]]
+    def _answered(self, kept_N6: Found) -> list[Line]:
         order = np.argsort(-kept_N6[:, 4], kind="stable")[:MOST_BOXES]
         return [
             self._box(int(one[5]), (one[0], one[1], one[2], one[3]), one[4], ())

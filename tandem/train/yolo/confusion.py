@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from tandem.train.predictions.boxes import Found
 from tandem.train.yolo.pictures import Pictures
 
 LEAST_IOU = 0.5
@@ -22,7 +23,7 @@ LEAST_IOU = 0.5
 
 @dataclass(frozen=True)
 class Confusion:
-    """On one split, at the thresholds of the report."""
+    """On one split."""
 
     count_KK: NDArray[np.int64]
     """(classes + 1, classes + 1); rows: the true class."""
@@ -30,28 +31,22 @@ class Confusion:
     """Of each picture [true class, answered class], each once; empty where nobody has looked."""
 
 
-def confusion(
-    truth: Pictures, found: Sequence[NDArray[np.floating[Any]]], thresholds: dict[str, float]
-) -> Confusion:
-    """`found`: (n, 6) of each picture, in its pixels. What falls on a crowd counts for nothing."""
+def confusion(truth: Pictures, kept: Sequence[Found]) -> Confusion:
+    """`kept`: what is answered to each picture. What falls on a crowd counts for nothing."""
     classes = len(truth.classes)
-    least_K = np.array([thresholds[name] for name in truth.classes])
     count_KK = np.zeros((classes + 1, classes + 1), np.int64)
     pairs_N: list[list[list[int]]] = []
-    for row, found_n6 in enumerate(found):
+    for row, kept_n6 in enumerate(kept):
         if not truth.labelled(row):
             pairs_N.append([])
             continue
-        kept_n6 = found_n6[found_n6[:, 4] > least_K[found_n6[:, 5].astype(np.int64)]]
         pairs_P2 = _of_picture(truth, row, kept_n6, nothing=classes)
         np.add.at(count_KK, (pairs_P2[:, 0], pairs_P2[:, 1]), 1)
         pairs_N.append(np.unique(pairs_P2, axis=0).tolist())
     return Confusion(count_KK, pairs_N)
 
 
-def _of_picture(
-    truth: Pictures, row: int, found_n6: NDArray[np.floating[Any]], nothing: int
-) -> NDArray[np.int64]:
+def _of_picture(truth: Pictures, row: int, found_n6: Found, nothing: int) -> NDArray[np.int64]:
     """(P, 2): each true box and each found one in one pair."""
     shapes = truth.items[row].shapes or []
     true_m = np.array([one.label for one in shapes], np.int64)
@@ -71,9 +66,7 @@ def _of_picture(
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def _ious(
-    found_n6: NDArray[np.floating[Any]], true_m: list[Any], crowd_m: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _ious(found_n6: Found, true_m: list[Any], crowd_m: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(n, m); for a crowd, how much of the found box lies on it."""
     if not len(found_n6) or not true_m:
         return np.zeros((len(found_n6), len(true_m)))

@@ -7,12 +7,12 @@ import torch
 
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
 from tandem.train.kinds.base import Judged
-from tandem.train.predictions.boxes import BoxesTold
+from tandem.train.predictions.boxes import BoxesTold, Found, answered
 from tandem.train.types import Student
 from tandem.train.yolo.boxes import Placed, letterbox, suppress, unletterbox
 from tandem.train.yolo.confusion import confusion
 from tandem.train.yolo.pictures import Pictures
-from tandem.train.yolo.precision import Found, measure
+from tandem.train.yolo.precision import measure
 
 
 def found_in(
@@ -60,7 +60,8 @@ def judge(
     """Its worth on the split; the best epoch is another's choice."""
     found = found_in(student, split, device, batch_size, stop)
     precision = measure(split, found)
-    taken = confusion(split, found, precision.thresholds)
+    kept = answered(found, split.classes, precision.thresholds)
+    taken = confusion(split, kept)
     return Judged(
         figure=precision.metrics["map50"],
         loss=0.0,
@@ -71,5 +72,5 @@ def judge(
         },
         scores_N=precision.scores_N,
         thresholds=precision.thresholds,
-        told=BoxesTold(split, found, precision.thresholds, precision.scores_N, taken.pairs_N),
+        told=BoxesTold(split, kept, precision.scores_N, taken.pairs_N),
     )

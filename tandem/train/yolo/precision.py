@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from tandem.train.predictions.boxes import Found
 from tandem.train.yolo.pictures import Pictures
 
-Found = NDArray[np.floating[Any]]
-"""(n, 6): left, top, right, bottom, score, class, in pixels of the picture."""
 UNSURE = 0.25
 """The threshold of a class that nothing could be fitted on."""
 _ALL_AREAS, _MOST_FOUND = 0, -1

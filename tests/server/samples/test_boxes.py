@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from tandem.data.content import Item, Shape
 from tandem.spec.run import RunSpec
-from tandem.train.predictions.boxes import BoxesTold
+from tandem.train.predictions.boxes import BoxesTold, answered
 from tandem.train.predictions.write import FILE, write
 from tandem.train.yolo.confusion import confusion
 from tandem.train.yolo.pictures import Pictures
@@ -39,8 +39,8 @@ def boxes(client: TestClient, home: Path) -> np.ndarray:
     ]
     split = Pictures(root, items, CLASSES, np.zeros((5, 16), np.uint8), 10**6)
     found = [np.array(rows, float) for rows in told]
-    least = dict.fromkeys(CLASSES, 0.5)
-    said = confusion(split, found, least)
+    kept = answered(found, CLASSES, dict.fromkeys(CLASSES, 0.5))
+    said = confusion(split, kept)
     spec = {
         "task_id": TASK,
         "mode": "direct",
@@ -51,7 +51,7 @@ def boxes(client: TestClient, home: Path) -> np.ndarray:
     }
     folder = home / "runs" / TASK
     folder.mkdir(exist_ok=True)
-    answers = BoxesTold(split, found, least, np.array([1.0, 2 / 3, 0.5, 0.0]), said.pairs_N)
+    answers = BoxesTold(split, kept, np.array([1.0, 2 / 3, 0.5, 0.0]), said.pairs_N)
     write(folder, RunSpec.model_validate(spec), split, answers)  # type: ignore[arg-type]
     know(client, TASK)
     return said.count_KK

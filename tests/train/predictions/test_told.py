@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tandem.train.predictions.boxes import BoxesTold
+from tandem.train.predictions.boxes import BoxesTold, answered
 from tandem.train.predictions.masks import MaskKeeper
 from tandem.train.run_folder import RunFolder
 from tests.conftest import Specs
@@ -55,19 +55,15 @@ def test_boxes_below_their_classs_threshold_are_no_answer():
     looked_at = Item(b"a.png", 64, 48, shapes=[Shape(1, box=(10, 20, 30, 50))])
     unseen = Item(b"b.png")
     found = np.array([[1, 2, 11, 22, 0.9, 0], [0, 0, 5, 5, 0.4, 0], [9, 9, 20, 20, 0.4, 1]])
-    told = BoxesTold(
-        Split(looked_at, unseen),
-        [found, found[:0]],
-        {"ball": 0.5, "box": 0.3},
-        np.array([0.5]),
-        [[[1, 0], [2, 1]], []],
-    )
+    split = Split(looked_at, unseen)
+    kept = answered([found, found[:0]], split.classes, {"ball": 0.5, "box": 0.3})
+    told = BoxesTold(split, kept, np.array([0.5]), [[[1, 0], [2, 1]], []])
     first, second = told.lines(9)
     assert first["truth"]["boxes"] == [
         {"label": "box", "box": [10, 20, 20, 30], "confidence": None, "outlines": None}
     ]
-    answered = [(one["label"], one["box"]) for one in first["answer"]["boxes"]]
-    assert answered == [("ball", [1, 2, 10, 20]), ("box", [9, 9, 11, 11])]
+    said = [(one["label"], one["box"]) for one in first["answer"]["boxes"]]
+    assert said == [("ball", [1, 2, 10, 20]), ("box", [9, 9, 11, 11])]
     assert (first["score"], first["right"], first["width"], first["height"]) == (0.5, False, 64, 48)
     assert (first["pairs"], second["pairs"]) == ([[1, 0], [2, 1]], [])
     assert (second["truth"], second["score"], second["right"]) == (None, None, None)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tandem.data.content import Item, Shape
+from tandem.train.predictions.boxes import answered
 from tandem.train.yolo.confusion import confusion
 from tandem.train.yolo.pictures import Pictures
 from tandem.train.yolo.precision import measure
@@ -23,7 +24,7 @@ def taken(shapes: list[Shape] | None, *found: tuple) -> tuple[list[list[int]], l
     items = [Item(b"a.png", 100, 100, shapes=shapes)]
     split = Pictures(Path(), items, ("cat", "dog"), np.zeros((1, 16), np.uint8), 10**6)
     rows = np.array([[*box, score, label] for box, score, label in found], float).reshape(-1, 6)
-    said = confusion(split, [rows], LEAST)
+    said = confusion(split, answered([rows], split.classes, LEAST))
     return said.count_KK.tolist(), said.pairs_N[0]
 
 
@@ -68,7 +69,8 @@ def test_it_agrees_with_the_recall_and_the_precision_beside_it(seed: int) -> Non
     split = truth(random, 24)
     found = predictions(random, split)
     worth = measure(split, found)
-    matrix = confusion(split, found, worth.thresholds).count_KK
+    kept = answered(found, split.classes, worth.thresholds)
+    matrix = confusion(split, kept).count_KK
     assert matrix[:-1].sum(1).tolist() == [row["support"] for row in worth.per_class]
     for row, right, there in zip(worth.per_class, matrix.diagonal(), matrix.sum(1), strict=False):
         # COCO gives each true box the surest found one, and this the nearest: a few may differ.
