@@ -21,6 +21,7 @@ from fastapi.responses import Response
 from tandem.server.errors import NotFoundError
 from tandem.server.paths import really_below
 from tandem.spec.errors import DataError
+from tandem.spec.run import DataSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +37,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 """For the description of a route that ends in `respond`."""
 
-MOST_PIXELS = 120_000_000
+MOST_PIXELS: int = DataSpec.model_fields["max_image_pixels"].default
 """As the trainer takes by default; a larger picture is not decoded."""
 MOST_FRAMES = 100_000
 """A clip's folder is not listed any further."""
