@@ -22,12 +22,12 @@ from torch import Tensor
 from benchmarks.pictures import write_photos
 from benchmarks.row import Row
 from tandem.spec.run import CacheSpec, DataSpec, TeacherSpec, ViewSpec
-from tandem.train import data
 from tandem.train.cache import Wants, open_source
+from tandem.train.data import classification
+from tandem.train.data.augment import Views
 from tandem.train.demo.small_qwen import build
 from tandem.train.registry import find
 from tandem.train.types import ImageTable, Silent, Teacher
-from tandem.train.views import Views
 
 IMAGES, SIZE, GRID, ROUNDS = 192, 224, 7, 3
 BATCHES = (4, 8, 16, 32)
@@ -106,7 +106,7 @@ def _task(folder: Path) -> Task:
     build(folder / "teacher", depth=8, hidden=384, heads=6, window_size=112, full_attention=(3, 7))
     spec = TeacherSpec(path=str(folder / "teacher"), image_size=SIZE, precision="fp32")
     teacher: Teacher = find("teachers", "qwen_vl").make(spec, CPU)
-    splits = data.read(
+    splits = classification.read(
         DataSpec(root=folder, dataset="photos"),
         seed=0,
         index_root=folder / "index",

@@ -109,7 +109,7 @@ def finish(database: Any, task: str, last: int) -> None:
     """As the dispatcher leaves a run that has ended."""
     from sqlalchemy import update
 
-    from tandem.server.tables import Job, Task
+    from tandem.server.db.tables import Job, Task
 
     with database.write() as session:
         session.execute(update(Job).where(Job.task_id == task).values(last_seq=last))

@@ -15,9 +15,9 @@ from typing import Any
 from tandem.spec.event import Epoch, Event, parse
 from tandem.spec.report import RunReport
 from tandem.spec.run import RunSpec
-from tandem.train import report
 from tandem.train.__main__ import main
 from tandem.train.demo import digits, teach
+from tandem.train.pipeline import report
 
 
 @dataclass(frozen=True)

@@ -37,12 +37,12 @@ from tandem.spec.run import (
     TeacherSpec,
     ViewSpec,
 )
-from tandem.train import data
 from tandem.train.cache import Wants, open_source
+from tandem.train.data import classification
+from tandem.train.data.augment import Views
 from tandem.train.demo.small_qwen import build_processor
 from tandem.train.registry import find
 from tandem.train.types import Silent, Teacher
-from tandem.train.views import Views
 
 VISION_7B = {
     "depth": 32,
@@ -130,7 +130,7 @@ def _fill_rows(folder: Path, scale: Scale, device: torch.device) -> list[Row]:
     spec = _spec(folder, scale, device)
     assert spec.teacher is not None
     teacher: Teacher = find("teachers", "qwen_vl").make(spec.teacher, device)
-    splits = data.read(spec.data, seed=0, index_root=folder / "index", watcher=Silent())
+    splits = classification.read(spec.data, seed=0, index_root=folder / "index", watcher=Silent())
     views = Views.draw(splits.train, ViewSpec(count=1))
     rows_N = np.arange(min(scale.images, 8 * max(scale.teacher_batches)))
     batch = splits.train.batch(views, rows_N, np.zeros_like(rows_N), teacher.image_size, 10**8)

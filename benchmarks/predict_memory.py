@@ -21,7 +21,7 @@ from PIL import Image
 from benchmarks.row import Row
 from tandem.spec.annotation import AnnotationSpec
 from tandem.spec.run import DataSpec, ExecutionSpec, RunSpec, StudentSpec
-from tandem.train import final_model
+from tandem.train.export import final_model
 from tandem.train.registry import find
 
 IMAGES = 100_000

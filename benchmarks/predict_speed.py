@@ -22,7 +22,7 @@ from benchmarks.predict_memory import save_small
 from benchmarks.row import Row
 from tandem.predict.predictor import load
 from tandem.spec.run import DataSpec, ExecutionSpec, RunSpec, StudentSpec
-from tandem.train import final_model
+from tandem.train.export import final_model
 from tandem.train.registry import find
 
 ROUNDS = 3

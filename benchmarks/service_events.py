@@ -20,9 +20,9 @@ from sqlalchemy import func, select
 from benchmarks.row import Row
 from benchmarks.services import KINDS, add_tasks, context_of, database_of, server_of
 from tandem.server.context import Context
-from tandem.server.database import Database
+from tandem.server.db.database import Database
+from tandem.server.db.tables import History, Job
 from tandem.server.events.collect import collect
-from tandem.server.tables import History, Job
 from tandem.spec.event import EVENT, Event
 
 RUNS, EPOCHS, STEPS, BATCH = 32, 10, 20, 50

@@ -18,8 +18,8 @@ from sqlalchemy import insert, text
 from benchmarks.row import Row
 from benchmarks.service_start import serving
 from benchmarks.services import KINDS, database_of
-from tandem.server.database import Database
-from tandem.server.tables import History, Job, Task
+from tandem.server.db.database import Database
+from tandem.server.db.tables import History, Job, Task
 
 TASKS, EPOCHS = 100_000, 10
 ROUNDS = 200

@@ -23,7 +23,7 @@ IDLE_SECONDS = 3.0
 REQUESTS = 300
 IMPORTS = """
 import json, sys
-import tandem.server.serve, tandem.executors.local, tandem.server.dispatcher
+import tandem.server.http.serve, tandem.executors.local, tandem.server.dispatch.dispatcher
 print(json.dumps(sorted({"torch", "transformers", "numpy", "alembic"} & set(sys.modules))))
 """
 

@@ -23,14 +23,14 @@ from sqlalchemy.exc import OperationalError
 
 from tandem.executors.fake import FakeExecutor
 from tandem.server.app import create_app
-from tandem.server.clock import now
 from tandem.server.context import Context
-from tandem.server.database import Database
+from tandem.server.db.database import Database
+from tandem.server.db.tables import Job, Task
+from tandem.server.db.upgrade import upgrade
 from tandem.server.events.collect import collect
 from tandem.server.events.hub import Hub
+from tandem.server.host.clock import now
 from tandem.server.settings import read
-from tandem.server.tables import Job, Task
-from tandem.server.upgrade import upgrade
 
 KINDS = ("sqlite", "mariadb", "postgresql")
 ADMIN = {

@@ -30,9 +30,9 @@ from tandem.spec.run import (
     TeacherSpec,
     YoloSpec,
 )
-from tandem.train.build import completed
 from tandem.train.demo.small_qwen import build
-from tandem.train.device import place
+from tandem.train.engines.device import place
+from tandem.train.pipeline.checks import completed
 from tandem.train.yolo.offline import prepare
 
 ROUNDS, EPOCHS, IMAGES, CLASSES = 3, 4, 48, 4

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from tandem.commands import data, service
-from tandem.commands.spoken import Group, Program, run_program
-from tandem.spec.words import t
+from tandem.commands.i18n import Group, Program, run_program
+from tandem.spec.i18n import t
 
 ANY = {"allow_extra_args": True, "ignore_unknown_options": True}
 PLAIN = {"help_option_names": ["-h", "--help"]}
@@ -149,7 +149,7 @@ def export(
 
 @app.command(help=t("List students, teachers, losses and data layouts."))
 def catalog(as_json: Json = False) -> None:
-    from tandem.commands.catalogue import show
+    from tandem.commands.catalog import show
 
     show(as_json)
 

@@ -12,7 +12,7 @@ import en from '../src/i18n/en'
 import { colourOf, maskColourOf } from '../src/api/samples'
 
 const css = readFileSync(join(__dirname, '../src/styles/tokens.css'), 'utf8')
-const server = readFileSync(join(__dirname, '../../tandem/server/pictures.py'), 'utf8')
+const server = readFileSync(join(__dirname, '../../tandem/server/http/images.py'), 'utf8')
 const i18n = createI18n({ legacy: false, locale: 'en', messages: { en } as never })
 const shared = () => ({ plugins: [i18n, createPinia()] })
 

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ValidationError
 from tandem.client.answers import Collected, LogPart, Page, Task, Upload
 from tandem.client.errors import ServiceError, away, refusal
 from tandem.client.stream import Stream
+from tandem.spec.i18n import language
 from tandem.spec.report import RunReport
-from tandem.spec.words import language
 
 A = TypeVar("A", bound=BaseModel)
 Query = Mapping[str, str | int | None]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import httpx
 
 from tandem.spec.errors import TandemError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 MOST_WAIT_SECONDS = 30.0
 

@@ -11,7 +11,7 @@ from tandem.commands.show import tell
 from tandem.config.settings import load
 from tandem.spec.annotation import ITEMS, AnnotationSpec
 from tandem.spec.errors import UserInputError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 FOLDER = ".tandem-job"
 """Of a job's journal, in its output."""
@@ -51,7 +51,7 @@ def annotate(
         video_every=video_every,
     )
     from tandem.predict.__main__ import execute
-    from tandem.predict.job.items import problems
+    from tandem.predict.annotation.items import problems
     from tandem.train.engines.stop import StopRequest
 
     stop = StopRequest()

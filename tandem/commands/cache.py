@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tandem.commands.show import print_json, print_table
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 if TYPE_CHECKING:
     from tandem.train.cache import CacheInfo

@@ -6,7 +6,7 @@ from tandem.commands.show import print_json, print_table
 from tandem.config.keys import KEYS, MODEL_TABLES, place
 from tandem.config.settings import load
 from tandem.config.sources import masked
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 
 def show(as_json: bool) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tandem.commands.spoken import Group, Program
-from tandem.spec.words import t
+from tandem.commands.i18n import Group, Program
+from tandem.spec.i18n import t
 
 Folder = Annotated[Path, typer.Argument(metavar="PATH", help=t("The data set's folder."))]
 Json = Annotated[bool, typer.Option("--json", help=t("Print JSON."))]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tandem.commands.show import print_json, print_table
 from tandem.spec.errors import DataError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 FAULTY = DataError.exit_code
 

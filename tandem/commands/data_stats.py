@@ -7,7 +7,7 @@ from pathlib import Path
 from tandem.commands.data_check import check_folder, known_kind, print_counts
 from tandem.commands.show import print_json, print_table
 from tandem.data.stats import Stats
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 NEAR_GROUPS_SHOWN = 10
 

@@ -9,7 +9,7 @@ from tandem.client.connect import connect
 from tandem.client.uploads import send
 from tandem.commands.show import print_json
 from tandem.spec.errors import DataError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 
 def upload(file: Path, name: str, type: str | None, server: str | None, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from tandem.commands.data_check import check_folder, known_kind
 from tandem.commands.show import print_json
 from tandem.data.convert import Written
 from tandem.spec.errors import SpecError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 WAYS = ("stratified", "group")
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tandem.commands.show import print_json
-from tandem.server import upgrade as schema
-from tandem.server.database import Database
-from tandem.server.sample import add_samples
+from tandem.server.db import upgrade as schema
+from tandem.server.db.database import Database
+from tandem.server.db.sample_rows import add_samples
+from tandem.server.db.upgrade import SchemaState
 from tandem.server.settings import read
-from tandem.server.upgrade import SchemaState
 from tandem.spec.errors import SpecError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 NOT_READY = 1
 """Exit code of `status` where the service would not start, or would change something first."""

@@ -23,8 +23,8 @@ from tandem.commands.serving import Service, serving
 from tandem.commands.show import tell
 from tandem.config.settings import Settings, load
 from tandem.spec.errors import OutputFolderError, StoppedError
+from tandem.spec.i18n import t
 from tandem.spec.state import State
-from tandem.spec.words import t
 from tandem.train.sinks.lines import duration
 
 DATASET, TEACHER = "tandem-demo-digits", "tandem-demo-teacher"

@@ -12,7 +12,7 @@ from typing import Any
 from tandem.commands.show import print_json, print_table
 from tandem.config.findings import GIGABYTE, Finding, extras, machine, roots, teachers
 from tandem.config.settings import Settings, load
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 TORCH_SECONDS = 120
 _TORCH = """

@@ -9,7 +9,7 @@ from typing import Any
 from tandem.commands.places import find_model
 from tandem.commands.show import print_json, print_table
 from tandem.spec.errors import UserInputError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 FORMATS = ("onnx", "int8")
 
@@ -23,17 +23,17 @@ def export(
     if format not in FORMATS:
         _by_ultralytics(folder, format, target, as_json)
         return
-    from tandem.train import exports
+    from tandem.train.export import measured
 
-    subject = exports.subject(folder)
-    made = exports.write(subject, format, target, calibration)
+    subject = measured.subject(folder)
+    made = measured.write(subject, format, target, calibration)
     if as_json:
         print_json(made.model_dump(mode="json"))
         return
     megabytes = f"{made.size_bytes / 1e6:.1f}"
     print(t("{file} ({size} MB), checked in ONNX Runtime.", file=target, size=megabytes))
     if subject.run is not None:
-        from tandem.train.report import read
+        from tandem.train.pipeline.report import read
 
         print_table("", ["", *HEADS], rows_of(read(subject.run)))
 
@@ -59,7 +59,7 @@ def _cells(measured: Any, size_bytes: int) -> list[str]:
 
 
 def _by_ultralytics(folder: Path, format: str, target: Path, as_json: bool) -> None:
-    from tandem.train import final_model
+    from tandem.train.export import final_model
 
     if final_model.read_config(folder).student.type != "yolov8":
         raise UserInputError(

@@ -9,9 +9,9 @@ from typing import Any
 
 from tandem.config.files import parse_value
 from tandem.spec.errors import SpecError
+from tandem.spec.i18n import t
 from tandem.spec.legacy import FLAGS, MORE_FLAGS, Flag, get, put, read_value
-from tandem.spec.near import nearest
-from tandem.spec.words import t
+from tandem.spec.suggest import nearest
 
 BY_NAME: Mapping[str, Flag] = {flag.name: flag for flag in (*FLAGS, *MORE_FLAGS)}
 

@@ -8,8 +8,8 @@ from tandem.client.connect import connect
 from tandem.client.stream import Happened
 from tandem.commands.show import tell
 from tandem.spec.event import Event, Failed, Heartbeat
+from tandem.spec.i18n import t
 from tandem.spec.state import State
-from tandem.spec.words import t
 from tandem.train.sinks.base import Sink
 from tandem.train.sinks.stdout import stdout
 

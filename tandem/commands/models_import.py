@@ -6,12 +6,12 @@ from pathlib import Path
 
 from tandem.commands.show import print_json
 from tandem.config.settings import load
-from tandem.server import upgrade as schema
-from tandem.server.database import Database
+from tandem.server.db import upgrade as schema
+from tandem.server.db.database import Database
 from tandem.server.models.imports import bind, bring_in
 from tandem.server.settings import read
 from tandem.spec.errors import UserInputError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 
 def import_model(

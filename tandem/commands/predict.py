@@ -47,7 +47,7 @@ def predict(
 
 
 def _any_failed(output: Path) -> bool:
-    from tandem.predict.job.items import problems
+    from tandem.predict.annotation.items import problems
     from tandem.spec.annotation import ITEMS
 
     folders = output.glob(".tandem-job-*")
@@ -87,7 +87,7 @@ def _each(predictor: Any, paths: Sequence[Path], every: int) -> Iterator[tuple[s
 def _sources(predictor: Any, path: Path, every: int) -> Iterator[tuple[str, Any]]:
     from tempfile import TemporaryDirectory
 
-    from tandem.predict.job.sources import Sources
+    from tandem.predict.annotation.sources import Sources
 
     with TemporaryDirectory() as folder:
         sources = Sources(path, Path(folder), predictor.config.kind, every)

@@ -12,8 +12,8 @@ from tandem.commands.places import find_run
 from tandem.commands.show import print_table, tell
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError, UserInputError
+from tandem.spec.i18n import t
 from tandem.spec.report import Measured, RunReport
-from tandem.spec.words import t
 
 UNSENT = 1
 

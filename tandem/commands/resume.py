@@ -6,7 +6,7 @@ from tandem.client.connect import connect
 from tandem.commands.follow import look_at
 from tandem.commands.show import tell
 from tandem.commands.tasks import state_word
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 
 def resume(task_id: str, follow: bool, server: str | None) -> int:

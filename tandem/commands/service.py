@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tandem.commands.spoken import Group, Program
-from tandem.spec.words import t
+from tandem.commands.i18n import Group, Program
+from tandem.spec.i18n import t
 
 ANY = {"allow_extra_args": True, "ignore_unknown_options": True}
 Json = Annotated[bool, typer.Option("--json", help=t("Print JSON."))]
@@ -46,7 +46,7 @@ def serve(
     ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help=t("0: any free one."))] = None,
 ) -> None:
-    from tandem.server.serve import serve as run
+    from tandem.server.http.serve import serve as run
 
     raise typer.Exit(run(host, port))
 

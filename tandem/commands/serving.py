@@ -20,7 +20,7 @@ from tandem.client.client import Client
 from tandem.client.connect import local_address, token
 from tandem.config.settings import Settings
 from tandem.spec.errors import TandemError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 
 def print_json(what: Any) -> None:

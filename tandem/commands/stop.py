@@ -7,7 +7,7 @@ import time
 from tandem.client.connect import connect
 from tandem.commands.show import tell
 from tandem.commands.tasks import state_word
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 POLL_SECONDS = 0.3
 

@@ -13,8 +13,8 @@ from tandem.commands.show import print_json, tell
 from tandem.config.files import read_tree
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError
+from tandem.spec.i18n import t
 from tandem.spec.legacy import FLAGS, MODEL, from_rest, get, is_rest, put
-from tandem.spec.words import t
 
 OWN = (
     ("--name NAME", "What the task is called; else after its data and its student."),

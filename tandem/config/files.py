@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from tandem.spec.errors import SpecError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 
 class _Loader(yaml.SafeLoader):

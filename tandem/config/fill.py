@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from tandem.config.catalogue import students
+from tandem.config.catalog import students
 from tandem.config.models import find_student_weights, find_teacher
 from tandem.config.settings import Settings
 from tandem.spec.check import run_spec

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tandem.config.models import find_teacher
 from tandem.config.settings import Settings
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 GIGABYTE = 1e9
 _EXTRAS = {

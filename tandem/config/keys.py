@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 What = Literal["path", "text", "number", "secret"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from tandem.config.keys import Value
 from tandem.config.settings import Settings
 from tandem.spec.errors import TeacherError
-from tandem.spec.near import nearest
+from tandem.spec.i18n import t
+from tandem.spec.suggest import nearest
 from tandem.spec.teachers import HUB_IDS, NEVER_RELEASED, key
-from tandem.spec.words import t
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from tandem.config.database import database_url
 from tandem.config.keys import KEYS, MODEL_TABLES, VARIABLES, Key, Value, place
 from tandem.config.sources import Source, read_file
 from tandem.spec.errors import SpecError
-from tandem.spec.near import nearest
+from tandem.spec.suggest import nearest
 
 FILE = "tandem.yaml"
 INTERNAL = frozenset({"TANDEM_OUTCOME_FILE", "TANDEM_MICRO_BATCH"})

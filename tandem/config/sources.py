@@ -11,7 +11,7 @@ from typing import Any
 from tandem.config.files import read_tree
 from tandem.config.keys import LEGACY, MODEL_TABLES, NAMES, Key, Value, relaxed
 from tandem.spec.errors import SpecError
-from tandem.spec.near import nearest
+from tandem.spec.suggest import nearest
 
 # A key of Spring's own is none of ours, unless it looks like one of ours misspelt.
 _MISSPELT = 0.85

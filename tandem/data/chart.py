@@ -10,7 +10,7 @@ from typing import Any
 from tandem.data.layout import write_whole
 from tandem.data.stats import Measured, Stats
 from tandem.spec.errors import OutputFolderError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 MOST_CLASSES = 40
 BINS = 40

@@ -19,7 +19,7 @@ from tandem.data.layout import check_class_names, placed
 from tandem.data.raster import class_shapes, item_mask
 from tandem.data.registry import FormatEntry, Writer, find, read, recognise
 from tandem.spec.errors import DataError, OutputFolderError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 TEXTS = ("text", "instruction")
 ORDER = ("detection", "segmentation", "classification", "sequence", "text", "instruction",

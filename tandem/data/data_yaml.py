@@ -15,7 +15,7 @@ from tandem.data.images import is_picture
 from tandem.data.layout import SPLITS, inside, is_there, read_text
 from tandem.data.listing import Walk
 from tandem.spec.errors import DataError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
 LARGEST_YAML_BYTES = 1_000_000

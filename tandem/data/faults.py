@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tandem.spec.errors import DataError
-from tandem.spec.words import joined, t
+from tandem.spec.i18n import joined, t
 
 NAMED = 3
 """Faults told in one sentence; the rest are counted."""

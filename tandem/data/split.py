@@ -17,7 +17,7 @@ from tandem.data.faults import Faults
 from tandem.data.raster import item_mask
 from tandem.data.registry import find, read
 from tandem.spec.errors import SpecError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 USUAL = (0.1, 0.2)
 LONGEST_PATTERN = 1000

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tandem.predict.job.runner import Job, Tell
+from tandem.predict.annotation.runner import Job, Tell
 from tandem.spec.annotation import AnnotationSpec, read
 from tandem.spec.errors import OutputFolderError, SpecError, StoppedError, TandemError
 from tandem.train.__main__ import named

@@ -12,7 +12,7 @@ import torch
 from tandem.predict.kinds.base import Output
 from tandem.spec.errors import StudentError
 from tandem.spec.model import ModelConfig
-from tandem.train.final_model import parse_config
+from tandem.train.export.final_model import parse_config
 
 CONFIG_KEY = "tandem"
 PARTS = {"logits": "logits_BK", "class_map": "class_map_BHWK", "boxes": "boxes_BCA"}

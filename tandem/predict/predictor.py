@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tandem.predict.answers import Answer
-from tandem.predict.pictures import found_in, listed
+from tandem.predict.images import found_in, listed
 from tandem.spec.errors import DataError, StudentError
 from tandem.spec.model import ModelConfig
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tandem.spec.errors import DataError, TandemError
-from tandem.spec.words import speaking
+from tandem.spec.i18n import speaking
 
 DEVICE = "cpu"
 Line = dict[str, Any]
@@ -52,7 +52,7 @@ def answer(predictor: Any, asked: Line, *, is_warm: bool = True) -> Line:
 
     The very first input goes through twice: what is built only then is no part of its time.
     """
-    from tandem.predict import told
+    from tandem.predict import serialize
     from tandem.predict.answers import Segmentation
 
     try:
@@ -62,8 +62,8 @@ def answer(predictor: Any, asked: Line, *, is_warm: bool = True) -> Line:
         said, (height, width), seconds = predictor.timed(source)
     except DataError as problem:
         return {"problem": _named(problem, asked)}
-    answered = told.labels(said)
-    mask = told.mask_png(said) if isinstance(said, Segmentation) else None
+    answered = serialize.labels(said)
+    mask = serialize.mask_png(said) if isinstance(said, Segmentation) else None
     return {
         "kind": predictor.config.kind,
         "answer": answered | {"has_mask": mask is not None},

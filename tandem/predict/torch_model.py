@@ -12,7 +12,7 @@ import torch
 from tandem.predict.device import chosen
 from tandem.predict.kinds.base import Output
 from tandem.spec.model import ModelConfig
-from tandem.train import final_model
+from tandem.train.export import final_model
 
 
 def open_torch(folder: Path, device: str) -> tuple[Callable[[Any], Output], ModelConfig]:

@@ -13,25 +13,26 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from tandem.executors.base import Executor
-from tandem.server import boundary, health, metrics, openapi
-from tandem.server.artefacts import routes as artefacts
-from tandem.server.console import Console
+from tandem.server.annotation import routes as inference
+from tandem.server.artifacts import routes as artefacts
+from tandem.server.compat_training import routes as training
 from tandem.server.context import Context
-from tandem.server.database import Database
 from tandem.server.datasets import browse_routes
 from tandem.server.datasets import routes as datasets
+from tandem.server.db.database import Database
 from tandem.server.evaluations import routes as evaluations
 from tandem.server.events import routes as events
 from tandem.server.events.hub import Hub
 from tandem.server.history import routes as history
-from tandem.server.inference import routes as inference
-from tandem.server.middleware.access import Access
-from tandem.server.middleware.again import Again
-from tandem.server.middleware.body import Body
-from tandem.server.middleware.etag import Etag
-from tandem.server.middleware.guarding import Guarding
-from tandem.server.middleware.language import Language
-from tandem.server.middleware.origin import Origin
+from tandem.server.http import boundary, health, metrics, openapi
+from tandem.server.http.console import Console
+from tandem.server.http.middleware.access import Access
+from tandem.server.http.middleware.body import Body
+from tandem.server.http.middleware.etag import Etag
+from tandem.server.http.middleware.idempotency import Again
+from tandem.server.http.middleware.language import Language
+from tandem.server.http.middleware.origin import Origin
+from tandem.server.http.middleware.security_headers import Guarding
 from tandem.server.models import routes as models
 from tandem.server.presets import routes as presets
 from tandem.server.queue import routes as queue
@@ -41,7 +42,6 @@ from tandem.server.settings import ServerSettings
 from tandem.server.system import routes as system
 from tandem.server.tasks import routes as tasks
 from tandem.server.thinning import routes as thinning
-from tandem.server.training import routes as training
 
 PARTS = (
     tasks,
@@ -134,7 +134,7 @@ def _lifespan(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if dispatch:
             from tandem.server.datasets.checking import Checker
-            from tandem.server.dispatcher import Dispatcher
+            from tandem.server.dispatch.dispatcher import Dispatcher
 
             context.dispatcher = Dispatcher(context)
             context.dispatcher.start()

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
-from tandem.server.database import Database
+from tandem.server.db.database import Database
 from tandem.server.models.workers import Workers
 from tandem.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from tandem.executors.base import Executor
-    from tandem.server.dispatcher import Dispatcher
+    from tandem.server.dispatch.dispatcher import Dispatcher
     from tandem.server.events.hub import Hub
-    from tandem.server.metrics import Metrics
+    from tandem.server.http.metrics import Metrics
 
 
 @dataclass

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tandem.spec.errors import SpecError
+from tandem.spec.i18n import joined, t
 from tandem.spec.legacy import FLAGS
-from tandem.spec.near import nearest
 from tandem.spec.run import RunSpec
-from tandem.spec.words import joined, t
+from tandem.spec.suggest import nearest
 
 MOST = 3
 """Faults named in one sentence; more would not be read."""

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from tandem.spec.words import joined, t
+from tandem.spec.i18n import joined, t
 
 
 class TandemError(Exception):

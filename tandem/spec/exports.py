@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 OWN = ("onnx", "int8")
 """By Tandem itself, of every kind."""

@@ -9,8 +9,8 @@ from functools import cache
 from typing import Any, Literal
 
 from tandem.spec.choices import CHOICES
+from tandem.spec.i18n import joined, t
 from tandem.spec.run import RunSpec
-from tandem.spec.words import joined, t
 
 Tree = dict[str, Any]
 

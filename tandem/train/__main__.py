@@ -25,14 +25,14 @@ from tandem.spec.errors import (
     StoppedError,
     TandemError,
 )
+from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
-from tandem.spec.words import t
 from tandem.train.engines.stop import StoppedEarlyError, StopRequest
 
 if TYPE_CHECKING:
-    from tandem.train.device import Place
-    from tandem.train.engines.distil import Run
-    from tandem.train.run_folder import RunFolder
+    from tandem.train.engines.device import Place
+    from tandem.train.engines.run_folder import RunFolder
+    from tandem.train.pipeline.run import Run
     from tandem.train.sinks.emitter import Emitter
 
 
@@ -49,8 +49,8 @@ def main(argv: list[str] | None = None) -> int:
             raise SpecError("Give one file: the specification of a run, in JSON.")
         spec = read_spec(Path(arguments[0]))
         if "RANK" not in os.environ:
-            from tandem.train.device import wanted_processes
-            from tandem.train.launch import launch
+            from tandem.train.engines.device import wanted_processes
+            from tandem.train.pipeline.launch import launch
 
             processes = wanted_processes(spec.run)
             if processes > 1:
@@ -83,9 +83,9 @@ def read_spec(path: Path) -> RunSpec:
 
 
 def _run(spec: RunSpec, stop: StopRequest) -> int:
-    from tandem.train.device import place
-    from tandem.train.engines.distil import Mute, Run
-    from tandem.train.run_folder import Claim, RunFolder
+    from tandem.train.engines.device import place
+    from tandem.train.engines.run_folder import Claim, RunFolder
+    from tandem.train.pipeline.run import Mute, Run
 
     here = place(spec.run)
     if not here.first:
@@ -99,7 +99,7 @@ def _run(spec: RunSpec, stop: StopRequest) -> int:
 
 
 def _run_other(run: Run) -> int:
-    from tandem.train.engines.distil import execute
+    from tandem.train.pipeline.run import execute
 
     try:
         execute(run)
@@ -121,7 +121,7 @@ def _wait_for_the_first() -> None:
 
 def _run_first(spec: RunSpec, here: Place, folder: RunFolder, stop: StopRequest) -> int:
     """The process that owns the folder and speaks."""
-    from tandem.train.engines.distil import Run, execute
+    from tandem.train.pipeline.run import Run, execute
     from tandem.train.sinks.assemble import open_emitter
 
     emitter = open_emitter(spec, folder.path)
@@ -150,8 +150,8 @@ def _run_first(spec: RunSpec, here: Place, folder: RunFolder, stop: StopRequest)
 
 def named(error: Exception) -> TandemError | None:
     """The error as one of ours, where its kind says what to do about it."""
-    from tandem.train.checkpoint import is_disk_full
-    from tandem.train.device import is_out_of_memory
+    from tandem.train.engines.checkpoint import is_disk_full
+    from tandem.train.engines.device import is_out_of_memory
 
     if isinstance(error, TandemError):
         return error
@@ -197,7 +197,7 @@ def is_lost_peer(error: Exception) -> bool:
 
 
 def _say_end(emitter: Emitter, folder: RunFolder, error: TandemError) -> None:
-    from tandem.train import checkpoint
+    from tandem.train.engines import checkpoint
 
     if isinstance(error, StoppedError):
         last = checkpoint.latest(folder.checkpoints)

@@ -9,7 +9,7 @@ import pytest
 
 from tandem.commands.guard import guarded
 from tandem.commands.train import train
-from tests.train.engine.runs import measured_once
+from tests.train.engines.runs import measured_once
 
 SETTINGS = {"teacher.image_size": "56", "report.tensorboard": "false", "data.workers": "0"}
 

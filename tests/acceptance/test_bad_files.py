@@ -11,7 +11,7 @@ from tandem.commands.guard import guarded
 from tandem.commands.train import train
 from tandem.train.__main__ import main
 from tests.acceptance.person import Person
-from tests.train.engine.runs import events
+from tests.train.engines.runs import events
 
 KNOWN = "data: {{dataset: {data}}}\nteacher: {{path: {teacher}}}\n"
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from tests.acceptance.person import Person
-from tests.train.engine.runs import events
+from tests.train.engines.runs import events
 
 
 def cut(path: Path) -> None:

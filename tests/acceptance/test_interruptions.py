@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tandem.train.engines.loop import Loop
+from tandem.train.engines.trainer import Loop
 from tandem.train.students.resnet import ResNet
-from tests.train.engine.runs import events, run_here, weights
+from tests.train.engines.runs import events, run_here, weights
 
 
 def test_a_stop_in_the_middle_of_an_evaluation_ends_with_the_same_weights(

@@ -30,8 +30,8 @@ def test_no_file_has_a_name_that_says_nothing():
 BOUNDARIES = {
     "tandem/train/__main__.py",  # the trainer
     "tandem/predict/__main__.py",  # an annotation job
-    "tandem/server/boundary.py",  # a request
-    "tandem/server/dispatcher.py",  # a tick of the dispatcher
+    "tandem/server/http/boundary.py",  # a request
+    "tandem/server/dispatch/dispatcher.py",  # a tick of the dispatcher
 }
 
 

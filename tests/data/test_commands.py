@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tandem.commands.guard import guarded
-from tandem.commands.spoken import run_program
+from tandem.commands.i18n import run_program
 from tests.data import make
 
 

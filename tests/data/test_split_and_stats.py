@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tandem.data.chart import draw
-from tandem.data.near import near_copies
+from tandem.data.near_duplicates import near_copies
 from tandem.data.split import split
 from tandem.data.stats import stats
 from tandem.spec.errors import DataError, SpecError

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.train.engine.runs import events, run_here, weights
+from tests.train.engines.runs import events, run_here, weights
 
 pytestmark = [
     pytest.mark.gpu,

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from tandem.spec.annotation import AnnotationSpec
-from tests.train.report.models import save_model
+from tests.train.export.models import save_model
 
 
 def pictures(folder, count, seed=0):

@@ -11,7 +11,7 @@ from tandem.data.faults import Faults
 from tandem.data.registry import find
 from tandem.spec.errors import UserInputError
 from tests.predict.jobs import pictures
-from tests.train.report.models import save_model
+from tests.train.export.models import save_model
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def test_an_ultralytics_file_becomes_a_detector_with_its_classes(tmp_path):
     assert (told["kind"], told["classes"], told["size"]) == ("detection", ["cat", "dog"], "yolov8n")
     model = tandem.load(told["path"], "cpu")
     assert model.config.image_size == 64
-    from tandem.train.final_model import load
+    from tandem.train.export.final_model import load
 
     pixels = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():

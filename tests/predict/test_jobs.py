@@ -13,13 +13,13 @@ from PIL import Image
 from tandem.data.faults import Faults
 from tandem.data.registry import find
 from tandem.predict.__main__ import execute, main
-from tandem.predict.job.classes import mapped
-from tandem.predict.job.runner import Job
-from tandem.predict.job.sources import Sources
+from tandem.predict.annotation.classes import mapped
+from tandem.predict.annotation.runner import Job
+from tandem.predict.annotation.sources import Sources
 from tandem.spec.errors import DataError
 from tandem.train.engines.stop import StopRequest
 from tests.predict.jobs import events, files, items, job, lines, pictures, start, write_job
-from tests.train.report.models import CLASSES
+from tests.train.export.models import CLASSES
 
 
 def run(spec, stop=None, listener=None):

@@ -12,8 +12,8 @@ from tandem.data.registry import find
 from tandem.predict.__main__ import execute
 from tandem.predict.predictor import load
 from tandem.spec.run import DataSpec, ExecutionSpec, OptimSpec, RunSpec, StudentSpec
-from tandem.train import final_model
 from tandem.train.engines.stop import StopRequest
+from tandem.train.export import final_model
 from tandem.train.registry import find as find_part
 from tests.predict.jobs import job
 
@@ -171,7 +171,7 @@ def test_a_clip_is_a_folder_or_one_picture(tmp_path):
 
 
 def test_a_text_is_read_by_the_tokenizer_beside_the_model(tmp_path):
-    from tandem.train.text.tokens import FILE, learnt
+    from tandem.train.data.tokens import FILE, learnt
 
     tokens = learnt(["good film", "bad film", "好电影"] * 3)
     save(tmp_path / "m", "text", ["bad", "good"], type="bert", size="bert-mini", max_tokens=16,

@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 import tandem
-from tandem.predict.pictures import pixels
+from tandem.predict.images import pixels
 from tandem.spec.errors import DataError, DeviceError, StudentError
 from tandem.spec.run import ViewSpec
-from tandem.train import export
+from tandem.train.data.augment import Views
+from tandem.train.export import onnx_model
 from tandem.train.types import ImageTable
-from tandem.train.views import Views
-from tests.train.report.models import CLASSES, save_model
+from tests.train.export.models import CLASSES, save_model
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_a_folder_without_pictures_is_an_error(model, tmp_path):
 
 
 def test_an_exported_model_says_the_same_with_no_other_file(run_dir, model, pictures, tmp_path):
-    file = export.to_onnx(run_dir[0] / "final_model", tmp_path / "alone.onnx")
+    file = onnx_model.to_onnx(run_dir[0] / "final_model", tmp_path / "alone.onnx")
     exported = tandem.load(file)
     assert exported.classes == CLASSES
     for one, other in zip(exported.predict(pictures), model.predict(pictures), strict=True):

@@ -4,8 +4,8 @@ import pytest
 
 from tandem.predict.answers import Detections, Found
 from tandem.predict.predictor import load
+from tandem.predict.serialize import MOST_BOXES, labels
 from tandem.predict.serve import answer
-from tandem.predict.told import MOST_BOXES, labels
 from tests.predict.test_kinds import NAMES, draw, save
 
 

@@ -17,9 +17,9 @@ from sqlalchemy import create_engine, text
 
 from tandem.executors.fake import FakeExecutor
 from tandem.server.app import create_app
-from tandem.server.database import Database
+from tandem.server.db.database import Database
+from tandem.server.db.tables import Table
 from tandem.server.settings import ServerSettings, read
-from tandem.server.tables import Table
 
 KINDS = ("sqlite", "mariadb", "postgresql")
 PORTS = {"mariadb": 3306, "postgresql": 5432}

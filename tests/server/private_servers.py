@@ -24,7 +24,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from tandem.server.database import address
+from tandem.server.db.database import address
 
 SERVERS = ("mariadb", "postgresql")
 START_SECONDS = 60

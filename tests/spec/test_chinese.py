@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tandem.commands.spoken import translated
+from tandem.commands.i18n import translated
 from tandem.config.keys import KEYS
 from tandem.spec import check
 from tandem.spec.choices import CHOICES
 from tandem.spec.fields import KNOBS, SECTIONS, fields, paragraphs
+from tandem.spec.i18n import CHINESE_FILE, joined, t
 from tandem.spec.run import RunSpec
-from tandem.spec.words import CHINESE_FILE, joined, t
 
 PACKAGE = Path(check.__file__).parent.parent
 

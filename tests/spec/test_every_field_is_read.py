@@ -13,7 +13,7 @@ from pydantic import BaseModel
 import tandem
 from tandem.spec.run import RunSpec, Section
 from tests.conftest import make_clips, make_shapes, make_texts
-from tests.train.engine.runs import run_here
+from tests.train.engines.runs import run_here
 from tests.train.yolo.drawn import write_yolo
 from tests.train.yolo.runs import spec_of as detection
 

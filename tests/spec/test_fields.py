@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tandem.spec.fields import KNOBS, SECTIONS, UNITS, described, fields
-from tandem.spec.words import speaking
+from tandem.spec.i18n import speaking
 
 
 def test_every_knob_has_a_title_a_description_a_level_and_perhaps_a_unit():

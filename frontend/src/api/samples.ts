@@ -53,7 +53,7 @@ export function colourOf(label: string, classes: readonly string[] = []): string
   return `var(--class-${(place >= 0 ? place : hashed(label)) % COLOURS})`
 }
 
-/** Of a class's place in a mask; the server paints them so (tandem/server/pictures.py). */
+/** Of a class's place in a mask; the server paints them so (tandem/server/http/images.py). */
 export function maskColourOf(place: number): string {
   return place <= 0 ? 'transparent' : `var(--mask-${(place - 1) % MASK_COLOURS})`
 }

@@ -6218,7 +6218,7 @@ export interface components {
             value: number;
         };
         /** DatasetOut */
-        tandem__server__training__schemas__DatasetOut: {
+        tandem__server__compat_training__schemas__DatasetOut: {
             /** Created At */
             created_at: string;
             /** Id */
@@ -6316,7 +6316,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["tandem__server__training__schemas__DatasetOut"][];
+                    "application/json": components["schemas"]["tandem__server__compat_training__schemas__DatasetOut"][];
                 };
             };
             /** @description The request is not understood. */
@@ -6399,7 +6399,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["tandem__server__training__schemas__DatasetOut"];
+                    "application/json": components["schemas"]["tandem__server__compat_training__schemas__DatasetOut"];
                 };
             };
             /** @description The request is not understood. */

@@ -30,7 +30,7 @@ from tandem.data.listing import Walk
 from tandem.data.raster import is_whole
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 Row = dict[str, Any]
 STANDARD = {"id", "image_id", "category_id", "bbox", "segmentation", "area", "iscrowd", "score"}

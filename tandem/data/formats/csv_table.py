@@ -25,7 +25,7 @@ from tandem.data.layout import (
 from tandem.data.listing import Walk
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 FILE = "labels.csv"
 COLUMNS = ("file", "split", "label", "confidence", "left", "top", "right", "bottom",

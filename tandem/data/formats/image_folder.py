@@ -11,7 +11,7 @@ from tandem.data.layout import check_class_names, measure, placed, put_picture
 from tandem.data.listing import Listed, Listing, Walk
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 NAMED = 5
 """Names told in one sentence; the rest are counted."""

@@ -28,7 +28,7 @@ from tandem.data.listing import Walk
 from tandem.data.raster import to_outlines
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 VERSION = "5.5.0"
 LOOKED_AT, FOLDERS_LOOKED_AT, ENTRIES_LOOKED_AT = 20, 50, 2000

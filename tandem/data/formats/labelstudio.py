@@ -28,7 +28,7 @@ from tandem.data.layout import (
 from tandem.data.listing import Walk
 from tandem.data.raster import to_outlines
 from tandem.data.registry import Writer, register
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 FILE = "label_studio.json"
 Row = dict[str, Any]

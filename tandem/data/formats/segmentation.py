@@ -18,7 +18,7 @@ from tandem.data.listing import Walk
 from tandem.data.raster import class_mask
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".gif")
 

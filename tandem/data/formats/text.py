@@ -15,7 +15,7 @@ from tandem.data.layout import SPLITS, Parts, number, write_whole
 from tandem.data.listing import Walk
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 SUFFIXES = (".jsonl", ".csv", ".tsv")
 TEXT_COLUMNS = ("text", "sentence", "text_a")

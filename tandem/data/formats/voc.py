@@ -26,7 +26,7 @@ from tandem.data.layout import (
 )  # fmt: skip
 from tandem.data.listing import Walk
 from tandem.data.registry import Writer, register
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 FLAGS = ("difficult", "truncated", "occluded")
 _FLAG = re.compile(r"\s+-?[01]$")

@@ -24,7 +24,7 @@ from tandem.data.listing import Walk
 from tandem.data.raster import to_outlines
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 MOST_CLASSES = 100_000
 BELOW, ABOVE = -1e-6, 1 + 1e-6

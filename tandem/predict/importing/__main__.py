@@ -89,7 +89,7 @@ def _write(
 
 def _save(found: Imported, folder: Path) -> tuple[str, list[str], str]:
     from tandem.spec.run import DataSpec, ExecutionSpec, RunSpec
-    from tandem.train import final_model
+    from tandem.train.export import final_model
 
     spec = RunSpec.model_validate(
         {

@@ -15,7 +15,7 @@ from tandem.predict.onnx_model import CONFIG_KEY, open_session
 from tandem.spec.errors import StudentError
 from tandem.spec.model import ModelConfig
 from tandem.spec.run import Kind, StudentSpec
-from tandem.train.final_model import parse_config
+from tandem.train.export.final_model import parse_config
 
 TASKS: dict[str, Kind] = {"detect": "detection", "classify": "classification"}
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tandem.predict.answers import Answer
+from tandem.predict.images import opened
 from tandem.predict.kinds.base import Output, Picture, Shown
-from tandem.predict.pictures import opened
 from tandem.predict.prediction import predictions
 from tandem.spec.model import ModelConfig
-from tandem.train.views import whole
+from tandem.train.data.augment import whole
 
 
 class Classification:

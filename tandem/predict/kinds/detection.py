@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from tandem.predict.answers import Answer, Detections, Found
+from tandem.predict.images import opened
 from tandem.predict.kinds.base import Output, Picture, Shown
-from tandem.predict.pictures import opened
 from tandem.spec.model import ModelConfig
 from tandem.train.yolo.boxes import letterbox, suppress, unletterbox, whole_strides
 

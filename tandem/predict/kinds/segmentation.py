@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tandem.predict.answers import Answer, Segmentation
+from tandem.predict.images import opened
 from tandem.predict.kinds.base import Output, Picture, Shown
-from tandem.predict.pictures import opened
 from tandem.spec.model import ModelConfig
-from tandem.train.views import whole
+from tandem.train.data.augment import whole
 
 
 class Masks:

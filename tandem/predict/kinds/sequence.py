@@ -14,14 +14,14 @@ from PIL import Image
 
 from tandem.data.images import is_picture
 from tandem.predict.answers import Answer
+from tandem.predict.images import opened
 from tandem.predict.kinds.base import Output, Picture, Shown
 from tandem.predict.kinds.classification import Classification
-from tandem.predict.pictures import opened
 from tandem.predict.videos import broken_video
 from tandem.spec.errors import DataError
 from tandem.spec.model import ModelConfig
-from tandem.train.clips import spread
-from tandem.train.views import whole
+from tandem.train.data.augment import whole
+from tandem.train.data.clips import spread
 
 
 class Clips:

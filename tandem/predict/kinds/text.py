@@ -25,7 +25,7 @@ class Texts:
                 "A text model needs the folder with its tokenizer.",
                 fix="Name its final_model folder, or put tokenizer.json beside the ONNX file.",
             )
-        from tandem.train.text.tokens import from_folder
+        from tandem.train.data.tokens import from_folder
 
         self.config = config
         self.tokens = from_folder(folder)

@@ -11,15 +11,15 @@ from typing import Any
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from tandem.server import pictures
 from tandem.server.context import Context
 from tandem.server.datasets import indexing, service
 from tandem.server.datasets.indexing import Index
 from tandem.server.errors import NotFoundError
-from tandem.server.paths import really_below
+from tandem.server.host.paths import really_below
+from tandem.server.http import images
 from tandem.server.wire.sample import Labels, Sample
 from tandem.spec.errors import DataError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 MOST_TRACED_PIXELS = 16_000_000
 MOST_BINS = 50
@@ -159,8 +159,8 @@ def picture(
     folder, _, path = _file(context, name, split, number, "picture")
     if path is None:
         raise NotFoundError("This item is a text: it has no picture.")
-    stamp = pictures.stamp_of(path, size)
-    return pictures.respond(lambda: pictures.rendered(path, size, root=folder), stamp, wanted)
+    stamp = images.stamp_of(path, size)
+    return images.respond(lambda: images.rendered(path, size, root=folder), stamp, wanted)
 
 
 def mask(
@@ -181,9 +181,9 @@ def mask(
             indices = item_mask(content, Item(row["picture"], mask=row["mask"]))
         except DataError as error:
             raise NotFoundError("{reason}", reason=error.sentence()) from error
-        return pictures.mask_png(indices, size, shape=shape), "image/png"
+        return images.mask_png(indices, size, shape=shape), "image/png"
 
-    return pictures.respond(make, pictures.stamp_of(path, size, "mask"), wanted)
+    return images.respond(make, images.stamp_of(path, size, "mask"), wanted)
 
 
 def _within(folder: Path, name: bytes) -> Path:

@@ -12,7 +12,7 @@ from tandem.server.datasets import browse, splitting
 from tandem.server.datasets.browse import SamplesOut, StatsOut
 from tandem.server.datasets.schemas import DatasetV1
 from tandem.server.datasets.splitting import SplitIn
-from tandem.server.pictures import ANSWERS, Size, Wanted
+from tandem.server.http.images import ANSWERS, Size, Wanted
 
 surface_a = APIRouter(tags=["data sets"])
 v1 = APIRouter(tags=["data sets"])

@@ -13,12 +13,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from tandem.server.clock import now
 from tandem.server.context import Context
-from tandem.server.data_tables import DatasetRow
 from tandem.server.datasets import recording, splitting, sweeping
 from tandem.server.datasets.uploads import CHECKING, FAULTY, READY
-from tandem.spec.words import t
+from tandem.server.db.dataset_tables import DatasetRow
+from tandem.server.host.clock import now
+from tandem.spec.i18n import t
 
 log = logging.getLogger(__name__)
 REST_SECONDS = 1.0

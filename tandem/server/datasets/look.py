@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 MOST_ENTRIES = 2000
 """Names read in one folder; beyond, a count is said to be more."""

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from tandem.server.context import Context
 from tandem.server.datasets import service, uploads
 from tandem.server.errors import InvalidError, RequestError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 
 async def receive(context: Context, request: Request) -> Any:

@@ -11,11 +11,11 @@ from sqlalchemy import RowMapping, and_, select
 from sqlalchemy.exc import IntegrityError
 
 from tandem.server.context import Context
-from tandem.server.data_tables import TaskData
 from tandem.server.datasets import versions
 from tandem.server.datasets.uploads import hash_of
+from tandem.server.db.dataset_tables import TaskData
+from tandem.server.db.tables import Job, Task
 from tandem.server.errors import RequestError
-from tandem.server.tables import Job, Task
 from tandem.spec.state import State
 
 PARTS = {"train": "dataset", "val": "val_dataset"}

@@ -13,16 +13,16 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from tandem.server.clock import now
 from tandem.server.context import Context
-from tandem.server.data_tables import DatasetRow, DatasetVersion
 from tandem.server.datasets import indexing
 from tandem.server.datasets.look import Look, look
 from tandem.server.datasets.schemas import DatasetV1, FaultsOut, summary_of
 from tandem.server.datasets.uploads import CHECKING, hash_of
+from tandem.server.db.dataset_tables import DatasetRow, DatasetVersion
+from tandem.server.db.tables import Job, Task
 from tandem.server.errors import ConflictError, NotFoundError
-from tandem.server.paths import inside, really_below
-from tandem.server.tables import Job, Task
+from tandem.server.host.clock import now
+from tandem.server.host.paths import inside, really_below
 from tandem.server.wire.dataset import DatasetOut
 from tandem.spec.state import State
 

@@ -15,13 +15,13 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from tandem.server.clock import now
 from tandem.server.context import Context
-from tandem.server.data_tables import DatasetRow
 from tandem.server.datasets import service, versions
 from tandem.server.datasets.schemas import DatasetV1, Plain, summary_of
 from tandem.server.datasets.uploads import CHECKING, FAULTY, check_name, hash_of
+from tandem.server.db.dataset_tables import DatasetRow
 from tandem.server.errors import ConflictError, UnavailableError
+from tandem.server.host.clock import now
 
 ROOM_BYTES = 64 * 2**20
 FILE_BYTES = 4096

@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 from sqlalchemy import select
 
-from tandem.server.clock import now
 from tandem.server.context import Context
-from tandem.server.data_tables import Upload
 from tandem.server.datasets import uploads
+from tandem.server.db.dataset_tables import Upload
+from tandem.server.host.clock import now
 
 UNPACKING = re.compile(r"\..+\.unpacking\.(\d{1,10})")
 """As `tandem.data.archive` calls a folder that it has not finished."""

@@ -15,9 +15,8 @@ from filelock import FileLock, Timeout
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tandem.server.clock import now
 from tandem.server.context import Context
-from tandem.server.data_tables import DatasetRow, Upload
+from tandem.server.db.dataset_tables import DatasetRow, Upload
 from tandem.server.errors import (
     ConflictError,
     InvalidError,
@@ -25,8 +24,9 @@ from tandem.server.errors import (
     TooLargeError,
     UnavailableError,
 )
+from tandem.server.host.clock import now
 from tandem.spec.errors import DataError, DiskFullError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 RECEIVING, CHECKING, READY, FAULTY = "RECEIVING", "CHECKING", "READY", "FAULTY"
 NAME = re.compile(r"[\w][\w\-. ]{0,199}")

@@ -17,14 +17,14 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tandem.server.clock import now
 from tandem.server.context import Context
-from tandem.server.data_tables import DatasetRow, DatasetVersion
 from tandem.server.datasets.look import look
 from tandem.server.datasets.schemas import summary_of
 from tandem.server.datasets.uploads import hash_of
+from tandem.server.db.dataset_tables import DatasetRow, DatasetVersion
 from tandem.server.errors import NotFoundError
-from tandem.server.paths import inside
+from tandem.server.host.clock import now
+from tandem.server.host.paths import inside
 
 BLOCK = 2**20
 PREDICTIONS = "predictions"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 KILLED = -int(signal.SIGKILL)
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from tandem.server.clock import now
 from tandem.server.context import Context
+from tandem.server.db.tables import Job, Task
 from tandem.server.dispatch.advice import advice
 from tandem.server.dispatch.launch import close, spec_file
 from tandem.server.dispatch.verdict import Known, Verdict, judge
 from tandem.server.events import apply
-from tandem.server.tables import Job, Task
-from tandem.server.tasks.moves import move, tell
+from tandem.server.host.clock import now
+from tandem.server.tasks.transitions import move, tell
+from tandem.spec.i18n import t
 from tandem.spec.state import State
-from tandem.spec.words import t
 
 TAIL_BYTES = 8192
 FULL_BYTES = 1_000_000

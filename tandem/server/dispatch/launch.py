@@ -21,16 +21,16 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
 from tandem.executors.base import RUN_TOKEN, TRAINER, Handle, Launch, LaunchError
-from tandem.server.clock import now
 from tandem.server.context import Context
+from tandem.server.db.tables import Attempt, Job
 from tandem.server.dispatch.advice import advice
 from tandem.server.events import apply
-from tandem.server.tables import Attempt, Job
-from tandem.server.tasks.moves import tell
+from tandem.server.host.clock import now
+from tandem.server.tasks.transitions import tell
 from tandem.spec import annotation
+from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.spec.state import State
-from tandem.spec.words import t
 
 _PLAIN = re.compile(r"[^A-Za-z0-9_.-]")
 

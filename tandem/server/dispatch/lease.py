@@ -17,8 +17,8 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tandem.server.database import Database
-from tandem.server.tables import Lease
+from tandem.server.db.database import Database
+from tandem.server.db.tables import Lease
 
 NOBODY = ""
 BEAT_SECONDS = 1.0

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from tandem.spec.errors import DeviceError
+from tandem.spec.i18n import t
 from tandem.spec.run import ExecutionSpec
-from tandem.spec.words import t
 
 CPU = "cpu"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tandem.server.dispatch.advice import KILLED
+from tandem.spec.i18n import t
 from tandem.spec.state import State
-from tandem.spec.words import t
 
 PREEMPTED_CODE = 75
 USER_CODE = 2

@@ -17,12 +17,12 @@ from sqlalchemy import select
 
 from tandem.executors.base import Handle, Status
 from tandem.server.context import Context
+from tandem.server.db.tables import DELETED, Job, Task
 from tandem.server.dispatch.finish import finish
 from tandem.server.dispatch.launch import Launcher, spec_file
-from tandem.server.tables import DELETED, Job, Task
-from tandem.server.tasks.moves import tell
+from tandem.server.tasks.transitions import tell
+from tandem.spec.i18n import t
 from tandem.spec.state import State
-from tandem.spec.words import t
 
 ASK_AGAIN_SECONDS = 2.0
 """Between two SIGTERMs: the first may come before there is a trainer to hear it."""

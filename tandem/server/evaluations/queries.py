@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, Select, select
 from sqlalchemy.orm import Session
 
-from tandem.server.tables import Evaluation
+from tandem.server.db.tables import Evaluation
 from tandem.server.wire.evaluation import FIELDS
 
 COLUMNS = tuple(getattr(Evaluation, name) for name in FIELDS)

@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
-from tandem.server.clock import now
+from tandem.server.db.tables import THERE, Job, Task, TaskEvent
 from tandem.server.events import apply, measured
 from tandem.server.events.columns import text
 from tandem.server.events.journal import Cursor, News
-from tandem.server.tables import THERE, Job, Task, TaskEvent
-from tandem.server.tasks.moves import ENDS, tell
+from tandem.server.host.clock import now
+from tandem.server.tasks.transitions import ENDS, tell
 from tandem.spec.event import (
     Artifact,
     Checkpoint,
@@ -30,10 +30,10 @@ from tandem.spec.event import (
     Started,
     Stopped,
 )
+from tandem.spec.i18n import t
 from tandem.spec.measured import accuracy, finite
 from tandem.spec.state import State
 from tandem.spec.state import apply as after
-from tandem.spec.words import t
 
 REWOUND = "rewound"
 """The task event that says: what the run said after `seq` is void, it goes on from there."""

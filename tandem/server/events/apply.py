@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import and_, case, insert, select, update
 from sqlalchemy.orm import Session
 
-from tandem.server.clock import now
+from tandem.server.db.tables import THERE, Evaluation, History, Job, Task
 from tandem.server.dispatch.advice import advice as advice_on
 from tandem.server.events.columns import fitted, letters
 from tandem.server.events.columns import text as text
-from tandem.server.tables import THERE, Evaluation, History, Job, Task
-from tandem.server.tasks.moves import move
+from tandem.server.host.clock import now
+from tandem.server.tasks.transitions import move
 from tandem.spec.state import State
 
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+from tandem.server.db.tables import TaskEvent
 from tandem.server.events import journal
 from tandem.server.events.absorb import REWOUND
 from tandem.server.events.journal import Cursor
-from tandem.server.tables import TaskEvent
 from tandem.server.wire.envelope import iso
 
 KEPT_BYTES = 2**17

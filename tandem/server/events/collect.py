@@ -11,11 +11,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
-from tandem.server.database import Database, is_transient
+from tandem.server.db.database import Database, is_transient
+from tandem.server.db.tables import Job
 from tandem.server.events import curve_index, curves, journal
 from tandem.server.events.absorb import Batch, absorb
 from tandem.server.events.journal import Cursor
-from tandem.server.tables import Job
 
 MOST_BYTES = 2**20
 """Of one run and one call: a run that has said much does not hold up the others."""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Integer, Numeric, String, Text
 from sqlalchemy.orm import InstrumentedAttribute
 
-from tandem.server.tables import Table
+from tandem.server.db.tables import Table
 from tandem.spec.measured import TEXT_BYTES
 
 INT_LIMIT = 2**31

@@ -9,10 +9,10 @@ from filelock import Timeout
 from sqlalchemy import select
 
 from tandem.server.context import Context
+from tandem.server.db.tables import Job, Task
 from tandem.server.errors import NotFoundError, UnavailableError
 from tandem.server.events.curve_index import AXES, KINDS, CurveIndex, Kind, State
 from tandem.server.events.schemas import Curve, Curves
-from tandem.server.tables import Job, Task
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,7 +17,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from tandem.server.database import Database
+from tandem.server.db.database import Database
+from tandem.server.db.tables import Job, TaskEvent
 from tandem.server.events.channel import (
     KEPT_BYTES,
     Channel,
@@ -27,7 +28,6 @@ from tandem.server.events.channel import (
     task_frame,
 )
 from tandem.server.events.journal import Cursor
-from tandem.server.tables import Job, TaskEvent
 
 LOOK_SECONDS = 0.1
 LEAST_SECONDS = 0.02

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
+from tandem.server.db.tables import Attempt, Job, Task
 from tandem.server.errors import (
     ConflictError,
     InvalidError,
@@ -27,10 +28,9 @@ from tandem.server.errors import (
 )
 from tandem.server.events import journal
 from tandem.server.events.collect import collect
-from tandem.server.tables import Attempt, Job, Task
 from tandem.spec.event import EVENT, Event
+from tandem.spec.i18n import t
 from tandem.spec.state import State
-from tandem.spec.words import t
 
 MOST_EVENTS = 10_000
 MOST_BYTES = 8 * 2**20

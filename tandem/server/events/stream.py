@@ -14,10 +14,10 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from tandem.server.context import Context
+from tandem.server.db.tables import Job, Task, TaskEvent
 from tandem.server.errors import InvalidError, NotFoundError
 from tandem.server.events.channel import Channel, Position
-from tandem.server.tables import Job, Task, TaskEvent
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 HEARTBEAT_SECONDS = 15.0
 STALLED_SECONDS = 60.0

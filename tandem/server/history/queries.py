@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import RowMapping, select
 from sqlalchemy.orm import Session
 
-from tandem.server.tables import History
+from tandem.server.db.tables import History
 from tandem.server.wire.history import FIELDS
 
 COLUMNS = tuple(getattr(History, name) for name in FIELDS)

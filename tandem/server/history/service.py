@@ -8,14 +8,14 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
+from tandem.server.db.tables import Task
 from tandem.server.errors import InvalidError
 from tandem.server.events import apply
 from tandem.server.history import queries
-from tandem.server.tables import Task
 from tandem.server.tasks import queries as tasks
 from tandem.server.tasks.service import missing
 from tandem.server.wire.history import HistoryIn
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 NOT_KEPT = {"id", "task_id"}
 

@@ -9,15 +9,15 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from tandem.server.artefacts import folder
+from tandem.server.artifacts import folder
 from tandem.server.context import Context
 from tandem.server.datasets import recording
-from tandem.server.models import listing, places
+from tandem.server.db.tables import Task
+from tandem.server.models import allowed_paths, listing
 from tandem.server.models.facts import Facts, facts
 from tandem.server.models.listing import More
-from tandem.server.tables import Task
 from tandem.server.tasks import queries
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 MOST_FILES = 1000
 
@@ -26,7 +26,7 @@ def of(context: Context, task_id: str) -> dict[str, Any]:
     """The fields of `ModelDetail`."""
     row = listing.row_of(context, task_id)
     more = listing.more_of(context, row)
-    model = places.found(context, row)
+    model = allowed_paths.found(context, row)
     known = facts(model)
     return listing.shown(context, row, more) | {
         "classes": list(known.classes),

@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from tandem.executors.processes import look
-from tandem.server.clock import now
 from tandem.server.context import Context
 from tandem.server.errors import ConflictError, InvalidError, NotFoundError
-from tandem.server.models import places
+from tandem.server.host.clock import now
+from tandem.server.host.paths import inside
+from tandem.server.models import allowed_paths
 from tandem.server.models.children import environment
 from tandem.server.models.facts import Facts, facts, figure_of, read_json
-from tandem.server.paths import inside
 from tandem.spec import exports as known_formats
 from tandem.spec.exports import FORMATS, file_name
-from tandem.spec.words import language, t
+from tandem.spec.i18n import language, t
 
 FOLDER, STATE = "exports", ".exports.json"
 SECONDS = 3600
@@ -82,7 +82,9 @@ def files(model: Path, known: Facts) -> list[Item]:
             name: one[name]
             for name in ("format", "file", "size_bytes", "accuracy", "latency_milliseconds")
         }
-        for one in (items(model) if (places.home_of(model) / FOLDER / STATE).is_file() else [])
+        for one in (
+            items(model) if (allowed_paths.home_of(model) / FOLDER / STATE).is_file() else []
+        )
         if one["status"] == "DONE"
     }
     for one in known.exports:
@@ -147,7 +149,7 @@ def one_file(model: Path, format: str) -> Path:
 
 
 def _folder(model: Path) -> Path:
-    return inside(places.home_of(model), FOLDER)
+    return inside(allowed_paths.home_of(model), FOLDER)
 
 
 def _launch(context: Context, model: Path, format: str) -> subprocess.Popen[bytes]:

@@ -12,7 +12,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from tandem.server.models.places import CONFIG, REPORT
+from tandem.server.models.allowed_paths import CONFIG, REPORT
 
 WEIGHTS = "model.safetensors"
 MOST_BYTES = 32 * 2**20

@@ -14,14 +14,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from tandem.server.clock import now
 from tandem.server.context import Context
-from tandem.server.database import Database
+from tandem.server.db.database import Database
+from tandem.server.db.tables import Task
 from tandem.server.errors import ConflictError, InvalidError
-from tandem.server.tables import Task
+from tandem.server.host.clock import now
 from tandem.spec.errors import StudentError
+from tandem.spec.i18n import t
 from tandem.spec.state import State
-from tandem.spec.words import t
 
 NAME = re.compile(r"[\w\-][\w.\- ]{0,99}")
 SECONDS = 1800

@@ -11,15 +11,15 @@ from sqlalchemy import ColumnElement, RowMapping, func, or_, select
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
+from tandem.server.db.tables import Job, Task, TaskData
 from tandem.server.errors import ConflictError, InvalidError
-from tandem.server.models import exports, places
+from tandem.server.models import allowed_paths, exports
 from tandem.server.models.facts import Facts, facts
 from tandem.server.models.schemas import Model
-from tandem.server.tables import Job, Task, TaskData
 from tandem.server.tasks import queries
 from tandem.server.tasks.service import missing
+from tandem.spec.i18n import t
 from tandem.spec.state import State
-from tandem.spec.words import t
 
 ORDERS: dict[str, ColumnElement[Any]] = {
     "created_at": Task.create_time,  # type: ignore[dict-item]
@@ -162,7 +162,7 @@ def ancestors(row: RowMapping) -> dict[str, str | None]:
 
 def shown(context: Context, row: RowMapping, more: More) -> dict[str, Any]:
     """The fields of `Model`."""
-    model = places.found(context, row)
+    model = allowed_paths.found(context, row)
     known = facts(model)
     teacher_path = ancestors(row)["teacher"]
     accuracy = row["accuracy"] if row["best_accuracy"] is None else row["best_accuracy"]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tandem.server.context import Here
 from tandem.server.models import imports, service
 from tandem.server.models.v1 import router as work
-from tandem.server.tasks.places import inside
+from tandem.server.tasks.allowed_paths import inside
 from tandem.server.tasks.service import get
 from tandem.server.wire.envelope import Envelope, ok
 from tandem.server.wire.task import TaskOut

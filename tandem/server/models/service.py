@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import RowMapping, func, select
 
 from tandem.server.context import Context
-from tandem.server.tables import Task
+from tandem.server.db.tables import Task
 from tandem.server.tasks.queries import COLUMNS
 from tandem.spec.state import State
 

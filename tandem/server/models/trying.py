@@ -17,12 +17,12 @@ from starlette.exceptions import HTTPException
 
 from tandem.server.context import Context
 from tandem.server.errors import InvalidError
-from tandem.server.models.places import model_of
+from tandem.server.http.images import mask_png
+from tandem.server.http.multipart import of_a_file
+from tandem.server.models.allowed_paths import model_of
 from tandem.server.models.schemas import Tried, TriedText
-from tandem.server.multipart import of_a_file
-from tandem.server.pictures import mask_png
 from tandem.spec.check import rule
-from tandem.spec.words import language, t
+from tandem.spec.i18n import language, t
 
 MOST_BYTES = 20_000_000
 MASK_PIXELS = 1024

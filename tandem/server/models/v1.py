@@ -9,11 +9,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
-from tandem.server.artefacts import folder
-from tandem.server.artefacts.routes import SAFE
+from tandem.server.artifacts import folder
+from tandem.server.artifacts.routes import SAFE
 from tandem.server.context import Here
 from tandem.server.models import detail, exports, listing, trying
-from tandem.server.models.places import model_of
+from tandem.server.models.allowed_paths import model_of
 from tandem.server.models.schemas import (
     Exports,
     ExportShown,
@@ -23,7 +23,7 @@ from tandem.server.models.schemas import (
     NewExport,
     Tried,
 )
-from tandem.server.tasks.asked import Keyword
+from tandem.server.tasks.list_query import Keyword
 
 router = APIRouter()
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]

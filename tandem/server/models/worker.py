@@ -17,7 +17,7 @@ from typing import Any
 from tandem.server.errors import UnavailableError
 from tandem.server.models.children import environment
 from tandem.spec.errors import StudentError
-from tandem.spec.words import language
+from tandem.spec.i18n import language
 
 log = logging.getLogger("tandem.server")
 MODULE = "tandem.predict.serve"

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
 from tandem.server.errors import InvalidError
-from tandem.server.presets.spoken import ENGLISH, spoken
+from tandem.server.presets.i18n import ENGLISH, spoken
 from tandem.server.wire.envelope import UtcTime
 from tandem.server.wire.preset import COLUMN_LETTERS, PresetIn
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 Module = Annotated[str, Field(min_length=1, max_length=100)]
 

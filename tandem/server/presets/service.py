@@ -9,11 +9,11 @@ from sqlalchemy import RowMapping, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tandem.server.clock import now
 from tandem.server.context import Context
+from tandem.server.db.tables import Preset
 from tandem.server.errors import ConflictError, NotFoundError
-from tandem.server.presets.spoken import ENGLISH
-from tandem.server.tables import Preset
+from tandem.server.host.clock import now
+from tandem.server.presets.i18n import ENGLISH
 from tandem.server.wire.preset import FIELDS, PresetIn
 
 COLUMNS = tuple(getattr(Preset, name) for name in FIELDS)

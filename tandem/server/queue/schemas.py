@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tandem.server.tasks.schemas import Priority
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 
 class Waiting(BaseModel):

@@ -12,10 +12,10 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
+from tandem.server.db.tables import THERE, Job, Task
 from tandem.server.dispatch import placement
 from tandem.server.errors import ConflictError
 from tandem.server.queue.schemas import Queue, Running, Waiting
-from tandem.server.tables import THERE, Job, Task
 from tandem.server.tasks import queries as tasks
 from tandem.server.tasks.service import missing
 from tandem.spec import annotation

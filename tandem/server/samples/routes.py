@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from tandem.server import pictures
 from tandem.server.context import Here
+from tandem.server.http import images
 from tandem.server.samples import service
 from tandem.server.samples.index import Order
 from tandem.server.samples.schemas import RunSamples
@@ -43,40 +43,38 @@ def list_samples(
 
 
 @v1.get(
-    "/tasks/{task_id}/samples/{index}/picture", response_class=Response, responses=pictures.ANSWERS
+    "/tasks/{task_id}/samples/{index}/picture", response_class=Response, responses=images.ANSWERS
 )
 def show_sample(
     context: Here,
     task_id: str,
     index: int,
-    size: pictures.Size = 320,
-    wanted: pictures.Wanted = None,
+    size: images.Size = 320,
+    wanted: images.Wanted = None,
 ) -> Response:
     """The picture; a clip's middle frame."""
     path = service.picture(context, task_id, index)
     root = context.settings.datasets_root
-    return pictures.respond(
-        lambda: pictures.rendered(path, size, root=root), pictures.stamp_of(path, size), wanted
+    return images.respond(
+        lambda: images.rendered(path, size, root=root), images.stamp_of(path, size), wanted
     )
 
 
-@v1.get(
-    "/tasks/{task_id}/samples/{index}/mask", response_class=Response, responses=pictures.ANSWERS
-)
+@v1.get("/tasks/{task_id}/samples/{index}/mask", response_class=Response, responses=images.ANSWERS)
 def show_sample_mask(
     context: Here,
     task_id: str,
     index: int,
     who: service.Who = "answer",
-    size: pictures.Size = 320,
-    wanted: pictures.Wanted = None,
+    size: images.Size = 320,
+    wanted: images.Wanted = None,
 ) -> Response:
     """The mask in colours, to be laid over the picture of the same size."""
     path, picture = service.mask(context, task_id, index, who)
 
-    def make() -> pictures.Rendered:
-        shape = None if picture is None else pictures.size_of(picture)
-        indices = pictures.mask_indices(path)
-        return pictures.mask_png(indices, size, shape=shape), "image/png"
+    def make() -> images.Rendered:
+        shape = None if picture is None else images.size_of(picture)
+        indices = images.mask_indices(path)
+        return images.mask_png(indices, size, shape=shape), "image/png"
 
-    return pictures.respond(make, pictures.stamp_of(path, size, picture), wanted)
+    return images.respond(make, images.stamp_of(path, size, picture), wanted)

@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from tandem.server import pictures
-from tandem.server.artefacts import folder
+from tandem.server.artifacts import folder
 from tandem.server.context import Context
 from tandem.server.errors import ForbiddenError, InvalidError, NotFoundError, RequestError
-from tandem.server.paths import inside, really_below
+from tandem.server.host.paths import inside, really_below
+from tandem.server.http import images
 from tandem.server.samples import index as indexing
 from tandem.server.samples.index import Index, Order
 from tandem.server.samples.schemas import RunSample, RunSamples
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 FILE = "predictions.jsonl"
 MASKS = "predictions"
@@ -114,7 +114,7 @@ def _lines(path: Path, index: Index, rows: list[int]) -> list[dict[str, Any]]:
 def _item(context: Context, index: Index, line: dict[str, Any]) -> RunSample:
     if line["text"] is None and line["width"] is None:
         try:
-            size = pictures.size_of(_file(context, index, line["name"]))
+            size = images.size_of(_file(context, index, line["name"]))
         except RequestError:
             size = None
         if size is not None:

@@ -9,22 +9,22 @@ from typing import Any
 
 from sqlalchemy import select
 
-from tandem.config import catalogue
+from tandem.config import catalog
 from tandem.config.findings import extras, roots, teachers
 from tandem.config.findings import machine as machine_found
 from tandem.config.models import find_teacher
 from tandem.config.settings import Settings
-from tandem.server import machine
-from tandem.server.console import WEB
 from tandem.server.context import Context
-from tandem.server.health import VERSION
+from tandem.server.db.tables import Lease
+from tandem.server.host import machine
+from tandem.server.http.console import WEB
+from tandem.server.http.health import VERSION
 from tandem.server.system.packages import licences
 from tandem.server.system.schemas import Catalogue, MachineOut, MissingPart, System, TeacherOut
-from tandem.server.tables import Lease
 from tandem.spec import fields
 from tandem.spec.errors import TandemError
+from tandem.spec.i18n import t
 from tandem.spec.students import memory_megabytes
-from tandem.spec.words import t
 
 STARTED = time.monotonic()
 
@@ -66,7 +66,7 @@ def state(context: Context) -> MachineOut:
 
 def choices(context: Context) -> Catalogue:
     """The catalogue, and the teachers with where they are."""
-    known = catalogue.read()
+    known = catalog.read()
     names = dict.fromkeys([*context.settings.everything.teachers, *known["teacher_names"]])
     return Catalogue(
         students=[_student(one) for one in known["students"]],

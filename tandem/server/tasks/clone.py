@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tandem.server.clock import now
 from tandem.server.context import Context
-from tandem.server.tables import Task
+from tandem.server.db.tables import Task
+from tandem.server.host.clock import now
 from tandem.server.tasks import queries, service
 from tandem.server.tasks.create import Made
 from tandem.spec.run import RunSpec

@@ -14,19 +14,19 @@ from pydantic import ValidationError
 
 from tandem.config.fill import complete_tree
 from tandem.config.settings import Settings
-from tandem.server.clock import now
+from tandem.server.db.tables import Task
 from tandem.server.errors import InvalidError, Problem
 from tandem.server.events.columns import fitted
-from tandem.server.tables import Task
+from tandem.server.host.clock import now
+from tandem.server.tasks.allowed_paths import confine
 from tandem.server.tasks.kind import kind_of
-from tandem.server.tasks.places import confine
 from tandem.server.wire.create import DEFAULTS, INT_MOST
 from tandem.spec.check import faults
 from tandem.spec.errors import SpecError, StudentError, TeacherError
+from tandem.spec.i18n import t
 from tandem.spec.legacy import MODEL, REST, from_rest, get, put
 from tandem.spec.run import RunSpec
 from tandem.spec.state import State
-from tandem.spec.words import t
 
 Tree = dict[str, Any]
 TRANSFORMERS = ("vit", "bert")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from tandem.config import catalogue
+from tandem.config import catalog
 from tandem.server.datasets.look import look
 from tandem.spec.run import RunSpec
 
@@ -38,4 +38,4 @@ def kind_of(spec: RunSpec) -> str:
 
 @cache
 def _kinds() -> dict[str, tuple[str, ...]]:
-    return {one["name"]: tuple(one["kinds"]) for one in catalogue.read()["students"]}
+    return {one["name"]: tuple(one["kinds"]) for one in catalog.read()["students"]}

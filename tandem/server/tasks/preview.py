@@ -7,10 +7,10 @@ from typing import Any
 
 from tandem.server.context import Context
 from tandem.server.errors import ForbiddenError, InvalidError
-from tandem.server.machine import MEGABYTE, gpus
-from tandem.server.tasks import create, written
-from tandem.server.tasks.expected import Expected, expect
-from tandem.server.tasks.lacking import lacking
+from tandem.server.host.machine import MEGABYTE, gpus
+from tandem.server.tasks import create, equivalents
+from tandem.server.tasks.estimate import Expected, expect
+from tandem.server.tasks.requirements import lacking
 from tandem.server.tasks.schemas import (
     FieldProblem,
     Lacking,
@@ -21,8 +21,8 @@ from tandem.server.tasks.schemas import (
     TimeExpected,
 )
 from tandem.server.wire.create import flat
+from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
-from tandem.spec.words import t
 
 NO_ID = "TASK_00000000"
 
@@ -71,15 +71,15 @@ def _invalid(problems: list[FieldProblem]) -> Preview:
 def _valid(context: Context, asked: PreviewAsked, made: create.Made) -> Preview:
     settings = context.settings.everything
     spec = RunSpec.model_validate_json(made.spec)
-    tree = written.short(spec, settings)
+    tree = equivalents.short(spec, settings)
     expected = expect(context, spec)
     return Preview(
         valid=True,
         problems=[],
         spec=_without_services_own(spec),
-        changed=written.changed(spec, settings),
-        cli=written.command(tree),
-        yaml=written.as_yaml(tree),
+        changed=equivalents.changed(spec, settings),
+        cli=equivalents.command(tree),
+        yaml=equivalents.as_yaml(tree),
         rest=Request(method="POST", path="/api/v1/tasks", body=_body(asked, spec, tree)),
         missing=[
             Lacking(what=one.what, path=one.path, fix=one.fix) for one in lacking(spec, settings)

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from tandem.server.tables import THERE, Attempt, Evaluation, History, Job, Task
+from tandem.server.db.tables import THERE, Attempt, Evaluation, History, Job, Task
 from tandem.server.wire.task import FIELDS
 from tandem.spec.state import State
 

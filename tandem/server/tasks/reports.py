@@ -10,13 +10,13 @@ from sqlalchemy import RowMapping, select
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
+from tandem.server.db.tables import History
 from tandem.server.errors import ConflictError
 from tandem.server.events import apply
-from tandem.server.tables import History
 from tandem.server.tasks import queries, totals
-from tandem.server.tasks.moves import tell
-from tandem.server.tasks.places import model_place
+from tandem.server.tasks.allowed_paths import model_place
 from tandem.server.tasks.service import missing
+from tandem.server.tasks.transitions import tell
 from tandem.server.wire.create import Progress
 from tandem.spec.state import State
 

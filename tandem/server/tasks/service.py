@@ -11,19 +11,19 @@ from sqlalchemy import RowMapping, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tandem.server.clock import now
 from tandem.server.context import Context
+from tandem.server.db.tables import Attempt, Job, Task
 from tandem.server.errors import ConflictError, InvalidError, NotFoundError
 from tandem.server.events import apply
-from tandem.server.paths import really_below
-from tandem.server.tables import Attempt, Job, Task
+from tandem.server.host.clock import now
+from tandem.server.host.paths import really_below
 from tandem.server.tasks import create as creation
 from tandem.server.tasks import queries, totals
-from tandem.server.tasks.moves import move, tell
 from tandem.server.tasks.queries import Filter
-from tandem.spec.asking import SAVE_NOW
+from tandem.server.tasks.transitions import move, tell
+from tandem.spec.i18n import t
+from tandem.spec.save_request import SAVE_NOW
 from tandem.spec.state import State
-from tandem.spec.words import t
 
 MOST_IDS = 20
 CHUNK = 1000

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Hashable
 from weakref import WeakKeyDictionary
 
-from tandem.server.database import Database
+from tandem.server.db.database import Database
 
 FRESH_SECONDS = 1.0
 MOST = 200

@@ -11,8 +11,8 @@ from sqlalchemy import RowMapping
 
 from tandem.server.context import Context, Here
 from tandem.server.errors import InvalidError
-from tandem.server.tasks import clone, create, preview, queries, service, shown
-from tandem.server.tasks.asked import (
+from tandem.server.tasks import clone, create, preview, queries, serialize, service
+from tandem.server.tasks.list_query import (
     Keyword,
     PageNumber,
     PageSize,
@@ -20,7 +20,7 @@ from tandem.server.tasks.asked import (
     read_cursor,
     snake_filter,
 )
-from tandem.server.tasks.asked import (
+from tandem.server.tasks.list_query import (
     cursor as cursor_of,
 )
 from tandem.server.tasks.queries import Filter
@@ -35,7 +35,7 @@ from tandem.server.tasks.schemas import (
     TaskList,
 )
 from tandem.server.wire.create import flat
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 router = APIRouter(tags=["tasks"])
 
@@ -68,7 +68,7 @@ def list_tasks(
             rows = queries.page(session, wanted, offset, page_size + 1, with_jobs=True)
         else:
             rows = queries.after(session, wanted, below, page_size + 1, with_jobs=True)
-        items = shown.listed(session, rows[:page_size])
+        items = serialize.listed(session, rows[:page_size])
     more = len(rows) > page_size and not sort
     return _answer(
         TaskList.model_construct(
@@ -109,7 +109,7 @@ def create_task(context: Here, body: NewTask) -> Any:
         priority=body.priority,
         start=body.start,
     )
-    return _answer(shown.detail(context, task_id), 201)
+    return _answer(serialize.detail(context, task_id), 201)
 
 
 @router.post("/tasks/preview", response_model=Preview)
@@ -121,7 +121,7 @@ def preview_task(context: Here, body: PreviewAsked) -> Any:
 @router.get("/tasks/{task_id}", response_model=TaskDetail)
 def get_task(context: Here, task_id: str) -> Any:
     """One task with its spec."""
-    return _answer(shown.detail(context, task_id))
+    return _answer(serialize.detail(context, task_id))
 
 
 @router.patch("/tasks/{task_id}", response_model=TaskDetail)
@@ -132,7 +132,7 @@ def edit_task(context: Here, task_id: str, body: Edit) -> Any:
     if "name" in given:
         given["task_name"] = given.pop("name")
     service.edit(context, task_id, priority=priority, **given)
-    return _answer(shown.detail(context, task_id))
+    return _answer(serialize.detail(context, task_id))
 
 
 @router.delete("/tasks/{task_id}", status_code=204)
@@ -146,35 +146,35 @@ def delete_task(context: Here, task_id: str, files: bool = False) -> Response:
 def start_task(context: Here, task_id: str) -> Any:
     """Queue it: PENDING, STOPPED, FAILED or PAUSED."""
     service.start(context, task_id)
-    return _answer(shown.detail(context, task_id))
+    return _answer(serialize.detail(context, task_id))
 
 
 @router.post("/tasks/{task_id}/resume", response_model=TaskDetail)
 def resume_task(context: Here, task_id: str) -> Any:
     """Go on from the last checkpoint: STOPPED, FAILED or PAUSED."""
     service.start(context, task_id, out_of=service.RESUMABLE)
-    return _answer(shown.detail(context, task_id))
+    return _answer(serialize.detail(context, task_id))
 
 
 @router.post("/tasks/{task_id}/stop", response_model=TaskDetail)
 def stop_task(context: Here, task_id: str) -> Any:
     """Ask its run to save a checkpoint and end; one that waits is STOPPED at once."""
     service.stop(context, task_id)
-    return _answer(shown.detail(context, task_id))
+    return _answer(serialize.detail(context, task_id))
 
 
 @router.post("/tasks/{task_id}/save", response_model=TaskDetail, status_code=202)
 def save_task(context: Here, task_id: str) -> Any:
     """Ask its run to save a checkpoint now and go on; its `checkpoint` event says when it has."""
     service.save(context, task_id)
-    return _answer(shown.detail(context, task_id), 202)
+    return _answer(serialize.detail(context, task_id), 202)
 
 
 @router.post("/tasks/{task_id}/pause", response_model=TaskDetail)
 def pause_task(context: Here, task_id: str) -> Any:
     """A stop that keeps its place in the queue."""
     service.pause(context, task_id)
-    return _answer(shown.detail(context, task_id))
+    return _answer(serialize.detail(context, task_id))
 
 
 @router.get("/tasks/{task_id}/attempts", response_model=list[AttemptShown])
@@ -188,4 +188,4 @@ def clone_task(context: Here, task_id: str, body: Clone | None = None) -> Any:
     """A copy of it, to be run anew."""
     asked = body or Clone()
     copied = clone.clone(context, task_id, name=asked.name, start=asked.start)
-    return _answer(shown.detail(context, copied), 201)
+    return _answer(serialize.detail(context, copied), 201)

@@ -11,11 +11,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from tandem.server.clock import now
 from tandem.server.context import Context, Here
-from tandem.server.paths import really_below
-from tandem.server.tables import Job, Task
-from tandem.server.tasks.moves import ENDS
+from tandem.server.db.tables import Job, Task
+from tandem.server.host.clock import now
+from tandem.server.host.paths import really_below
+from tandem.server.tasks.transitions import ENDS
 from tandem.server.thinning.rule import Item, spare
 
 surface_a = APIRouter()

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 _NAME = re.compile(r"epoch-(?P<epoch>\d{6})(-step-\d{6})?")
 MANIFEST = "manifest.json"

@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from tandem.server.wire.envelope import Camel, UtcTime
 from tandem.server.wire.history import INT_MOST, Percent
+from tandem.spec.i18n import t
 from tandem.spec.measured import TEXT_BYTES
-from tandem.spec.words import t
 
 
 def _as_text(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from tandem.server.wire.envelope import Camel, UtcTime
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 COLUMN_LETTERS = 500
 

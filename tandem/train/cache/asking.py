@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tandem.train.cache.parts import Wants, coarse
+from tandem.train.data.augment import Views
 from tandem.train.types import ImageTable, Signals, Teacher
-from tandem.train.views import Views
 
 Rows = NDArray[np.int64]
 Ask = tuple[Rows, Rows]

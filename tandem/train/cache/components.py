@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 from tandem.train.cache.asking import Asker
 from tandem.train.cache.fill import Memo, memo_key
 from tandem.train.cache.parts import Part

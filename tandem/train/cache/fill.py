@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 from tandem.train.cache.asking import Ask, Asker
 from tandem.train.cache.disk import check_room
 from tandem.train.cache.parts import Part

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tandem.spec.errors import CacheError
 from tandem.train.cache.disk import room, write_bytes
 from tandem.train.cache.shards import FORMAT, keys_of, read_shards
+from tandem.train.data.augment import Views
 from tandem.train.types import ImageTable, Teacher
-from tandem.train.views import Views
 
 LOCK = ".lock"
 MANIFEST = "manifest.json"

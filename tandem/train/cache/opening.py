@@ -12,8 +12,8 @@ import torch
 from filelock import FileLock, Timeout
 
 from tandem.spec.errors import CacheError
+from tandem.spec.i18n import t
 from tandem.spec.run import CacheSpec
-from tandem.spec.words import t
 from tandem.train.cache.asking import Asker
 from tandem.train.cache.components import REDUCTION, fitted, found
 from tandem.train.cache.disk import room
@@ -23,8 +23,8 @@ from tandem.train.cache.parts import Part, Wants, wanted_parts
 from tandem.train.cache.shards import keys_of
 from tandem.train.cache.sources import CachedSource, OnlineSource, Shelf
 from tandem.train.cache.verify import verify
+from tandem.train.data.augment import Views
 from tandem.train.types import ImageTable, Teacher, Watcher
-from tandem.train.views import Views
 
 _LOCK_SECONDS = 5.0
 

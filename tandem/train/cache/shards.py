@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 from tandem.train.cache.disk import FileNote, crc32_of, room, write_array, write_bytes
 
 KEY = np.dtype("S18")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 from tandem.train.demo import digits, teach
 from tandem.train.demo.recipe import make_spec
 from tandem.train.sinks.stdout import stdout

@@ -13,9 +13,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from tandem.spec.i18n import t
 from tandem.spec.report import BaselineReport, RunReport, StudentReport, TeacherReport
 from tandem.spec.run import TeacherSpec
-from tandem.spec.words import t
 from tandem.train.registry import find
 from tandem.train.teachers.family import family_of
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 from tandem.train.demo import small_qwen
 from tandem.train.demo.digits import CLASSES, Digits
 from tandem.train.pretrained import packed_attention

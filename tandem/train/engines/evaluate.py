@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from tandem.spec.run import RunSpec
-from tandem.train.device import Place
-from tandem.train.engines.step import as_inputs
+from tandem.train.data.augment import Views
+from tandem.train.data.loader import batches, worker_count
+from tandem.train.engines.device import Place
+from tandem.train.engines.optimizer_step import as_inputs
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
 from tandem.train.kinds.base import Judged, Kind
-from tandem.train.loader import batches, worker_count
 from tandem.train.types import ImageTable
-from tandem.train.views import Views
 
 
 class Evaluator:

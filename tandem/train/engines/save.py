@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tandem.spec.asking import SAVE_NOW
+from tandem.spec.save_request import SAVE_NOW
 
 LOOK_SECONDS = 0.2
 """Between two looks: a folder on a network disk is not asked at every step."""

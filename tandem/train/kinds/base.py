@@ -15,9 +15,10 @@ from torch import Tensor
 from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
 from tandem.train.cache import Wants, open_source
+from tandem.train.data.augment import Views
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.own import OwnLogits
-from tandem.train.predictions.told import Told
+from tandem.train.predictions.serialize import Told
 from tandem.train.types import (
     Batch,
     ImageTable,
@@ -27,7 +28,6 @@ from tandem.train.types import (
     Student,
     Watcher,
 )
-from tandem.train.views import Views
 
 Rows = NDArray[np.int64]
 

@@ -6,7 +6,7 @@ from tandem.data.registry import FormatEntry, recognise
 from tandem.spec.errors import DataError, SpecError
 from tandem.spec.run import RunSpec
 from tandem.train import kinds
-from tandem.train.data import find_folder
+from tandem.train.data.classification import find_folder
 from tandem.train.kinds.base import Kind
 from tandem.train.registry import find
 

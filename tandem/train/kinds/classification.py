@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tandem.spec.run import RunSpec
-from tandem.train import data
+from tandem.train.data import classification as images
 from tandem.train.kinds.base import Judge, Judged, Kind, Rows
+from tandem.train.kinds.metrics import classification
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.probe import Probe
-from tandem.train.metrics import classification
 from tandem.train.types import UNLABELLED, Batch, ImageTable, Splits, StepOutput, Watcher
 
 
@@ -62,7 +62,7 @@ class Classification(Kind):
     """The plain case."""
 
     def read(self, spec: RunSpec, index_root: Path | None, watcher: Watcher) -> Splits:
-        return data.read(spec.data, seed=spec.run.seed, index_root=index_root, watcher=watcher)
+        return images.read(spec.data, seed=spec.run.seed, index_root=index_root, watcher=watcher)
 
     def judge(self, table: ImageTable, keep: bool = False) -> Judge:  # noqa: ARG002
         return LogitsJudge(table)

@@ -16,14 +16,15 @@ from torch import Tensor
 from tandem.data.content import IGNORED
 from tandem.spec.errors import DataError
 from tandem.spec.run import RunSpec
-from tandem.train.data import check_some, warn_of_duplicates
+from tandem.train.data.annotated import is_annotated, read_content
+from tandem.train.data.augment import Views
+from tandem.train.data.classification import check_some, warn_of_duplicates
+from tandem.train.data.masks import MaskTable, mask_table
 from tandem.train.kinds.base import Judge, Judged, Kind, Rows
+from tandem.train.kinds.metrics import per_class
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.dense_probe import Dense, DenseProbe, OwnMasks
-from tandem.train.masks import MaskTable, mask_table
-from tandem.train.metrics import per_class
 from tandem.train.predictions.masks import MaskKeeper, MasksTold
-from tandem.train.reading import is_annotated, read_content
 from tandem.train.types import (
     UNLABELLED,
     Batch,
@@ -34,7 +35,6 @@ from tandem.train.types import (
     Student,
     Watcher,
 )
-from tandem.train.views import Views
 
 MOST_CELLS = 32
 """A side: half a megabyte of 256 components in half precision a picture."""

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from tandem.spec.run import RunSpec
-from tandem.train.clips import ClipSource, ClipTable, clip_table, teacher_frames
-from tandem.train.data import check_some, warn_of_duplicates
+from tandem.train.data.annotated import read_content
+from tandem.train.data.augment import Views
+from tandem.train.data.classification import check_some, warn_of_duplicates
+from tandem.train.data.clips import ClipSource, ClipTable, clip_table, teacher_frames
 from tandem.train.kinds.base import Asking, Shown
 from tandem.train.kinds.classification import Classification
-from tandem.train.reading import read_content
 from tandem.train.types import ImageTable, Splits, Watcher
-from tandem.train.views import Views
 
 
 class Sequences(Classification):

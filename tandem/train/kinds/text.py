@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from tandem.spec.errors import SpecError
+from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
-from tandem.spec.words import t
-from tandem.train.data import check_some
+from tandem.train.data.annotated import read_content
+from tandem.train.data.augment import Views
+from tandem.train.data.classification import check_some
+from tandem.train.data.texts import TextTable, text_table
+from tandem.train.data.tokens import FILE, Tokens, from_checkpoint, from_folder, learnt
 from tandem.train.kinds.base import Asking, Shown
 from tandem.train.kinds.classification import Classification
-from tandem.train.reading import read_content
-from tandem.train.text.table import TextTable, text_table
-from tandem.train.text.tokens import FILE, Tokens, from_checkpoint, from_folder, learnt
 from tandem.train.types import ImageTable, Splits, Watcher
-from tandem.train.views import Views
 
 
 class Texts(Classification):

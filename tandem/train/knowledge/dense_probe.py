@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tandem.data.content import IGNORED
+from tandem.train.data.masks import MaskTable
 from tandem.train.knowledge.base import Reduction
 from tandem.train.knowledge.probe import Probe
-from tandem.train.masks import MaskTable
 from tandem.train.types import UNLABELLED, Signals
 
 Rows = NDArray[np.int64]

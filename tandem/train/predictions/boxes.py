@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.data.content import Points, Shape
-from tandem.train.predictions.told import MOST_BOXES, Line, labels, number
+from tandem.train.predictions.serialize import MOST_BOXES, Line, labels, number
 
 MOST_POINTS = 5_000
 """Of a picture's outlines; where there are more, boxes are shown alone."""

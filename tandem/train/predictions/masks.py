@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tandem.train.predictions.told import Line, labels, number
+from tandem.train.predictions.serialize import Line, labels, number
 from tandem.train.types import UNLABELLED, ImageTable
 
 MOST_WORST, MOST_BEST = 350, 150

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tandem.spec.run import RunSpec
-from tandem.train.data import find_folder
-from tandem.train.predictions.told import Line, Told
-from tandem.train.text.table import TextTable
+from tandem.train.data.classification import find_folder
+from tandem.train.data.texts import TextTable
+from tandem.train.predictions.serialize import Line, Told
 from tandem.train.types import ImageTable
 
 FILE = "predictions.jsonl"

@@ -14,7 +14,7 @@ from torch import nn
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import LoraSpec
-from tandem.train.quantize import hush
+from tandem.train.pretrained.quantize import hush
 
 BLOCK = re.compile(r"\.(?:blocks|layers?)\.(\d+)\.")
 ALL_LINEAR = "all-linear"

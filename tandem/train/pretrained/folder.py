@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tandem.spec.errors import TeacherError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"

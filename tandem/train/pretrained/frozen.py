@@ -14,8 +14,8 @@ from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained.fingerprint import fingerprint
 from tandem.train.pretrained.folder import Checkpoint
 from tandem.train.pretrained.pixels import read_preparation
+from tandem.train.pretrained.quantize import compute_dtype, resolve_precision
 from tandem.train.pretrained.weights import by_file, count_parameters
-from tandem.train.quantize import compute_dtype, resolve_precision
 from tandem.train.types import Signals
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from tandem.spec.errors import TeacherError
 from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.pretrained.quantize import QUANTISED, quantisation_config
 from tandem.train.pretrained.quiet import quiet_transformers
 from tandem.train.pretrained.qwen_tower import TowerOutput
-from tandem.train.quantize import QUANTISED, quantisation_config
 
 
 def load_language(

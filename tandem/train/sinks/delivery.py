@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tandem.spec.event import EVENT
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 from tandem.train.sinks import journal
 from tandem.train.sinks.service import TOKEN_VARIABLE, AwayError, RefusedError, Service
 from tandem.train.sinks.wire import FORWARDED, Call, calls

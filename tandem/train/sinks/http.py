@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from tandem.spec.errors import OutputFolderError, TandemError
 from tandem.spec.event import Event
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 from tandem.train.sinks import journal
 from tandem.train.sinks.base import Sink
 from tandem.train.sinks.delivery import LOCK, Delivery, LockedOutError, waiting

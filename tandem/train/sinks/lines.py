@@ -19,7 +19,7 @@ from tandem.spec.event import (
     Started,
     Stopped,
 )
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 from tandem.train.sinks.base import Sink
 
 if TYPE_CHECKING:

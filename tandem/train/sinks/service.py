@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from tandem.spec.errors import SpecError
-from tandem.spec.words import t
+from tandem.spec.i18n import t
 from tandem.train.sinks.wire import Call
 
 SURFACE = "/model-distillation"

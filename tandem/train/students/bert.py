@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from tandem.spec.run import StudentSpec
 from tandem.spec.students import DEFAULTS, SIZES, resolve
-from tandem.train.initialise import draw, load_plain
 from tandem.train.registry import register
+from tandem.train.students._initialize import draw, load_plain
 from tandem.train.types import Options, StepOutput, Student
 
 SHAPES = {

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from tandem.spec.run import StudentSpec
 from tandem.spec.students import DEFAULTS, SIZES, resolve
-from tandem.train.initialise import draw, load_plain
 from tandem.train.registry import register
-from tandem.train.timm_student import NormalisedStudent
+from tandem.train.students._initialize import draw, load_plain
+from tandem.train.students._timm import NormalisedStudent
 from tandem.train.types import Options, StepOutput
 
 HIDDEN = {"lstm-small": 256, "lstm-medium": 512, "lstm-large": 1024}

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from tandem.spec.errors import StudentError
 from tandem.spec.run import StudentSpec
 from tandem.spec.students import DEFAULTS, SIZES, resolve
-from tandem.train.initialise import draw, load_plain
 from tandem.train.registry import register
-from tandem.train.timm_student import NormalisedStudent, to_raster
+from tandem.train.students._initialize import draw, load_plain
+from tandem.train.students._timm import NormalisedStudent, to_raster
 from tandem.train.types import Options, StepOutput
 
 BASE_WIDTH = {"unet-small": 32, "unet-medium": 48, "unet-large": 64}

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from tandem.spec.errors import StudentError
 from tandem.spec.run import StudentSpec
 from tandem.spec.students import DEFAULTS, SIZES, resolve
-from tandem.train.initialise import initialise
 from tandem.train.registry import register
-from tandem.train.timm_student import TimmStudent, to_raster
+from tandem.train.students._initialize import initialise
+from tandem.train.students._timm import TimmStudent, to_raster
 from tandem.train.types import Options
 
 PATCH = 16

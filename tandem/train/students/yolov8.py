@@ -8,8 +8,8 @@ from pydantic import Field
 
 from tandem.spec.run import StudentSpec
 from tandem.spec.students import DEFAULTS, SIZES, resolve
-from tandem.train.initialise import draw, load_plain
 from tandem.train.registry import register
+from tandem.train.students._initialize import draw, load_plain
 from tandem.train.types import Options
 from tandem.train.yolo.student import YoloStudent, make_net
 

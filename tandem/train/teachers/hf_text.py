@@ -11,13 +11,13 @@ from torch import Tensor
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
+from tandem.train.data.tokens import Tokens, from_checkpoint
 from tandem.train.pretrained.folder import Checkpoint
 from tandem.train.pretrained.frozen import FrozenModel
+from tandem.train.pretrained.quantize import quantise
 from tandem.train.pretrained.quiet import quiet_transformers
-from tandem.train.quantize import quantise
 from tandem.train.registry import register
 from tandem.train.teachers.family import checkpoint_of, family_of
-from tandem.train.text.tokens import Tokens, from_checkpoint
 from tandem.train.types import Signals
 
 MAY_LACK = ("pooler", "classifier", "score", "position_ids", "pre_classifier", "out_proj", "dense")

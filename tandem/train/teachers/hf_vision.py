@@ -13,8 +13,8 @@ from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained.folder import Checkpoint
 from tandem.train.pretrained.frozen import FrozenTeacher
+from tandem.train.pretrained.quantize import quantise
 from tandem.train.pretrained.quiet import quiet_transformers
-from tandem.train.quantize import quantise
 from tandem.train.registry import register
 from tandem.train.teachers.family import checkpoint_of, family_of
 from tandem.train.types import Signals

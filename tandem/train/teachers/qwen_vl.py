@@ -11,6 +11,7 @@ from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained import packed_attention
 from tandem.train.pretrained.folder import Checkpoint
 from tandem.train.pretrained.frozen import FrozenTeacher
+from tandem.train.pretrained.quantize import quantise
 from tandem.train.pretrained.qwen_language import load_language
 from tandem.train.pretrained.qwen_tower import (
     MODEL_TYPES,
@@ -20,7 +21,6 @@ from tandem.train.pretrained.qwen_tower import (
     vision_config,
     vision_name,
 )
-from tandem.train.quantize import quantise
 from tandem.train.registry import register
 from tandem.train.teachers.family import checkpoint_of, family_of
 from tandem.train.types import Signals

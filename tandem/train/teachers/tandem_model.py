@@ -13,7 +13,7 @@ from torch import Tensor
 from tandem.spec.errors import StudentError, TeacherError
 from tandem.spec.model import ModelConfig
 from tandem.spec.run import TeacherSpec
-from tandem.train import final_model
+from tandem.train.export import final_model
 from tandem.train.grids import pool_to
 from tandem.train.registry import register
 from tandem.train.types import Signals, StepOutput, Student

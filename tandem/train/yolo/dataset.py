@@ -19,8 +19,8 @@ from ultralytics.data.dataset import YOLODataset
 
 from tandem.spec.errors import DataError
 from tandem.train.yolo.geometry import recorded, whole
-from tandem.train.yolo.pictures import Pictures
-from tandem.train.yolo.turns import Recent, Turn, Turns
+from tandem.train.yolo.images import Pictures
+from tandem.train.yolo.mosaic import Recent, Turn, Turns
 
 Labels = dict[str, Any]
 

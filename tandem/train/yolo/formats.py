@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from tandem.spec.errors import MissingExtraError, SpecError
-from tandem.train import final_model
+from tandem.train.export import final_model
 from tandem.train.yolo.offline import prepare
 
 NATIVE = "ultralytics"

@@ -7,9 +7,9 @@ from typing import Any
 
 from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
-from tandem.train.device import Place
-from tandem.train.loader import worker_count
-from tandem.train.views import flip_allowed
+from tandem.train.data.augment import flip_allowed
+from tandem.train.data.loader import worker_count
+from tandem.train.engines.device import Place
 from tandem.train.yolo.boxes import whole_strides
 
 LEAST_SIZE = 64

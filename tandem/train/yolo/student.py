@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from tandem.spec.i18n import t
 from tandem.spec.students import SIZES
-from tandem.spec.words import t
-from tandem.train.timm_student import to_raster
+from tandem.train.students._timm import to_raster
 from tandem.train.types import StepOutput, Student
 from tandem.train.yolo.boxes import STRIDE, whole_strides
 from tandem.train.yolo.offline import prepare

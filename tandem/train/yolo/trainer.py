@@ -18,11 +18,11 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 
 from tandem.spec.errors import DataError, NumericError, OutOfMemoryError
 from tandem.spec.run import RunSpec
-from tandem.train.device import Place
+from tandem.train.engines.device import Place
 from tandem.train.yolo import settings
 from tandem.train.yolo.dataset import TandemDataset, TurnLoader
+from tandem.train.yolo.images import Pictures
 from tandem.train.yolo.model import Taught, TaughtModel, Weights
-from tandem.train.yolo.pictures import Pictures
 
 Batchful = dict[str, Any]
 ALWAYS, NEVER = 0, 2**31

@@ -10,9 +10,9 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 
-from tandem.server.clock import now
-from tandem.server.data_tables import Upload
 from tandem.server.datasets.sweeping import sweep
+from tandem.server.db.dataset_tables import Upload
+from tandem.server.host.clock import now
 
 LONG_AGO = 1_000_000_000
 

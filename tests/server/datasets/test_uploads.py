@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from tandem.executors.fake import FakeExecutor
 from tandem.server.app import create_app
-from tandem.server.database import Database
+from tandem.server.db.database import Database
 from tests.server.faults.small_server import SmallServer, wait_for
 
 from . import zips

@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import select, update
 
 from tandem.executors.fake import FakeExecutor
-from tandem.server.clock import now
 from tandem.server.context import Context
-from tandem.server.database import Database
-from tandem.server.dispatcher import Dispatcher
+from tandem.server.db.database import Database
+from tandem.server.db.tables import Attempt, Job, Task, TaskEvent
+from tandem.server.dispatch.dispatcher import Dispatcher
 from tandem.server.events.hub import Hub
+from tandem.server.host.clock import now
 from tandem.server.settings import ServerSettings
-from tandem.server.tables import Attempt, Job, Task, TaskEvent
 from tandem.spec.run import RunSpec
 from tests.server.events.rows import line
 
@@ -35,7 +35,7 @@ class House:
     def again(self) -> House:
         """After a kill: nothing but the rows and the processes is left. The lease runs out."""
         with self.database.write() as session:
-            from tandem.server.tables import Lease
+            from tandem.server.db.tables import Lease
 
             session.execute(update(Lease).values(owner=""))
         return House(self.settings, self.database, self.executor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from tandem.server.database import Database
+from tandem.server.db.database import Database
 from tandem.server.dispatch.lease import Keeper
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tandem.executors.local import LocalExecutor
-from tandem.server.database import Database
+from tandem.server.db.database import Database
 from tandem.server.settings import ServerSettings
 from tests.executors.runs import until
 from tests.server.dispatch.conftest import House

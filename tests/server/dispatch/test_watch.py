@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from tandem.server.tables import Job, Task
+from tandem.server.db.tables import Job, Task
 from tests.server.dispatch.conftest import House
 
 Case = tuple[list[tuple[str, dict[str, Any]]], int | None, str | None, str, str | None]

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tandem.server.clock import now
-from tandem.server.database import Database
-from tandem.server.tables import Evaluation, History, Job, Task, TaskEvent
+from tandem.server.db.database import Database
+from tandem.server.db.tables import Evaluation, History, Job, Task, TaskEvent
+from tandem.server.host.clock import now
 from tandem.spec.event import EVENT, Event
 
 AT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

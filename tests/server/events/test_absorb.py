@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tandem.server.context import Context
-from tandem.server.database import Database
+from tandem.server.db.database import Database
+from tandem.server.db.tables import Job
 from tandem.server.events.absorb import Batch, absorb
 from tandem.server.events.collect import collect
 from tandem.server.events.hub import Hub
 from tandem.server.events.journal import NAME, Cursor, news
-from tandem.server.tables import Job
 from tests.server.events.rows import epochs, evaluations, job, line, row, task, told
 
 TASK = "TASK_00000001"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tandem.server.context import Context
-from tandem.server.database import Database
+from tandem.server.db.database import Database
 from tandem.server.errors import NotFoundError
 from tandem.server.events import curve_index
 from tandem.server.events.collect import collect

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from tandem.server.database import Database
+from tandem.server.db.database import Database
 from tests.server.events.rows import job, line, task
 
 TASK = "TASK_00000001"

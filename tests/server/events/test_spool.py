@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tandem.server.clock import now
 from tandem.server.context import Context
-from tandem.server.database import Database
+from tandem.server.db.database import Database
+from tandem.server.db.tables import Attempt
 from tandem.server.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
 from tandem.server.events import spool
 from tandem.server.events.hub import Hub
 from tandem.server.events.journal import NAME
-from tandem.server.tables import Attempt
+from tandem.server.host.clock import now
 from tests.server.events.rows import epochs, job, line, row, task
 
 TASK = "TASK_00000001"

@@ -16,13 +16,13 @@ import uvicorn
 
 from tandem.executors.fake import FakeExecutor
 from tandem.server.app import create_app
-from tandem.server.database import Database
+from tandem.server.db.database import Database
+from tandem.server.db.tables import Job
 from tandem.server.events import channel, stream
 from tandem.server.events.collect import collect
 from tandem.server.events.ending import EndingServer
 from tandem.server.events.journal import NAME
-from tandem.server.tables import Job
-from tandem.server.tasks.moves import tell
+from tandem.server.tasks.transitions import tell
 from tests.server.events.rows import job, line, task
 from tests.server.faults.small_server import wait_for
 

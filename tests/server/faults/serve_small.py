@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tandem.commands.guard import guarded
 from tandem.executors.local import LocalExecutor
-from tandem.server import clock
-from tandem.server.serve import serve
+from tandem.server.host import clock
+from tandem.server.http.serve import serve
 
 TRAINER = (sys.executable, str(Path(__file__).with_name("small_trainer.py")))
 

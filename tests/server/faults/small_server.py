@@ -56,8 +56,8 @@ class SmallServer:
 
     def __enter__(self) -> SmallServer:
         if not self.url.startswith("sqlite"):
-            from tandem.server.database import Database
-            from tandem.server.upgrade import upgrade
+            from tandem.server.db.database import Database
+            from tandem.server.db.upgrade import upgrade
 
             database = Database(self.url)
             upgrade(database)

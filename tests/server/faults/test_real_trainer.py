@@ -15,7 +15,7 @@ from tandem.train.sinks.http import deliver
 from tests.conftest import make_shapes
 from tests.server.faults.small_server import SmallServer, trainer_pids, wait_for
 from tests.server.faults.small_trainer import journal_epochs
-from tests.train.engine.runs import run_here
+from tests.train.engines.runs import run_here
 
 A = "/model-distillation/tasks"
 LONG = 240.0

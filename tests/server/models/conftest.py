@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tandem.spec.report import DataReport, Measured, RunReport, StudentReport, TeacherReport
-from tandem.train import report
-from tests.server.inference.conftest import model, service, until
-from tests.train.report.models import CLASSES, run_spec
+from tandem.train.pipeline import report
+from tests.server.annotation.conftest import model, service, until
+from tests.train.export.models import CLASSES, run_spec
 
 __all__ = ["model", "service", "until"]
 

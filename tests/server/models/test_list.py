@@ -5,13 +5,13 @@ import json
 import zipfile
 
 from tandem.executors.fake import FakeExecutor
-from tandem.server.clock import now
 from tandem.server.context import Context
+from tandem.server.db.tables import Job, Task, TaskData
 from tandem.server.events.hub import Hub
+from tandem.server.host.clock import now
 from tandem.server.models import listing
 from tandem.server.models.facts import facts
-from tandem.server.tables import Job, Task, TaskData
-from tests.train.report.models import CLASSES
+from tests.train.export.models import CLASSES
 
 V1 = "/api/v1/models"
 

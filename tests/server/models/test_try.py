@@ -13,7 +13,7 @@ from PIL import Image
 from tandem.server.errors import UnavailableError
 from tandem.server.models.workers import Workers
 from tests.predict.test_kinds import save
-from tests.train.report.models import CLASSES
+from tests.train.export.models import CLASSES
 
 TRY = "/api/v1/models/TASK_1/try"
 

@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 from tandem.executors.fake import FakeExecutor
 from tandem.server.app import create_app
 from tandem.server.context import Context
-from tandem.server.database import Database
+from tandem.server.db.database import Database
+from tandem.server.db.tables import Job, Task
 from tandem.server.settings import ServerSettings
-from tandem.server.tables import Job, Task
 
 
 @pytest.fixture

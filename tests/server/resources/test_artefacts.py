@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from tandem.server.artefacts import log
+from tandem.server.artifacts import log
 from tandem.server.errors import ForbiddenError
-from tandem.server.paths import inside
+from tandem.server.host.paths import inside
 from tests.server.resources.conftest import add, here
 
 V1 = "/api/v1/tasks/TASK_A"

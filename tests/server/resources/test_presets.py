@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from tandem.server.migrations.versions.r0001_contract import PRESETS as PRESETS_AT_FIRST
-from tandem.server.presets.spoken import ENGLISH
+from tandem.server.db.migrations.versions.r0001_contract import PRESETS as PRESETS_AT_FIRST
+from tandem.server.presets.i18n import ENGLISH
 from tests.server.resources.conftest import add
 
 PRESETS = "/model-distillation/lora-presets"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from tandem.server.tables import Job, Task
+from tandem.server.db.tables import Job, Task
 from tests.conftest import make_shapes
 from tests.server.resources.conftest import here
-from tests.train.engine.runs import run_here
+from tests.train.engines.runs import run_here
 from tests.train.kinds import made
 
 Listed = Callable[..., dict]

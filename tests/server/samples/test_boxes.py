@@ -14,7 +14,7 @@ from tandem.spec.run import RunSpec
 from tandem.train.predictions.boxes import BoxesTold, answered
 from tandem.train.predictions.write import FILE, write
 from tandem.train.yolo.confusion import confusion
-from tandem.train.yolo.pictures import Pictures
+from tandem.train.yolo.images import Pictures
 from tests.server.samples.conftest import Listed, know
 from tests.train.yolo.drawn import CLASSES, write_yolo
 

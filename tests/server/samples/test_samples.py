@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from tandem.server.pictures import MASK_OPACITY
+from tandem.server.http.images import MASK_OPACITY
 
 CLASSES, MASKS, NEW = "TASK_CLASSES", "TASK_MASKS", "TASK_NEW"
 Listed = Callable[..., dict]

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from tandem.executors.fake import FakeExecutor
 from tandem.server.app import create_app
-from tandem.server.database import Database
+from tandem.server.db.database import Database
 from tandem.server.settings import ServerSettings
 
 A = "/model-distillation/tasks"
@@ -60,7 +60,7 @@ def set_row(client: TestClient, task_id: str, **columns: Any) -> None:
     """Put columns of the task's row, or of its job, as a dispatcher would."""
     from sqlalchemy import update
 
-    from tandem.server.tables import Job, Task
+    from tandem.server.db.tables import Job, Task
 
     with client.app.state.context.database.write() as session:
         for name, value in columns.items():

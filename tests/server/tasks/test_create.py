@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from tandem.server.tables import Job
+from tandem.server.db.tables import Job
 from tandem.spec.run import RunSpec
 from tests.server.tasks.conftest import V1, A, body, data, make
 

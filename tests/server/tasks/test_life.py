@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import delete, func, select
 
-from tandem.server.tables import Evaluation, History, Job, Task, TaskEvent
+from tandem.server.db.tables import Evaluation, History, Job, Task, TaskEvent
 from tandem.spec.state import State
 from tests.server.tasks.conftest import V1, A, data, make, set_row
 

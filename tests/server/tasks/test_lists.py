@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import insert, text
 
-from tandem.server.tables import Task
+from tandem.server.db.tables import Task
 from tandem.server.tasks import queries, service
 from tandem.spec.state import State
 from tests.server.tasks.conftest import V1, A, data, make, set_row

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from tandem.commands import flags
 from tandem.config.files import read_tree
 from tandem.config.fill import fill
-from tandem.server.tables import Attempt, History
+from tandem.server.db.tables import Attempt, History
 from tandem.spec.run import RunSpec
 from tests.server.tasks.conftest import V1
 

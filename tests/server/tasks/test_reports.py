@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from tandem.server.tables import History, TaskEvent
+from tandem.server.db.tables import History, TaskEvent
 from tandem.spec.state import MOVES, State
 from tests.server.tasks.conftest import A, data, make, set_row
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from tandem.spec.asking import SAVE_NOW
+from tandem.spec.save_request import SAVE_NOW
 from tests.server.tasks.conftest import V1, make, set_row
 
 

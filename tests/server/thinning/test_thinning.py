@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from tandem.server.tables import Job, Task
+from tandem.server.db.tables import Job, Task
 from tandem.server.thinning.rule import spare
 
 

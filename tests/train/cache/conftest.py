@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from tandem.spec.run import CacheSpec, DataSpec, ViewSpec
-from tandem.train import data
 from tandem.train.cache import CachedSource, OnlineSource, Wants, open_source
+from tandem.train.data import classification
+from tandem.train.data.augment import Views
 from tandem.train.types import ImageTable, Silent, Teacher
-from tandem.train.views import Views
 from tests.conftest import make_shapes
 from tests.train.cache.fake_teacher import FakeTeacher
 
@@ -79,7 +79,7 @@ class Shop:
 def shapes_table(tmp_path_factory: pytest.TempPathFactory) -> ImageTable:
     folder = make_shapes(tmp_path_factory.mktemp("d") / "s", train=14, val=1, unlabelled=11)
     spec = DataSpec(dataset=str(folder))
-    return data.read(spec, seed=0, index_root=None, watcher=Silent()).train
+    return classification.read(spec, seed=0, index_root=None, watcher=Silent()).train
 
 
 @pytest.fixture

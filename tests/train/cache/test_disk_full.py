@@ -20,7 +20,7 @@ from tandem.spec.run import CacheSpec, DataSpec, ViewSpec
 from tandem.train import data
 from tandem.train.cache import Wants, open_source
 from tandem.train.types import Silent
-from tandem.train.views import Views
+from tandem.train.data.augment import Views
 from tests.train.cache.fake_teacher import FakeTeacher
 
 folder, root, limit = sys.argv[1:]

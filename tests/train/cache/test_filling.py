@@ -16,8 +16,8 @@ import torch
 from tandem.spec.errors import CacheError
 from tandem.spec.run import ViewSpec
 from tandem.train.cache import Wants
+from tandem.train.data.augment import Views
 from tandem.train.types import Signals
-from tandem.train.views import Views
 from tests.train.cache.conftest import DENSE, Shop
 from tests.train.cache.fake_teacher import FakeTeacher
 

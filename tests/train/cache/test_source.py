@@ -13,9 +13,9 @@ from tandem.spec.errors import CacheError
 from tandem.spec.run import ViewSpec
 from tandem.train.cache import Wants
 from tandem.train.cache.parts import decode, encode
+from tandem.train.data.augment import Views
 from tandem.train.grids import pool_to
 from tandem.train.types import Signals
-from tandem.train.views import Views
 from tests.train.cache.conftest import DENSE, Shop
 from tests.train.cache.fake_teacher import FakeTeacher
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from tandem.spec.run import ViewSpec
+from tandem.train.data.augment import Views, flip_allowed, whole
 from tandem.train.types import ImageTable
-from tandem.train.views import Views, flip_allowed, whole
 
 LIMIT = 10**8
 

@@ -150,7 +150,7 @@ def text_teacher(folder: Path, said: list[str], *, tuned: bool) -> Path:
         PreTrainedTokenizerFast,
     )
 
-    from tandem.train.text.tokens import learnt
+    from tandem.train.data.tokens import learnt
 
     tokens = learnt(said)
     config = BertConfig(

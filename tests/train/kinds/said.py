@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.train.engine.runs import run_here
+from tests.train.engines.runs import run_here
 
 
 def report(spec: dict) -> dict:

@@ -15,6 +15,7 @@ from tandem.data.content import IGNORED
 from tandem.spec.errors import StudentError
 from tandem.spec.run import RunSpec, StudentSpec, ViewSpec
 from tandem.train import kinds
+from tandem.train.data.augment import PARAMS, Views, rendered, rendered_mask
 from tandem.train.kinds.segmentation import MaskJudge
 from tandem.train.losses.cross_entropy_dice import (
     CrossEntropyDiceOptions,
@@ -22,9 +23,8 @@ from tandem.train.losses.cross_entropy_dice import (
 )
 from tandem.train.registry import entries, find
 from tandem.train.types import Batch, ImageTable, Signals, Silent, StepOutput
-from tandem.train.views import PARAMS, Views, rendered, rendered_mask
 from tests.conftest import Specs
-from tests.train.engine.runs import events, run_here, weights
+from tests.train.engines.runs import events, run_here, weights
 from tests.train.kinds.made import SHAPES
 from tests.train.kinds.said import refusal, report
 

@@ -14,13 +14,13 @@ from safetensors.torch import load_file
 
 from tandem.spec.run import RunSpec, StudentSpec, ViewSpec
 from tandem.train import kinds
-from tandem.train.clips import ClipSource, ClipTable, spread, teacher_frames
+from tandem.train.data.augment import Views
+from tandem.train.data.clips import ClipSource, ClipTable, spread, teacher_frames
 from tandem.train.registry import find
 from tandem.train.students.lstm import parameters_by_part
 from tandem.train.types import Signals, Silent
-from tandem.train.views import Views
 from tests.conftest import Specs
-from tests.train.engine.runs import events, run_here
+from tests.train.engines.runs import events, run_here
 from tests.train.kinds import made
 from tests.train.kinds.made import moving
 from tests.train.kinds.said import model, refusal, report

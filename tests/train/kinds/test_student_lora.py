@@ -13,12 +13,13 @@ from torch import nn
 
 from tandem.spec.errors import StudentError
 from tandem.spec.run import LoraSpec, StudentSpec
-from tandem.train import final_model, student_lora
+from tandem.train.export import final_model
+from tandem.train.lora import student_adapter
 from tandem.train.pretrained.adapters import load_adapter
 from tandem.train.registry import find
 from tandem.train.types import Student
 from tests.conftest import Specs
-from tests.train.engine.runs import run_here
+from tests.train.engines.runs import run_here
 from tests.train.kinds.said import model, refusal
 
 FEW = {"epochs": 1, "batch_size": 16, "learning_rate": 5e-3}
@@ -37,7 +38,7 @@ def learning(student: Student) -> set[str]:
 
 def attached(kind: str, size: str, **lora: object) -> Student:
     student = make(kind, size)
-    student_lora.attach(student, LoraSpec.model_validate({"rank": 2, **lora}))
+    student_adapter.attach(student, LoraSpec.model_validate({"rank": 2, **lora}))
     return student
 
 

@@ -12,14 +12,15 @@ import torch
 
 from tandem.commands.train import distillation_script
 from tandem.spec.run import RunSpec, StudentSpec
-from tandem.train import final_model, kinds
+from tandem.train import kinds
+from tandem.train.data.tokens import from_folder
+from tandem.train.export import final_model
 from tandem.train.kinds.text import Texts
 from tandem.train.registry import find
 from tandem.train.teachers.hf_text import HfTextTeacher
-from tandem.train.text.tokens import from_folder
 from tandem.train.types import Silent
 from tests.conftest import Specs
-from tests.train.engine.runs import events, run_here
+from tests.train.engines.runs import events, run_here
 from tests.train.kinds.said import model, refusal, report
 
 MARGIN = 0.3

@@ -11,7 +11,7 @@ from tandem.spec.errors import StudentError
 from tandem.spec.model import ModelConfig
 from tandem.spec.run import StudentSpec
 from tandem.spec.students import SIZES
-from tandem.train import export
+from tandem.train.export import onnx_model
 from tandem.train.registry import entries
 from tandem.train.students.vit import patch_for
 from tandem.train.types import Student
@@ -187,8 +187,8 @@ def test_onnx_agrees(name, tmp_path: Path):
         student=StudentSpec(type=name), classes=[str(one) for one in range(10)], image_size=32,
         mean=[0, 0, 0], std=[1, 1, 1],
     )  # fmt: skip
-    export.write(student, config, tmp_path / "student.onnx")
-    export.check(student, config, tmp_path / "student.onnx")
+    onnx_model.write(student, config, tmp_path / "student.onnx")
+    onnx_model.check(student, config, tmp_path / "student.onnx")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,8 +9,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from tandem.spec.errors import DeviceError, MissingExtraError, SpecError, TeacherError
 from tandem.spec.run import TeacherSpec
-from tandem.train import quantize
 from tandem.train.knowledge.label_scoring import LabelScoring
+from tandem.train.pretrained import quantize
 from tandem.train.teachers.family import family_of
 from tests.train.teachers.folders import open_teacher
 

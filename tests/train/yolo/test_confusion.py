@@ -9,10 +9,10 @@ import pytest
 
 from tandem.data.content import Item, Shape
 from tandem.train.predictions.boxes import answered
+from tandem.train.yolo.average_precision import measure
 from tandem.train.yolo.confusion import confusion
-from tandem.train.yolo.pictures import Pictures
-from tandem.train.yolo.precision import measure
-from tests.train.yolo.test_precision import predictions, truth
+from tandem.train.yolo.images import Pictures
+from tests.train.yolo.test_average_precision import predictions, truth
 
 CAT, DOG, NOTHING = 0, 1, 2
 LEAST = {"cat": 0.5, "dog": 0.3}

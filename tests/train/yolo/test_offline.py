@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.train.engine.runs import write
+from tests.train.engines.runs import write
 from tests.train.yolo.runs import spec_of
 
 RUNS = """

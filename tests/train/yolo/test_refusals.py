@@ -56,7 +56,7 @@ def test_several_processes_are_refused(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     from tandem.spec.run import RunSpec
-    from tandem.train.device import place
+    from tandem.train.engines.device import place
     from tandem.train.yolo import settings
 
     spec = RunSpec.model_validate(spec_of(half_drawn, tmp_path / "run"))
@@ -88,7 +88,7 @@ def test_a_split_without_a_box_is_named(tmp_path: Path) -> None:
 
 def test_each_knob_of_the_section_changes_what_ultralytics_is_told(tmp_path: Path) -> None:
     from tandem.spec.run import RunSpec, YoloSpec
-    from tandem.train.device import place
+    from tandem.train.engines.device import place
     from tandem.train.yolo import settings
 
     def told(**yolo: float) -> dict:
@@ -102,7 +102,7 @@ def test_each_knob_of_the_section_changes_what_ultralytics_is_told(tmp_path: Pat
 
 def test_a_digit_is_never_mirrored(tmp_path: Path) -> None:
     from tandem.spec.run import RunSpec
-    from tandem.train.device import place
+    from tandem.train.engines.device import place
     from tandem.train.yolo import settings
 
     spec = RunSpec.model_validate(spec_of(tmp_path, tmp_path))

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from tandem.data.images import load_rgb
-from tandem.spec.asking import SAVE_NOW
 from tandem.spec.errors import NumericError, StoppedError
-from tandem.train import checkpoint, final_model
+from tandem.spec.save_request import SAVE_NOW
+from tandem.train.engines import checkpoint
+from tandem.train.export import final_model
 from tandem.train.yolo.boxes import letterbox, suppress, unletterbox
 from tests.train.yolo.drawn import CLASSES
 from tests.train.yolo.runs import Ear, run, spec_of, untaught

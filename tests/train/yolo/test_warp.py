@@ -11,8 +11,8 @@ from PIL import Image
 
 from tandem.data.content import Item, Shape
 from tandem.train.types import Signals
+from tandem.train.yolo.images import Pictures
 from tandem.train.yolo.offline import prepare
-from tandem.train.yolo.pictures import Pictures
 from tandem.train.yolo.warp import Canvases, spots
 
 SIZE, GRID, STRIDE, ROWS = 128, 32, 8, 12
@@ -61,7 +61,7 @@ def test_tokens_that_say_where_they_are_agree_with_the_picture_that_does(
     from ultralytics.cfg import get_cfg
 
     from tandem.train.yolo.dataset import TandemDataset
-    from tandem.train.yolo.turns import Turn
+    from tandem.train.yolo.mosaic import Turn
 
     quiet = {"hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.0}
     dataset = TandemDataset(
@@ -120,7 +120,7 @@ def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: Pictures)
     prepare()
     from tandem.train.yolo.geometry import moved, whole
     from tandem.train.yolo.model import Weights
-    from tandem.train.yolo.teaching import FromCache
+    from tandem.train.yolo.teacher import FromCache
 
     shift = np.array([[1, 0, 37.3], [0, 1, 11.9], [0, 0, 1.0]])
     batch = {

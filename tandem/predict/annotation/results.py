@@ -1,0 +1,207 @@
+"""Where a job's labels go: a writer of a data format, and the predictions beside a data set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from tandem.data.content import Item
+from tandem.data.layout import placed, read_json, read_text, write_whole
+from tandem.data.registry import Writer, find, formats
+from tandem.predict.annotation.lines import Line, line_of
+from tandem.predict.annotation.sources import Source
+from tandem.predict.answers import Answer, to_item
+from tandem.predict.prediction import Prediction
+from tandem.predict.predictor import Predictor
+from tandem.spec.annotation import AnnotationSpec
+from tandem.spec.errors import DataError, OutputFolderError
+
+ABOUT = "predictions.json"
+BESIDE = ".predictions"
+"""In a data set: hidden, so that no reader takes it for data, and no label is ever written over."""
+FOLDERS = frozenset({"train", "val", "test", "images", "JPEGImages", "unlabeled"})
+ALIASES = {"masks": "segmentation"}
+LABEL_ONLY = {"sequence", "text"}
+
+
+class Results:
+    """Opened again on the same folders it goes on."""
+
+    def __init__(
+        self,
+        spec: AnnotationSpec,
+        predictor: Predictor,
+        classes: dict[str, int],
+        names: Sequence[str] = (),
+    ) -> None:
+        """`classes` gives each of the model's its place among `names`, the data set's."""
+        self.spec, self.kind = spec, predictor.config.kind
+        self.classes = classes
+        self.names = tuple(names) or tuple(predictor.classes)
+        self.thresholds = _thresholds(spec, predictor.classes)
+        self.said = {"model": spec.model_name, "version": predictor.version}
+        if spec.trained_by:
+            self.said["task"] = spec.trained_by
+        self.writer_name = writer_name(spec.writer, self.kind)
+        self.about = {
+            **self.said,
+            "kind": self.kind,
+            "format": self.writer_name,
+            "classes": list(self.names),
+            "temperature": predictor.config.temperature,
+            "thresholds": predictor.config.thresholds,
+        }
+        self._check_folder()
+        self.writers: list[tuple[Writer, bool]] = [(self._open(spec.output, spec.writer), True)]
+        self.beside = beside(spec)
+        if self.beside is not None:
+            self.writers.append((self._open(self.beside, ""), False))
+        text = json.dumps(self.about, ensure_ascii=False, indent=1)
+        for folder in (spec.output, self.beside):
+            if folder is not None:
+                write_whole(folder / ABOUT, text)
+
+    def add(self, source: Source, answer: Answer, size: tuple[int, int]) -> tuple[str, Line]:
+        """Write one; what it says in short, empty when it is below the threshold; and for a page.
+
+        DataError where a label cannot be written.
+        """
+        if isinstance(answer, Prediction) and answer.confidence < self.thresholds.get(
+            answer.label, 0.0
+        ):
+            return "", line_of(source, answer, size, told=False)
+        path = source.name.encode("utf-8", "surrogateescape")
+        item = to_item(answer, path, size, self.classes)
+        item.attributes["predicted"] = self.said
+        item.attributes["model"] = f"{self.said['model']}@{self.said['version']}"
+        mask: PurePosixPath | None = None
+        for writer, is_main in self.writers:
+            given = self._picture(source, is_main)
+            split = self._split(source.name, self.writer_name if is_main else "labelme")
+            named = _named(item, source, given)
+            if is_main and self.writer_name == "labelme":
+                self._keep(named, split, given)
+            writer.add(named, split, given)
+            if is_main and self.writer_name == "segmentation":
+                mask = PurePosixPath("masks") / split / placed(named, given)
+        if mask is not None:
+            mask = mask.with_suffix(".png")
+        line = line_of(source, answer, size, item.shapes or (), self.names, mask=mask)
+        return answer.label, line
+
+    def close(self) -> None:
+        """What belongs to all of them."""
+        for writer, _ in self.writers:
+            writer.close()
+
+    def _check_folder(self) -> None:
+        """LabelMe's files are looked at one by one; other layouts write into their own only."""
+        folder = self.spec.output
+        if (folder / ABOUT).is_file() or not folder.is_dir():
+            return
+        if self.writer_name == "labelme":
+            self._check_classes(folder / "classes.txt")
+            return
+        inside = [one for one in folder.iterdir() if not one.name.startswith(".")]
+        if inside:
+            raise OutputFolderError(
+                "{path} holds {name}, which this job did not write.",
+                path=folder,
+                name=inside[0].name,
+                fix="Give the job an empty output folder.",
+            )
+
+    def _check_classes(self, file: Path) -> None:
+        """The order of a person's classes is a label too."""
+        if file.is_file() and read_text(file).split("\n") != [*self.names, ""]:
+            raise OutputFolderError(
+                "{path} names other classes than this job would.",
+                path=file,
+                fix="Give the job another output folder.",
+            )
+
+    def _keep(self, item: Item, split: str, given: Path | None) -> None:
+        """DataError where a person's label lies: it is never written over."""
+        file = (self.spec.output / split / placed(item, given)).with_suffix(".json")
+        if not file.is_file():
+            return
+        try:
+            told = read_json(file)
+        except DataError:
+            told = None
+        if not isinstance(told, dict) or "tandem_predicted" not in told:
+            raise DataError(
+                "{path} is a person's label and was left as it is.",
+                path=file,
+                fix="Give the job another output folder.",
+            )
+
+    def _open(self, folder: Path, name: str) -> Writer:
+        wanted = writer_name(name, self.kind)
+        opened: Writer = find(wanted).make().writer(folder, self.names, self.kind)
+        return opened
+
+    def _picture(self, source: Source, is_main: bool) -> Path | None:
+        if not self.spec.pictures or not is_main or self.kind in LABEL_ONLY:
+            return None
+        return source.path
+
+    def _split(self, name: str, writer: str) -> str:
+        """LabelMe keeps the folders that the pictures lie in; other layouts know two splits."""
+        leading = []
+        for part in PurePosixPath(name).parts[:-1]:
+            if part not in FOLDERS:
+                break
+            leading.append(part)
+        if writer == "labelme":
+            return "/".join(leading)
+        return "val" if "val" in leading else "train"
+
+
+def _named(item: Item, source: Source, given: Path | None) -> Item:
+    """Two pictures that differ in their suffix only have labels of two names."""
+    if not source.has_twin or given is not None:
+        return item
+    path = PurePosixPath(item.name)
+    twin = path.with_name(f"{path.stem}_{path.suffix[1:]}{path.suffix}")
+    return replace(item, path=str(twin).encode("utf-8", "surrogateescape"))
+
+
+def writer_name(asked: str, kind: str) -> str:
+    """A data format that can hold what a model of this kind says; DataError without one."""
+    name = ALIASES.get(asked, asked) or ("csv" if kind in LABEL_ONLY else "labelme")
+    entry = find(name)
+    if kind not in entry.kinds and not (kind in LABEL_ONLY and name == "csv"):
+        fitting = [one.name for one in formats().values() if kind in one.kinds]
+        raise DataError(
+            "The format {name} cannot hold what a model of the kind {kind} says.",
+            name=name,
+            kind=kind,
+            allowed=["csv"] if kind in LABEL_ONLY else fitting,
+        )
+    return name
+
+
+def beside(spec: AnnotationSpec) -> Path | None:
+    """Where the predictions of this model lie in the data set; None without `auto_import`."""
+    if not spec.auto_import or spec.dataset is None:
+        return None
+    plain = "".join(one if one.isalnum() or one in "-_." else "_" for one in spec.model_name)
+    return spec.dataset / BESIDE / (plain.strip(".") or "model")
+
+
+def _thresholds(spec: AnnotationSpec, classes: list[str]) -> dict[str, float]:
+    if spec.threshold is None:
+        return {}
+    if not isinstance(spec.threshold, dict):
+        return dict.fromkeys(classes, spec.threshold)
+    foreign = sorted(set(spec.threshold) - set(classes))
+    if foreign:
+        raise DataError(
+            "There is a threshold for {names}, which the model does not know.",
+            names=", ".join(foreign),
+            allowed=classes,
+        )
+    return spec.threshold

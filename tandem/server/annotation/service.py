@@ -1,0 +1,241 @@
+"""Annotation jobs: rows beside the trainings', told apart by `del_flag`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy.orm import Session
+
+from tandem.server.annotation.requests import job_of, row_of
+from tandem.server.annotation.schemas import Failure, Submit
+from tandem.server.context import Context
+from tandem.server.db.tables import DELETED, INFERENCE, Job, Task
+from tandem.server.errors import ConflictError, NotFoundError
+from tandem.server.host.clock import now
+from tandem.server.tasks import queries
+from tandem.server.tasks.transitions import move, tell
+from tandem.spec.annotation import ITEMS
+from tandem.spec.state import State
+
+COLUMNS = (
+    Task.task_id,
+    Task.status,
+    Task.student_model,
+    Task.error_message,
+    Task.start_time,
+    Task.end_time,
+    Task.duration,
+    Job.spec,
+    Job.step,
+    Job.total_steps,
+    Job.metrics,
+    Job.live,
+    Job.wanted,
+    Job.advice,
+    Job.waiting_reason,
+    Job.heartbeat_at,
+    Job.run_dir,
+)
+RESUMABLE = (State.STOPPED, State.FAILED, State.PAUSED)
+
+
+def submit(context: Context, said: Submit) -> RowMapping:
+    """A new job, queued at once."""
+    inference_id = f"INFER_{secrets.token_hex(4).upper()}"
+    spec, trained = job_of(context, said, inference_id)
+    row = row_of(spec, trained)
+
+    def insert(session: Session) -> None:
+        at = now().replace(microsecond=0)
+        session.add(Task(task_id=inference_id, del_flag=INFERENCE, create_time=at, **row))
+        session.add(
+            Job(
+                task_id=inference_id,
+                spec=spec.model_dump_json(),
+                run_dir=str(spec.run_dir),
+                priority=0,
+                live=0,
+                attempt=0,
+                resumes=0,
+                last_seq=0,
+                offset_bytes=0,
+            )
+        )
+        session.flush()
+        _queue(session, inference_id, (State.PENDING,))
+
+    context.database.run(insert)
+    context.ring()
+    return get(context, inference_id)
+
+
+def _rows() -> Any:
+    joined = select(*COLUMNS).join(Job, Job.task_id == Task.task_id)
+    return joined.where(Task.del_flag == INFERENCE)
+
+
+def every(context: Context, page: int = 1, page_size: int = 1000) -> Sequence[RowMapping]:
+    """Newest first."""
+    asked = _rows().order_by(Task.id.desc()).limit(page_size).offset((page - 1) * page_size)
+    with context.database.read() as session:
+        rows: Sequence[RowMapping] = session.execute(asked).mappings().all()
+    return rows
+
+
+def count(context: Context) -> int:
+    """Of all of them."""
+    with context.database.read() as session:
+        asked = select(func.count()).select_from(_rows().subquery())
+        return int(session.execute(asked).scalar_one())
+
+
+def get(context: Context, inference_id: str) -> RowMapping:
+    """One; NotFoundError without it."""
+    row: RowMapping | None = None
+    if queries.is_id(inference_id):
+        with context.database.read() as session:
+            found = _rows().where(Task.task_id == inference_id)
+            row = session.execute(found).mappings().one_or_none()
+    if row is None:
+        raise _missing(inference_id)
+    return row
+
+
+def stop(context: Context, inference_id: str) -> RowMapping:
+    """Out of the queue, or asked to end after its batch; it goes on from there when resumed."""
+
+    def work(session: Session) -> None:
+        row = _locked(session, inference_id)
+        if move(session, row.task_id, State.STOPPED, out_of=[State.QUEUED]):
+            _put(session, row.task_id, waiting_reason=None, wanted=None)
+        elif row.status != State.RUNNING:
+            raise ConflictError("It is {state}: there is nothing to stop.", state=row.status)
+        elif row.wanted is None:
+            _put(session, row.task_id, wanted="stop", wanted_at=now())
+            tell(session, row.task_id, "asked", wanted="stop")
+
+    context.database.run(work)
+    context.ring()
+    return get(context, inference_id)
+
+
+def resume(context: Context, inference_id: str) -> RowMapping:
+    """Queue it again; what is done is not done again."""
+
+    def work(session: Session) -> None:
+        row = _locked(session, inference_id)
+        if not _queue(session, row.task_id, RESUMABLE):
+            raise ConflictError("It cannot be started while it is {state}.", state=row.status)
+
+    context.database.run(work)
+    context.ring()
+    return get(context, inference_id)
+
+
+def remove(context: Context, inference_id: str) -> None:
+    """Forget it, with its journal; the labels stay where they are. 409 while it runs."""
+
+    def work(session: Session) -> str | None:
+        row = _locked(session, inference_id)
+        if row.status == State.RUNNING:
+            raise ConflictError(
+                "It is {state} and cannot be deleted.", state=row.status, fix="Stop it first."
+            )
+        move(session, row.task_id, State.STOPPED, out_of=[State.QUEUED])
+        tell(session, row.task_id, "deleted")
+        session.execute(update(Task).where(Task.task_id == row.task_id).values(del_flag=DELETED))
+        folder: str | None = None if row.live else row.run_dir
+        return folder
+
+    folder = context.database.run(work)
+    if folder is not None:
+        _clear(context, Path(folder))
+
+
+def failures(
+    context: Context, inference_id: str, page: int, page_size: int
+) -> tuple[list[Failure], int]:
+    """A page of the items that failed, and how many there are."""
+    folder = get(context, inference_id)["run_dir"]
+    first = (page - 1) * page_size
+    found: list[Failure] = []
+    total = 0
+    for raw in _failed(Path(folder) / ITEMS):
+        if first <= total < first + page_size:
+            told = json.loads(raw)
+            found.append(Failure(**{key: told[key] for key in ("index", "name", "problem")}))
+        total += 1
+    return found, total
+
+
+def _failed(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as lines:
+            for line in lines:
+                if line.endswith(b"\n") and b'"problem"' in line:
+                    yield line
+    except FileNotFoundError:
+        return
+
+
+def _clear(context: Context, folder: Path) -> None:
+    """The job's own files in its folder; labels in it stay."""
+    root = context.settings.output_root
+    if folder.parent != root or folder.is_symlink() or not folder.is_dir():
+        return
+    if (folder / "labels").is_dir():
+        for one in folder.iterdir():
+            if one.is_file():
+                one.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _queue(session: Session, task_id: str, out_of: Sequence[State]) -> bool:
+    if not move(session, task_id, State.QUEUED, out_of=out_of, error_message=None):
+        return False
+    _put(
+        session,
+        task_id,
+        position=queries.next_position(session),
+        queued_at=now(),
+        resumes=0,
+        wanted=None,
+        wanted_at=None,
+        waiting_reason=None,
+        failure_class=None,
+        advice=None,
+    )
+    return True
+
+
+def _locked(session: Session, inference_id: str) -> Any:
+    row = None
+    if queries.is_id(inference_id):
+        locked = select(Task.task_id, Task.status).where(
+            Task.task_id == inference_id, Task.del_flag == INFERENCE
+        )
+        if session.execute(locked.with_for_update()).one_or_none() is not None:
+            row = session.execute(_rows().where(Task.task_id == inference_id)).one_or_none()
+    if row is None:
+        raise _missing(inference_id)
+    return row
+
+
+def _put(session: Session, task_id: str, **columns: Any) -> None:
+    session.execute(
+        update(Job)
+        .where(Job.task_id == task_id)
+        .values(**columns)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _missing(inference_id: str) -> NotFoundError:
+    return NotFoundError("There is no inference {name}.", name=inference_id[:100])

@@ -1,0 +1,1 @@
+"""The machine the service runs on: its hardware, its clock, its paths."""

@@ -1,0 +1,1 @@
+"""What HTTP asks of the service beside its resources: limits, refusals, the console, OpenAPI."""

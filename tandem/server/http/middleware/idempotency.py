@@ -1,0 +1,219 @@
+"""Idempotency-Key: a creation that is sent twice is done once, and answered twice the same.
+
+draft-ietf-httpapi-idempotency-key-header. The answer is kept for a day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tandem.server.db.database import Database
+from tandem.server.db.tables import Answered
+from tandem.server.errors import ConflictError, InvalidError, RequestError
+from tandem.server.host.clock import now
+from tandem.server.http.boundary import failure
+from tandem.server.http.middleware.replay import replayed
+from tandem.spec.i18n import t
+
+CREATIONS = re.compile(
+    r"/model-distillation/(tasks|lora-presets|tasks/[^/]+/(history|evaluations))"
+    r"|/api/v1/tasks(/[^/]+/clone)?"
+)
+KEPT = timedelta(hours=24)
+ABANDONED = timedelta(seconds=60)
+"""A request under way for longer died with its server."""
+WAIT_SECONDS = 5.0
+MOST_LETTERS = 200
+CLEAN_EVERY = 200
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request with a key."""
+
+    key_hash: str
+    request_hash: str
+
+
+class Again:
+    """Around the routes; the body has been read whole before."""
+
+    def __init__(self, app: ASGIApp, database: Database) -> None:
+        self.app, self.database = app, database
+        self._claims = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = _key(scope)
+        if key is None:
+            await self.app(scope, receive, send)
+            return
+        messages, body = await _body(receive)
+        try:
+            asked = _asked(scope, key, body)
+            known = await run_in_threadpool(self._claim, asked)
+        except RequestError as refusal:
+            await failure(scope["path"], refusal)(scope, receive, send)
+            return
+        if known != "new":
+            await Response(known.body, known.status, media_type=known.media_type)(
+                scope, receive, send
+            )
+            return
+        await self._answer(asked, scope, replayed(messages, receive), send)
+
+    async def _answer(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+        heard = _Heard()
+
+        async def sending(message: Message) -> None:
+            heard.hear(message)
+            if heard.is_whole:  # kept before the client can know of it
+                await run_in_threadpool(self._keep, asked, heard)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        finally:
+            if not heard.is_whole:
+                await run_in_threadpool(self._forget, asked)
+
+    def _claim(self, asked: Asked) -> Known | Literal["new"]:
+        """`new`: this request does it. ConflictError while another one is at it."""
+        self._claims += 1
+        if self._claims % CLEAN_EVERY == 1:
+            self.database.run(_clean)
+        until = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                self.database.run(lambda session: _insert(session, asked))
+                return "new"
+            except IntegrityError:
+                known = self._known(asked)
+            if known is not None:
+                return known
+            if time.monotonic() > until:
+                raise ConflictError(
+                    "A request with this Idempotency-Key is under way.", fix="Ask again later."
+                )
+            time.sleep(0.05)
+
+    def _known(self, asked: Asked) -> Known | None:
+        """None while it is under way, or when it has just been given up."""
+        with self.database.read() as session:
+            row = session.get(Answered, asked.key_hash)
+        if row is None:
+            return None
+        if now() - row.at > KEPT:
+            self.database.run(_clean)
+            return None
+        if row.request_hash != asked.request_hash:
+            said = t("It was used for another request; give each its own.")
+            raise InvalidError([{"field": "Idempotency-Key", "problem": said}])
+        if row.status == 0 and now() - row.at > ABANDONED:
+            self._forget(asked)
+        return Known(row.status, row.body) if row.status else None
+
+    def _keep(self, asked: Asked, heard: _Heard) -> None:
+        if heard.status >= 500:
+            self._forget(asked)
+            return
+        values = {"status": heard.status, "body": heard.body.decode("utf-8", "replace")}
+        self.database.run(
+            lambda session: session.execute(
+                update(Answered).where(Answered.key_hash == asked.key_hash).values(**values)
+            )
+        )
+
+    def _forget(self, asked: Asked) -> None:
+        self.database.run(
+            lambda session: session.execute(
+                delete(Answered).where(Answered.key_hash == asked.key_hash, Answered.status == 0)
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was answered."""
+
+    status: int
+    body: str
+
+    @property
+    def media_type(self) -> str:
+        is_problem = self.body.startswith('{"type":"about:blank"')
+        return "application/problem+json" if is_problem else "application/json"
+
+
+class _Heard:
+    """An answer on its way out."""
+
+    def __init__(self) -> None:
+        self.status, self.body, self.is_whole = 0, b"", False
+
+    def hear(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        else:
+            self.body += message.get("body", b"")
+            self.is_whole = not message.get("more_body", False)
+
+
+def _key(scope: Scope) -> str | None:
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    if CREATIONS.fullmatch(scope["path"]) is None:
+        return None
+    return Headers(scope=scope).get("idempotency-key")
+
+
+def _asked(scope: Scope, key: str, body: bytes) -> Asked:
+    if not 0 < len(key) <= MOST_LETTERS or not key.isprintable():
+        said = t("It must have 1 to {most} printable letters.", most=MOST_LETTERS)
+        raise InvalidError([{"field": "Idempotency-Key", "problem": said}])
+    caller = Headers(scope=scope).get("authorization", "")
+    path = scope["path"]
+    return Asked(
+        _digest(key.encode(), path.encode(), caller.encode()),
+        _digest(path.encode(), scope["query_string"], body),
+    )
+
+
+def _digest(*parts: bytes) -> str:
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(hashlib.sha256(part).digest())
+    return whole.hexdigest()
+
+
+async def _body(receive: Receive) -> tuple[list[Message], bytes]:
+    messages: list[Message] = []
+    while True:
+        message = await receive()
+        messages.append(message)
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return messages, b"".join(one.get("body", b"") for one in messages)
+
+
+def _insert(session: Session, asked: Asked) -> None:
+    row = {"key_hash": asked.key_hash, "request_hash": asked.request_hash}
+    session.execute(insert(Answered), [row | {"status": 0, "body": "", "at": now()}])
+
+
+def _clean(session: Session) -> None:
+    old = select(Answered.key_hash).where(Answered.at < now() - KEPT).limit(1000)
+    keys = list(session.scalars(old))
+    if keys:
+        session.execute(delete(Answered).where(Answered.key_hash.in_(keys)))

@@ -1,0 +1,183 @@
+"""Surface A: /model-distillation/tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+from fastapi.responses import Response, StreamingResponse
+from pydantic import TypeAdapter
+from sqlalchemy import RowMapping
+
+from tandem.server.context import Context, Here
+from tandem.server.errors import InvalidError
+from tandem.server.tasks import create, reports, service
+from tandem.server.tasks.list_query import Keyword, PageNumber, PageSize, camel_filter
+from tandem.server.tasks.queries import Filter
+from tandem.server.wire.create import CreateTask, Figure, Progress
+from tandem.server.wire.envelope import Envelope, Page, ok
+from tandem.server.wire.task import TaskOut
+from tandem.spec.i18n import t
+from tandem.spec.state import State
+
+router = APIRouter(tags=["tasks"])
+ROWS = TypeAdapter(list[TaskOut])
+HEAD, TAIL = b'{"code":200,"message":"success","data":[', b"]}"
+TaskList = Envelope[list[TaskOut]]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+def task(row: RowMapping) -> TaskOut:
+    """A row as installed clients know it."""
+    return TaskOut.model_validate(dict(row))
+
+
+def _one(context: Context, task_id: str) -> Envelope[TaskOut]:
+    return ok(task(service.get(context, task_id)))
+
+
+def whole(context: Context, wanted: Filter) -> Response:
+    """The plain list. A long one is sent as it is read: it is never whole in memory."""
+    parts = _parts(service.chunks(context, wanted))
+    first = list(islice(parts, 2))  # before the answer begins, so that it may still be refused
+    if len(first) < 2:
+        return Response(HEAD + b"".join(first) + TAIL, media_type="application/json")
+    return StreamingResponse(chain([HEAD], first, parts, [TAIL]), media_type="application/json")
+
+
+def _parts(chunks: Iterator[Sequence[RowMapping]]) -> Iterator[bytes]:
+    comma = b""
+    for rows in chunks:
+        said = ROWS.dump_json([task(row) for row in rows], by_alias=True)[1:-1]
+        if said:
+            yield comma + said
+            comma = b","
+
+
+@router.get("/tasks", response_model=TaskList | Envelope[Page[TaskOut]])
+def list_tasks(
+    context: Here,
+    page: Annotated[PageNumber | None, Query()] = None,
+    pageSize: Annotated[PageSize, Query()] = 20,
+    status: Annotated[State | None, Query()] = None,
+    keyword: Annotated[Keyword | None, Query()] = None,
+    orderBy: Annotated[str | None, Query(max_length=100, examples=["createTime desc"])] = None,
+) -> Any:
+    """All tasks, newest first; with `page`, one page of them and how many there are."""
+    wanted = camel_filter(status, keyword, orderBy)
+    if page is None:
+        return whole(context, wanted)
+    rows = service.page(context, wanted, page, pageSize)
+    total = service.total(context, wanted)
+    shown = Page[TaskOut](
+        items=[task(row) for row in rows], total=total, page=page, pageSize=pageSize
+    )
+    body = Envelope[Page[TaskOut]](code=200, message="success", data=shown)
+    return Response(body.model_dump_json(by_alias=True), media_type="application/json")
+
+
+@router.get("/tasks/running", response_model=TaskList)
+def running_tasks(context: Here) -> Any:
+    """Those that run now."""
+    return whole(context, Filter(State.RUNNING))
+
+
+@router.get("/tasks/recent", response_model=TaskList)
+def recent_tasks(context: Here, limit: Limit = 10) -> Any:
+    """The newest."""
+    return ok([task(row) for row in service.page(context, Filter(), 1, limit)])
+
+
+@router.get("/tasks/status/{status}", response_model=TaskList)
+def tasks_by_status(context: Here, status: State) -> Any:
+    """Those in one state, newest first."""
+    return whole(context, Filter(status))
+
+
+@router.get("/tasks/{taskId}", response_model=Envelope[TaskOut])
+def get_task(context: Here, taskId: str) -> Any:
+    """One task."""
+    return _one(context, taskId)
+
+
+@router.post("/tasks", response_model=Envelope[TaskOut])
+def create_task(context: Here, body: CreateTask) -> Any:
+    """A new task, PENDING."""
+    settings = context.settings.everything
+    task_id = service.create(
+        context,
+        lambda task_id: create.from_fields(body.flat(), settings, task_id=task_id),
+        name=body.task_name,
+        description=body.description,
+    )
+    return _one(context, task_id)
+
+
+@router.post("/tasks/{taskId}/start", response_model=Envelope[TaskOut])
+def start_task(context: Here, taskId: str) -> Any:
+    """Queue it. From STOPPED, FAILED and PAUSED it goes on from its last checkpoint."""
+    service.start(context, taskId)
+    return _one(context, taskId)
+
+
+@router.post("/tasks/{taskId}/stop", response_model=Envelope[TaskOut])
+def stop_task(context: Here, taskId: str) -> Any:
+    """Ask the run to save a checkpoint and end; a task that waits is STOPPED at once."""
+    service.stop(context, taskId)
+    return _one(context, taskId)
+
+
+@router.post("/tasks/{taskId}/complete", response_model=Envelope[TaskOut])
+def complete_task(context: Here, taskId: str) -> Any:
+    """A run elsewhere has finished."""
+    reports.complete(context, taskId)
+    return _one(context, taskId)
+
+
+@router.delete("/tasks/{taskId}", response_model=Envelope[None])
+def delete_task(context: Here, taskId: str) -> Any:
+    """Delete it logically, with its history and evaluations. Its files stay."""
+    service.remove(context, taskId)
+    return ok(None)
+
+
+@router.put("/tasks/{taskId}/progress", response_model=Envelope[TaskOut])
+def report_progress(
+    context: Here,
+    taskId: str,
+    currentEpoch: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
+    accuracy: Annotated[Figure | None, Query()] = None,
+    loss: Annotated[Figure | None, Query()] = None,
+    body: Annotated[Progress | None, Body()] = None,
+) -> Any:
+    """How far a run elsewhere is, in the query or in a body; the body wins."""
+    said = body or Progress()
+    query = {"current_epoch": currentEpoch, "accuracy": accuracy, "loss": loss}
+    missing = {name: one for name, one in query.items() if getattr(said, name) is None}
+    said = said.model_copy(update=missing)
+    if said.current_epoch is None:
+        problem = t("{field} is missing.", field="currentEpoch")
+        raise InvalidError([{"field": "currentEpoch", "problem": problem}])
+    reports.progress(context, taskId, said)
+    return _one(context, taskId)
+
+
+@router.put("/tasks/{taskId}/model-path", response_model=Envelope[None])
+def report_model_path(
+    context: Here,
+    taskId: str,
+    modelPath: Annotated[str, Query(min_length=1, max_length=500)],
+    modelUrl: Annotated[str | None, Query(max_length=500)] = None,
+) -> Any:
+    """Where a run elsewhere left the student."""
+    reports.model_path(context, taskId, modelPath, modelUrl)
+    return ok(None)
+
+
+@router.put("/tasks/{taskId}/error", response_model=Envelope[None])
+def report_error(context: Here, taskId: str, errorMessage: Annotated[str, Query()]) -> Any:
+    """A run elsewhere has failed."""
+    reports.error(context, taskId, errorMessage)
+    return ok(None)

@@ -1,0 +1,49 @@
+"""The one way a task's state changes: a conditional update, whoever else may try the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import CursorResult, update
+from sqlalchemy.orm import Session
+
+from tandem.server.db.tables import THERE, Task, TaskEvent
+from tandem.server.host.clock import now
+from tandem.spec.state import MOVES, State
+
+ENDS = frozenset({State.COMPLETED, State.FAILED, State.STOPPED})
+
+
+def move(
+    session: Session,
+    task_id: str,
+    to: State,
+    *,
+    out_of: Iterable[State] | None = None,
+    reason: str | None = None,
+    **columns: Any,
+) -> bool:
+    """Put a task into state `to`, with further `columns` of its row; False when it was elsewhere.
+
+    `out_of` narrows the states it may come from; every one that may become `to` otherwise. What
+    happened is told as a `state` event.
+    """
+    sources = [state for state in out_of or State if to in MOVES[state]]
+    row: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+        update(Task)
+        .where(Task.task_id == task_id, Task.status.in_(sources), Task.del_flag.in_(THERE))
+        .values(status=to, update_time=now(), **columns)
+        .execution_options(synchronize_session=False)
+    )
+    if row.rowcount != 1:
+        return False
+    tell(session, task_id, "state", status=to, **({"reason": reason} if reason else {}))
+    return True
+
+
+def tell(session: Session, task_id: str, type: str, **body: Any) -> None:
+    """Keep, and stream, something that happened to a task outside its runs."""
+    said = json.dumps(body, ensure_ascii=False)
+    session.add(TaskEvent(task_id=task_id, at=now(), type=type, body=said))

@@ -1,0 +1,172 @@
+"""From a data set's name to its content with both splits, for every kind but classification.
+
+Classification keeps columns in place of objects (`train.data`): it meets millions of pictures.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from tandem.data.content import Content, Item
+from tandem.data.faults import Faults
+from tandem.data.registry import recognise
+from tandem.spec.errors import DataError
+from tandem.spec.i18n import t
+from tandem.spec.run import DataSpec
+from tandem.train.data.classification import find_folder
+from tandem.train.types import Watcher
+
+WARNINGS_TOLD = 5
+
+
+def read_content(
+    spec: DataSpec, *, kind: str | None, seed: int, watcher: Watcher
+) -> tuple[Content, list[Item]]:
+    """The data set, and the items to validate on; `train` holds none of them.
+
+    Where there is no `val`, `val_ratio` of the annotated items is held out, stratified by the
+    classes in them and seeded. Raises DataError: a fault of a file or line names it.
+    """
+    content = _read(find_folder(spec.root, spec.dataset), kind, watcher)
+    _check_num_classes(spec, content)
+    notes = list(content.notes)
+    train, val = content.train, content.val
+    if spec.val_dataset:
+        other = _read(find_folder(spec.root, spec.val_dataset), kind or content.kind, watcher)
+        _check_same_classes(content, other)
+        val = [_moved(one, other, content) for one in (other.val or other.train)]
+        notes += other.notes
+    elif val is None:
+        train, val = hold_out(train, spec.val_ratio, seed)
+        notes.append(
+            t(
+                "There is no val split: {count} items ({ratio:.0%}) were held out of train to "
+                "validate, {rest} are left to learn from.",
+                count=len(val),
+                ratio=spec.val_ratio,
+                rest=len(train),
+            )
+        )
+    _check_some(content, train, val)
+    whole = Content(content.root, content.format, content.kind, content.classes, train, val)
+    return Content(**{**whole.__dict__, "notes": tuple(notes)}), val
+
+
+def is_annotated(item: Item) -> bool:
+    """Whether anybody has said anything of it."""
+    return item.label >= 0 or item.shapes is not None or item.mask is not None
+
+
+def hold_out(items: list[Item], ratio: float, seed: int) -> tuple[list[Item], list[Item]]:
+    """(train, val): of every set of classes its share; what nobody annotated stays in train."""
+    groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for row, item in enumerate(items):
+        if is_annotated(item):
+            groups[_signature(item)].append(row)
+    order: list[int] = []
+    for number, (_, rows) in enumerate(sorted(groups.items())):
+        order += np.random.default_rng([seed, number]).permutation(rows).tolist()
+    count = min(max(round(len(order) * ratio), 1), len(order) - 1) if len(order) > 1 else 0
+    # Every 1/ratio-th of the rows in the order of their classes: each group gives its share.
+    places = (np.arange(count) + 0.5) * len(order) / max(count, 1)
+    chosen = {order[int(place)] for place in places}
+    train = [item for row, item in enumerate(items) if row not in chosen]
+    return train, [item for row, item in enumerate(items) if row in chosen]
+
+
+def _signature(item: Item) -> tuple[int, ...]:
+    if item.shapes is not None:
+        return tuple(sorted({one.label for one in item.shapes}))
+    return (item.label,)
+
+
+def _read(folder: Path, kind: str | None, watcher: Watcher) -> Content:
+    faults = Faults()
+    format = recognise(folder, kind).make()
+    content: Content = format.content(folder, faults, kind)
+    faults.check()
+    for one in [one for one in faults.found if one.warning][:WARNINGS_TOLD]:
+        watcher.notice(one.sentence(), warning=True)
+    if faults.warnings > WARNINGS_TOLD:
+        watcher.notice(
+            t(
+                "{count} more warnings of this kind; `tandem data check` lists them all.",
+                count=faults.warnings - WARNINGS_TOLD,
+            ),
+            warning=True,
+        )
+    return content
+
+
+def _moved(item: Item, source: Content, target: Content) -> Item:
+    """The item of another data set as one of this: its path is absolute, its classes renumbered."""
+    from dataclasses import replace
+
+    new = {old: target.classes.index(name) for old, name in enumerate(source.classes)}
+
+    def there(path: bytes) -> bytes:
+        return bytes(source.root / path.decode("utf-8", "surrogateescape"))
+
+    shapes = item.shapes
+    if shapes is not None:
+        shapes = [replace(one, label=new[one.label]) for one in shapes]
+    if item.mask is not None and any(old != now for old, now in new.items()):
+        raise DataError(
+            "The masks of {path} count the classes otherwise than the data set trained on.",
+            path=source.root,
+            fix="Name the classes in the same order in both classes.txt.",
+        )
+    return replace(
+        item,
+        path=there(item.path),
+        label=new.get(item.label, item.label),
+        shapes=shapes,
+        mask=None if item.mask is None else there(item.mask),
+        frames=tuple(there(one) for one in item.frames),
+    )
+
+
+def _check_num_classes(spec: DataSpec, content: Content) -> None:
+    found = len(content.classes)
+    if spec.num_classes is not None and spec.num_classes != found:
+        raise DataError(
+            "num_classes is {asked}, but the data set {dataset} has {found} classes: {names}.",
+            asked=spec.num_classes,
+            dataset=spec.dataset,
+            found=found,
+            names=", ".join(content.classes[:20]) + (", …" if found > 20 else ""),
+            fix="Leave num_classes out, or set it to {found}.",
+        )
+
+
+def _check_same_classes(train: Content, val: Content) -> None:
+    lacks = sorted(set(train.classes) - set(val.classes))
+    extra = sorted(set(val.classes) - set(train.classes))
+    if extra or lacks:
+        raise DataError(
+            "{val} validates {train}, so both must have the same classes; "
+            "it lacks: {lacks}; it has besides: {extra}.",
+            val=val.root,
+            train=train.root,
+            lacks=", ".join(lacks[:10]) or "-",
+            extra=", ".join(extra[:10]) or "-",
+            fix="Name the classes alike in both.",
+        )
+
+
+def _check_some(content: Content, train: list[Item], val: list[Item]) -> None:
+    if not any(is_annotated(one) for one in val):
+        raise DataError(
+            "The data set {path} leaves nothing annotated to validate on.",
+            path=content.root,
+            fix="Annotate two items or more, or give it a val split.",
+        )
+    if not train:
+        raise DataError(
+            "The data set {path} has nothing to learn from.",
+            path=content.root,
+            fix="Put something into its train split.",
+        )

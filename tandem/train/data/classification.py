@@ -1,0 +1,219 @@
+"""From a data set's name to tables of checked pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.data.content import Content, Item
+from tandem.data.faults import Faults
+from tandem.data.listing import Listed, Listing
+from tandem.data.registry import recognise
+from tandem.spec.errors import DataError
+from tandem.spec.i18n import t
+from tandem.spec.run import DataSpec
+from tandem.train.data.inspect_files import inspect
+from tandem.train.types import UNLABELLED, ImageTable, Splits, Watcher
+
+
+def read(spec: DataSpec, *, seed: int, index_root: Path | None, watcher: Watcher) -> Splits:
+    """Find the data set, list it, open every picture once, and split it.
+
+    What a file held is remembered under `index_root`, so that a second reading opens only new or
+    changed files. Raises DataError, one sentence that names what is wrong.
+    """
+    listing = _list(find_folder(spec.root, spec.dataset))
+    _check_num_classes(spec, listing)
+    other = _list(find_folder(spec.root, spec.val_dataset)) if spec.val_dataset else None
+    train = _table(listing, listing.train, spec, index_root, watcher)
+    notes = list(listing.notes)
+    if other is not None:
+        _check_same_classes(listing, other)
+        listed = other.val if other.val is not None else other.train
+        val = _labelled_only(_table(other, listed, spec, index_root, watcher))
+        notes += other.notes
+    elif listing.val is not None:
+        val = _table(listing, listing.val, spec, index_root, watcher)
+    else:
+        train, val = _hold_out(train, spec.val_ratio, seed)
+        notes.append(_held_out_note(train, val, spec.val_ratio))
+    check_some(listing.root, train, val)
+    warn_of_duplicates(train, val, watcher)
+    return Splits(train, val, listing.kind, tuple(notes))
+
+
+def find_folder(root: Path | None, name: str) -> Path:
+    """The folder of a data set: `<root>/<name>`, never outside the root; or the path itself."""
+    if root is None:
+        path = Path(name).expanduser()
+        if not path.exists():
+            raise DataError(
+                "There is no data set at {path}.",
+                path=path,
+                fix="Give the folder that holds train/, or an id and its datasets_root.",
+            )
+    else:
+        path = _inside(root, name)
+    if not path.is_dir():
+        raise DataError(
+            "The data set {path} is a file; a folder is wanted.",
+            path=path,
+            fix="Unpack it, and name the folder that holds train/.",
+        )
+    return path.resolve()
+
+
+def _inside(root: Path, name: str) -> Path:
+    path = root / name
+    real_root = root.resolve()
+    if not path.resolve().is_relative_to(real_root) or path.resolve() == real_root:
+        raise DataError(
+            "The data set {name} lies outside the datasets root {root}.",
+            name=name,
+            root=root,
+            fix="Give the name of a folder in it.",
+        )
+    if not path.exists():
+        there = sorted(one.name for one in root.iterdir() if one.is_dir()) if root.is_dir() else []
+        raise DataError(
+            "There is no data set {name} in {root}.",
+            name=name,
+            root=root,
+            allowed=[one for one in there if not one.startswith(".")][:20],
+            fix="Put it at {path}, or set datasets_root to the folder that holds it.",
+            path=path,
+        )
+    return path
+
+
+def _list(path: Path) -> Listing:
+    """What the format that fits finds there."""
+    format = recognise(path, "classification").make()
+    if hasattr(format, "read"):
+        listing: Listing = format.read(path)
+        return listing
+    faults = Faults()
+    content: Content = format.content(path, faults, "classification")
+    faults.check()
+    val = None if content.val is None else _listed([one for one in content.val if one.label >= 0])
+    return Listing(
+        path, content.kind, content.classes, _listed(content.train), val, tuple(content.notes)
+    )
+
+
+def _listed(items: list[Item]) -> Listed:
+    return Listed([one.path for one in items], [one.label for one in items])
+
+
+def _check_num_classes(spec: DataSpec, listing: Listing) -> None:
+    found = len(listing.classes)
+    if spec.num_classes is not None and spec.num_classes != found:
+        raise DataError(
+            "num_classes is {asked}, but the data set {dataset} has {found} classes: {names}.",
+            asked=spec.num_classes,
+            dataset=spec.dataset,
+            found=found,
+            names=", ".join(listing.classes[:20]) + (", …" if found > 20 else ""),
+            fix="Leave num_classes out, or set it to {found}.",
+        )
+
+
+def _check_same_classes(train: Listing, val: Listing) -> None:
+    lacks = sorted(set(train.classes) - set(val.classes))
+    extra = sorted(set(val.classes) - set(train.classes))
+    if lacks or extra:
+        raise DataError(
+            "{val} validates {train}, so both must have the same classes; "
+            "it lacks: {lacks}; it has besides: {extra}.",
+            val=val.root,
+            train=train.root,
+            lacks=", ".join(lacks[:10]) or "-",
+            extra=", ".join(extra[:10]) or "-",
+            fix="Name the class folders alike in both.",
+        )
+
+
+def _table(
+    listing: Listing, listed: Listed, spec: DataSpec, index_root: Path | None, watcher: Watcher
+) -> ImageTable:
+    hashes_N = inspect(listing.root, listed.paths, spec.max_image_pixels, index_root, watcher)
+    return ImageTable(
+        root=listing.root,
+        paths_N=np.array(listed.paths, dtype=np.bytes_),
+        labels_N=np.array(listed.labels, dtype=np.int64),
+        hashes_N=hashes_N,
+        classes=listing.classes,
+    )
+
+
+def _labelled_only(table: ImageTable) -> ImageTable:
+    return table.rows(np.flatnonzero(table.labels_N != UNLABELLED).astype(np.int64))
+
+
+def _hold_out(table: ImageTable, ratio: float, seed: int) -> tuple[ImageTable, ImageTable]:
+    """Of each class that share, at least one picture where it has two."""
+    held: list[NDArray[np.int64]] = []
+    for label in range(len(table.classes)):
+        rows = np.flatnonzero(table.labels_N == label)
+        count = min(max(round(len(rows) * ratio), 1), len(rows) - 1) if len(rows) else 0
+        held.append(np.random.default_rng([seed, label]).permutation(rows)[:count])
+    val_rows = np.sort(np.concatenate(held)).astype(np.int64)
+    train_rows = np.setdiff1d(np.arange(len(table)), val_rows).astype(np.int64)
+    return table.rows(train_rows), table.rows(val_rows)
+
+
+def _held_out_note(train: ImageTable, val: ImageTable, ratio: float) -> str:
+    return t(
+        "There is no val split: {count} pictures ({ratio:.0%} of each class) were held out of "
+        "train to validate, {rest} are left to learn from.",
+        count=len(val),
+        ratio=ratio,
+        rest=len(train),
+    )
+
+
+def check_some(path: Path, train: ImageTable, val: ImageTable) -> None:
+    """DataError where a split is empty."""
+    if len(val) == 0:
+        raise DataError(
+            "The data set {path} leaves no labelled picture to validate on.",
+            path=path,
+            fix="Put some into {path}/val/<class>/, or two or more into each train/<class>/.",
+        )
+    if len(train) == 0:
+        raise DataError(
+            "The data set {path} has no picture to learn from.",
+            path=path,
+            fix="Put pictures into {path}/train/<class>/.",
+        )
+
+
+def warn_of_duplicates(train: ImageTable, val: ImageTable, watcher: Watcher) -> None:
+    """Tell of files that are in both splits, and of those in two classes."""
+    train_keys, val_keys = keys(train.hashes_N), keys(val.hashes_N)
+    shared = int(np.isin(val_keys, train_keys).sum())
+    if shared:
+        watcher.notice(
+            t(
+                "{count} of the {total} validation pictures are also in train, byte for byte; "
+                "the scores will look better than they are.",
+                count=shared,
+                total=len(val),
+            ),
+            warning=True,
+        )
+    labelled = train.labels_N != UNLABELLED
+    unique, which = np.unique(train_keys[labelled], return_inverse=True)
+    pairs = np.unique(which * len(train.classes) + train.labels_N[labelled])
+    unsure = len(pairs) - len(unique)
+    if unsure:
+        watcher.notice(
+            t("{count} pictures of train lie in more than one class.", count=unsure), warning=True
+        )
+
+
+def keys(hashes_N: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Half of each hash as a number: enough to find equal files."""
+    return np.ascontiguousarray(hashes_N[:, :8]).view(np.uint64).reshape(-1)

@@ -1,0 +1,220 @@
+"""The terms of the loss: which ones a spec asks for, and their sum over a batch.
+
+A term is a mean over the rows it applies to. Its rows lie spread over micro-batches, accumulated
+batches and processes, so each part is weighted by its share of all rows: the sum is then the same
+however the batch is cut (but for `relation`, which compares rows within a part).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tandem.data.content import IGNORED, UNLABELLED
+from tandem.spec.errors import SpecError
+from tandem.spec.run import LossSpec, RunSpec
+from tandem.train.engines.mixing import labelled_rows
+from tandem.train.registry import Entry, find
+from tandem.train.types import Batch, Options, Signals, StepOutput
+
+OF_THE_DATA = frozenset({"labels", "masks"})
+"""What a loss needs that no teacher gives."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One loss with its weight and options."""
+
+    name: str
+    entry: Entry
+    weight: float
+    options: Options
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.entry.needs
+
+    @property
+    def only_labelled(self) -> bool:
+        return "labels" in self.entry.needs
+
+    @property
+    def projects(self) -> bool:
+        """Whether it compares features after the projector."""
+        return bool(self.entry.facts.get("projects"))
+
+    @property
+    def asks_teacher(self) -> bool:
+        return bool(self.entry.needs - OF_THE_DATA)
+
+    @property
+    def compares_classes(self) -> bool:
+        """Whether it sets class scores against the teacher's."""
+        return "logits" in self.entry.needs
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Rows of one optimizer step, over all its batches and processes."""
+
+    rows: float
+    labelled: float
+
+    def of(self, term: Term) -> float:
+        return self.labelled if term.only_labelled else self.rows
+
+
+def chosen(spec: RunSpec, hard: str = "cross_entropy") -> list[Term]:
+    """The terms whose weight is not zero; `hard` is the kind's loss on labels.
+
+    SpecError when none is left or an option is astray.
+    """
+    weights = _weights(spec, hard)
+    wanted = {name: weight for name, weight in weights.items() if weight > 0}
+    if not wanted:
+        raise SpecError(
+            "Every loss weight is zero, so nothing would be learnt.",
+            allowed=sorted(weights),
+            fix="Give one of them a weight above 0.",
+        )
+    astray = spec.loss.options.keys() - wanted.keys()
+    if astray:
+        raise SpecError(
+            "loss.options names {astray}, which this run does not use.",
+            astray=", ".join(sorted(astray)),
+            allowed=sorted(wanted),
+        )
+    return [_term(name, weight, spec.loss) for name, weight in wanted.items()]
+
+
+def _weights(spec: RunSpec, hard: str) -> dict[str, float]:
+    loss = spec.loss
+    if spec.mode == "direct":
+        return {hard: 1.0}
+    weights = {hard: loss.hard_label_weight}
+    if loss.distillation_type in ("logit", "hybrid"):
+        weights[loss.soft_loss] = loss.soft_label_weight
+    if loss.distillation_type in ("feature", "hybrid"):
+        weights[f"feature_{loss.feature_loss}"] = loss.feature_weight
+    weights["attention"] = loss.attention_weight
+    weights["relation"] = loss.relation_weight
+    weights["intermediate"] = loss.intermediate_weight
+    return weights
+
+
+def _term(name: str, weight: float, loss: LossSpec) -> Term:
+    entry = find("losses", name)
+    shared = {
+        "temperature": loss.temperature,
+        "label_smoothing": loss.label_smoothing,
+    }
+    own = loss.options.get(name, {})
+    unknown = own.keys() - entry.options.model_fields.keys()
+    if unknown:
+        raise SpecError(
+            "The loss {name} has no option {unknown}.",
+            name=name,
+            unknown=", ".join(sorted(unknown)),
+            allowed=sorted(entry.options.model_fields),
+        )
+    given = {key: value for key, value in shared.items() if key in entry.options.model_fields}
+    return Term(name, entry, weight, entry.options(**given | own))
+
+
+def needs(terms: list[Term]) -> frozenset[str]:
+    """Everything the terms ask of the teacher."""
+    return frozenset().union(*(term.needs for term in terms)) - OF_THE_DATA
+
+
+def weighted_sum(
+    terms: list[Term],
+    outputs: tuple[StepOutput, StepOutput],
+    signals: Signals,
+    batch: Batch,
+    totals: Totals,
+) -> tuple[Tensor, Tensor]:
+    """The part of the loss these rows add, and each term's part before its weight, (terms,).
+
+    `outputs` are the student's own taps and the projected ones.
+    """
+    own, projected = outputs
+    labelled_B = labelled_rows(batch)
+    parts: list[Tensor] = []
+    for term in terms:
+        output = projected if term.projects else own
+        count = int(labelled_B.sum()) if term.only_labelled else len(labelled_B)
+        if count == 0:
+            parts.append(own.logits_BK.new_zeros(()))
+            continue
+        what = (output, signals, batch)
+        if output.class_map_BHWK is not None and term.compares_classes:
+            what, count = by_pixel(*what), len(labelled_B)
+        elif count < len(labelled_B):
+            what = pick(*what, labelled_B)
+        value = term.entry.make(*what, term.options)
+        parts.append(value * (count / totals.of(term)))
+    values = torch.stack(parts)
+    weights = values.new_tensor([term.weight for term in terms])
+    return (values * weights).sum(), values.detach()
+
+
+def pick(
+    output: StepOutput, signals: Signals, batch: Batch, rows_B: Tensor
+) -> tuple[StepOutput, Signals, Batch]:
+    """The same three, of the rows that `rows_B` marks."""
+    keep = rows_B.cpu().numpy()
+
+    def some(x: Tensor | None) -> Tensor | None:
+        return None if x is None else x[rows_B]
+
+    picked = StepOutput(
+        output.logits_BK[rows_B],
+        output.pooled_BD[rows_B],
+        some(output.tokens_BHWD),
+        tuple(x[rows_B] for x in output.layers_BHWD),
+        some(output.class_map_BHWK),
+    )
+    taught = Signals(
+        some(signals.pooled_BD),
+        some(signals.tokens_BHWD),
+        some(signals.logits_BK),
+        some(signals.class_map_BHWK),
+        tuple(x[rows_B] for x in signals.layers_BHWD),
+    )
+    part = replace(
+        batch,
+        inputs=batch.inputs[rows_B],
+        labels_B=batch.labels_B[rows_B],
+        index_B=batch.index_B[keep],
+        view_B=batch.view_B[keep],
+        label_BK=some(batch.label_BK),
+        mask_BHW=some(batch.mask_BHW),
+    )
+    return picked, taught, part
+
+
+def by_pixel(
+    output: StepOutput, signals: Signals, batch: Batch
+) -> tuple[StepOutput, Signals, Batch]:
+    """The same three with a row for each pixel, so that any loss on class scores fits masks.
+
+    The teacher's map, coarser, is brought to the student's by bilinear interpolation.
+    """
+    student_BHWK, teacher_BHWK = output.class_map_BHWK, signals.class_map_BHWK
+    assert student_BHWK is not None
+    assert teacher_BHWK is not None
+    size = student_BHWK.shape[1:3]
+    finer_BKHW = F.interpolate(
+        teacher_BHWK.permute(0, 3, 1, 2).float(), size, mode="bilinear", align_corners=False
+    )
+    labels_B = batch.labels_B.repeat_interleave(size.numel())
+    if batch.mask_BHW is not None:
+        mask_BHW = batch.mask_BHW.long()
+        known_BHW = (mask_BHW != IGNORED) & (batch.labels_B != UNLABELLED)[:, None, None]
+        labels_B = torch.where(known_BHW, mask_BHW, UNLABELLED).flatten()
+    pixels = replace(output, logits_BK=student_BHWK.flatten(0, 2), class_map_BHWK=None)
+    taught = replace(signals, logits_BK=finer_BKHW.permute(0, 2, 3, 1).flatten(0, 2))
+    return pixels, taught, replace(batch, labels_B=labels_B, mask_BHW=None)

@@ -1,0 +1,194 @@
+"""One folder, one run: who may write into it, and whether there is something to go on from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from tandem.spec.errors import OutputFolderError
+from tandem.spec.run import RunSpec
+from tandem.train.engines.checkpoint import latest
+from tandem.train.sinks import journal
+
+SPEC = "spec.json"
+# Changing these changes nothing of what is learnt, so a resume may.
+FREE = {"report.api_base_url", "report.delivery_grace_seconds", "report.tensorboard"} | {
+    "run.log_interval",
+    "run.checkpoint_interval",
+    "run.save_checkpoints",
+    "data.workers",
+    "cache.root",
+    "cache.verify_samples",
+}
+
+
+PARTS = ("tensorboard", "checkpoints", "teacher", "baseline", "predictions")
+"""Folders that a run makes on its way."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The layout of a run's folder; DESIGN §2."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def final_model(self) -> Path:
+        return self.path / "final_model"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.json"
+
+    @property
+    def has_progress(self) -> bool:
+        """Whether something would be lost with it. A run that failed at the door has nothing."""
+        return self.final_model.exists() or latest(self.checkpoints) is not None
+
+    def clear(self) -> None:
+        """Remove what an attempt without progress has left."""
+        for name in (journal.NAME, "http.cursor", "log.txt", "predictions.jsonl", SPEC):
+            (self.path / name).unlink(missing_ok=True)
+        for name in PARTS:
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def in_the_way(self) -> list[str]:
+        """What there is under the names of a run's own parts."""
+        names = (journal.NAME, "report.json", "final_model", "predictions.jsonl", *PARTS)
+        return [name for name in names if (self.path / name).exists()]
+
+    @property
+    def finished(self) -> bool:
+        """Model and report are there, and `finished` has been said to whoever listens."""
+        return self.report.is_file() and self.final_model.is_dir() and self._has_said("finished")
+
+    def _has_said(self, kind: str) -> bool:
+        file = self.path / journal.NAME
+        return file.is_file() and any(line["type"] == kind for _, line in journal.whole_lines(file))
+
+
+class Claim:
+    """Holds a run folder for this process while it runs (`with Claim(spec) as folder`)."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        self.spec = spec
+        self.folder = RunFolder(Path(spec.run.output_dir).absolute())
+        self.lock = FileLock(str(self.folder.path / ".lock"))
+
+    def __enter__(self) -> RunFolder:
+        """OutputFolderError when it cannot be written, is in use, or holds another run."""
+        path = self.folder.path
+        _make(path)
+        try:
+            self.lock.acquire(blocking=False)
+        except Timeout:
+            raise OutputFolderError(
+                "Another process is training in {path}.",
+                path=path,
+                fix="Wait for it, stop it, or give this run another output folder.",
+            ) from None
+        try:
+            self._check_or_write()
+        except BaseException:
+            self.lock.release()
+            raise
+        return self.folder
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.lock.release()
+
+    def _check_or_write(self) -> None:
+        file = self.folder.path / SPEC
+        if file.exists():
+            differing = _differences(_read(file), _flat(self.spec))
+            if not differing:
+                return
+            if self.folder.has_progress:
+                raise OutputFolderError(
+                    "{path} holds another run: {fields} differ.",
+                    path=self.folder.path,
+                    fields=", ".join(differing[:5]),
+                    fix="Give this run another output folder, or repeat the first one's settings.",
+                )
+            self.folder.clear()
+        elif foreign := self.folder.in_the_way():
+            # Whatever they are, this run would write over them or clear them away.
+            raise OutputFolderError(
+                "{path} holds {names}, but no {spec} that says of which run.",
+                path=self.folder.path,
+                names=", ".join(foreign),
+                spec=SPEC,
+                fix="Give this run another output folder.",
+            )
+        write_text(file, self.spec.model_dump_json(indent=1))
+
+
+def write_text(file: Path, text: str) -> None:
+    """Replace `file` in one move, so that no reader sees half of it."""
+    hidden = file.with_name(f".{file.name}.{os.getpid()}")
+    hidden.write_text(text, encoding="utf-8")
+    hidden.replace(file)
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".write-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise OutputFolderError(
+            "The output folder {path} cannot be written: {reason}.",
+            path=path,
+            reason=(isinstance(error, OSError) and error.strerror) or error,
+            fix="Name a folder you may write to.",
+        ) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    # Another program's spec.json would read as a run that differs, and be cleared away.
+    if not isinstance(found, dict) or not found.keys() >= {"task_id", "data", "run"}:
+        raise OutputFolderError(
+            "{file} is damaged, so it cannot be told which run this folder holds.",
+            file=file,
+            fix="Give this run another output folder.",
+        )
+    return _flatten(found)
+
+
+def _flat(spec: RunSpec) -> dict[str, Any]:
+    return _flatten(json.loads(spec.model_dump_json()))
+
+
+def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict) or prefix.startswith("loss.options."):
+        return {prefix.rstrip("."): tree}
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= _flatten(value, f"{prefix}{key}.")
+    return leaves
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    keys = (old.keys() | new.keys()) - FREE - {"run.output_dir"}
+    return sorted(key for key in keys if old.get(key) != new.get(key))

@@ -1,0 +1,92 @@
+"""Everything a run needs to go on as if it had never stopped, into a checkpoint and back."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from tandem.train.engines.checkpoint import Position, Saved
+from tandem.train.engines.device import Place
+from tandem.train.engines.ema import averaged
+
+RandomStates = dict[str, Tensor]
+
+
+@dataclass
+class Trained:
+    """The parts of a run that change while it learns."""
+
+    learner: nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    average: AveragedModel | None
+    accelerator: Accelerator
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """The student's weights at the best epoch, on the CPU."""
+
+    def evaluated(self) -> nn.Module:
+        """The learner whose student is judged: the moving average where there is one."""
+        return averaged(self.average) if self.average else self.learner
+
+    def student_weights(self) -> dict[str, Tensor]:
+        """What is evaluated and exported: the moving average where there is one."""
+        prefix = "student."
+        return {
+            key.removeprefix(prefix): value.detach().cpu().clone()
+            for key, value in self.evaluated().state_dict().items()
+            if key.startswith(prefix)
+        }
+
+
+def seed_everything(seed: int, rank: int) -> None:
+    """Python, NumPy and torch. Processes differ, so that their dropout masks do."""
+    random.seed(seed + rank)
+    np.random.seed(seed + rank)  # noqa: NPY002  a library may still draw from it
+    torch.manual_seed(seed + rank)
+
+
+def take(trained: Trained, position: Position, place: Place) -> Saved:
+    """Collect the state; called by every process, as each has random states of its own."""
+    state: dict[str, Any] = {
+        "optimizer": trained.optimizer.state_dict(),
+        "scheduler": trained.scheduler.state_dict(),
+        "average": trained.average.state_dict() if trained.average else None,
+        "scaler": trained.accelerator.scaler.state_dict() if trained.accelerator.scaler else None,
+        "random": _random_states(place),
+    }
+    return Saved(trained.learner.state_dict(), trained.best, state, position)
+
+
+def put_back(trained: Trained, saved: Saved, place: Place) -> None:
+    """Undo `take`, in place."""
+    trained.learner.load_state_dict(saved.model)
+    trained.best = saved.best
+    trained.optimizer.load_state_dict(saved.state["optimizer"])
+    trained.scheduler.load_state_dict(saved.state["scheduler"])
+    if trained.average is not None:
+        trained.average.load_state_dict(saved.state["average"])
+    if trained.accelerator.scaler is not None and saved.state["scaler"] is not None:
+        trained.accelerator.scaler.load_state_dict(saved.state["scaler"])
+    states: list[RandomStates] = saved.state["random"]
+    mine = states[place.rank % len(states)]
+    torch.set_rng_state(mine["cpu"].cpu())
+    if place.device.type == "cuda" and "cuda" in mine:
+        torch.cuda.set_rng_state(mine["cuda"].cpu(), place.device)
+
+
+def _random_states(place: Place) -> list[RandomStates]:
+    mine = {"cpu": torch.get_rng_state()}
+    if place.device.type == "cuda":
+        mine["cuda"] = torch.cuda.get_rng_state(place.device)
+    if place.processes == 1:
+        return [mine]
+    everyone: list[Any] = [None] * place.processes
+    torch.distributed.all_gather_object(everyone, mine)
+    return everyone

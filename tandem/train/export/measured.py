@@ -1,0 +1,224 @@
+"""Exports of a run's student, each measured on the validation set as the student was."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_inference_collection import InferenceSession
+from torch import Tensor, nn
+
+from tandem.spec.errors import DataError, OutputFolderError, SpecError
+from tandem.spec.model import ModelConfig
+from tandem.spec.report import ExportReport, Measured
+from tandem.spec.run import RunSpec
+from tandem.train.engines.device import Place
+from tandem.train.export import final_model, onnx_model
+from tandem.train.export.int8 import SAMPLES, as_array, quantise_file
+from tandem.train.kinds.base import Judged
+from tandem.train.pipeline import report
+from tandem.train.types import Silent, StepOutput
+
+FORMATS = ("onnx", "int8")
+TIMED, WARM = 20, 3
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained model, and the run it is from where there is one."""
+
+    folder: Path
+    run: Path | None
+
+    @property
+    def spec(self) -> RunSpec | None:
+        """What the run was told; None for a model folder alone."""
+        file = self.run / "spec.json" if self.run else None
+        if file is None or not file.is_file():
+            return None
+        return RunSpec.model_validate_json(file.read_bytes())
+
+
+def subject(folder: Path) -> Subject:
+    """Of a final_model folder."""
+    run = folder.parent if (folder.parent / "report.json").is_file() else None
+    return Subject(folder, run)
+
+
+def write(
+    what: Subject, format: str, target: Path, calibration: Sequence[Path] | None = None
+) -> ExportReport:
+    """Write the file, measure it, and put it into the run's report.
+
+    Without a run, or where its data is gone, only size and latency are known. Raises what
+    `export.to_onnx` does, SpecError for an unknown format, DataError without calibration pictures.
+    """
+    if format not in FORMATS:
+        raise SpecError("A model cannot be written as {format}.", format=format, allowed=FORMATS)
+    if not target.parent.is_dir():
+        raise OutputFolderError("There is no folder {path}.", path=target.parent)
+    _, config = final_model.load(what.folder)
+    data = _data_if_there(what, config)
+    if format == "onnx":
+        onnx_model.to_onnx(what.folder, target)
+    else:
+        _to_int8(what, config, target, _batches(data, config, calibration))
+    measured = None if data is None else _judged(data, target, config)
+    metrics = {} if measured is None else dict(measured.metrics)
+    metrics["latency_milliseconds"] = 1000 * _latency_seconds(target, config)
+    made = ExportReport(
+        format=format,
+        file=target.name,
+        size_bytes=target.stat().st_size,
+        measured=Measured(metrics=metrics),
+    )
+    if what.run is not None:
+        report.add_export(what.run, made)
+    return made
+
+
+def _to_int8(
+    what: Subject, config: ModelConfig, target: Path, batches: Iterable[NDArray[Any]]
+) -> None:
+    whole = target.with_name(f".{target.name}.{os.getpid()}.whole")
+    small = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        onnx_model.to_onnx(what.folder, whole)
+        quantise_file(whole, small, config.kind, batches)
+        small.replace(target)
+    finally:
+        whole.unlink(missing_ok=True)
+        small.unlink(missing_ok=True)
+
+
+class OnnxStudent(nn.Module):
+    """An exported file where a student would be: for the judges."""
+
+    def __init__(self, file: Path, config: ModelConfig) -> None:
+        super().__init__()
+        self.session = InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        self.config, self.image_size = config, config.image_size
+
+    def forward(self, inputs: Tensor, layers: Sequence[int] = ()) -> StepOutput:  # noqa: ARG002
+        (answer,) = self.session.run(
+            None, {onnx_model.input_name(self.config.kind): inputs.numpy()}
+        )
+        out = torch.from_numpy(answer)
+        nothing = out.new_zeros(len(out), 0)
+        if self.config.kind == "segmentation":
+            return StepOutput(out.mean((1, 2)), nothing, class_map_BHWK=out)
+        if self.config.kind == "detection":
+            return StepOutput(nothing, nothing, boxes_BCA=out)
+        return StepOutput(out, nothing)
+
+
+def _latency_seconds(file: Path, config: ModelConfig) -> float:
+    """Median of one input alone, in ONNX Runtime on the CPU."""
+    session = InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    given = session.get_inputs()[0]
+    shape = [1, *given.shape[1:]]
+    kind = np.int64 if config.kind == "text" else np.float32
+    one = np.ones(shape, kind) if config.kind == "text" else np.full(shape, 0.5, kind)
+    taken = []
+    for _ in range(WARM + TIMED):
+        began = time.perf_counter()
+        session.run(None, {given.name: one})
+        taken.append(time.perf_counter() - began)
+    return float(np.median(taken[WARM:]))
+
+
+@dataclass(frozen=True)
+class _Data:
+    spec: RunSpec
+    kind: Any
+    """None for detection, whose splits are `Pictures`."""
+    train: Any
+    val: Any
+
+
+def _data_if_there(what: Subject, config: ModelConfig) -> _Data | None:
+    """None where the run's data has been taken away since."""
+    try:
+        return _data(what, config)
+    except DataError:
+        return None
+
+
+def _data(what: Subject, config: ModelConfig) -> _Data | None:
+    spec = what.spec
+    if spec is None:
+        return None
+    if config.kind == "detection":
+        from tandem.train.yolo import engine
+
+        both = engine.read(engine.whole_spec(spec), Silent())
+        return _Data(spec, None, both.train, both.val)
+    from tandem.train.kinds.choose import choose
+    from tandem.train.pipeline.checks import completed
+
+    spec = completed(spec)
+    kind = choose(spec)
+    assert spec.cache.root is not None
+    splits = kind.read(spec, Path(spec.cache.root) / "index", Silent())
+    return _Data(spec, kind, splits.train, splits.val)
+
+
+def _judged(data: _Data, file: Path, config: ModelConfig) -> Judged:
+    student: Any = OnnxStudent(file, config).eval()
+    cpu = torch.device("cpu")
+    if data.kind is None:
+        from tandem.train.yolo.evaluate import judge
+
+        return judge(student, data.val, cpu, 1)
+    from tandem.train.engines.evaluate import Evaluator
+
+    place = Place(cpu, 0, 1, "fp32")
+    views = data.kind.views(data.val, data.spec)
+    found: Judged = Evaluator(data.spec, place, data.val, views, data.kind).judged(student)
+    return found
+
+
+def _batches(
+    data: _Data | None, config: ModelConfig, calibration: Sequence[Path] | None
+) -> Iterator[NDArray[Any]]:
+    """Inputs to calibrate on: the pictures given, else of the run's own training split."""
+    if calibration:
+        yield from _pictures(calibration, config)
+    elif data is not None and data.kind is None:
+        from tandem.train.yolo.evaluate import shown
+
+        for row in _spread(len(data.train)):
+            canvas, _ = shown(data.train, row, config.image_size)
+            yield canvas.float().div(255).numpy()[None]
+    elif data is not None:
+        views = data.kind.views(data.train, data.spec)
+        most = data.spec.data.max_image_pixels
+        for row in _spread(len(data.train)):
+            rows = np.array([row])
+            batch = data.train.batch(views, rows, np.zeros_like(rows), config.image_size, most)
+            yield from as_array([batch.inputs])
+
+
+def _spread(count: int) -> list[int]:
+    return sorted({int(one) for one in np.linspace(0, count - 1, min(count, SAMPLES))})
+
+
+def _pictures(paths: Sequence[Path], config: ModelConfig) -> Iterator[NDArray[Any]]:
+    from tandem.data.images import is_picture, open_rgb
+    from tandem.train.data.augment import whole
+
+    for path in paths:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in [one for one in files if one.is_file() and is_picture(one.name)]:
+            image_HWC = whole(open_rgb(file, 120_000_000), config.image_size)
+            image_CHW = image_HWC.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+            frames = [config.student.frames] if config.kind == "sequence" else []
+            shape = (1, *frames, *image_CHW.shape)
+            yield np.ascontiguousarray(np.broadcast_to(image_CHW, shape))

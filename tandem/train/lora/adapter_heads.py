@@ -1,0 +1,106 @@
+"""The two ways a large model learns classes through adapters: by its words, or by a head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tandem.spec.errors import TeacherError
+from tandem.spec.run import LoraSpec, TeacherSpec
+from tandem.train.knowledge.label_scoring import Asked, write_questions
+from tandem.train.knowledge.probe import Probe
+from tandem.train.knowledge.question import Wording
+from tandem.train.lora.adapted_teachers import save_head
+from tandem.train.pretrained.adapters import attach, choose_targets
+from tandem.train.pretrained.qwen_language import load_processor
+
+QWEN_TARGETS = (("q_proj", "v_proj"),)  # the language model's; its tower's are `qkv` and `proj`
+ENCODER_TARGETS = (("query", "value"), ("q_proj", "v_proj"), ("q_lin", "v_lin"), ("qkv",))
+HEAD_TIMES = 10.0
+"""A head's learning rate over the adapters', as it is one layer and not a low-rank product."""
+
+
+class QwenLearner:
+    """Learns the code of the right class as the next token, in one order of the list a step."""
+
+    def __init__(
+        self, teacher: Any, lora: LoraSpec, spec: TeacherSpec, classes: tuple[str, ...]
+    ) -> None:
+        self.teacher = teacher
+        model = teacher.load_language()
+        self.adapted = attach(model, lora, choose_targets(model, lora, QWEN_TARGETS))
+        wording = Wording(spec.prompt, classes, spec.label_orders)
+        self.questions: list[Asked] = write_questions(
+            load_processor(teacher.checkpoint), wording, teacher.image_size
+        )
+        if type(self.questions[0]) is not Asked:
+            raise TeacherError(
+                "LoRA teaches a code of one token for each class; the tokenizer has too few for "
+                "{count} classes.",
+                count=len(classes),
+                fix="Leave lora.rank at 0 and use teacher.knowledge probe.",
+            )
+        self.tower_learns = any(p.requires_grad for p in teacher.tower.parameters())
+
+    def parameters(self) -> list[dict[str, Any]]:
+        trained = [p for p in self.adapted.parameters() if p.requires_grad]
+        return [{"params": trained, "times": 1.0}]
+
+    def train(self, on: bool) -> None:
+        self.adapted.train(on)
+
+    def logits(self, images_BCHW: Tensor, step: int) -> Tensor:
+        pixels = self.teacher.prepare(images_BCHW)
+        with torch.set_grad_enabled(self.tower_learns):
+            seen = self.teacher.look(pixels)
+        question = self.questions[step % len(self.questions)]
+        return question.scores(self.teacher.language, seen)
+
+    def save(self, folder: Path) -> None:
+        self.adapted.save_pretrained(folder)
+
+
+class EncoderLearner:
+    """Adapters in the encoder's attention, and a linear head on its pooled tokens."""
+
+    def __init__(
+        self,
+        teacher: Any,
+        lora: LoraSpec,
+        pooled_nD: NDArray[np.float32],
+        labels_n: NDArray[np.int64],
+        classes: int,
+    ) -> None:
+        self.teacher = teacher
+        teacher.load()
+        self.adapted = attach(
+            teacher.model, lora, choose_targets(teacher.model, lora, ENCODER_TARGETS)
+        )
+        probe = Probe.fit(pooled_nD, labels_n, num_classes=classes, folds=5, seed=0)
+        self.head = nn.Linear(teacher.width, classes).to(teacher.device)
+        with torch.no_grad():
+            self.head.weight.copy_(probe.weight_FKD[-1])
+            self.head.bias.copy_(probe.bias_FK[-1])
+
+    def parameters(self) -> list[dict[str, Any]]:
+        trained = [p for p in self.adapted.parameters() if p.requires_grad]
+        head = list(self.head.parameters())
+        return [{"params": trained, "times": 1.0}, {"params": head, "times": HEAD_TIMES}]
+
+    def train(self, on: bool) -> None:
+        self.adapted.train(on)
+
+    def logits(self, images_BCHW: Tensor, step: int) -> Tensor:  # noqa: ARG002
+        pixels = self.teacher.prepare(images_BCHW)
+        tokens_BHWD, _ = self.teacher.look(self.teacher.model, pixels)
+        logits_BK: Tensor = self.head(self.teacher.pool(tokens_BHWD, pixels))
+        return logits_BK
+
+    def save(self, folder: Path) -> None:
+        self.adapted.save_pretrained(folder)
+        save_head(self.head, folder)

@@ -1,0 +1,208 @@
+"""The model card: what a person should know before trusting the model, in Markdown."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tandem.spec.i18n import t
+from tandem.spec.report import Measured, RunReport
+
+CLASSES_SHOWN = 50
+CONFUSIONS_SHOWN = 5
+LETTERS_SHOWN = 100
+FIGURES = (
+    "accuracy",
+    "miou",
+    "dice",
+    "map50",
+    "map50_95",
+    "top5_accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "ece",
+    "nll",
+)
+
+
+def render(report: RunReport) -> str:
+    """The whole card. Names come from folders and files: nothing in them acts as Markdown."""
+    parts = [
+        _head(report),
+        _comparison(report),
+        _exports(report),
+        _teacher(report),
+        _data(report),
+        _classes(report.student.measured),
+        _confusions(report),
+        _settings(report),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def plain(text: object) -> str:
+    """The text as itself in Markdown and in HTML, on one line, not endlessly long."""
+    line = "".join(letter if letter.isprintable() else " " for letter in str(text))
+    if len(line) > LETTERS_SHOWN:
+        line = line[: LETTERS_SHOWN - 1] + "…"
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|~:@^$=])", r"\\\1", line)
+
+
+def _head(report: RunReport) -> str:
+    student = report.student
+    lines = [
+        f"# {plain(report.spec.task_id)}",
+        "",
+        t(
+            "{size}, {parameters} million parameters, {megabytes} MB; made by Tandem on {date}.",
+            size=plain(student.size),
+            parameters=f"{student.parameters / 1e6:.2f}",
+            megabytes=f"{student.size_bytes / 1e6:.1f}",
+            date=f"{report.at:%Y-%m-%d}",
+        ),
+    ]
+    if report.verdict and report.verdict.sentence:
+        lines += ["", report.verdict.sentence]
+    if report.verdict and report.verdict.warning:
+        lines += ["", "> **" + t("Warning: {message}", message=report.verdict.warning) + "**"]
+    lines += [
+        "",
+        "```python",
+        "import tandem",
+        "",
+        'model = tandem.load("final_model")',
+        'print(model.predict(["picture.jpg"]))',
+        "```",
+    ]
+    return "\n".join(lines)
+
+
+def _comparison(report: RunReport) -> str:
+    columns: list[tuple[str, Measured]] = [(t("Student"), report.student.measured)]
+    if report.baseline:
+        columns.append((t("Student without the teacher"), report.baseline.measured))
+    if report.teacher and report.teacher.measured:
+        columns.append((t("Teacher"), report.teacher.measured))
+    rows = [
+        [t(name), *(_figure(measured.metrics.get(name)) for _, measured in columns)]
+        for name in FIGURES
+        if any(name in measured.metrics for _, measured in columns)
+    ]
+    for name in ("latency_milliseconds", "throughput_images_per_second"):
+        if any(name in measured.metrics for _, measured in columns):
+            rows.append([t(name), *(_figure(one.metrics.get(name), 1) for _, one in columns)])
+    title = t("On {count} validation images", count=report.data.val_images)
+    return f"## {title}\n\n" + _table(["", *(name for name, _ in columns)], rows)
+
+
+def _exports(report: RunReport) -> str:
+    if not report.exports:
+        return ""
+    rows = [
+        [
+            plain(one.format),
+            _figure(one.measured.accuracy),
+            f"{one.size_bytes / 1e6:.2f}",
+            _figure(one.measured.metrics.get("latency_milliseconds"), 2),
+        ]
+        for one in report.exports
+    ]
+    heads = [t("format"), t("figure"), "MB", t("latency_milliseconds")]
+    return f"## {t('Exports')}\n\n" + _table(heads, rows)
+
+
+def _teacher(report: RunReport) -> str:
+    teacher = report.teacher
+    if teacher is None:
+        return ""
+    rows = [
+        [t("name"), plain(teacher.name)],
+        [t("parameters"), f"{teacher.parameters / 1e6:.1f} M"],
+        [t("class scores from"), plain(teacher.knowledge)],
+        [t("temperature of its calibration"), _figure(teacher.temperature)],
+        [t("images it was shown"), str(teacher.forwards)],
+        [t("agreement of the student with it"), _figure(report.agreement)],
+    ]
+    return f"## {t('Teacher')}\n\n" + _table(["", ""], rows)
+
+
+def _data(report: RunReport) -> str:
+    data = report.data
+    rows = [
+        [t("data set"), plain(data.dataset)],
+        [t("validation data set"), plain(data.val_dataset)],
+        [t("training images"), str(data.train_images)],
+        [t("of these labelled"), str(data.labelled_images)],
+        [t("validation images"), str(data.val_images)],
+        [t("classes"), str(len(data.classes))],
+    ]
+    notes = [f"- {plain(note)}" for note in data.notes]
+    return f"## {t('Data')}\n\n" + "\n".join(
+        [_table(["", ""], rows), *([""] * bool(notes)), *notes]
+    )
+
+
+def _classes(measured: Measured) -> str:
+    per_class: Any = measured.details.get("per_class") or []
+    if not per_class:
+        return ""
+    rows = [
+        [plain(one["class"]), *(_figure(one[k]) for k in ("precision", "recall", "f1"))]
+        + [str(one["support"])]
+        for one in per_class[:CLASSES_SHOWN]
+    ]
+    heads = [t("class"), t("precision"), t("recall"), t("f1"), t("images")]
+    text = f"## {t('Classes')}\n\n" + _table(heads, rows)
+    if len(per_class) > CLASSES_SHOWN:
+        rest = len(per_class) - CLASSES_SHOWN
+        text += "\n\n" + t("{count} more classes are in report.json.", count=rest)
+    return text
+
+
+def _confusions(report: RunReport) -> str:
+    """The pairs of classes most often taken for each other."""
+    matrix: Any = report.student.measured.details.get("confusion_matrix") or []
+    wrong = [
+        (count, true, said)
+        for true, row in enumerate(matrix)
+        for said, count in enumerate(row)
+        if true != said and count
+    ]
+    wrong.sort(key=lambda one: -one[0])
+    lines = ["- " + _mistake(report.data.classes, *one) for one in wrong[:CONFUSIONS_SHOWN]]
+    return f"## {t('Most frequent mistakes')}\n\n" + "\n".join(lines) if lines else ""
+
+
+def _mistake(names: list[str], count: int, true: int, said: int) -> str:
+    """Of boxes, a class that there is not stands for nothing."""
+    if true == len(names):
+        return t("{said} where there is nothing: {count}", said=plain(names[said]), count=count)
+    if said == len(names):
+        return t("{true} not found: {count}", true=plain(names[true]), count=count)
+    a, b = plain(names[true]), plain(names[said])
+    return t("{true} taken for {said}: {count}", true=a, said=b, count=count)
+
+
+def _settings(report: RunReport) -> str:
+    spec, student = report.spec, report.student
+    rows = [
+        [t("epochs"), str(student.epochs)],
+        [t("best epoch"), str(student.best_epoch)],
+        [t("training time"), t("{seconds:.0f} s", seconds=student.seconds)],
+        [t("device"), plain(report.device)],
+        [t("seed"), str(spec.run.seed)],
+        [t("image size"), str(spec.data.image_size)],
+        *([name, plain(number)] for name, number in report.versions.items()),
+    ]
+    return f"## {t('How it was made')}\n\n" + _table(["", ""], rows)
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

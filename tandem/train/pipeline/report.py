@@ -1,0 +1,152 @@
+"""`report.json` and the model card; whether the teacher helped, said plainly."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tandem
+from tandem.spec.i18n import t
+from tandem.spec.report import ExportReport, RunReport, Verdict
+from tandem.train.export import final_model
+from tandem.train.pipeline.model_card import render
+
+NAME = "report.json"
+PACKAGES = ("torch", "torchvision", "transformers", "timm", "peft", "accelerate", "numpy", "pillow")
+CHANCE = 0.05
+Logits = NDArray[Any]
+
+
+def write(run_dir: Path, report: RunReport) -> RunReport:
+    """Judge the teacher, write report.json and the card in final_model/; the report as written."""
+    update = {"verdict": verdict(report), "versions": report.versions or versions()}
+    report = report.model_copy(update=update)
+    model = run_dir / "final_model"
+    if model.is_dir():
+        final_model.write_card(model, render(report))
+    # The report comes last: a run whose report is there is finished.
+    hidden = run_dir / f".{NAME}.{os.getpid()}"
+    hidden.write_text(report.model_dump_json(indent=1), encoding="utf-8")
+    hidden.replace(run_dir / NAME)
+    return report
+
+
+def read(run_dir: Path) -> RunReport:
+    """The report of a finished run; FileNotFoundError, or pydantic.ValidationError."""
+    return RunReport.model_validate_json((run_dir / NAME).read_bytes())
+
+
+def add_export(run_dir: Path, made: ExportReport) -> RunReport:
+    """Put an export into a finished run's report and its model card; one of a format is kept."""
+    found = read(run_dir)
+    others = [one for one in found.exports if one.format != made.format]
+    return write(run_dir, found.model_copy(update={"exports": [*others, made]}))
+
+
+def agreement(one_NK: Logits | None, other_NK: Logits | None) -> float | None:
+    """Share of the rows on which both choose the same class; None where rows have no one class."""
+    if one_NK is None or other_NK is None:
+        return None
+    return float((one_NK.argmax(1) == other_NK.argmax(1)).mean())
+
+
+def only_better(student_N: NDArray[np.float64], baseline_N: NDArray[np.float64]) -> tuple[int, int]:
+    """Samples on which the student, and on which the baseline, scores higher.
+
+    Of classes: those that only one of them gets right.
+    """
+    return int((student_N > baseline_N).sum()), int((baseline_N > student_N).sum())
+
+
+def versions() -> dict[str, str]:
+    """Of Tandem, Python and the packages that the figures depend on."""
+    found = {"tandem": tandem.__version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def verdict(report: RunReport) -> Verdict:
+    """Whether the teacher helped; beyond chance by McNemar's exact test on the same images."""
+    if report.teacher is None:
+        return Verdict(helped=None, sentence=None, warning=None)
+    warning = _warning(report)
+    if report.baseline is None:
+        sentence = t(
+            "Whether the teacher helped is not known: set report.baseline to train the same"
+            " student without it."
+        )
+        return Verdict(helped=None, sentence=sentence, warning=warning)
+    won, lost = report.baseline.only_student_right, report.baseline.only_baseline_right
+    by_chance = chance(won, lost) >= CHANCE
+    figures = {
+        "student": _three(report.student.measured.accuracy),
+        "baseline": _three(report.baseline.measured.accuracy),
+    }
+    if won > lost and by_chance:
+        sentence = t(
+            "The teacher did not help clearly: {student} against {baseline} without it, which"
+            " chance explains on {count} images.",
+            count=report.data.val_images,
+            **figures,
+        )
+    elif won > lost:
+        sentence = t("The teacher helped: {student} against {baseline} without it.", **figures)
+    else:
+        sentence = t(
+            "The teacher did not help: {student} against {baseline} without it.", **figures
+        )
+    return Verdict(helped=won > lost and not by_chance, sentence=sentence, warning=warning)
+
+
+def chance(won: int, lost: int) -> float:
+    """Two-sided p-value of so uneven a split of the images that only one of two gets right.
+
+    McNemar 1947, in its exact binomial form.
+    """
+    count, least = won + lost, min(won, lost)
+    logs = (
+        math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1) - count * _LN_2
+        for k in range(least + 1)
+    )
+    return min(1.0, 2 * sum(math.exp(one) for one in logs))
+
+
+_LN_2 = math.log(2)
+
+
+def _warning(report: RunReport) -> str | None:
+    teacher = report.teacher.measured if report.teacher else None
+    if teacher is None or teacher.accuracy is None:
+        return None
+    alone = report.baseline.measured.accuracy if report.baseline else None
+    if alone is not None and teacher.accuracy < alone:
+        return t(
+            "The teacher ({teacher}) is worse than the student without it ({alone}): choose"
+            " another teacher, or train without one.",
+            teacher=_three(teacher.accuracy),
+            alone=_three(alone),
+        )
+    student = report.student.measured.accuracy
+    if alone is None and student is not None and teacher.accuracy < student:
+        return t(
+            "The teacher ({teacher}) is worse than its student ({student}): it may be holding the"
+            " student back. Compare with report.baseline.",
+            teacher=_three(teacher.accuracy),
+            student=_three(student),
+        )
+    return None
+
+
+def _three(ratio: float | None) -> str:
+    return "?" if ratio is None else f"{ratio:.3f}"

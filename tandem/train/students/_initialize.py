@@ -1,0 +1,278 @@
+"""First weights of a student: drawn by a scheme, or read from a file, a folder or the hub."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+from timm.models import load_state_dict, load_state_dict_from_hf
+from timm.models._hub import load_model_config_from_hf
+from torch import Tensor, nn
+
+from tandem.spec.errors import StudentError
+from tandem.spec.i18n import t
+from tandem.spec.run import StudentSpec
+from tandem.train.students._timm import TimmStudent
+from tandem.train.types import Student
+
+Filter = Callable[[dict[str, Tensor], Any], dict[str, Tensor]]
+LAST_LAYER = 2
+"""A weight and a bias: what a head for other classes lacks."""
+FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
+"""A hub id may hold dots too: `timm/resnet18.a1_in1k`."""
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.pth", "weights.safetensors")
+
+
+def initialise(student: TimmStudent, spec: StudentSpec, convert: Filter | None = None) -> None:
+    """Give the student its first weights, drawn from torch's global generator.
+
+    random: timm's own scheme for the network. kaiming: He et al. 2015, normal, fan-in.
+    xavier: Glorot and Bengio 2010, uniform. pretrained: `spec.path`; a class head of another size
+    is replaced, and `student.notes` says so. `convert` fits foreign weights to the network.
+    """
+    if spec.init in ("kaiming", "xavier"):
+        draw(student.net, spec.init)
+    elif spec.init == "pretrained":
+        _load_pretrained(student, spec, convert)
+
+
+def draw(net: nn.Module, scheme_name: str) -> None:
+    """Redraw every convolution and linear layer: `kaiming` or `xavier`; norms start over."""
+    scheme: Callable[[Tensor], Tensor] = nn.init.xavier_uniform_
+    if scheme_name == "kaiming":
+        scheme = partial(nn.init.kaiming_normal_, nonlinearity="relu")
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            scheme(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
+            # timm starts the last norm of a residual branch at zero; these two schemes do not.
+            module.reset_parameters()
+
+
+def _load_pretrained(student: TimmStudent, spec: StudentSpec, convert: Filter | None) -> None:
+    if not spec.path:
+        raise StudentError(
+            "Pretrained weights of {size} were asked for, but not where they are.",
+            size=spec.size,
+            fix="Give student.path (--student_path): a .safetensors or .pth file, a folder, or a "
+            "hub id; or set student.init to random.",
+        )
+    weights, config = read_weights(spec.path)
+    weights = _strip(weights, "net.")
+    mean, std = weights.pop("input_mean", None), weights.pop("input_std", None)
+    if convert is not None:
+        weights = convert(weights, student.net)
+    weights = _fit_head(weights, student)
+    _check(weights, student, spec)
+    student.net.load_state_dict(weights, strict=False)
+    if mean is not None and std is not None:
+        student.normalise_with(mean.flatten().tolist(), std.flatten().tolist())
+    elif "mean" in config and "std" in config:
+        student.normalise_with(config["mean"], config["std"])
+
+
+def load_plain(student: Student, spec: StudentSpec, encoder: str = "", foreign: str = "") -> None:
+    """All weights of a model of ours, or those of its encoder alone where they are that.
+
+    `encoder` is what its names begin with in the student, `foreign` what they may begin with there.
+
+    What does not fit by name and shape but the last layer is a StudentError.
+    """
+    if not spec.path:
+        raise StudentError(
+            "Pretrained weights of {size} were asked for, but not where they are.",
+            size=spec.size,
+            fix="Give student.path (--student_path): a .safetensors or .pth file, a folder, or a "
+            "hub id; or set student.init to random.",
+        )
+    weights, _ = read_weights(spec.path)
+    own = student.state_dict()
+    if encoder and not any(name in own for name in weights):
+        weights = {encoder + k.removeprefix(foreign): value for k, value in weights.items()}
+    fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
+    lost = [k for k in own if k.startswith(encoder) and k not in fitting and "num_batches" not in k]
+    if len(fitting) < len(own) // 4 or (lost and len(lost) > LAST_LAYER):
+        raise StudentError(
+            "The weights {path} are not those of {size}: {missing} of its names are missing there "
+            "(first: {first_missing}), {foreign} are unknown (first: {first_foreign}).",
+            path=spec.path,
+            size=spec.size,
+            missing=len(lost),
+            first_missing=(lost or ["-"])[0],
+            foreign=len(weights) - len(fitting),
+            first_foreign=next((k for k in weights if k not in fitting), "-"),
+            fix="Give the weights of the same type and size.",
+        )
+    student.load_state_dict(fitting, strict=False)
+    fresh = [k for k in own if k not in fitting and "num_batches" not in k]
+    if fresh:
+        student.notes += (
+            t(
+                "{count} of the student's weights are not in {path} and start as drawn: {first}, …",
+                count=len(fresh),
+                path=spec.path,
+                first=fresh[0],
+            ),
+        )
+
+
+def read_weights(path: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights by name, and the `pretrained_cfg` beside them (empty without one).
+
+    Only tensors are read: safetensors, or `torch.load(weights_only=True)`. A path that does not
+    exist locally and looks like `owner/name` or `hf_hub:owner/name` is asked of the hub.
+    """
+    local = Path(path).expanduser()
+    if local.is_dir():
+        return _read_file(_weights_in(local)), _config_in(local)
+    if local.is_file():
+        return _read_file(local), _config_in(local.parent)
+    name = path.removeprefix("hf_hub:").removeprefix("hf-hub:")
+    if name == path and (
+        local.is_absolute() or path.count("/") != 1 or local.suffix in FILE_SUFFIXES
+    ):
+        raise StudentError(
+            "The student's weights {path} do not exist.",
+            path=path,
+            fix="Give student.path a .safetensors or .pth file, a folder, or a hub id.",
+        )
+    return _read_hub(name)
+
+
+def _read_hub(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        config = load_model_config_from_hf(name)[0]
+        return load_state_dict_from_hf(name, weights_only=True), dict(config)
+    except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, ValueError) as why:
+        raise StudentError(
+            "The student's weights {path} are no local file or folder, and the hub does not give "
+            "them ({why}).",
+            path=name,
+            why=type(why).__name__,
+            fix="Check the name and the network, or give a local path.",
+        ) from why
+
+
+def _weights_in(folder: Path) -> Path:
+    for name in WEIGHT_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    raise StudentError(
+        "The folder {path} holds no weights of a student.",
+        path=folder,
+        allowed=WEIGHT_FILES,
+        fix="Name the file itself.",
+    )
+
+
+def _config_in(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    found = config.get("pretrained_cfg", {}) if isinstance(config, dict) else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _read_file(path: Path) -> dict[str, Tensor]:
+    try:
+        with warnings.catch_warnings():
+            # Of a foreign pickle protocol, just before it is refused.
+            warnings.simplefilter("ignore", UserWarning)
+            weights = load_state_dict(str(path), weights_only=True)
+    except (
+        RuntimeError, OSError, ValueError, EOFError, KeyError, AttributeError,
+        pickle.UnpicklingError, SafetensorError,
+    ) as why:  # fmt: skip
+        raise StudentError(
+            "The file {path} is not readable as weights ({why}).",
+            path=path,
+            why=type(why).__name__,
+            fix="Give a .safetensors file, or a .pth that holds tensors only.",
+        ) from why
+    if not weights or not all(isinstance(one, Tensor) for one in weights.values()):
+        raise StudentError(
+            "The file {path} holds something else than weights by name.",
+            path=path,
+            fix="Save the state dict: torch.save(model.state_dict(), path).",
+        )
+    return weights
+
+
+def _strip(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in weights.items()}
+
+
+def _fit_head(weights: dict[str, Tensor], student: TimmStudent) -> dict[str, Tensor]:
+    head = _head_name(student)
+    there = weights.get(f"{head}.weight")
+    if student.mask_head is not None:
+        return _without_head(weights, head, student)
+    if there is not None and there.shape[0] == student.num_classes:
+        return weights
+    student.notes += (
+        t(
+            "The pretrained class head is replaced: it knew {had} classes, not these {now}.",
+            had=0 if there is None else there.shape[0],
+            now=student.num_classes,
+        ),
+    )
+    return {k: v for k, v in weights.items() if not k.startswith(f"{head}.")}
+
+
+def _without_head(weights: dict[str, Tensor], head: str, student: TimmStudent) -> dict[str, Tensor]:
+    """A class head says nothing of pixels; the mask's own starts as drawn, unless it is there."""
+    own = {k.removeprefix("mask_head."): v for k, v in weights.items() if "mask_head." in k}
+    assert student.mask_head is not None
+    shapes = {k: v.shape for k, v in student.mask_head.state_dict().items()}
+    if {k: v.shape for k, v in own.items()} == shapes:
+        student.mask_head.load_state_dict(own)
+    return {
+        k: v for k, v in weights.items() if not k.startswith(f"{head}.") and "mask_head." not in k
+    }
+
+
+def _head_name(student: TimmStudent) -> str:
+    head = student.classifier()
+    names: list[str] = [name for name, module in student.net.named_modules() if module is head]
+    return names[0]
+
+
+def _check(weights: dict[str, Tensor], student: TimmStudent, spec: StudentSpec) -> None:
+    """Every key and shape must agree, but for the class head and counters."""
+    head, own = f"{_head_name(student)}.", student.net.state_dict()
+    ignored = (head, "num_batches_tracked")
+    missing = [k for k in own if k not in weights and not any(part in k for part in ignored)]
+    foreign = [k for k in weights if k not in own and ignored[1] not in k]
+    if missing or foreign:
+        raise StudentError(
+            "The weights {path} are not those of {size}: {missing} of its names are missing there "
+            "(first: {first_missing}), {foreign} are unknown (first: {first_foreign}).",
+            path=spec.path,
+            size=spec.size,
+            missing=len(missing),
+            first_missing=(missing or ["-"])[0],
+            foreign=len(foreign),
+            first_foreign=(foreign or ["-"])[0],
+            fix="Give the weights of a {size} as timm or torchvision saves them.",
+        )
+    for name, value in weights.items():
+        if value.shape != own[name].shape:
+            raise StudentError(
+                "The weights {path} do not fit {size}: {name} has the shape {there}, not {here}.",
+                path=spec.path,
+                size=spec.size,
+                name=name,
+                there=tuple(value.shape),
+                here=tuple(own[name].shape),
+                fix="Choose the student size that the weights were saved from.",
+            )

@@ -1,0 +1,105 @@
+"""What the students share: normalisation, taps, the classifier or the mask's head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tandem.train.students._mask_head import MaskHead
+from tandem.train.types import StepOutput, Student
+
+
+class NormalisedStudent(Student):
+    """Pictures are normalised inside, by a mean and deviation that lie in the state dict."""
+
+    def __init__(self, *, num_classes: int, image_size: int) -> None:
+        super().__init__()
+        self.image_size = image_size
+        self.num_classes = num_classes
+        self.notes: tuple[str, ...] = ()
+        # In the state dict: weights pretrained with another mean keep it when loaded again.
+        self.register_buffer("input_mean", torch.tensor(self.mean).view(1, 3, 1, 1))
+        self.register_buffer("input_std", torch.tensor(self.std).view(1, 3, 1, 1))
+        self.input_mean: Tensor
+        self.input_std: Tensor
+        hook: Any = self.register_load_state_dict_post_hook
+        hook(_read_normalisation)
+
+    def normalise_with(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Let these weights see the mean and deviation that they were pretrained with."""
+        with torch.no_grad():
+            self.input_mean.copy_(torch.tensor(mean).view(1, 3, 1, 1))
+            self.input_std.copy_(torch.tensor(std).view(1, 3, 1, 1))
+        self.mean, self.std = tuple(mean), tuple(std)
+
+    def normalised(self, images_BCHW: Tensor) -> Tensor:
+        """Float images of 0 to 1 as the network wants them."""
+        return (images_BCHW - self.input_mean) / self.input_std
+
+    def logits(self, images_BCHW: Tensor) -> Tensor:
+        """The class scores (B, K) only: what is exported."""
+        output: StepOutput = self.forward(images_BCHW)
+        return output.logits_BK
+
+
+class TimmStudent(NormalisedStudent):
+    """A timm network with the taps of `StepOutput`. A subclass writes `features`."""
+
+    mask_layers: Sequence[int] = ()
+    """The layers that the mask's head is made of; the last tokens where empty."""
+
+    def __init__(
+        self, net: nn.Module, *, num_classes: int, image_size: int, dropout: float
+    ) -> None:
+        super().__init__(num_classes=num_classes, image_size=image_size)
+        self.net = net
+        self.dropout = nn.Dropout(dropout)
+        self.mask_head: MaskHead | None = None
+
+    def end_in_masks(self, widths: Sequence[int], layers: Sequence[int] = ()) -> None:
+        """Give it a head for each pixel in place of the classifier, over `layers` or the tokens."""
+        net: Any = self.net
+        net.reset_classifier(0)
+        self.mask_layers = tuple(layers)
+        self.mask_head = MaskHead(widths, self.num_classes)
+
+    def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:
+        """Float images of 0 to 1; `layers` counts stages (ResNet) or blocks (ViT) from 0.
+
+        Raises StudentError for a layer that does not exist.
+        """
+        self.check_layers(layers)
+        asked = (*layers, *self.mask_layers)
+        pooled_BD, tokens_BHWD, taps = self.features(self.normalised(images_BCHW), asked)
+        taps, stages = taps[: len(layers)], taps[len(layers) :]
+        if self.mask_head is None:
+            logits_BK = self.classifier()(self.dropout(pooled_BD))
+            return StepOutput(logits_BK, pooled_BD, tokens_BHWD, taps)
+        dense = self.mask_head(stages or (tokens_BHWD,), images_BCHW.shape[2:], self.dropout)
+        return StepOutput(dense.mean((1, 2)), pooled_BD, tokens_BHWD, taps, dense)
+
+    def features(
+        self, images_BCHW: Tensor, layers: Sequence[int]
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Of normalised images: pooled (B, D), last tokens (B, H, W, D), the layers in order."""
+        raise NotImplementedError
+
+    def classifier(self) -> nn.Module:
+        """The linear layer from the pooled features to the classes."""
+        net: Any = self.net
+        classifier: nn.Module = net.get_classifier()
+        return classifier
+
+
+def to_raster(features_BDHW: Tensor) -> Tensor:
+    """(B, D, H, W) to (B, H, W, D)."""
+    return features_BDHW.permute(0, 2, 3, 1)
+
+
+def _read_normalisation(student: nn.Module, _keys: object) -> None:
+    assert isinstance(student, NormalisedStudent)
+    student.mean = tuple(student.input_mean.flatten().tolist())
+    student.std = tuple(student.input_std.flatten().tolist())

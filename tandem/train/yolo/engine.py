@@ -1,0 +1,205 @@
+"""A detection run with YOLOv8: from the data to the report, through Ultralytics' trainer."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tandem.spec.errors import DataError, SpecError
+from tandem.spec.i18n import t
+from tandem.spec.run import RunSpec
+from tandem.train.data.annotated import read_content
+from tandem.train.engines.run_folder import RunFolder
+from tandem.train.engines.stop import EvaluationStoppedError, StoppedEarlyError
+from tandem.train.engines.stoppable_progress import Interruptible
+from tandem.train.lora.student_adapter import attach
+from tandem.train.pipeline.checks import completed
+from tandem.train.pipeline.conclude import Outcome, conclude
+from tandem.train.pipeline.learn import Learned, build_student
+from tandem.train.pipeline.run import Aside, Run
+from tandem.train.types import Splits, Watcher
+from tandem.train.yolo import settings
+from tandem.train.yolo.boxes import whole_strides
+from tandem.train.yolo.evaluate import judge
+from tandem.train.yolo.images import Pictures, check_boxes, pictures
+from tandem.train.yolo.offline import prepare
+from tandem.train.yolo.student import YoloStudent
+
+if TYPE_CHECKING:
+    from tandem.train.yolo.teacher import Taughtness
+
+SCRATCH = "detection"
+"""Ultralytics' own folder within a run's; gone when the run is finished."""
+
+
+@dataclass(frozen=True)
+class Both:
+    """The data of a run."""
+
+    train: Pictures
+    val: Pictures
+    notes: tuple[str, ...]
+
+    def splits(self) -> Splits:
+        """As the cache and the report take them."""
+        return Splits(self.train.table(), self.val.table(), "detection", self.notes)
+
+
+def execute(run: Run) -> None:
+    """Everything after `started`, from reading the data to the report. Raises TandemError."""
+    began = time.perf_counter()
+    run = replace(run, spec=whole_spec(run.spec))
+    spec = run.spec
+    patient = Interruptible(run.voice, run.stop)
+    if spec.kind != "detection":
+        raise SpecError(
+            "The student {student} does not learn {kind}.",
+            student=spec.student.type,
+            kind=spec.kind,
+            allowed=["detection"],
+        )
+    prepare()
+    settings.check(spec, run.place)
+    both = read(spec, patient)
+    spec = in_epochs(spec, len(both.train))
+    run = replace(run, spec=spec)
+    spec = _leave_lora(run)
+    run = replace(run, spec=spec)
+    student = build_student(spec, len(both.train.classes))
+    assert isinstance(student, YoloStudent)
+    if spec.lora.rank > 0:
+        attach(student, spec.lora)  # says that convolutions have nothing to adapt
+    for note in (*both.notes, *student.notes):
+        run.voice.notice(note)
+    taughtness, lesson = None, None
+    if spec.mode == "distillation":
+        from tandem.train.yolo.teacher import open_teaching
+
+        taughtness = open_teaching(run, both, student, patient)
+        lesson = taughtness.lesson
+    learned = learn(run, both, student, taughtness)
+    baseline = _learn_baseline(run, both, learned) if spec.report.baseline and lesson else None
+    conclude(
+        Outcome(spec, run.place, run.folder, both.splits(), lesson, learned, baseline),
+        run.voice,
+        began,
+    )
+    shutil.rmtree(run.folder.path / SCRATCH, ignore_errors=True)
+
+
+def in_epochs(spec: RunSpec, pictures: int) -> RunSpec:
+    """A warm-up in steps as Ultralytics takes it: in epochs."""
+    if not spec.optim.warmup_steps:
+        return spec
+    steps_an_epoch = max(1, -(-pictures // spec.optim.batch_size))
+    update = {"warmup_epochs": spec.optim.warmup_steps / steps_an_epoch}
+    return spec.model_copy(update={"optim": spec.optim.model_copy(update=update)})
+
+
+def _leave_lora(run: Run) -> RunSpec:
+    """A teacher's: it is for whole pictures' classes, and installed systems send it always."""
+    spec = run.spec
+    if spec.lora.rank == 0 or spec.mode == "direct" or spec.lora.on == "student":
+        return spec
+    run.voice.notice(
+        t(
+            "LoRA is not applied: it adapts a teacher by classes of whole pictures, and {kind} "
+            "asks for more. A probe on the teacher's features gives the classes.",
+            kind="detection",
+        ),
+        warning=True,
+    )
+    return spec.model_copy(update={"lora": spec.lora.model_copy(update={"rank": 0})})
+
+
+def read(spec: RunSpec, watcher: Watcher) -> Both:
+    """Both splits. Without a teacher, pictures that nobody looked at are left out."""
+    content, items = read_content(spec.data, kind="detection", seed=spec.run.seed, watcher=watcher)
+    if content.kind != "detection":
+        raise DataError(
+            "The data set {dataset} is for {found}, not for {asked}.",
+            dataset=spec.data.dataset,
+            found=content.kind,
+            asked="detection",
+            fix="Leave the task type out, or name another data set.",
+        )
+    assert spec.cache.root is not None
+    index, most = Path(spec.cache.root) / "index", spec.data.max_image_pixels
+    learnt = content.train
+    if spec.mode == "direct":
+        learnt = [item for item in learnt if item.shapes is not None]
+    train = pictures(content, learnt, most, index, watcher)
+    seen = [item for item in items if item.shapes is not None]
+    val = pictures(content, seen, most, index, watcher)
+    if spec.mode == "direct" or spec.loss.hard_label_weight > 0:
+        check_boxes(train, "train")
+    check_boxes(val, "val")
+    return Both(train, val, content.notes)
+
+
+def learn(run: Run, both: Both, student: YoloStudent, taughtness: Taughtness | None) -> Learned:
+    """Train to the end (or from where an earlier attempt was), and load the best weights."""
+    from tandem.train.yolo.model import Weights
+    from tandem.train.yolo.resumable_trainer import Training
+    from tandem.train.yolo.trainer import Course
+
+    start = {name: one.clone() for name, one in student.net.state_dict().items()}
+    weights = taughtness.weights if taughtness else Weights()
+    course = Course(run.spec, run.place, both.train, both.val, weights, start)
+    if taughtness is not None:
+        course = replace(course, projections=taughtness.projections, teach=taughtness.teach)
+    training = Training(course, run.folder, run.voice, run.stop, run.folder.path / SCRATCH)
+    training.learn()
+    student.load_net(training.best_weights)
+    position = training.position
+    try:
+        worth = judge(
+            student.to(run.place.device),
+            both.val,
+            run.place.device,
+            run.spec.optim.batch_size,
+            run.stop,
+        )
+    except EvaluationStoppedError:
+        # All steps are done and saved: starting again only measures.
+        raise StoppedEarlyError(
+            "Stopped on request while measuring; the checkpoint {name} is kept.",
+            name=training.last_saved or "-",
+            fix="Start again with the same arguments to go on.",
+        ) from None
+    return Learned(
+        student, worth, position.best_epoch, position.epoch, position.seconds, training.start_epoch
+    )
+
+
+def _learn_baseline(run: Run, both: Both, learned: Learned) -> Learned:
+    """The same student without the teacher: the same first weights, as many steps."""
+    run.voice.notice(t("Training the same student without the teacher, to compare."))
+    direct = run.spec.model_copy(update={"mode": "direct", "teacher": None})
+    labelled = [row for row in range(len(both.train)) if both.train.labelled(row)]
+    batch = direct.optim.batch_size
+    steps = learned.epochs * -(-len(both.train) // batch)
+    epochs = -(-steps // -(-len(labelled) // batch))
+    changes = {"epochs": epochs, "early_stopping_epochs": 0}
+    direct = direct.model_copy(update={"optim": direct.optim.model_copy(update=changes)})
+    alone = replace(
+        run,
+        spec=direct,
+        folder=RunFolder(run.folder.path / "baseline"),
+        voice=Aside(run.voice),
+    )
+    student = build_student(direct, len(both.train.classes))
+    assert isinstance(student, YoloStudent)
+    return learn(alone, replace(both, train=both.train.rows(labelled)), student, None)
+
+
+def whole_spec(spec: RunSpec) -> RunSpec:
+    """The spec with what follows from the rest filled in, for a detector."""
+    spec = completed(spec)
+    data = spec.data
+    if data.image_size >= settings.LEAST_SIZE:
+        data = data.model_copy(update={"image_size": whole_strides(data.image_size)})
+    return spec.model_copy(update={"kind": spec.kind or "detection", "data": data})

@@ -1,0 +1,76 @@
+"""A detector shown a split, as a predictor would show it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
+from tandem.train.kinds.base import Judged
+from tandem.train.predictions.boxes import BoxesTold, Found, answered
+from tandem.train.types import Student
+from tandem.train.yolo.average_precision import measure
+from tandem.train.yolo.boxes import Placed, letterbox, suppress, unletterbox
+from tandem.train.yolo.confusion import confusion
+from tandem.train.yolo.images import Pictures
+
+
+def found_in(
+    student: Student,
+    split: Pictures,
+    device: torch.device,
+    batch_size: int,
+    stop: StopRequest | None = None,
+) -> list[Found]:
+    """What it finds in every picture, down to the least score: (n, 6) in the picture's pixels."""
+    found: list[Found] = []
+    was_training = student.training
+    student.eval()
+    with torch.no_grad():
+        for at in range(0, len(split), batch_size):
+            if stop is not None and stop.asked:
+                raise EvaluationStoppedError
+            together = [
+                shown(split, row, student.image_size) for row in range(len(split))[at:][:batch_size]
+            ]
+            images_BCHW = torch.stack([canvas for canvas, _ in together]).to(device).float() / 255
+            boxes_BCA = student(images_BCHW).boxes_BCA.float()
+            for one_N6, (_, placed) in zip(suppress(boxes_BCA), together, strict=True):
+                found.append(unletterbox(one_N6, placed).cpu().numpy())
+    student.train(was_training)
+    return found
+
+
+def shown(split: Pictures, row: int, image_size: int) -> tuple[torch.Tensor, Placed]:
+    """One picture on its square canvas, and where it lies there."""
+    image_CHW = torch.from_numpy(np.ascontiguousarray(split.rgb_HWC(row))).permute(2, 0, 1)
+    item = split.items[row]
+    if not item.width or not item.height:
+        item.height, item.width = image_CHW.shape[1:]
+    return letterbox(image_CHW, image_size, image_size)
+
+
+def judge(
+    student: Student,
+    split: Pictures,
+    device: torch.device,
+    batch_size: int,
+    stop: StopRequest | None = None,
+) -> Judged:
+    """Its worth on the split; the best epoch is another's choice."""
+    found = found_in(student, split, device, batch_size, stop)
+    precision = measure(split, found)
+    kept = answered(found, split.classes, precision.thresholds)
+    taken = confusion(split, kept)
+    return Judged(
+        figure=precision.metrics["map50"],
+        loss=0.0,
+        metrics=precision.metrics,
+        details={
+            "per_class": precision.per_class,
+            "confusion_matrix": taken.count_KK.tolist(),
+        },
+        scores_N=precision.scores_N,
+        thresholds=precision.thresholds,
+        told=BoxesTold(split, kept, precision.scores_N, taken.pairs_N),
+    )

@@ -1,0 +1,116 @@
+"""A split of a detection data set, as the trainer, the teacher and the judge take it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.data.content import UNLABELLED, Content, Item, Shape
+from tandem.data.images import load_rgb
+from tandem.spec.errors import DataError
+from tandem.train.data.inspect_files import inspect
+from tandem.train.types import ImageTable, Watcher
+
+JPEG = (".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Items in the order of their rows. The user's folder is only ever read."""
+
+    root: Path
+    items: list[Item]
+    classes: tuple[str, ...]
+    hashes_N: NDArray[np.uint8]
+    max_pixels: int
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def path(self, row: int) -> Path:
+        """The file of one row."""
+        return self.root / self.items[row].name
+
+    def labelled(self, row: int) -> bool:
+        """Whether somebody has looked; an empty picture that was looked at counts."""
+        return self.items[row].shapes is not None
+
+    def shapes(self, row: int) -> list[Shape]:
+        """What is learnt from a row: no crowds, of which nobody knows how many they are."""
+        return [one for one in self.items[row].shapes or [] if not one.crowd]
+
+    def boxes_N4(self, row: int) -> NDArray[np.float32]:
+        """Left, top, right, bottom in pixels of the picture."""
+        return np.array([one.bounds() for one in self.shapes(row)], np.float32).reshape(-1, 4)
+
+    def labels_N(self, row: int) -> NDArray[np.float32]:
+        """The class of each box."""
+        return np.array([one.label for one in self.shapes(row)], np.float32)
+
+    def size(self, row: int) -> tuple[int, int]:
+        """Height and width as shown; the file is opened where the data set does not say."""
+        item = self.items[row]
+        if not item.width or not item.height:
+            item.height, item.width = load_rgb(self.path(row), self.max_pixels).shape[:2]
+        return item.height, item.width
+
+    def bgr_HWC(self, row: int) -> NDArray[np.uint8]:
+        """Its pixels as OpenCV has them.
+
+        JPEGs are read by OpenCV, which turns them by their EXIF as we do and is quicker; all
+        else, and what it cannot read, by our own rules (transparent parts become white).
+        """
+        import cv2
+
+        path = self.path(row)
+        if path.suffix.lower() in JPEG:
+            found: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+            if found is not None:
+                return np.asarray(found)
+        return np.ascontiguousarray(load_rgb(path, self.max_pixels)[:, :, ::-1])
+
+    def rgb_HWC(self, row: int) -> NDArray[np.uint8]:
+        """Its pixels as a predictor reads them."""
+        return load_rgb(self.path(row), self.max_pixels)
+
+    def rows(self, rows: Iterable[int]) -> Pictures:
+        """These only."""
+        kept = list(rows)
+        items = [self.items[row] for row in kept]
+        return Pictures(self.root, items, self.classes, self.hashes_N[kept], self.max_pixels)
+
+    def table(self) -> ImageTable:
+        """For the teacher's cache: a label says only whether there are any."""
+        labels = [0 if self.labelled(row) else UNLABELLED for row in range(len(self))]
+        return ImageTable(
+            root=self.root,
+            paths_N=np.array([item.path for item in self.items], dtype=np.bytes_),
+            labels_N=np.array(labels, dtype=np.int64),
+            hashes_N=self.hashes_N,
+            classes=self.classes,
+        )
+
+
+def pictures(
+    content: Content, items: list[Item], max_pixels: int, index_root: Path | None, watcher: Watcher
+) -> Pictures:
+    """Each file opened once, so that a broken one is named before anything is learnt."""
+    paths = [item.path for item in items]
+    hashes_N = inspect(content.root, paths, max_pixels, index_root, watcher)
+    return Pictures(content.root, items, content.classes, hashes_N, max_pixels)
+
+
+def check_boxes(split: Pictures, name: str) -> None:
+    """DataError where nothing in it has a box."""
+    if not any(split.shapes(row) for row in range(len(split))):
+        raise DataError(
+            "No picture of the {split} split of {path} has a box.",
+            split=name,
+            path=split.root,
+            fix="Annotate some, or check that the labels lie where the layout wants them.",
+        )

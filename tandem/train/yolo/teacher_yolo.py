@@ -1,0 +1,125 @@
+"""A larger YOLOv8 as the teacher of a smaller: its neck and its class scores, on what the
+student sees itself."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from tandem.spec.errors import StudentError, TeacherError
+from tandem.spec.run import TeacherSpec
+from tandem.train.export import final_model
+from tandem.train.pipeline.learn import parameters
+from tandem.train.pipeline.prepare_teacher import Lesson
+from tandem.train.teachers.family import YOLO
+from tandem.train.types import Signals
+from tandem.train.yolo.evaluate import judge
+from tandem.train.yolo.model import Taught, Weights
+from tandem.train.yolo.student import YoloStudent
+
+if TYPE_CHECKING:
+    from tandem.train.pipeline.run import Run
+    from tandem.train.yolo.engine import Both
+    from tandem.train.yolo.teacher import Taughtness
+
+Batchful = dict[str, Any]
+
+
+def is_yolo(spec: TeacherSpec) -> bool:
+    """Whether the teacher is named as one, or its folder holds a detector of ours."""
+    if spec.family != "auto":
+        return spec.family == YOLO
+    try:
+        return final_model.read_config(_folder(spec)).kind == "detection"
+    except StudentError:
+        return False
+
+
+def open_detector(spec: TeacherSpec, device: torch.device) -> tuple[YoloStudent, list[str]]:
+    """The trained detector and its classes; TeacherError for a folder that holds none."""
+    folder = _folder(spec)
+    try:
+        detector, config = final_model.load(folder, device)
+    except StudentError as error:
+        raise TeacherError(
+            "The teacher {path} is no detector that Tandem has trained.",
+            path=folder,
+            fix="Name the final_model folder of a YOLOv8.",
+        ) from error
+    if not isinstance(detector, YoloStudent):
+        raise TeacherError(
+            "The teacher {path} is a {type}, not a YOLOv8.", path=folder, type=config.student.type
+        )
+    return detector.requires_grad_(False), list(config.classes)
+
+
+def fingerprint(spec: TeacherSpec) -> str:
+    """Of its weights."""
+    with (_folder(spec) / final_model.WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
+
+
+def open_family(run: Run, both: Both, student: YoloStudent, weights: Weights) -> Taughtness:
+    """Its classes must hold all of the student's; they are matched by name."""
+    from tandem.train.yolo.teacher import Taughtness
+
+    spec = run.spec.teacher
+    assert spec is not None
+    detector, classes = open_detector(spec, run.place.device)
+    missing = [name for name in both.train.classes if name not in classes]
+    if missing:
+        raise TeacherError(
+            "The teacher does not know these classes of the data: {missing}.",
+            missing=", ".join(missing[:10]),
+            allowed=classes[:20],
+            fix="Name a teacher trained on the same classes.",
+        )
+    order = [classes.index(name) for name in both.train.classes]
+    worth = None
+    if order == list(range(len(classes))):
+        worth = judge(detector, both.val, run.place.device, run.spec.optim.batch_size, run.stop)
+    teach = FromDetector(detector, order, weights)
+    lesson = Lesson(
+        source=teach,
+        tokens_width=None,
+        layer_widths=tuple(detector.layer_widths),
+        knowledge="own",
+        temperature=None,
+        judged=worth,
+        name=spec.name or str(spec.path),
+        parameters=parameters(detector),
+        fingerprint=fingerprint(spec),
+        forwards=len(both.val) if worth else 0,
+    )
+    pairs = tuple(zip(student.layer_widths, detector.layer_widths, strict=True))
+    return Taughtness(lesson, weights, pairs if weights.feature else (), teach)
+
+
+class FromDetector:
+    """Looks at the very canvases of the batch: cells and anchors are the same."""
+
+    def __init__(self, detector: YoloStudent, order: list[int], weights: Weights) -> None:
+        self.detector, self.order, self.weights = detector, order, weights
+
+    def __call__(self, batch: Batchful) -> Taught:
+        with torch.no_grad():
+            said = self.detector(batch["img"])
+        assert said.boxes_BCA is not None
+        tokens, covered = [], []
+        for map_BHWD in said.layers_BHWD:
+            tokens.append(map_BHWD.float().flatten(0, 2))
+            covered.append(torch.ones(map_BHWD.shape[:3], dtype=torch.bool, device=map_BHWD.device))
+        scores_BAK: Tensor = said.boxes_BCA[:, 4:].transpose(1, 2)[..., self.order].float()
+        return Taught(tuple(tokens), tuple(covered), scores_BAK, "score")
+
+    def signals(self, index_B: Any, view_B: Any) -> Signals:
+        """Nothing is kept of what it says."""
+        raise NotImplementedError("a detector is asked about a batch's own canvases")
+
+
+def _folder(spec: TeacherSpec) -> Path:
+    return Path(spec.path or spec.name or "").expanduser()

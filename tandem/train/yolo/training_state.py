@@ -1,0 +1,66 @@
+"""A trainer's state into a checkpoint and back: tensors and plain values, no pickled classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tandem.train.engines.checkpoint import Saved
+
+
+def take(trainer: Any) -> Saved:
+    """Everything that going on from here needs."""
+    pending = {
+        name: one.grad.detach().cpu().clone()
+        for name, one in trainer.model.named_parameters()
+        if trainer.pending and one.grad is not None
+    }
+    state = {
+        "optimizer": trainer.optimizer.state_dict(),
+        "average": _on_cpu(trainer.ema.ema.state_dict()),
+        "updates": trainer.ema.updates,
+        "best_fitness": _plain(trainer.best_fitness),
+        "stopper": {
+            "best_fitness": float(trainer.stopper.best_fitness),
+            "best_epoch": int(trainer.stopper.best_epoch),
+        },
+        "pending": trainer.pending,
+        "gradients": pending,
+        "random": torch.get_rng_state(),
+    }
+    return Saved(
+        _on_cpu(trainer.model.state_dict()), trainer.best_weights, state, replace(trainer.position)
+    )
+
+
+def put_back(trainer: Any, saved: Saved) -> None:
+    """Undo `take`, in place; the average and the optimizer are those of this trainer."""
+    state = saved.state
+    trainer.model.load_state_dict(saved.model)
+    trainer.ema.ema.load_state_dict(state["average"])
+    trainer.ema.updates = state["updates"]
+    for kept, group in zip(
+        state["optimizer"]["param_groups"], trainer.optimizer.param_groups, strict=True
+    ):
+        # The device of this attempt decides, not that of the last.
+        kept["fused"] = group.get("fused")
+    trainer.optimizer.load_state_dict(state["optimizer"])
+    trainer.best_fitness = state["best_fitness"]
+    trainer.stopper.best_fitness = state["stopper"]["best_fitness"]
+    trainer.stopper.best_epoch = state["stopper"]["best_epoch"]
+    trainer.pending = state["pending"]
+    trainer.gradients = state["gradients"]
+    trainer.best_weights = saved.best
+    trainer.position.__dict__.update(saved.position.__dict__)
+    torch.set_rng_state(state["random"])
+
+
+def _on_cpu(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: one.detach().cpu().clone() for name, one in weights.items()}
+
+
+def _plain(value: Any) -> float | None:
+    return None if value is None else float(value)
