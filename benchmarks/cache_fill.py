@@ -27,7 +27,7 @@ from tandem.train.data import classification
 from tandem.train.data.augment import Views
 from tandem.train.demo.small_qwen import build
 from tandem.train.registry import find
-from tandem.train.types import ImageTable, Silent, Teacher
+from tandem.train.types import ImageTable, SilentProgress, Teacher
 
 IMAGES, SIZE, GRID, ROUNDS = 192, 224, 7, 3
 BATCHES = (4, 8, 16, 32)
@@ -56,7 +56,7 @@ class Task:
             device=CPU,
             batch_size=self.batch_size,
             max_pixels=10**8,
-            watcher=Silent(),
+            progress=SilentProgress(),
         )
         return time.perf_counter() - began
 
@@ -110,7 +110,7 @@ def _task(folder: Path) -> Task:
         DataSpec(root=folder, dataset="photos"),
         seed=0,
         index_root=folder / "index",
-        watcher=Silent(),
+        progress=SilentProgress(),
     )
     return Task(splits.train, Views.draw(splits.train, ViewSpec(count=1)), teacher, BATCHES[0])
 

@@ -42,7 +42,7 @@ from tandem.train.data import classification
 from tandem.train.data.augment import Views
 from tandem.train.demo.small_qwen import build_processor
 from tandem.train.registry import find
-from tandem.train.types import Silent, Teacher
+from tandem.train.types import SilentProgress, Teacher
 
 VISION_7B = {
     "depth": 32,
@@ -130,7 +130,9 @@ def _fill_rows(folder: Path, scale: Scale, device: torch.device) -> list[Row]:
     spec = _spec(folder, scale, device)
     assert spec.teacher is not None
     teacher: Teacher = find("teachers", "qwen_vl").make(spec.teacher, device)
-    splits = classification.read(spec.data, seed=0, index_root=folder / "index", watcher=Silent())
+    splits = classification.read(
+        spec.data, seed=0, index_root=folder / "index", progress=SilentProgress()
+    )
     views = Views.draw(splits.train, ViewSpec(count=1))
     rows_N = np.arange(min(scale.images, 8 * max(scale.teacher_batches)))
     batch = splits.train.batch(views, rows_N, np.zeros_like(rows_N), teacher.image_size, 10**8)
@@ -153,7 +155,7 @@ def _fill_rows(folder: Path, scale: Scale, device: torch.device) -> list[Row]:
             device=device,
             batch_size=best,
             max_pixels=10**8,
-            watcher=Silent(),
+            progress=SilentProgress(),
         ),
         device,
     )

@@ -31,7 +31,7 @@ from tandem.spec.run import (
     YoloSpec,
 )
 from tandem.train.demo.small_qwen import build
-from tandem.train.engines.device import place
+from tandem.train.engines.device import device_context
 from tandem.train.pipeline.checks import completed
 from tandem.train.yolo.offline import prepare
 
@@ -101,7 +101,7 @@ def _plain(spec: RunSpec) -> float:
             """After the steps that are measured."""
 
     spec = completed(spec)
-    here = place(spec.run)
+    here = device_context(spec.run)
     threads = torch.get_num_threads()
     told = settings.overrides(spec, here, str(spec.run.output_dir), list(names.values()))
     trainer = Plain(overrides=told | {"save": False})

@@ -54,18 +54,18 @@ def execute(spec: AnnotationSpec, stop: StopRequest, listener: Tell | None = Non
         Job(spec, emitter, lambda: stop.asked, listener).run()
         return 0
     except KeyboardInterrupt:
-        emitter.say("failed", failure_class="stopped", message="Interrupted.")
+        emitter.emit("failed", failure_class="stopped", message="Interrupted.")
         return 130
     except Exception as error:  # noqa: BLE001  the job's boundary: each failure has a class
         known = named(error)
         if known is None:
             traceback.print_exc()
-            emitter.say("failed", failure_class="code", message=f"{type(error).__name__}: {error}")
+            emitter.emit("failed", failure_class="code", message=f"{type(error).__name__}: {error}")
             return 1
         if isinstance(known, StoppedError):
-            emitter.say("stopped", epoch=0, step=0, checkpoint=None)
+            emitter.emit("stopped", epoch=0, step=0, checkpoint=None)
         else:
-            emitter.say("failed", failure_class=known.failure_class, message=known.sentence())
+            emitter.emit("failed", failure_class=known.failure_class, message=known.sentence())
         print(known.sentence(), file=sys.stderr)
         return known.exit_code
     finally:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tandem.predict.answers import Answer
-from tandem.predict.kinds.base import Output, Shown, Way
+from tandem.predict.kinds.base import ModelInput, Output, Processor
 from tandem.spec.errors import DataError
 
 Source = TypeVar("Source")
@@ -24,7 +24,7 @@ ASKED = 2
 
 def answers(
     sources: Iterable[Source],
-    way: Way,
+    way: Processor,
     run: Run,
     *,
     batch_size: int,
@@ -37,10 +37,10 @@ def answers(
     `sources` may be endless; it is taken from as needed.
     """
     batch_size = max(1, batch_size)
-    waiting: deque[tuple[list[Source], list[Future[Shown | DataError]]]] = deque()
+    waiting: deque[tuple[list[Source], list[Future[ModelInput | DataError]]]] = deque()
     more = iter(sources)
 
-    def read(source: Source) -> Shown | DataError:
+    def read(source: Source) -> ModelInput | DataError:
         try:
             return way.read(opened(source))
         except DataError as problem:
@@ -66,11 +66,11 @@ def answers(
 
 
 def _say(
-    way: Way, run: Run, reading: Sequence[Future[Shown | DataError]]
+    way: Processor, run: Run, reading: Sequence[Future[ModelInput | DataError]]
 ) -> list[tuple[Answer | DataError, tuple[int, int]]]:
     shown = [one.result() for one in reading]
-    good = [one for one in shown if isinstance(one, Shown)]
-    said = iter(way.say(run(np.stack([one.inputs for one in good])), good) if good else ())
+    good = [one for one in shown if isinstance(one, ModelInput)]
+    said = iter(way.postprocess(run(np.stack([one.inputs for one in good])), good) if good else ())
     return [
         (one, (0, 0)) if isinstance(one, DataError) else (next(said), (one.height, one.width))
         for one in shown

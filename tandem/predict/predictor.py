@@ -14,7 +14,7 @@ from tandem.spec.errors import DataError, StudentError
 from tandem.spec.model import ModelConfig
 
 if TYPE_CHECKING:
-    from tandem.predict.kinds.base import Output, Way
+    from tandem.predict.kinds.base import Output, Processor
 Threshold = float | Mapping[str, float] | None
 BATCH_SIZE = 32
 DECODERS = max(2, min(16, os.cpu_count() or 2))
@@ -24,7 +24,7 @@ class Predictor:
     """`run` maps inputs, uint8 pixels or int64 tokens with the batch first, to an `Output`."""
 
     def __init__(
-        self, run: Callable[[Any], Output], config: ModelConfig, way: Way, version: str = ""
+        self, run: Callable[[Any], Output], config: ModelConfig, way: Processor, version: str = ""
     ) -> None:
         self._run = run
         self._way = way
@@ -93,7 +93,7 @@ class Predictor:
         began = time.perf_counter()
         output = self._run(shown.inputs[None])
         seconds = time.perf_counter() - began
-        (answer,) = self._way.say(output, [shown])
+        (answer,) = self._way.postprocess(output, [shown])
         return answer, (shown.height, shown.width), seconds
 
     def _listed(self, pictures: Any) -> list[Any]:

@@ -29,10 +29,10 @@ from tandem.server.http.console import Console
 from tandem.server.http.middleware.access import Access
 from tandem.server.http.middleware.body import Body
 from tandem.server.http.middleware.etag import Etag
-from tandem.server.http.middleware.idempotency import Again
+from tandem.server.http.middleware.idempotency import Idempotency
 from tandem.server.http.middleware.language import Language
 from tandem.server.http.middleware.origin import Origin
-from tandem.server.http.middleware.security_headers import Guarding
+from tandem.server.http.middleware.security_headers import SecurityHeaders
 from tandem.server.models import routes as models
 from tandem.server.presets import routes as presets
 from tandem.server.queue import routes as queue
@@ -92,7 +92,7 @@ def create_app(
         # Each one around the next.
         middleware=[
             Middleware(metrics.Measuring, metrics=metrics.of(context)),
-            Middleware(Guarding),
+            Middleware(SecurityHeaders),
             Middleware(Language),
             Middleware(boundary.Boundary),
             Middleware(Origin, settings=settings, any_host=token is not None),
@@ -105,7 +105,7 @@ def create_app(
             ),
             Middleware(GZipMiddleware, minimum_size=COMPRESSED_BYTES),
             Middleware(Etag),
-            Middleware(Again, database=context.database),
+            Middleware(Idempotency, database=context.database),
         ],
     )
     app.state.context = context

@@ -38,7 +38,7 @@ class Context:
     token: str | None = field(default=None, repr=False)
     """Opens the service; None: whoever reaches it may use it."""
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """The queue or a wish has changed: dispatch now, not at the next tick."""
         self.bell.set()
 

@@ -30,7 +30,7 @@ from tandem.spec.run import RunSpec
 from tandem.train.engines.stop import StoppedEarlyError, StopRequest
 
 if TYPE_CHECKING:
-    from tandem.train.engines.device import Place
+    from tandem.train.engines.device import DeviceContext
     from tandem.train.engines.run_folder import RunFolder
     from tandem.train.pipeline.run import Run
     from tandem.train.sinks.emitter import Emitter
@@ -83,14 +83,14 @@ def read_spec(path: Path) -> RunSpec:
 
 
 def _run(spec: RunSpec, stop: StopRequest) -> int:
-    from tandem.train.engines.device import place
+    from tandem.train.engines.device import device_context
     from tandem.train.engines.run_folder import Claim, RunFolder
-    from tandem.train.pipeline.run import Mute, Run
+    from tandem.train.pipeline.run import NullReporter, Run
 
-    here = place(spec.run)
+    here = device_context(spec.run)
     if not here.first:
         folder = RunFolder(Path(spec.run.output_dir).absolute())
-        return _run_other(Run(spec, here, folder, Mute(), stop))
+        return _run_other(Run(spec, here, folder, NullReporter(), stop))
     with Claim(spec) as folder:
         if folder.finished:
             print(t("This run is finished; its model is in {path}.", path=folder.final_model))
@@ -119,7 +119,7 @@ def _wait_for_the_first() -> None:
         torch.distributed.barrier()
 
 
-def _run_first(spec: RunSpec, here: Place, folder: RunFolder, stop: StopRequest) -> int:
+def _run_first(spec: RunSpec, here: DeviceContext, folder: RunFolder, stop: StopRequest) -> int:
     """The process that owns the folder and speaks."""
     from tandem.train.pipeline.run import Run, execute
     from tandem.train.sinks.assemble import open_emitter
@@ -130,14 +130,14 @@ def _run_first(spec: RunSpec, here: Place, folder: RunFolder, stop: StopRequest)
         _leave_outcome(0)
         return 0
     except KeyboardInterrupt:
-        emitter.say("failed", failure_class="stopped", message=t("Interrupted."))
+        emitter.emit("failed", failure_class="stopped", message=t("Interrupted."))
         return 130
     except Exception as error:  # noqa: BLE001  the trainer's boundary: each failure has a class
         known = named(error)
         if known is None:
             traceback.print_exc()
             text = f"{type(error).__name__}: {error}"
-            emitter.say("failed", failure_class="code", message=text)
+            emitter.emit("failed", failure_class="code", message=text)
             return 1
         _say_end(emitter, folder, known)
         emitter.close()
@@ -202,14 +202,14 @@ def _say_end(emitter: Emitter, folder: RunFolder, error: TandemError) -> None:
     if isinstance(error, StoppedError):
         last = checkpoint.latest(folder.checkpoints)
         position = checkpoint.load(last).position if last else checkpoint.Position()
-        emitter.say(
+        emitter.emit(
             "stopped",
             epoch=position.epoch,
             step=position.global_step,
             checkpoint=str(last) if last else None,
         )
     else:
-        emitter.say("failed", failure_class=error.failure_class, message=error.sentence())
+        emitter.emit("failed", failure_class=error.failure_class, message=error.sentence())
 
 
 def _answer(error: TandemError) -> int:

@@ -258,7 +258,7 @@ class Student(nn.Module):
         return (0.5 + 0.5 * torch.sin(ramp)).reshape(count, 3, size, size)
 
 
-class Watcher(Protocol):
+class ProgressReporter(Protocol):
     """How a long part tells what it is doing, without knowing who listens."""
 
     def notice(self, message: str, warning: bool = False) -> None:
@@ -268,7 +268,7 @@ class Watcher(Protocol):
         """How far a long part is; also proof that the run is alive."""
 
 
-class Silent(Watcher):
+class SilentProgress(ProgressReporter):
     """Listens to nothing."""
 
     def notice(self, message: str, warning: bool = False) -> None:

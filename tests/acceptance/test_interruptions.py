@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tandem.train.engines.trainer import Loop
+from tandem.train.engines.trainer import Trainer
 from tandem.train.students.resnet import ResNet
 from tests.train.engines.runs import events, run_here, weights
 
@@ -23,14 +23,14 @@ def test_a_stop_in_the_middle_of_an_evaluation_ends_with_the_same_weights(
     expected = weights(whole)
     stopped = spec_of()
     stopped["run"]["output_dir"] = str(tmp_path / "stopped")
-    evaluate = Loop._finish_epoch
+    evaluate = Trainer._finish_epoch
 
-    def interrupted(self: Loop, rows: int, seconds: float) -> None:
+    def interrupted(self: Trainer, rows: int, seconds: float) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         evaluate(self, rows, seconds)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_finish_epoch", interrupted)
+        patch.setattr(Trainer, "_finish_epoch", interrupted)
         assert run_here(stopped, tmp_path) == 75
     assert not events(stopped, "epoch")
     assert events(stopped)[-1]["checkpoint"]

@@ -35,7 +35,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     lesson = teach.Lesson(epochs=1)
     taught = teach.teach
     monkeypatch.setattr(
-        teach, "teach", lambda folder, data, watcher: taught(folder, data, lesson, watcher)
+        teach, "teach", lambda folder, data, progress: taught(folder, data, lesson, progress)
     )
 
 

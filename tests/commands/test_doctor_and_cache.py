@@ -79,18 +79,18 @@ def kept(home: Path, shapes: Path, small_teacher: Path) -> Path:
     from tandem.train.data import classification
     from tandem.train.data.augment import Views
     from tandem.train.registry import find
-    from tandem.train.types import Silent
+    from tandem.train.types import SilentProgress
 
     cpu = torch.device("cpu")
     spec = TeacherSpec(path=str(small_teacher), image_size=56)
     teacher = find("teachers", "qwen_vl").make(spec, cpu)
     table = classification.read(
-        DataSpec(dataset=str(shapes)), seed=0, index_root=None, watcher=Silent()
+        DataSpec(dataset=str(shapes)), seed=0, index_root=None, progress=SilentProgress()
     ).val
     views = Views.draw(table, ViewSpec(count=1))
     open_source(
         teacher, table, views, CacheSpec(root=home / "cache"), Wants(), views_wanted=1,
-        device=cpu, batch_size=8, max_pixels=10**6, watcher=Silent(),
+        device=cpu, batch_size=8, max_pixels=10**6, progress=SilentProgress(),
     )  # fmt: skip
     return home / "cache"
 

@@ -44,7 +44,7 @@ class Job:
         """
         began = time.monotonic()
         spec = self.spec
-        self.emitter.say(
+        self.emitter.emit(
             "started", total_epochs=1, device=str(spec.devices), processes=1, pid=os.getpid()
         )
         predictor = load(spec.model, _device(spec), spec.threshold)
@@ -60,7 +60,7 @@ class Job:
             self._tell(items, sources, last=True)
         finally:
             items.close()
-        self.emitter.say(
+        self.emitter.emit(
             "finished",
             seconds=time.monotonic() - began,
             metrics={"processed": items.done, "failed": items.failed},
@@ -112,7 +112,7 @@ class Job:
         self._told_at = now
         total = max(sources.count, items.done)
         values = {"succeeded": float(items.done - items.failed), "failed": float(items.failed)}
-        self.emitter.say("metric", epoch=1, step=items.done, total_steps=total, values=values)
+        self.emitter.emit("metric", epoch=1, step=items.done, total_steps=total, values=values)
         if self.listener is not None:
             self.listener(items.done, items.failed, total)
 

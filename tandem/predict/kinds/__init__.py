@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tandem.predict.kinds.base import Way
+from tandem.predict.kinds.base import Processor
 from tandem.predict.kinds.classification import Classification
 from tandem.predict.kinds.detection import Detection
 from tandem.predict.kinds.segmentation import Masks
@@ -17,7 +17,7 @@ from tandem.spec.model import ModelConfig
 
 def way_of(
     config: ModelConfig, folder: Path | None, threshold: float | Mapping[str, float] | None = None
-) -> Way:
+) -> Processor:
     """How a model of this kind is shown things; `folder` is where its further files lie."""
     match config.kind:
         case "classification":

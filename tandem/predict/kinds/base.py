@@ -17,7 +17,7 @@ Picture = str | Path | NDArray[np.uint8] | Image.Image
 
 
 @dataclass(frozen=True)
-class Shown:
+class ModelInput:
     """One input of a model, and where it came from."""
 
     inputs: NDArray[Any]
@@ -37,16 +37,16 @@ class Output:
     boxes_BCA: Any = None
 
 
-class Way(Protocol):
+class Processor(Protocol):
     """Of one kind."""
 
     output: str
     """Which part of `Output` it needs."""
 
-    def read(self, source: Any) -> Shown:
+    def read(self, source: Any) -> ModelInput:
         """One input from a file, an array or a text. Runs in threads. DataError naming it."""
         ...
 
-    def say(self, output: Output, shown: Sequence[Shown]) -> list[Answer]:
+    def postprocess(self, output: Output, shown: Sequence[ModelInput]) -> list[Answer]:
         """One answer for each input of the batch."""
         ...

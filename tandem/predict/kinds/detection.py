@@ -9,7 +9,7 @@ import torch
 
 from tandem.predict.answers import Answer, Detections, Found
 from tandem.predict.images import opened
-from tandem.predict.kinds.base import Output, Picture, Shown
+from tandem.predict.kinds.base import ModelInput, Output, Picture
 from tandem.spec.model import ModelConfig
 from tandem.train.yolo.boxes import letterbox, suppress, unletterbox, whole_strides
 
@@ -35,17 +35,17 @@ class Detection:
             else [own.get(name, THRESHOLD) for name in config.classes]
         )
 
-    def read(self, source: Picture) -> Shown:
+    def read(self, source: Picture) -> ModelInput:
         image, (height, width) = opened(source, self.side, in_proportion=True)
         pixels_CHW = torch.from_numpy(np.array(image)).permute(2, 0, 1)
         canvas_CHW, placed = letterbox(pixels_CHW, self.side, self.side)
-        return Shown(canvas_CHW.numpy(), height, width, placed)
+        return ModelInput(canvas_CHW.numpy(), height, width, placed)
 
-    def say(self, output: Output, shown: Sequence[Shown]) -> list[Answer]:
+    def postprocess(self, output: Output, shown: Sequence[ModelInput]) -> list[Answer]:
         found = suppress(output.boxes_BCA.float(), self.threshold)
         return [self._one(n6.cpu(), one) for n6, one in zip(found, shown, strict=True)]
 
-    def _one(self, found_N6: torch.Tensor, shown: Shown) -> Detections:
+    def _one(self, found_N6: torch.Tensor, shown: ModelInput) -> Detections:
         boxes_N6 = unletterbox(found_N6, shown.placed)
         # A JPEG may have been decoded at a part of its size.
         across, down = shown.width / shown.placed.width, shown.height / shown.placed.height

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tandem.predict.answers import Answer, Segmentation
 from tandem.predict.images import opened
-from tandem.predict.kinds.base import Output, Picture, Shown
+from tandem.predict.kinds.base import ModelInput, Output, Picture
 from tandem.spec.model import ModelConfig
 from tandem.train.data.augment import whole
 
@@ -24,17 +24,17 @@ class Masks:
     def __init__(self, config: ModelConfig) -> None:
         self.config = config
 
-    def read(self, source: Picture) -> Shown:
+    def read(self, source: Picture) -> ModelInput:
         size = self.config.image_size
         image, (height, width) = opened(source, size)
-        return Shown(whole(image, size).transpose(2, 0, 1), height, width)
+        return ModelInput(whole(image, size).transpose(2, 0, 1), height, width)
 
-    def say(self, output: Output, shown: Sequence[Shown]) -> list[Answer]:
+    def postprocess(self, output: Output, shown: Sequence[ModelInput]) -> list[Answer]:
         scaled_BHWK = output.class_map_BHWK.float() / self.config.temperature
         maps_BHWK = scaled_BHWK.softmax(-1)
         return [self._one(one, at) for one, at in zip(maps_BHWK, shown, strict=True)]
 
-    def _one(self, map_HWK: Tensor, shown: Shown) -> Segmentation:
+    def _one(self, map_HWK: Tensor, shown: ModelInput) -> Segmentation:
         best_HW, mask_HW = _highest(map_HWK, shown.height, shown.width)
         mask, best = mask_HW.cpu().numpy(), best_HW.cpu().numpy()
         names = self.config.classes

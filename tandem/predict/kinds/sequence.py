@@ -15,7 +15,7 @@ from PIL import Image
 from tandem.data.images import is_picture
 from tandem.predict.answers import Answer
 from tandem.predict.images import opened
-from tandem.predict.kinds.base import Output, Picture, Shown
+from tandem.predict.kinds.base import ModelInput, Output, Picture
 from tandem.predict.kinds.classification import Classification
 from tandem.predict.videos import broken_video
 from tandem.spec.errors import DataError
@@ -34,7 +34,7 @@ class Clips:
         self.frames = config.student.frames
         self._classes = Classification(config)
 
-    def read(self, source: Picture | Sequence[Picture]) -> Shown:
+    def read(self, source: Picture | Sequence[Picture]) -> ModelInput:
         """A path, or the pictures themselves in their order."""
         if isinstance(source, str | Path) and not is_picture(Path(source).name):
             path = Path(source)
@@ -42,10 +42,10 @@ class Clips:
         else:
             several: list[Any] = [*source] if isinstance(source, list | tuple) else [source]
             frames_THWC, size = self._pictures(several)
-        return Shown(frames_THWC.transpose(0, 3, 1, 2), *size)
+        return ModelInput(frames_THWC.transpose(0, 3, 1, 2), *size)
 
-    def say(self, output: Output, shown: Sequence[Shown]) -> list[Answer]:
-        return self._classes.say(output, shown)
+    def postprocess(self, output: Output, shown: Sequence[ModelInput]) -> list[Answer]:
+        return self._classes.postprocess(output, shown)
 
     def _folder(self, path: Path) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         files = sorted(one for one in path.iterdir() if is_picture(one.name) and one.is_file())

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tandem.predict.answers import Answer
-from tandem.predict.kinds.base import Output, Shown
+from tandem.predict.kinds.base import ModelInput, Output
 from tandem.predict.kinds.classification import Classification
 from tandem.spec.errors import DataError, StudentError
 from tandem.spec.model import ModelConfig
@@ -31,7 +31,7 @@ class Texts:
         self.tokens = from_folder(folder)
         self._classes = Classification(config)
 
-    def read(self, source: str | Path | tuple[str, str]) -> Shown:
+    def read(self, source: str | Path | tuple[str, str]) -> ModelInput:
         """A text, two of them, or a file (Path) that holds one."""
         first, second = source if isinstance(source, tuple) else (source, None)
         if isinstance(first, Path):
@@ -39,10 +39,10 @@ class Texts:
         if not isinstance(first, str) or not first.strip():
             raise DataError("A text is empty.", fix="Take it away.")
         tokens_13L = self.tokens.encode([first], [second], self.config.student.max_tokens)
-        return Shown(tokens_13L[0].astype(np.int64), 0, 0)
+        return ModelInput(tokens_13L[0].astype(np.int64), 0, 0)
 
-    def say(self, output: Output, shown: Sequence[Shown]) -> list[Answer]:
-        return self._classes.say(output, shown)
+    def postprocess(self, output: Output, shown: Sequence[ModelInput]) -> list[Answer]:
+        return self._classes.postprocess(output, shown)
 
 
 def _of_file(path: Path) -> str:

@@ -71,7 +71,7 @@ def submit(context: Context, said: Submit) -> RowMapping:
         _queue(session, inference_id, (State.PENDING,))
 
     context.database.run(insert)
-    context.ring()
+    context.wake()
     return get(context, inference_id)
 
 
@@ -121,7 +121,7 @@ def stop(context: Context, inference_id: str) -> RowMapping:
             tell(session, row.task_id, "asked", wanted="stop")
 
     context.database.run(work)
-    context.ring()
+    context.wake()
     return get(context, inference_id)
 
 
@@ -134,7 +134,7 @@ def resume(context: Context, inference_id: str) -> RowMapping:
             raise ConflictError("It cannot be started while it is {state}.", state=row.status)
 
     context.database.run(work)
-    context.ring()
+    context.wake()
     return get(context, inference_id)
 
 

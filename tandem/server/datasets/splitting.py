@@ -63,7 +63,7 @@ def begin(context: Context, name: str, asked: SplitIn) -> DatasetV1:
     except BaseException:
         target.rmdir()
         raise
-    context.ring()
+    context.wake()
     return service.one(context, asked.name)
 
 

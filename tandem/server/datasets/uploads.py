@@ -167,7 +167,7 @@ def complete(context: Context, id: str) -> Upload:
         _unpack(context, row, file, digest)
     _put(context, id, status=READY, dataset=known or row.name, sha256=digest)
     file.unlink(missing_ok=True)
-    context.ring()
+    context.wake()
     return get(context, id)
 
 

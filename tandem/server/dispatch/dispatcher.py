@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from tandem.server.context import Context
 from tandem.server.db.tables import Job
 from tandem.server.dispatch.launch import Launcher
-from tandem.server.dispatch.lease import PATIENCE_SECONDS, Keeper
-from tandem.server.dispatch.scheduler import Turns
+from tandem.server.dispatch.lease import PATIENCE_SECONDS, LeaseHolder
+from tandem.server.dispatch.scheduler import Scheduler
 from tandem.server.dispatch.watch import Collect, Watcher
 
 LIVE_SECONDS = 0.1
@@ -39,10 +39,10 @@ class Dispatcher:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.context = context
-        self.lease = Keeper(context.database, patience_seconds=patience_seconds, clock=clock)
+        self.lease = LeaseHolder(context.database, patience_seconds=patience_seconds, clock=clock)
         self.launcher = Launcher(context)
         self.watcher = Watcher(context, self.launcher, collect or _collect, clock)
-        self.turns = Turns(context, self.launcher)
+        self.turns = Scheduler(context, self.launcher)
         self.ticks = 0
         self.failed_ticks = 0
         self.live = 0

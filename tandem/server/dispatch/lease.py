@@ -25,7 +25,7 @@ BEAT_SECONDS = 1.0
 PATIENCE_SECONDS = 8.0
 
 
-class Keeper:
+class LeaseHolder:
     """`hold()` before each tick: whether this server may dispatch now."""
 
     def __init__(

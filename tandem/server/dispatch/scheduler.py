@@ -26,7 +26,7 @@ REASON_LETTERS = 500
 
 
 @dataclass
-class Turns:
+class Scheduler:
     """One per server; `tick` launches what fits."""
 
     context: Context
@@ -62,7 +62,7 @@ class Turns:
         self.waiting = len(found.waiting)
         self._tell({**reasons, **found.waiting}, {row.task_id: row.waiting_reason for row in rows})
         if done:
-            self.context.hub.poke()
+            self.context.hub.wake()
         return done
 
     def _queue(self) -> list[Any]:

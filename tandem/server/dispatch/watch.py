@@ -162,5 +162,5 @@ class Watcher:
         self.launcher.launched.discard((job.task_id, job.attempt))
         self.ended += 1
         self.resumed += verdict is not None and verdict.to == "resume"
-        self.context.hub.poke()
+        self.context.hub.wake()
         return True

@@ -42,7 +42,7 @@ def collect(context: Context, jobs: Sequence[Job], *, most_bytes: int = MOST_BYT
         return more
     taken = _take(context.database, batches)
     more |= _update(context.database, [job for job in jobs if job.task_id in batches], taken)
-    context.hub.poke()
+    context.hub.wake()
     for job in jobs:
         if job.task_id in taken and _is_far(batches[job.task_id]):
             _warm(context, job)

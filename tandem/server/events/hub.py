@@ -65,7 +65,7 @@ class Hub:
         """Open streams."""
         return sum(channel.listeners for channel in self._channels.values())
 
-    def poke(self) -> None:
+    def wake(self) -> None:
         """Something is new; from any thread."""
         loop = self._loop
         if loop is not None and self._channels:

@@ -113,7 +113,7 @@ def move(context: Context, task_id: str, *, to: int | None, priority: int | None
             _reorder(session, found["task_id"], to)
 
     context.database.run(work)
-    context.ring()
+    context.wake()
     return show(context)
 
 

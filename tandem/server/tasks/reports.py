@@ -154,4 +154,4 @@ def _found(session: Session, task_id: str) -> RowMapping:
 def _write(context: Context, work: Callable[[Session], Any]) -> None:
     context.database.run(work)
     totals.changed(context.database)
-    context.ring()
+    context.wake()

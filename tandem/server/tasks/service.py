@@ -135,7 +135,7 @@ def create(
                 raise
     totals.changed(context.database)
     if start:
-        context.ring()
+        context.wake()
     return made.task_id
 
 
@@ -152,7 +152,7 @@ def start(context: Context, task_id: str, *, out_of: Sequence[State] = STARTABLE
 
     context.database.run(work)
     totals.changed(context.database)
-    context.ring()
+    context.wake()
 
 
 def _queue(
@@ -263,7 +263,7 @@ def _wish(context: Context, task_id: str, wish: str, to: State) -> None:
 
     context.database.run(work)
     totals.changed(context.database)
-    context.ring()
+    context.wake()
 
 
 def remove(context: Context, task_id: str, *, files: bool = False) -> None:
@@ -285,7 +285,7 @@ def remove(context: Context, task_id: str, *, files: bool = False) -> None:
 
     deleted, live = context.database.run(work)
     totals.changed(context.database)
-    context.ring()
+    context.wake()
     if files and not live:
         _delete_files(context, deleted)
 
@@ -310,7 +310,7 @@ def edit(context: Context, task_id: str, *, priority: int | None, **columns: Any
 
     context.database.run(work)
     totals.changed(context.database)
-    context.ring()
+    context.wake()
 
 
 def attempts(context: Context, task_id: str) -> Sequence[Attempt]:

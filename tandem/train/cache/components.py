@@ -13,7 +13,7 @@ from tandem.train.cache.asking import Asker
 from tandem.train.cache.fill import Memo, memo_key
 from tandem.train.cache.parts import Part
 from tandem.train.cache.reduce import fit, fit_rows, load_reduction
-from tandem.train.types import ImageTable, Signals, Watcher
+from tandem.train.types import ImageTable, ProgressReporter, Signals
 
 REDUCTION = "reduction.npy"
 ALIKE = 0.5
@@ -40,7 +40,7 @@ def found(part: Part, folder: Path, table: ImageTable) -> Part | None:
     return best[1] if best else None
 
 
-def fitted(asker: Asker, parts: list[Part], memo: Memo, watcher: Watcher) -> list[Part]:
+def fitted(asker: Asker, parts: list[Part], memo: Memo, progress: ProgressReporter) -> list[Part]:
     """The parts with components fitted on a sample of the table; its answers go to the memo."""
     if not any(part.dense for part in parts):
         return parts
@@ -54,7 +54,7 @@ def fitted(asker: Asker, parts: list[Part], memo: Memo, watcher: Watcher) -> lis
     for ask, signals in asker.stream(asks):
         memo[memo_key(ask)] = signals
         answers.append(signals)
-        watcher.progress(t("fitting components"), len(answers), len(asks))
+        progress.progress(t("fitting components"), len(answers), len(asks))
     return [_with_components(part, answers, asker) for part in parts]
 
 

@@ -20,7 +20,7 @@ from tandem.train.cache.disk import check_room
 from tandem.train.cache.parts import Part
 from tandem.train.cache.reduce import fit_rows
 from tandem.train.cache.shards import Arrays, keys_of, write_shard
-from tandem.train.types import Signals, Watcher
+from tandem.train.types import ProgressReporter, Signals
 
 SHARD_BYTES = 64 * 2**20
 SHARD_ROWS = 2048
@@ -38,7 +38,7 @@ class Fill:
     asker: Asker
     missing: dict[Part, NDArray[np.bool_]]
     """(N, V) of each part: signals that are not there."""
-    watcher: Watcher
+    progress: ProgressReporter
     memo: Memo
 
     def run(self, rank: int, processes: int) -> None:
@@ -60,7 +60,7 @@ class Fill:
                 asked, signals = next(answers)
                 self._gather(gathered, asked, signals)
                 done += len(asked[0])
-                self.watcher.progress(t("asking the teacher"), done, total)
+                self.progress.progress(t("asking the teacher"), done, total)
             self._write(shard, gathered)
 
     def _ordered(self) -> Ask:

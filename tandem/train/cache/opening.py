@@ -24,7 +24,7 @@ from tandem.train.cache.shards import keys_of
 from tandem.train.cache.sources import CachedSource, OnlineSource, Shelf
 from tandem.train.cache.verify import verify
 from tandem.train.data.augment import Views
-from tandem.train.types import ImageTable, Teacher, Watcher
+from tandem.train.types import ImageTable, ProgressReporter, Teacher
 
 _LOCK_SECONDS = 5.0
 
@@ -40,7 +40,7 @@ class Opening:
     asker: Asker
     spec: CacheSpec
     views_wanted: int
-    watcher: Watcher
+    progress: ProgressReporter
     rank: int
     processes: int
     barrier: Callable[[], None]
@@ -67,7 +67,7 @@ def open_source(
     device: torch.device,
     batch_size: int,
     max_pixels: int,
-    watcher: Watcher,
+    progress: ProgressReporter,
     rank: int = 0,
     processes: int = 1,
     barrier: Callable[[], None] = _no_barrier,
@@ -81,11 +81,13 @@ def open_source(
     grid = min(wants.grid or teacher.grid, teacher.grid)
     asker = Asker(teacher, table, views, wants, grid, device, batch_size, max_pixels)
     if spec.mode == "off":
-        parts = fitted(asker, wanted_parts(wants, spec, grid), {}, watcher)
+        parts = fitted(asker, wanted_parts(wants, spec, grid), {}, progress)
         return OnlineSource(asker, parts)
     assert spec.root is not None, "completed() gives the cache a root"
     folder = spec.root / f"{teacher.fingerprint[:16]}-{views.fingerprint[:8]}"
-    opening = Opening(asker, spec, views_wanted, watcher, rank, processes, barrier, folder, memo={})
+    opening = Opening(
+        asker, spec, views_wanted, progress, rank, processes, barrier, folder, memo={}
+    )
     return _cached(opening)
 
 
@@ -127,11 +129,11 @@ def _locked(opening: Opening) -> Iterator[None]:
             lock.acquire(timeout=_LOCK_SECONDS if said else 0)
         except Timeout:
             if not said:
-                opening.watcher.notice(
+                opening.progress.notice(
                     t("Another run is filling the cache {folder}; waiting.", folder=opening.folder)
                 )
             said = True
-            opening.watcher.progress(t("waiting for the cache"), 0, 1)
+            opening.progress.progress(t("waiting for the cache"), 0, 1)
     try:
         opening.barrier()
         yield
@@ -148,7 +150,7 @@ def _prepare(opening: Opening) -> int:
     shelves = [shelf for shelf in shelves if not shelf.places.missing_NV.all()]
     verified = verify(asker, shelves, opening.spec.verify_samples, folder)
     if not shelves and holds_others(folder, opening.table):
-        opening.watcher.notice(
+        opening.progress.notice(
             t(
                 "{root} keeps signals of these pictures from another teacher or in other views; "
                 "they are not used.",
@@ -156,7 +158,7 @@ def _prepare(opening: Opening) -> int:
             )
         )
     fresh = [part for part, old in zip(opening.parts, known, strict=True) if old is None]
-    for part in fitted(asker, fresh, opening.memo, opening.watcher):
+    for part in fitted(asker, fresh, opening.memo, opening.progress):
         assert part.reduction is not None
         part.reduction.save(folder / part.name / REDUCTION)
     return verified
@@ -183,14 +185,14 @@ def _fill(opening: Opening, shelves: list[Shelf]) -> bool:
     lacking = int(np.any(list(missing.values()), axis=0).sum())
     if not lacking:
         return False
-    opening.watcher.notice(
+    opening.progress.notice(
         t(
             "The cache lacks {count} of {total} views of pictures: the teacher is asked for them.",
             count=lacking,
             total=int(first_N.sum()) * opening.views_wanted,
         )
     )
-    fill = Fill(opening.folder, opening.asker, missing, opening.watcher, opening.memo)
+    fill = Fill(opening.folder, opening.asker, missing, opening.progress, opening.memo)
     fill.run(opening.rank, opening.processes)
     return True
 
@@ -198,7 +200,7 @@ def _fill(opening: Opening, shelves: list[Shelf]) -> bool:
 def _say_faults(opening: Opening, shelves: list[Shelf]) -> None:
     for shelf in shelves:
         for file, why in shelf.faults:
-            opening.watcher.notice(
+            opening.progress.notice(
                 t(
                     "{file} of the cache is not whole ({why}); it is made again.",
                     file=file.name,

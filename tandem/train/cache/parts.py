@@ -37,7 +37,7 @@ class Part:
     stem: str
     """The name of its folder, but for the reduction's key."""
     dtype: str
-    place: int = 0
+    device_context: int = 0
     """Of a layer: which of those asked for."""
     dims: int | None = None
     """Of a dense part: the components kept."""
@@ -61,7 +61,7 @@ class Part:
     def raw(self, signals: Signals) -> Tensor:
         """Its tensor among what the teacher said."""
         if self.kind == "layer":
-            return signals.layers_BHWD[self.place]
+            return signals.layers_BHWD[self.device_context]
         found = {
             "pooled": signals.pooled_BD,
             "tokens": signals.tokens_BHWD,

@@ -17,25 +17,25 @@ from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 from tandem.spec.run import DataSpec
 from tandem.train.data.classification import find_folder
-from tandem.train.types import Watcher
+from tandem.train.types import ProgressReporter
 
 WARNINGS_TOLD = 5
 
 
 def read_content(
-    spec: DataSpec, *, kind: str | None, seed: int, watcher: Watcher
+    spec: DataSpec, *, kind: str | None, seed: int, progress: ProgressReporter
 ) -> tuple[Content, list[Item]]:
     """The data set, and the items to validate on; `train` holds none of them.
 
     Where there is no `val`, `val_ratio` of the annotated items is held out, stratified by the
     classes in them and seeded. Raises DataError: a fault of a file or line names it.
     """
-    content = _read(find_folder(spec.root, spec.dataset), kind, watcher)
+    content = _read(find_folder(spec.root, spec.dataset), kind, progress)
     _check_num_classes(spec, content)
     notes = list(content.notes)
     train, val = content.train, content.val
     if spec.val_dataset:
-        other = _read(find_folder(spec.root, spec.val_dataset), kind or content.kind, watcher)
+        other = _read(find_folder(spec.root, spec.val_dataset), kind or content.kind, progress)
         _check_same_classes(content, other)
         val = [_moved(one, other, content) for one in (other.val or other.train)]
         notes += other.notes
@@ -83,15 +83,15 @@ def _signature(item: Item) -> tuple[int, ...]:
     return (item.label,)
 
 
-def _read(folder: Path, kind: str | None, watcher: Watcher) -> Content:
+def _read(folder: Path, kind: str | None, progress: ProgressReporter) -> Content:
     faults = Faults()
     format = recognise(folder, kind).make()
     content: Content = format.content(folder, faults, kind)
     faults.check()
     for one in [one for one in faults.found if one.warning][:WARNINGS_TOLD]:
-        watcher.notice(one.sentence(), warning=True)
+        progress.notice(one.sentence(), warning=True)
     if faults.warnings > WARNINGS_TOLD:
-        watcher.notice(
+        progress.notice(
             t(
                 "{count} more warnings of this kind; `tandem data check` lists them all.",
                 count=faults.warnings - WARNINGS_TOLD,

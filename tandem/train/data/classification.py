@@ -15,10 +15,12 @@ from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 from tandem.spec.run import DataSpec
 from tandem.train.data.inspect_files import inspect
-from tandem.train.types import UNLABELLED, ImageTable, Splits, Watcher
+from tandem.train.types import UNLABELLED, ImageTable, ProgressReporter, Splits
 
 
-def read(spec: DataSpec, *, seed: int, index_root: Path | None, watcher: Watcher) -> Splits:
+def read(
+    spec: DataSpec, *, seed: int, index_root: Path | None, progress: ProgressReporter
+) -> Splits:
     """Find the data set, list it, open every picture once, and split it.
 
     What a file held is remembered under `index_root`, so that a second reading opens only new or
@@ -27,20 +29,20 @@ def read(spec: DataSpec, *, seed: int, index_root: Path | None, watcher: Watcher
     listing = _list(find_folder(spec.root, spec.dataset))
     _check_num_classes(spec, listing)
     other = _list(find_folder(spec.root, spec.val_dataset)) if spec.val_dataset else None
-    train = _table(listing, listing.train, spec, index_root, watcher)
+    train = _table(listing, listing.train, spec, index_root, progress)
     notes = list(listing.notes)
     if other is not None:
         _check_same_classes(listing, other)
         listed = other.val if other.val is not None else other.train
-        val = _labelled_only(_table(other, listed, spec, index_root, watcher))
+        val = _labelled_only(_table(other, listed, spec, index_root, progress))
         notes += other.notes
     elif listing.val is not None:
-        val = _table(listing, listing.val, spec, index_root, watcher)
+        val = _table(listing, listing.val, spec, index_root, progress)
     else:
         train, val = _hold_out(train, spec.val_ratio, seed)
         notes.append(_held_out_note(train, val, spec.val_ratio))
     check_some(listing.root, train, val)
-    warn_of_duplicates(train, val, watcher)
+    warn_of_duplicates(train, val, progress)
     return Splits(train, val, listing.kind, tuple(notes))
 
 
@@ -136,9 +138,13 @@ def _check_same_classes(train: Listing, val: Listing) -> None:
 
 
 def _table(
-    listing: Listing, listed: Listed, spec: DataSpec, index_root: Path | None, watcher: Watcher
+    listing: Listing,
+    listed: Listed,
+    spec: DataSpec,
+    index_root: Path | None,
+    progress: ProgressReporter,
 ) -> ImageTable:
-    hashes_N = inspect(listing.root, listed.paths, spec.max_image_pixels, index_root, watcher)
+    hashes_N = inspect(listing.root, listed.paths, spec.max_image_pixels, index_root, progress)
     return ImageTable(
         root=listing.root,
         paths_N=np.array(listed.paths, dtype=np.bytes_),
@@ -190,12 +196,12 @@ def check_some(path: Path, train: ImageTable, val: ImageTable) -> None:
         )
 
 
-def warn_of_duplicates(train: ImageTable, val: ImageTable, watcher: Watcher) -> None:
+def warn_of_duplicates(train: ImageTable, val: ImageTable, progress: ProgressReporter) -> None:
     """Tell of files that are in both splits, and of those in two classes."""
     train_keys, val_keys = keys(train.hashes_N), keys(val.hashes_N)
     shared = int(np.isin(val_keys, train_keys).sum())
     if shared:
-        watcher.notice(
+        progress.notice(
             t(
                 "{count} of the {total} validation pictures are also in train, byte for byte; "
                 "the scores will look better than they are.",
@@ -209,7 +215,7 @@ def warn_of_duplicates(train: ImageTable, val: ImageTable, watcher: Watcher) -> 
     pairs = np.unique(which * len(train.classes) + train.labels_N[labelled])
     unsure = len(pairs) - len(unique)
     if unsure:
-        watcher.notice(
+        progress.notice(
             t("{count} pictures of train lie in more than one class.", count=unsure), warning=True
         )
 

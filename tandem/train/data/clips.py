@@ -16,7 +16,7 @@ from torch import Tensor
 from tandem.data.content import Content, Item
 from tandem.train.data.augment import Views
 from tandem.train.data.inspect_files import inspect
-from tandem.train.types import ImageTable, Shows, Signals, Watcher
+from tandem.train.types import ImageTable, ProgressReporter, Shows, Signals
 
 Rows = NDArray[np.int64]
 
@@ -151,7 +151,7 @@ def clip_table(
     shown_frames: int,
     max_pixels: int,
     index_root: Path | None,
-    watcher: Watcher,
+    progress: ProgressReporter,
 ) -> ClipTable:
     """Of these items. A video's frames are written below `frames_root` first.
 
@@ -159,9 +159,9 @@ def clip_table(
     """
     from tandem.train.data.video_frames import frames_of
 
-    lists = [frames_of(content, item, frames_root, watcher) for item in items]
+    lists = [frames_of(content, item, frames_root, progress) for item in items]
     paths = [path for one in lists for path in one]
-    hashes_N = inspect(content.root, paths, max_pixels, index_root, watcher)
+    hashes_N = inspect(content.root, paths, max_pixels, index_root, progress)
     counts_N = np.array([len(one) for one in lists], np.int64)
     starts_N = np.concatenate([[0], np.cumsum(counts_N)[:-1]]).astype(np.int64)
     clip_hashes = [

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tandem.data.images import decode
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import joined, t
-from tandem.train.types import Watcher
+from tandem.train.types import ProgressReporter
 
 NAMED = 3
 """Bad files told in one sentence; the rest are counted."""
@@ -32,7 +32,11 @@ Columns = dict[str, NDArray[Any]]
 
 
 def inspect(
-    root: Path, paths: list[bytes], max_pixels: int, index_root: Path | None, watcher: Watcher
+    root: Path,
+    paths: list[bytes],
+    max_pixels: int,
+    index_root: Path | None,
+    progress: ProgressReporter,
 ) -> NDArray[np.uint8]:
     """(N, 16): blake2b of each file. DataError that names the first few bad files."""
     stats = [(root / os.fsdecode(path)).stat() for path in paths]
@@ -47,7 +51,7 @@ def inspect(
     known = _load(file) if file is not None else None
     fresh = _recall(now, known, max_pixels)
     if len(fresh):
-        _open_all(root, now, fresh, max_pixels, watcher)
+        _open_all(root, now, fresh, max_pixels, progress)
         if file is not None:
             _save(file, _merged(now, known))
     return now["hashes"]
@@ -77,7 +81,7 @@ def _recall(now: Columns, known: Columns | None, max_pixels: int) -> NDArray[np.
 
 
 def _open_all(
-    root: Path, now: Columns, rows: NDArray[np.int64], max_pixels: int, watcher: Watcher
+    root: Path, now: Columns, rows: NDArray[np.int64], max_pixels: int, progress: ProgressReporter
 ) -> None:
     """Hashes and sizes of these rows, by a thread for each core: decoding frees the lock."""
     faults: list[DataError] = []
@@ -93,7 +97,7 @@ def _open_all(
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for done, some in _chunks(rows):
             list(pool.map(open_one, some))
-            watcher.progress(t("checking pictures"), done, len(rows))
+            progress.progress(t("checking pictures"), done, len(rows))
     if faults:
         raise all_faults(sorted(faults, key=str))
 

@@ -21,7 +21,7 @@ from tandem.spec.i18n import t
 from tandem.train.data.annotated import is_annotated
 from tandem.train.data.augment import rendered_mask
 from tandem.train.data.inspect_files import all_faults, inspect
-from tandem.train.types import UNLABELLED, Batch, ImageTable, Shows, Watcher
+from tandem.train.types import UNLABELLED, Batch, ImageTable, ProgressReporter, Shows
 
 Rows = NDArray[np.int64]
 _CHUNK = 256
@@ -61,13 +61,13 @@ def mask_table(
     items: Sequence[Item],
     max_pixels: int,
     index_root: Path | None,
-    watcher: Watcher,
+    progress: ProgressReporter,
 ) -> MaskTable:
     """Of these items, each picture opened once. DataError that names the bad ones."""
     paths = [item.path for item in items]
     annotated = [0 if is_annotated(item) else UNLABELLED for item in items]
-    hashes_N: Any = inspect(content.root, paths, max_pixels, index_root, watcher)
-    _check_masks(content, [item for item in items if item.mask is not None], max_pixels, watcher)
+    hashes_N: Any = inspect(content.root, paths, max_pixels, index_root, progress)
+    _check_masks(content, [item for item in items if item.mask is not None], max_pixels, progress)
     return MaskTable(
         root=content.root,
         paths_N=np.array(paths, dtype=np.bytes_),
@@ -80,7 +80,7 @@ def mask_table(
 
 
 def _check_masks(
-    content: Content, items: Sequence[Item], max_pixels: int, watcher: Watcher
+    content: Content, items: Sequence[Item], max_pixels: int, progress: ProgressReporter
 ) -> None:
     """Every mask's file before the first step. DataError that names the bad ones."""
     faults: list[DataError] = []
@@ -94,7 +94,7 @@ def _check_masks(
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for at in range(0, len(items), _CHUNK):
             list(pool.map(check, items[at : at + _CHUNK]))
-            watcher.progress(t("checking masks"), min(at + _CHUNK, len(items)), len(items))
+            progress.progress(t("checking masks"), min(at + _CHUNK, len(items)), len(items))
     if faults:
         raise all_faults(sorted(faults, key=str))
 

@@ -17,7 +17,7 @@ from tandem.data.images import is_picture
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 from tandem.train.data.clips import spread
-from tandem.train.types import Watcher
+from tandem.train.types import ProgressReporter
 
 MOST_FRAMES = 512
 """Of a video that are kept, evenly spread: more say nothing new of one class."""
@@ -25,7 +25,7 @@ QUALITY = 95
 _DONE = "frames.json"
 
 
-def frames_of(content: Content, item: Item, root: Path, watcher: Watcher) -> list[bytes]:
+def frames_of(content: Content, item: Item, root: Path, progress: ProgressReporter) -> list[bytes]:
     """Paths of the clip's pictures in order: relative to the data set, a video's absolute."""
     if item.frames:
         return list(item.frames)
@@ -40,7 +40,7 @@ def frames_of(content: Content, item: Item, root: Path, watcher: Watcher) -> lis
         )
     folder = root / _digest(path)
     if not (folder / _DONE).is_file():
-        watcher.notice(t("Writing the frames of {path}.", path=path.name))
+        progress.notice(t("Writing the frames of {path}.", path=path.name))
         _decode(path, folder)
     names = json.loads((folder / _DONE).read_text(encoding="utf-8"))
     return [os.fsencode(folder.absolute() / str(name)) for name in names]

@@ -11,7 +11,7 @@ from tandem.spec.i18n import t
 from tandem.train.demo import digits, teach
 from tandem.train.demo.recipe import make_spec
 from tandem.train.sinks.stdout import stdout
-from tandem.train.types import Watcher
+from tandem.train.types import ProgressReporter
 
 
 def prepare(dataset: Path, teacher: Path) -> None:
@@ -24,7 +24,7 @@ def prepare(dataset: Path, teacher: Path) -> None:
     if not teacher.is_dir():
         print(t("Teaching a small Qwen2.5-VL its digits first; that is its pretraining."))
     watcher = _Terminal()
-    teach.teach(teacher, digits.load(), watcher=watcher)
+    teach.teach(teacher, digits.load(), progress=watcher)
     watcher.close()
     print(
         t("The teacher in {path} stands in for a pretrained one: nothing is downloaded here. To "
@@ -62,7 +62,7 @@ def recipe_of(request: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-class _Terminal(Watcher):
+class _Terminal(ProgressReporter):
     """Shows progress where there is no run yet, as a run does."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from tandem.train.demo import small_qwen
 from tandem.train.demo.digits import CLASSES, Digits
 from tandem.train.pretrained import packed_attention
 from tandem.train.pretrained.qwen_tower import run_tower
-from tandem.train.types import Silent, Watcher
+from tandem.train.types import ProgressReporter, SilentProgress
 
 PIXELS = 56
 """A side of what the teacher sees: 4 x 4 patches of 14 pixels."""
@@ -46,7 +46,10 @@ class Lesson:
 
 
 def teach(
-    folder: Path, digits: Digits, lesson: Lesson = Lesson(), watcher: Watcher = Silent()
+    folder: Path,
+    digits: Digits,
+    lesson: Lesson = Lesson(),
+    progress: ProgressReporter = SilentProgress(),
 ) -> Path:
     """A checkpoint in `folder` that knows the digits; skipped when it is there already."""
     if folder.is_dir():
@@ -54,7 +57,7 @@ def teach(
     processor = small_qwen.build_processor(SHAPE.family)
     model = small_qwen.build_model(SHAPE, processor.tokenizer, lesson.seed)
     with _one_thread():
-        _learn(model, processor.image_processor, digits, lesson, watcher)
+        _learn(model, processor.image_processor, digits, lesson, progress)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as hidden:
         made = Path(hidden) / folder.name
@@ -80,7 +83,7 @@ def pooled(model: Any, image_processor: Any, images_BCHW: Tensor) -> Tensor:
 
 
 def _learn(
-    model: Any, image_processor: Any, digits: Digits, lesson: Lesson, watcher: Watcher
+    model: Any, image_processor: Any, digits: Digits, lesson: Lesson, progress: ProgressReporter
 ) -> None:
     packed_attention.choose(model.model.visual, torch.device("cpu"), torch.float32)
     random = torch.Generator().manual_seed(lesson.seed)
@@ -108,7 +111,7 @@ def _learn(
         nn.utils.clip_grad_norm_(learnt, 1.0)
         optimizer.step()
         schedule.step()
-        watcher.progress(t("teaching the teacher"), step + 1, steps)
+        progress.progress(t("teaching the teacher"), step + 1, steps)
     model.eval()
 
 

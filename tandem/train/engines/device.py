@@ -15,7 +15,7 @@ MEGABYTE = 2**20
 
 
 @dataclass(frozen=True)
-class Place:
+class DeviceContext:
     """Where this process of the run computes."""
 
     device: torch.device
@@ -45,7 +45,7 @@ def wanted_processes(spec: ExecutionSpec) -> int:
     return len(gpus)
 
 
-def place(spec: ExecutionSpec) -> Place:
+def device_context(spec: ExecutionSpec) -> DeviceContext:
     """This process's share, from the spec and torchrun's environment."""
     # Settles how many threads compute here before any other thread sets its own number: sums are
     # cut by threads, so a resumed run would otherwise round differently.
@@ -58,7 +58,7 @@ def place(spec: ExecutionSpec) -> Place:
         torch.cuda.set_device(device)
     else:
         device = torch.device("cpu")
-    return Place(device, rank, processes, _precision(spec.precision, device))
+    return DeviceContext(device, rank, processes, _precision(spec.precision, device))
 
 
 def memory_megabytes(device: torch.device) -> float:

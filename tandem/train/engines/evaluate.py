@@ -11,10 +11,10 @@ from torch import nn
 from tandem.spec.run import RunSpec
 from tandem.train.data.augment import Views
 from tandem.train.data.loader import batches, worker_count
-from tandem.train.engines.device import Place
+from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.optimizer_step import as_inputs
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
-from tandem.train.kinds.base import Judged, Kind
+from tandem.train.kinds.base import EvalResult, Kind
 from tandem.train.types import ImageTable
 
 
@@ -22,21 +22,28 @@ class Evaluator:
     """Shows a student the validation samples, whole and untouched (view 0)."""
 
     def __init__(
-        self, spec: RunSpec, place: Place, table: ImageTable, views: Views, kind: Kind
+        self,
+        spec: RunSpec,
+        device_context: DeviceContext,
+        table: ImageTable,
+        views: Views,
+        kind: Kind,
     ) -> None:
-        self.spec, self.place, self.table, self.views = spec, place, table, views
+        self.spec, self.device_context, self.table, self.views = spec, device_context, table, views
         self.kind = kind
 
-    def judged(
+    def evaluate(
         self, student: nn.Module, stop: StopRequest | None = None, keep: bool = False
-    ) -> Judged:
+    ) -> EvalResult:
         """The same in every process; `keep`: with each row's answer, to be shown.
 
         EvaluationStoppedError in each of them as soon as one was asked to stop.
         """
         was_training = student.training
         student.eval()
-        mine_N = np.arange(len(self.table))[self.place.rank :: self.place.processes]
+        mine_N = np.arange(len(self.table))[
+            self.device_context.rank :: self.device_context.processes
+        ]
         size = self.spec.optim.batch_size
         plan = [
             (rows, np.zeros_like(rows))
@@ -50,32 +57,36 @@ class Evaluator:
             max_pixels=self.spec.data.max_image_pixels,
             workers=worker_count(self.spec.data.workers),
         )
-        judge, cut = self.kind.judge(self.table, keep), False
+        judge, cut = self.kind.evaluator(self.table, keep), False
         with torch.no_grad(), self._autocast():
             for batch in stream:
                 cut = stop is not None and stop.asked
                 if cut:
                     break
-                judge.add(batch.index_B, student(as_inputs(batch.inputs, self.place.device)), batch)
+                judge.add(
+                    batch.index_B,
+                    student(as_inputs(batch.inputs, self.device_context.device)),
+                    batch,
+                )
         student.train(was_training)
         return judge.result(self._together(judge.part(), cut))
 
     def score(self, student: nn.Module, stop: StopRequest) -> tuple[float, float]:
         """The kind's figure (0 to 1; of classes, accuracy) and loss (cross-entropy in nats)."""
-        found = self.judged(student, stop)
-        return found.figure, found.loss
+        found = self.evaluate(student, stop)
+        return found.primary_metric, found.loss
 
     def _autocast(self) -> torch.autocast:
-        dtype = torch.float16 if self.place.precision == "fp16" else torch.bfloat16
-        enabled = self.place.precision != "fp32"
-        return torch.autocast(self.place.device.type, dtype=dtype, enabled=enabled)
+        dtype = torch.float16 if self.device_context.precision == "fp16" else torch.bfloat16
+        enabled = self.device_context.precision != "fp32"
+        return torch.autocast(self.device_context.device.type, dtype=dtype, enabled=enabled)
 
     def _together(self, part: Any, cut: bool) -> list[Any]:
-        if self.place.processes == 1:
+        if self.device_context.processes == 1:
             if cut:
                 raise EvaluationStoppedError
             return [part]
-        everyone: list[Any] = [None] * self.place.processes
+        everyone: list[Any] = [None] * self.device_context.processes
         torch.distributed.all_gather_object(everyone, (part, cut))
         if any(one[1] for one in everyone):
             raise EvaluationStoppedError

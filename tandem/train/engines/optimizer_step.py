@@ -16,11 +16,11 @@ from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.train.engines import mixing
 from tandem.train.engines.checkpoint import Position
-from tandem.train.engines.device import Place, is_out_of_memory
+from tandem.train.engines.device import DeviceContext, is_out_of_memory
 from tandem.train.engines.loss_terms import Term, Totals, weighted_sum
 from tandem.train.engines.projected_student import outputs, student_of
 from tandem.train.kinds.base import Kind
-from tandem.train.types import Batch, Signals, SignalSource, StepOutput, Watcher
+from tandem.train.types import Batch, ProgressReporter, Signals, SignalSource, StepOutput
 
 NOTHING_TAUGHT = Signals()
 MOST_MICROS = 2**20  # more than any step is cut into, so that each part draws its own mix
@@ -42,13 +42,13 @@ class StepResult:
     """Asked for by a person, who goes on."""
 
 
-class Stepper:
+class OptimizerStep:
     """Forward, backward and update of one step."""
 
     def __init__(
         self,
         spec: RunSpec,
-        place: Place,
+        device_context: DeviceContext,
         accelerator: Accelerator,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
@@ -56,13 +56,13 @@ class Stepper:
         source: SignalSource | None,
         num_classes: int,
         position: Position,
-        watcher: Watcher,
+        progress: ProgressReporter,
         kind: Kind,
     ) -> None:
         self.kind = kind
-        self.spec, self.place, self.accelerator = spec, place, accelerator
+        self.spec, self.device_context, self.accelerator = spec, device_context, accelerator
         self.model, self.optimizer, self.terms, self.source = model, optimizer, terms, source
-        self.num_classes, self.position, self.watcher = num_classes, position, watcher
+        self.num_classes, self.position, self.progress = num_classes, position, progress
         self.mixes = spec.views.mixup > 0 or spec.views.cutmix > 0
         # Three rows never leave a part of one, which such a batch norm cannot take.
         self.fewest = 3 if norms_single_cells(model) else 1
@@ -94,7 +94,7 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         size = self.position.micro_batch
         micros = [micro for batch in group for micro in _cut(batch, size)]
-        sums = torch.zeros(len(self.terms) + 1, device=self.place.device)
+        sums = torch.zeros(len(self.terms) + 1, device=self.device_context.device)
         for number, micro in enumerate(micros):
             last = number == len(micros) - 1
             quiet = contextlib.nullcontext() if last else self.accelerator.no_sync(self.model)
@@ -107,11 +107,11 @@ class Stepper:
         taps = outputs(self.model(batch.inputs))
         loss, values = weighted_sum(self.terms, taps, signals, batch, totals)
         # Data-parallel training averages gradients over processes; the parts must be summed.
-        self.accelerator.backward(loss * self.place.processes)
+        self.accelerator.backward(loss * self.device_context.processes)
         return torch.cat([values, self._correct(taps[0], batch)])
 
     def _prepare(self, micro: Batch, number: int) -> tuple[Batch, Signals]:
-        device = self.place.device
+        device = self.device_context.device
         labels_B = micro.labels_B.to(device, non_blocking=True)
         mask_BHW = micro.mask_BHW
         if mask_BHW is not None:
@@ -144,7 +144,7 @@ class Stepper:
 
     def _over_all(self, sums: Tensor, totals: Totals, asked: list[bool]) -> StepResult:
         everything = torch.cat([sums.detach(), sums.new_tensor([float(one) for one in asked])])
-        if self.place.processes > 1:
+        if self.device_context.processes > 1:
             torch.distributed.all_reduce(everything)
         *values, correct, stop, save = everything.tolist()
         terms = {term.name: value for term, value in zip(self.terms, values, strict=True)}
@@ -196,7 +196,7 @@ class Stepper:
                 size=size,
                 fix="Lower data.image_size below {size}, or choose a smaller student.",
             )
-        if self.place.processes > 1:
+        if self.device_context.processes > 1:
             raise OutOfMemoryError(
                 "Out of memory with {now} images a process.",
                 now=now,
@@ -206,10 +206,10 @@ class Stepper:
                 steps=self.spec.optim.grad_accum_steps * 2,
             )
         self.optimizer.zero_grad(set_to_none=True)
-        if self.place.device.type == "cuda":
+        if self.device_context.device.type == "cuda":
             torch.cuda.empty_cache()
         self.position.micro_batch = max(self.fewest, math.ceil(now / 2))
-        self.watcher.notice(
+        self.progress.notice(
             t(
                 "Out of memory with {now} images at once: going on with {half}, "
                 "accumulated to the same batch.",

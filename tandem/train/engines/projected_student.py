@@ -21,7 +21,7 @@ Taps = tuple[
 ]
 
 
-class Learner(nn.Module):
+class ProjectedStudent(nn.Module):
     """One forward gives the student's taps and their projections to the teacher's widths.
 
     The projectors are inside, so that data-parallel training reduces their gradients too; they

@@ -1,15 +1,15 @@
-"""A watcher through which a long preparation learns that it is to stop."""
+"""A progress reporter through which a long preparation learns that it is to stop."""
 
 from __future__ import annotations
 
 from tandem.train.engines.stop import StoppedEarlyError, StopRequest
-from tandem.train.types import Watcher
+from tandem.train.types import ProgressReporter
 
 
-class Interruptible(Watcher):
+class StoppableProgress(ProgressReporter):
     """Passes everything on, and ends a long preparation at its next step once asked to stop."""
 
-    def __init__(self, inner: Watcher, stop: StopRequest) -> None:
+    def __init__(self, inner: ProgressReporter, stop: StopRequest) -> None:
         self.inner, self.stop = inner, stop
 
     def notice(self, message: str, warning: bool = False) -> None:

@@ -20,50 +20,50 @@ from tandem.train.data.augment import Views
 from tandem.train.data.loader import batches, worker_count
 from tandem.train.engines import checkpoint
 from tandem.train.engines.batch_norm import forget_broken_statistics
-from tandem.train.engines.device import Place, gpu_usage_percent, memory_megabytes
+from tandem.train.engines.device import DeviceContext, gpu_usage_percent, memory_megabytes
 from tandem.train.engines.epoch_plan import EpochPlan, batches_an_epoch, draw
 from tandem.train.engines.loss_terms import Totals
-from tandem.train.engines.optimizer_step import Stepper, StepResult
+from tandem.train.engines.optimizer_step import OptimizerStep, StepResult
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.engines.save import SaveRequest
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
-from tandem.train.engines.training_state import Trained, put_back, take
+from tandem.train.engines.training_state import TrainingState, capture, restore
 from tandem.train.types import UNLABELLED, Batch, ImageTable
 
 KEPT_CHECKPOINTS = 2
 
 
-class Voice(Protocol):
+class EventReporter(Protocol):
     """What the loop says it to: an Emitter in the first process, nothing in the others."""
 
-    def say(self, type: str, **fields: object) -> object: ...
+    def emit(self, type: str, **fields: object) -> object: ...
     def notice(self, message: str, warning: bool = False) -> None: ...
     def progress(self, doing: str, done: int, total: int) -> None: ...
 
 
-class Loop:
+class Trainer:
     """Trains until the last epoch, an early stop, a request to stop or a failure."""
 
     def __init__(
         self,
         spec: RunSpec,
-        place: Place,
+        device_context: DeviceContext,
         folder: RunFolder,
         table: ImageTable,
         views: Views,
-        trained: Trained,
-        stepper: Stepper,
+        trained: TrainingState,
+        stepper: OptimizerStep,
         evaluate: Callable[[], tuple[float, float]],
-        voice: Voice,
+        reporter: EventReporter,
         stop: StopRequest,
     ) -> None:
-        self.spec, self.place, self.folder = spec, place, folder
+        self.spec, self.device_context, self.folder = spec, device_context, folder
         self.table, self.views, self.trained, self.stepper = table, views, trained, stepper
-        self.evaluate, self.voice, self.stop = evaluate, voice, stop
+        self.evaluate, self.reporter, self.stop = evaluate, reporter, stop
         self.position = stepper.position
         self.workers = worker_count(spec.data.workers)
         self.last_saved = ""
-        self.save_request = SaveRequest(Path(spec.run.output_dir), looks=place.first)
+        self.save_request = SaveRequest(Path(spec.run.output_dir), looks=device_context.first)
 
     @property
     def steps_an_epoch(self) -> int:
@@ -77,16 +77,16 @@ class Loop:
         if found is None:
             return False
         saved = checkpoint.load(found)
-        put_back(self.trained, saved, self.place)
+        restore(self.trained, saved, self.device_context)
         self.position.__dict__.update(saved.position.__dict__)
         self.last_saved = found.name
         return True
 
     def _set_damaged_aside(self) -> None:
-        if not self.place.first:
+        if not self.device_context.first:
             return
         for path in checkpoint.set_aside(self.folder.checkpoints):
-            self.voice.notice(
+            self.reporter.notice(
                 t("A checkpoint is damaged and is passed over: {path}.", path=path), warning=True
             )
 
@@ -95,7 +95,7 @@ class Loop:
         while self.position.epoch < self.spec.optim.epochs and not self._enough():
             self._epoch()
         if self._enough():
-            self.voice.notice(
+            self.reporter.notice(
                 t(
                     "Stopped early: no better validation accuracy for {epochs} epochs.",
                     epochs=self.position.epochs_without_better,
@@ -128,7 +128,7 @@ class Loop:
                 )
             except NumericError:
                 if not self.last_saved:
-                    forget_broken_statistics(self.trained.learner)
+                    forget_broken_statistics(self.trained.model)
                     self.save()
                 raise
             self._after_step(result)
@@ -143,7 +143,7 @@ class Loop:
     def _groups(self, plan: EpochPlan) -> Iterator[tuple[list[Batch], Totals]]:
         accumulate = self.spec.optim.grad_accum_steps
         begin = self.position.step * accumulate
-        share = plan.share(self.place.rank, self.place.processes, begin)
+        share = plan.share(self.device_context.rank, self.device_context.processes, begin)
         stream = batches(
             self.table,
             self.views,
@@ -161,7 +161,7 @@ class Loop:
     def _after_step(self, result: StepResult) -> None:
         self.trained.scheduler.step()
         if self.trained.average is not None:
-            self.trained.average.update_parameters(self.trained.learner)
+            self.trained.average.update_parameters(self.trained.model)
         position = self.position
         position.step += 1
         position.global_step += 1
@@ -173,7 +173,7 @@ class Loop:
         self._add("labelled", result.labelled)
         self._add("correct", result.correct)
         doing = t("epoch {epoch}", epoch=position.epoch + 1)
-        self.voice.progress(doing, position.step, self.steps_an_epoch)
+        self.reporter.progress(doing, position.step, self.steps_an_epoch)
         if position.global_step % self.spec.run.log_interval == 0:
             self._say_metric(result)
 
@@ -185,7 +185,7 @@ class Loop:
         values["learning_rate"] = float(self.trained.scheduler.get_last_lr()[0])
         if self.spec.optim.max_grad_norm:
             values["grad_norm"] = result.grad_norm
-        self.voice.say(
+        self.reporter.emit(
             "metric",
             epoch=self.position.epoch + 1,
             step=self.position.global_step,
@@ -220,7 +220,7 @@ class Loop:
         self, sums: dict[str, float], rows: int, seconds: float, accuracy: float, loss: float
     ) -> None:
         labelled = max(sums["labelled"], 1.0)
-        self.voice.say(
+        self.reporter.emit(
             "epoch",
             epoch=self.position.epoch,
             total_epochs=self.spec.optim.epochs,
@@ -234,12 +234,12 @@ class Loop:
             train_accuracy=sums["correct"] / labelled,
             val_loss=loss,
             val_accuracy=accuracy,
-            figure=self.stepper.kind.figure_name,
+            figure=self.stepper.kind.primary_metric_name,
             learning_rate=float(self.trained.scheduler.get_last_lr()[0]),
             seconds=seconds,
             images_per_second=rows / seconds,
-            gpu_usage_percent=gpu_usage_percent(self.place.device),
-            memory_megabytes=memory_megabytes(self.place.device),
+            gpu_usage_percent=gpu_usage_percent(self.device_context.device),
+            memory_megabytes=memory_megabytes(self.device_context.device),
         )
 
     def _checkpoint_due(self) -> bool:
@@ -248,12 +248,12 @@ class Loop:
 
     def save(self, best: bool = False) -> None:
         """Save where the run is. Every process takes part; the first one writes."""
-        saved = take(self.trained, replace(self.position), self.place)
+        saved = capture(self.trained, replace(self.position), self.device_context)
         name = checkpoint.name(self.position)
-        if self.place.first:
+        if self.device_context.first:
             path = checkpoint.save(self.folder.checkpoints / name, saved)
             checkpoint.thin(self.folder.checkpoints, KEPT_CHECKPOINTS)
-            self.voice.say(
+            self.reporter.emit(
                 "checkpoint",
                 path=str(path),
                 epoch=self.position.epoch,
@@ -261,7 +261,7 @@ class Loop:
                 best=best,
             )
         self.last_saved = name
-        if self.place.processes > 1:
+        if self.device_context.processes > 1:
             torch.distributed.barrier()
 
     def _save_now(self, seconds: float) -> None:

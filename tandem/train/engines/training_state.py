@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from tandem.train.engines.checkpoint import Position, Saved
-from tandem.train.engines.device import Place
+from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.ema import averaged
 
 RandomStates = dict[str, Tensor]
 
 
 @dataclass
-class Trained:
+class TrainingState:
     """The parts of a run that change while it learns."""
 
-    learner: nn.Module
+    model: nn.Module
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
     average: AveragedModel | None
@@ -33,7 +33,7 @@ class Trained:
 
     def evaluated(self) -> nn.Module:
         """The learner whose student is judged: the moving average where there is one."""
-        return averaged(self.average) if self.average else self.learner
+        return averaged(self.average) if self.average else self.model
 
     def student_weights(self) -> dict[str, Tensor]:
         """What is evaluated and exported: the moving average where there is one."""
@@ -52,21 +52,21 @@ def seed_everything(seed: int, rank: int) -> None:
     torch.manual_seed(seed + rank)
 
 
-def take(trained: Trained, position: Position, place: Place) -> Saved:
+def capture(trained: TrainingState, position: Position, device_context: DeviceContext) -> Saved:
     """Collect the state; called by every process, as each has random states of its own."""
     state: dict[str, Any] = {
         "optimizer": trained.optimizer.state_dict(),
         "scheduler": trained.scheduler.state_dict(),
         "average": trained.average.state_dict() if trained.average else None,
         "scaler": trained.accelerator.scaler.state_dict() if trained.accelerator.scaler else None,
-        "random": _random_states(place),
+        "random": _random_states(device_context),
     }
-    return Saved(trained.learner.state_dict(), trained.best, state, position)
+    return Saved(trained.model.state_dict(), trained.best, state, position)
 
 
-def put_back(trained: Trained, saved: Saved, place: Place) -> None:
+def restore(trained: TrainingState, saved: Saved, device_context: DeviceContext) -> None:
     """Undo `take`, in place."""
-    trained.learner.load_state_dict(saved.model)
+    trained.model.load_state_dict(saved.model)
     trained.best = saved.best
     trained.optimizer.load_state_dict(saved.state["optimizer"])
     trained.scheduler.load_state_dict(saved.state["scheduler"])
@@ -75,18 +75,18 @@ def put_back(trained: Trained, saved: Saved, place: Place) -> None:
     if trained.accelerator.scaler is not None and saved.state["scaler"] is not None:
         trained.accelerator.scaler.load_state_dict(saved.state["scaler"])
     states: list[RandomStates] = saved.state["random"]
-    mine = states[place.rank % len(states)]
+    mine = states[device_context.rank % len(states)]
     torch.set_rng_state(mine["cpu"].cpu())
-    if place.device.type == "cuda" and "cuda" in mine:
-        torch.cuda.set_rng_state(mine["cuda"].cpu(), place.device)
+    if device_context.device.type == "cuda" and "cuda" in mine:
+        torch.cuda.set_rng_state(mine["cuda"].cpu(), device_context.device)
 
 
-def _random_states(place: Place) -> list[RandomStates]:
+def _random_states(device_context: DeviceContext) -> list[RandomStates]:
     mine = {"cpu": torch.get_rng_state()}
-    if place.device.type == "cuda":
-        mine["cuda"] = torch.cuda.get_rng_state(place.device)
-    if place.processes == 1:
+    if device_context.device.type == "cuda":
+        mine["cuda"] = torch.cuda.get_rng_state(device_context.device)
+    if device_context.processes == 1:
         return [mine]
-    everyone: list[Any] = [None] * place.processes
+    everyone: list[Any] = [None] * device_context.processes
     torch.distributed.all_gather_object(everyone, mine)
     return everyone

@@ -19,12 +19,12 @@ from tandem.spec.errors import DataError, OutputFolderError, SpecError
 from tandem.spec.model import ModelConfig
 from tandem.spec.report import ExportReport, Measured
 from tandem.spec.run import RunSpec
-from tandem.train.engines.device import Place
+from tandem.train.engines.device import DeviceContext
 from tandem.train.export import final_model, onnx_model
 from tandem.train.export.int8 import SAMPLES, as_array, quantise_file
-from tandem.train.kinds.base import Judged
+from tandem.train.kinds.base import EvalResult
 from tandem.train.pipeline import report
-from tandem.train.types import Silent, StepOutput
+from tandem.train.types import SilentProgress, StepOutput
 
 FORMATS = ("onnx", "int8")
 TIMED, WARM = 20, 3
@@ -158,7 +158,7 @@ def _data(what: Subject, config: ModelConfig) -> _Data | None:
     if config.kind == "detection":
         from tandem.train.yolo import engine
 
-        both = engine.read(engine.whole_spec(spec), Silent())
+        both = engine.read(engine.whole_spec(spec), SilentProgress())
         return _Data(spec, None, both.train, both.val)
     from tandem.train.kinds.choose import choose
     from tandem.train.pipeline.checks import completed
@@ -166,11 +166,11 @@ def _data(what: Subject, config: ModelConfig) -> _Data | None:
     spec = completed(spec)
     kind = choose(spec)
     assert spec.cache.root is not None
-    splits = kind.read(spec, Path(spec.cache.root) / "index", Silent())
+    splits = kind.read(spec, Path(spec.cache.root) / "index", SilentProgress())
     return _Data(spec, kind, splits.train, splits.val)
 
 
-def _judged(data: _Data, file: Path, config: ModelConfig) -> Judged:
+def _judged(data: _Data, file: Path, config: ModelConfig) -> EvalResult:
     student: Any = OnnxStudent(file, config).eval()
     cpu = torch.device("cpu")
     if data.kind is None:
@@ -179,9 +179,9 @@ def _judged(data: _Data, file: Path, config: ModelConfig) -> Judged:
         return judge(student, data.val, cpu, 1)
     from tandem.train.engines.evaluate import Evaluator
 
-    place = Place(cpu, 0, 1, "fp32")
+    place = DeviceContext(cpu, 0, 1, "fp32")
     views = data.kind.views(data.val, data.spec)
-    found: Judged = Evaluator(data.spec, place, data.val, views, data.kind).judged(student)
+    found: EvalResult = Evaluator(data.spec, place, data.val, views, data.kind).evaluate(student)
     return found
 
 

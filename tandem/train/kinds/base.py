@@ -18,25 +18,25 @@ from tandem.train.cache import Wants, open_source
 from tandem.train.data.augment import Views
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.own import OwnLogits
-from tandem.train.predictions.serialize import Told
+from tandem.train.predictions.serialize import Predictions
 from tandem.train.types import (
     Batch,
     ImageTable,
+    ProgressReporter,
     Signals,
     Splits,
     StepOutput,
     Student,
-    Watcher,
 )
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvalResult:
     """What somebody is worth on the validation set."""
 
-    figure: float
+    primary_metric: float
     """What the best epoch is chosen by, 0 to 1; higher is better."""
     loss: float
     metrics: dict[str, float]
@@ -47,11 +47,11 @@ class Judged:
     """Class scores of each row, where a row has one class."""
     thresholds: dict[str, float] = field(default_factory=dict)
     """Of detection: by class, the score above which F1 is best."""
-    told: Told | None = None
+    told: Predictions | None = None
     """Each row's answer, where `logits_NK` does not say it and it was to be kept."""
 
 
-class Judge(Protocol):
+class MetricAccumulator(Protocol):
     """Measures class scores against a table, batch by batch."""
 
     def add(self, rows_B: Rows, output: StepOutput, batch: Batch) -> None:
@@ -62,7 +62,7 @@ class Judge(Protocol):
         """What this process has added, to be sent to the others."""
         ...
 
-    def result(self, parts: list[Any]) -> Judged:
+    def result(self, parts: list[Any]) -> EvalResult:
         """Of all processes' parts together."""
         ...
 
@@ -85,7 +85,7 @@ class Asking:
     spec: RunSpec
     wants: Wants
     options: dict[str, Any]
-    """Further keywords of `open_source`: device, watcher, processes."""
+    """Further keywords of `open_source`: device, progress, processes."""
 
     def open(self, table: ImageTable, views: Views, count: int, wants: Wants) -> Any:
         """The teacher's signals of every row in its first `count` views."""
@@ -98,7 +98,7 @@ class Kind:
     """One picture, one class; the others say where they differ."""
 
     name = "classification"
-    figure_name = "accuracy"
+    primary_metric_name = "accuracy"
     hard = "cross_entropy"
     """The loss on labels."""
     mixes = True
@@ -116,7 +116,7 @@ class Kind:
                 fix="Set views.mixup and views.cutmix to 0.",
             )
 
-    def read(self, spec: RunSpec, index_root: Path | None, watcher: Watcher) -> Splits:
+    def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:
         """Both splits as tables of checked files. DataError says what is wrong."""
         raise NotImplementedError
 
@@ -136,7 +136,7 @@ class Kind:
         """How each row is shown to teacher and student."""
         return Views.draw(table, spec.views)
 
-    def judge(self, table: ImageTable, keep: bool = False) -> Judge:
+    def evaluator(self, table: ImageTable, keep: bool = False) -> MetricAccumulator:
         """Of students and teachers on this table; `keep`: each row's answer is kept."""
         raise NotImplementedError
 
@@ -183,11 +183,11 @@ class Kind:
         labels_B = torch.from_numpy(table.labels_N[rows_B])
         return Batch(torch.empty(0), labels_B, rows_B, np.zeros_like(rows_B))
 
-    def judge_teacher(
+    def evaluate_teacher(
         self, table: ImageTable, batch_of: Callable[[Rows], Batch], signals_of: Any
-    ) -> Judged:
+    ) -> EvalResult:
         """The teacher's own worth: its class scores put where a student's would be."""
-        judge = self.judge(table)
+        judge = self.evaluator(table)
         rows_N = np.arange(len(table))
         for at in range(0, len(rows_N), TEACHER_CHUNK):
             rows_B = rows_N[at : at + TEACHER_CHUNK]

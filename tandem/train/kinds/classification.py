@@ -11,11 +11,11 @@ from torch import Tensor
 
 from tandem.spec.run import RunSpec
 from tandem.train.data import classification as images
-from tandem.train.kinds.base import Judge, Judged, Kind, Rows
+from tandem.train.kinds.base import EvalResult, Kind, MetricAccumulator, Rows
 from tandem.train.kinds.metrics import classification
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.probe import Probe
-from tandem.train.types import UNLABELLED, Batch, ImageTable, Splits, StepOutput, Watcher
+from tandem.train.types import UNLABELLED, Batch, ImageTable, ProgressReporter, Splits, StepOutput
 
 
 class LogitsJudge:
@@ -35,7 +35,7 @@ class LogitsJudge:
             return None
         return np.concatenate(self.rows), np.concatenate(self.logits)
 
-    def result(self, parts: list[Any]) -> Judged:
+    def result(self, parts: list[Any]) -> EvalResult:
         found = [part for part in parts if part is not None]
         logits_NK = np.empty((len(self.table), found[0][1].shape[1]), np.float32)
         for rows, logits in found:
@@ -43,13 +43,13 @@ class LogitsJudge:
         return judged(logits_NK, self.table)
 
 
-def judged(logits_NK: NDArray[np.float32], table: ImageTable) -> Judged:
+def judged(logits_NK: NDArray[np.float32], table: ImageTable) -> EvalResult:
     """What these class scores are worth on the labelled rows of a table."""
     metrics, details = classification(logits_NK, table.labels_N, table.classes)
     labelled_N = table.labels_N != UNLABELLED
     right_N = logits_NK.argmax(1) == table.labels_N
-    return Judged(
-        figure=metrics.get("accuracy", 0.0),
+    return EvalResult(
+        primary_metric=metrics.get("accuracy", 0.0),
         loss=metrics.get("nll", 0.0),
         metrics=metrics,
         details=details,
@@ -61,10 +61,10 @@ def judged(logits_NK: NDArray[np.float32], table: ImageTable) -> Judged:
 class Classification(Kind):
     """The plain case."""
 
-    def read(self, spec: RunSpec, index_root: Path | None, watcher: Watcher) -> Splits:
-        return images.read(spec.data, seed=spec.run.seed, index_root=index_root, watcher=watcher)
+    def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:
+        return images.read(spec.data, seed=spec.run.seed, index_root=index_root, progress=progress)
 
-    def judge(self, table: ImageTable, keep: bool = False) -> Judge:  # noqa: ARG002
+    def judge(self, table: ImageTable, keep: bool = False) -> MetricAccumulator:  # noqa: ARG002
         return LogitsJudge(table)
 
     def correct(self, output: StepOutput, batch: Batch) -> Tensor:

@@ -20,7 +20,7 @@ from tandem.train.data.annotated import is_annotated, read_content
 from tandem.train.data.augment import Views
 from tandem.train.data.classification import check_some, warn_of_duplicates
 from tandem.train.data.masks import MaskTable, mask_table
-from tandem.train.kinds.base import Judge, Judged, Kind, Rows
+from tandem.train.kinds.base import EvalResult, Kind, MetricAccumulator, Rows
 from tandem.train.kinds.metrics import per_class
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.dense_probe import Dense, DenseProbe, OwnMasks
@@ -29,11 +29,11 @@ from tandem.train.types import (
     UNLABELLED,
     Batch,
     ImageTable,
+    ProgressReporter,
     Signals,
     Splits,
     StepOutput,
     Student,
-    Watcher,
 )
 
 MOST_CELLS = 32
@@ -49,8 +49,10 @@ class Segmentation(Kind):
     mixes = False
     adapts_teacher = False
 
-    def read(self, spec: RunSpec, index_root: Path | None, watcher: Watcher) -> Splits:
-        content, held = read_content(spec.data, kind=self.name, seed=spec.run.seed, watcher=watcher)
+    def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:
+        content, held = read_content(
+            spec.data, kind=self.name, seed=spec.run.seed, progress=progress
+        )
         if len(content.classes) < 2:
             raise DataError(
                 "The masks of {path} know {count} class; two are needed, such as background "
@@ -59,18 +61,18 @@ class Segmentation(Kind):
                 count=len(content.classes),
                 fix="Name them in classes.txt, one a line from value 0.",
             )
-        limits = (spec.data.max_image_pixels, index_root, watcher)
+        limits = (spec.data.max_image_pixels, index_root, progress)
         train = mask_table(content, content.train, *limits)
         val = mask_table(content, [one for one in held if is_annotated(one)], *limits)
         check_some(content.root, train, val)
-        warn_of_duplicates(train, val, watcher)
+        warn_of_duplicates(train, val, progress)
         return Splits(train, val, self.name, content.notes)
 
     def completed(self, spec: RunSpec, splits: Splits) -> RunSpec:  # noqa: ARG002
         student = spec.student.model_copy(update={"head": "mask"})
         return spec.model_copy(update={"student": student})
 
-    def judge(self, table: ImageTable, keep: bool = False) -> Judge:
+    def judge(self, table: ImageTable, keep: bool = False) -> MetricAccumulator:
         return MaskJudge(table, MaskKeeper() if keep else None)
 
     def correct(self, output: StepOutput, batch: Batch) -> Tensor:
@@ -161,7 +163,7 @@ class MaskJudge:
         rows, ious = np.concatenate(self.rows), np.concatenate(self.ious)
         return self.count_KK, rows, ious, self.nats, self.keeper
 
-    def result(self, parts: list[Any]) -> Judged:
+    def result(self, parts: list[Any]) -> EvalResult:
         found = [part for part in parts if part is not None]
         count_KK = np.sum([part[0] for part in found], axis=0)
         scores_N = np.zeros(len(self.table))
@@ -170,7 +172,9 @@ class MaskJudge:
         metrics, details = masks_measured(count_KK, self.table.classes)
         loss = sum(part[3] for part in found) / max(len(self.table), 1)
         told = self._told(scores_N, [part[4] for part in found])
-        return Judged(metrics["miou"], loss, metrics | {"nll": loss}, details, scores_N, told=told)
+        return EvalResult(
+            metrics["miou"], loss, metrics | {"nll": loss}, details, scores_N, told=told
+        )
 
     def _told(
         self, scores_N: NDArray[np.float64], keepers: list[MaskKeeper | None]

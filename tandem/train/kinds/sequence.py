@@ -15,7 +15,7 @@ from tandem.train.data.classification import check_some, warn_of_duplicates
 from tandem.train.data.clips import ClipSource, ClipTable, clip_table, teacher_frames
 from tandem.train.kinds.base import Asking, Shown
 from tandem.train.kinds.classification import Classification
-from tandem.train.types import ImageTable, Splits, Watcher
+from tandem.train.types import ImageTable, ProgressReporter, Splits
 
 
 class Sequences(Classification):
@@ -24,8 +24,10 @@ class Sequences(Classification):
     name = "sequence"
     mixes = False
 
-    def read(self, spec: RunSpec, index_root: Path | None, watcher: Watcher) -> Splits:
-        content, held = read_content(spec.data, kind=self.name, seed=spec.run.seed, watcher=watcher)
+    def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:
+        content, held = read_content(
+            spec.data, kind=self.name, seed=spec.run.seed, progress=progress
+        )
         base = spec.cache.root or Path(spec.run.output_dir) / "cache"
 
         def table(items: Any) -> ClipTable:
@@ -36,12 +38,12 @@ class Sequences(Classification):
                 shown_frames=spec.student.frames,
                 max_pixels=spec.data.max_image_pixels,
                 index_root=index_root,
-                watcher=watcher,
+                progress=progress,
             )
 
         train, val = table(content.train), table([one for one in held if one.label >= 0])
         check_some(content.root, train, val)
-        warn_of_duplicates(train, val, watcher)
+        warn_of_duplicates(train, val, progress)
         return Splits(train, val, self.name, content.notes)
 
     def views(self, table: ImageTable, spec: RunSpec) -> Views:

@@ -17,7 +17,7 @@ from tandem.train.data.texts import TextTable, text_table
 from tandem.train.data.tokens import FILE, Tokens, from_checkpoint, from_folder, learnt
 from tandem.train.kinds.base import Asking, Shown
 from tandem.train.kinds.classification import Classification
-from tandem.train.types import ImageTable, Splits, Watcher
+from tandem.train.types import ImageTable, ProgressReporter, Splits
 
 
 class Texts(Classification):
@@ -28,15 +28,17 @@ class Texts(Classification):
     shows_pictures = False
     tokens: Tokens
 
-    def read(self, spec: RunSpec, index_root: Path | None, watcher: Watcher) -> Splits:  # noqa: ARG002
-        content, held = read_content(spec.data, kind=self.name, seed=spec.run.seed, watcher=watcher)
+    def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:  # noqa: ARG002
+        content, held = read_content(
+            spec.data, kind=self.name, seed=spec.run.seed, progress=progress
+        )
         train = text_table(content.root, content.train, content.classes)
         labelled = [one for one in held if one.label >= 0]
         val = text_table(content.root, labelled, content.classes)
         check_some(content.root, train, val)
         self.tokens = _tokens(spec, train)
         length, note = _length(self.tokens, train, val, spec.student.max_tokens)
-        _warn_of_copies(train, val, watcher)
+        _warn_of_copies(train, val, progress)
         notes = (*content.notes, *([note] if note else []))
         train, val = (one.tokenised(self.tokens, length) for one in (train, val))
         return Splits(train, val, self.name, notes)
@@ -116,11 +118,11 @@ def _length(tokens: Tokens, train: TextTable, val: TextTable, most: int) -> tupl
     return max(8, min(most, int(lengths.max()))), note
 
 
-def _warn_of_copies(train: TextTable, val: TextTable, watcher: Watcher) -> None:
+def _warn_of_copies(train: TextTable, val: TextTable, progress: ProgressReporter) -> None:
     known = {one.tobytes() for one in train.hashes_N}
     shared = sum(one.tobytes() in known for one in val.hashes_N)
     if shared:
-        watcher.notice(
+        progress.notice(
             t(
                 "{count} of the {total} validation texts are also in train; the scores will look "
                 "better than they are.",

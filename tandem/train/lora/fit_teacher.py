@@ -33,7 +33,7 @@ from tandem.train.lora.adapted_teachers import AdaptedHfText, AdaptedHfVision, A
 from tandem.train.lora.adapter_heads import EncoderLearner, QwenLearner
 from tandem.train.registry import find
 from tandem.train.teachers.family import HF_TEXT, QWEN_VL, checkpoint_of, family_of
-from tandem.train.types import UNLABELLED, ImageTable, Teacher, Watcher
+from tandem.train.types import UNLABELLED, ImageTable, ProgressReporter, Teacher
 
 STATE_FILE = "tandem.json"  # written last: a folder without it is not finished
 LEAST_HELD_OUT = 10
@@ -42,7 +42,7 @@ MAX_GRAD_NORM = 1.0
 Rows = NDArray[np.int64]
 
 
-class Learner(Protocol):
+class AdapterTrainer(Protocol):
     """A teacher with fresh adapters in it."""
 
     teacher: Any
@@ -88,7 +88,7 @@ def adapt(
     table: ImageTable,
     views: Views,
     folder: Path,
-    watcher: Watcher,
+    progress: ProgressReporter,
 ) -> Teacher:
     """The teacher with an adapter fitted on the labelled rows; its signals carry `logits_BK`.
 
@@ -101,12 +101,12 @@ def adapt(
     with FileLock(folder / "lock"):  # one process of a run trains, the others find it done
         state = _finished(folder, _key(lesson))
         if state is None:
-            losses = _train(lesson, device, folder, watcher)
+            losses = _train(lesson, device, folder, progress)
             state = {"key": _key(lesson), "loss_of_each_epoch": losses}
-            state |= _calibrate(lesson, device, folder, watcher)
+            state |= _calibrate(lesson, device, folder, progress)
             (folder / STATE_FILE).write_text(json.dumps(state), encoding="utf-8")
         else:
-            watcher.notice(t("The teacher's adapter is read from {folder}.", folder=folder))
+            progress.notice(t("The teacher's adapter is read from {folder}.", folder=folder))
     return _open(lesson, device, folder, state["temperature"])
 
 
@@ -177,42 +177,44 @@ def _open(lesson: Lesson, device: torch.device, folder: Path, temperature: float
     return AdaptedHfText(*given) if family == HF_TEXT else AdaptedHfVision(*given)
 
 
-def _train(lesson: Lesson, device: torch.device, folder: Path, watcher: Watcher) -> list[float]:
+def _train(
+    lesson: Lesson, device: torch.device, folder: Path, progress: ProgressReporter
+) -> list[float]:
     """Mean loss of each epoch."""
     (folder / STATE_FILE).unlink(missing_ok=True)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(lesson.spec.run.seed)
-        learner = _learner(lesson, watcher)
-        losses = _fit(lesson, learner, watcher)
+        learner = _learner(lesson, progress)
+        losses = _fit(lesson, learner, progress)
     learner.save(folder)
     learner.teacher.unload()
     return losses
 
 
-def _learner(lesson: Lesson, watcher: Watcher) -> Learner:
+def _learner(lesson: Lesson, progress: ProgressReporter) -> AdapterTrainer:
     lora, table, teacher = lesson.spec.lora, lesson.table, lesson.base
     if family_of(lesson.teacher) == QWEN_VL:
         return QwenLearner(teacher, lora, lesson.teacher, table.classes)
     pooled_nD = np.concatenate(
-        [teacher.signals(b.inputs).pooled_BD.cpu().numpy() for b in _once(lesson, watcher)]
+        [teacher.signals(b.inputs).pooled_BD.cpu().numpy() for b in _once(lesson, progress)]
     )
     teacher.unload()  # int4 weights that have answered on a CPU are packed so that none can learn
     labels_n = table.labels_N[lesson.learn_n]
     return EncoderLearner(teacher, lora, pooled_nD, labels_n, len(table.classes))
 
 
-def _once(lesson: Lesson, watcher: Watcher) -> Iterator[Any]:
+def _once(lesson: Lesson, progress: ProgressReporter) -> Iterator[Any]:
     """The rows to learn from, whole, in their order."""
     plan = _chunks(lesson.learn_n, lesson.teacher.batch_size)
     for number, batch in enumerate(_batches(lesson, plan)):
-        watcher.progress(t("The teacher looks at the labelled pictures"), number, len(plan))
+        progress.progress(t("The teacher looks at the labelled pictures"), number, len(plan))
         yield batch
 
 
-def _fit(lesson: Lesson, learner: Learner, watcher: Watcher) -> list[float]:
+def _fit(lesson: Lesson, adapted: AdapterTrainer, progress: ProgressReporter) -> list[float]:
     """Mean loss of each epoch."""
     lora = lesson.spec.lora
-    groups = learner.parameters()
+    groups = adapted.parameters()
     optimizer = torch.optim.AdamW(
         [{"params": g["params"], "lr": lora.learning_rate * g["times"]} for g in groups],
         weight_decay=0.0,
@@ -220,28 +222,28 @@ def _fit(lesson: Lesson, learner: Learner, watcher: Watcher) -> list[float]:
     per_epoch = math.ceil(len(lesson.learn_n) / lora.batch_size)
     total = per_epoch * lora.epochs
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, total))
-    half = learner.teacher.dtype == torch.float16
-    scaler = torch.amp.GradScaler(learner.teacher.device.type, enabled=half)
-    learner.train(True)
+    half = adapted.teacher.dtype == torch.float16
+    scaler = torch.amp.GradScaler(adapted.teacher.device.type, enabled=half)
+    adapted.train(True)
     losses, step = [], 0
     for epoch in range(lora.epochs):
         summed = 0.0
         for batch in _batches(lesson, _shuffled(lesson, lora, epoch)):
-            loss = _step(learner, batch, optimizer, scaler, step)
+            loss = _step(adapted, batch, optimizer, scaler, step)
             if not math.isfinite(loss):
                 raise _not_finite(epoch, step)
             schedule.step()
             summed, step = summed + loss * len(batch.labels_B), step + 1
-            watcher.progress(t("The teacher learns from the labels"), step, total)
+            progress.progress(t("The teacher learns from the labels"), step, total)
         losses.append(summed / len(lesson.learn_n))
-    learner.train(False)
+    adapted.train(False)
     return losses
 
 
 def _step(
-    learner: Learner, batch: Any, optimizer: torch.optim.Optimizer, scaler: Any, step: int
+    adapted: AdapterTrainer, batch: Any, optimizer: torch.optim.Optimizer, scaler: Any, step: int
 ) -> float:
-    logits_BK = learner.logits(batch.inputs, step)
+    logits_BK = adapted.logits(batch.inputs, step)
     loss = cross_entropy(logits_BK, batch.labels_B.to(logits_BK.device))
     optimizer.zero_grad()
     scaler.scale(loss).backward()
@@ -286,7 +288,7 @@ def _batches(lesson: Lesson, plan: Plan) -> Iterator[Any]:
 
 
 def _calibrate(
-    lesson: Lesson, device: torch.device, folder: Path, watcher: Watcher
+    lesson: Lesson, device: torch.device, folder: Path, progress: ProgressReporter
 ) -> dict[str, float]:
     """The temperature, and how often the adapted teacher is right on what was kept back."""
     rows = lesson.held_out_n
@@ -299,7 +301,7 @@ def _calibrate(
     teacher.unload()
     labels = lesson.table.labels_N[rows]
     right = float((logits_NK.argmax(1) == labels).mean())
-    watcher.notice(
+    progress.notice(
         t(
             "The adapted teacher is right on {right} of {count} labelled pictures it did not learn "
             "from.",

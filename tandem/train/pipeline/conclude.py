@@ -20,16 +20,16 @@ from tandem.spec.report import (
     TeacherReport,
 )
 from tandem.spec.run import RunSpec
-from tandem.train.engines.device import Place
+from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.run_folder import RunFolder
-from tandem.train.engines.trainer import Voice
+from tandem.train.engines.trainer import EventReporter
 from tandem.train.export import final_model
 from tandem.train.kinds import metrics
-from tandem.train.kinds.base import Judged
+from tandem.train.kinds.base import EvalResult
 from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.pipeline import report
-from tandem.train.pipeline.learn import Learned, parameters
-from tandem.train.pipeline.prepare_teacher import Lesson
+from tandem.train.pipeline.learn import TrainedStudent, parameters
+from tandem.train.pipeline.prepare_teacher import PreparedTeacher
 from tandem.train.predictions import write as predictions
 from tandem.train.predictions.serialize import ClassesTold
 from tandem.train.types import UNLABELLED, Splits
@@ -40,12 +40,12 @@ class Outcome:
     """Everything the report is made of."""
 
     spec: RunSpec
-    place: Place
+    device_context: DeviceContext
     folder: RunFolder
     splits: Splits
-    lesson: Lesson | None
-    learned: Learned
-    baseline: Learned | None
+    prepared: PreparedTeacher | None
+    learned: TrainedStudent
+    baseline: TrainedStudent | None
     files: Mapping[str, str] = field(default_factory=dict)
     """What else the model needs beside its weights."""
 
@@ -54,39 +54,41 @@ class Outcome:
         return self.spec.data.val_dataset or self.spec.data.dataset
 
 
-def conclude(outcome: Outcome, voice: Voice, began: float) -> None:
+def conclude(outcome: Outcome, reporter: EventReporter, began: float) -> None:
     """Evaluate, save `final_model/`, write `report.json`, say how it ended."""
-    student = outcome.learned.student.to(outcome.place.device)
+    student = outcome.learned.student.to(outcome.device_context.device)
     measured = _measured(outcome.learned)
-    speed = metrics.speed(student, outcome.place.device)
+    speed = metrics.speed(student, outcome.device_context.device)
     measured = measured.model_copy(update={"metrics": measured.metrics | speed})
     temperature = _temperature(outcome)
     folder = _save(outcome, measured, temperature)
-    _keep_answers(outcome, temperature, voice)
-    _say_evaluation(voice, outcome, "student", measured)
+    _keep_answers(outcome, temperature, reporter)
+    _say_evaluation(reporter, outcome, "student", measured)
     if outcome.baseline:
-        _say_evaluation(voice, outcome, "baseline", _measured(outcome.baseline))
+        _say_evaluation(reporter, outcome, "baseline", _measured(outcome.baseline))
     written = report.write(outcome.folder.path, _report(outcome, measured, began))
     for name, path in (("final_model", folder), ("report", outcome.folder.report)):
-        voice.say("artifact", name=name, path=str(path), size_bytes=_size_bytes(path))
+        reporter.emit("artifact", name=name, path=str(path), size_bytes=_size_bytes(path))
     verdict = written.verdict
     if verdict and verdict.sentence:
-        voice.notice(verdict.sentence)
+        reporter.notice(verdict.sentence)
     if verdict and verdict.warning:
-        voice.notice(verdict.warning, warning=True)
-    voice.say("finished", seconds=time.perf_counter() - began, metrics=measured.metrics)
+        reporter.notice(verdict.warning, warning=True)
+    reporter.emit("finished", seconds=time.perf_counter() - began, metrics=measured.metrics)
 
 
-def _measured(learned: Learned) -> Measured:
+def _measured(learned: TrainedStudent) -> Measured:
     return _as_measured(learned.judged)
 
 
-def _as_measured(judged: Judged) -> Measured:
+def _as_measured(judged: EvalResult) -> Measured:
     return Measured(metrics=judged.metrics, details=judged.details)
 
 
-def _say_evaluation(voice: Voice, outcome: Outcome, who: str, measured: Measured) -> None:
-    voice.say(
+def _say_evaluation(
+    reporter: EventReporter, outcome: Outcome, who: str, measured: Measured
+) -> None:
+    reporter.emit(
         "evaluation",
         who=who,
         dataset=outcome.val_dataset,
@@ -102,7 +104,7 @@ def _temperature(outcome: Outcome) -> float:
     return 1.0 if logits_NK is None else fit_temperature(logits_NK, labels_N)
 
 
-def _keep_answers(outcome: Outcome, temperature: float, voice: Voice) -> None:
+def _keep_answers(outcome: Outcome, temperature: float, reporter: EventReporter) -> None:
     """Each validation sample's answer, to be looked at; a full disk costs these, not the run."""
     judged, val = outcome.learned.judged, outcome.splits.val
     told = judged.told
@@ -117,7 +119,7 @@ def _keep_answers(outcome: Outcome, temperature: float, voice: Voice) -> None:
             "The student's answers to the validation samples are not kept: {reason}.",
             reason=error.strerror or error,
         )
-        voice.notice(said, warning=True)
+        reporter.notice(said, warning=True)
 
 
 def _save(outcome: Outcome, measured: Measured, temperature: float) -> Path:
@@ -136,15 +138,15 @@ def _save(outcome: Outcome, measured: Measured, temperature: float) -> Path:
 
 
 def _report(outcome: Outcome, measured: Measured, began: float) -> RunReport:
-    spec, learned, lesson = outcome.spec, outcome.learned, outcome.lesson
+    spec, learned, prepared = outcome.spec, outcome.learned, outcome.prepared
     agreement = None
-    if lesson is not None and lesson.judged is not None:
-        agreement = report.agreement(learned.judged.logits_NK, lesson.judged.logits_NK)
+    if prepared is not None and prepared.judged is not None:
+        agreement = report.agreement(learned.judged.logits_NK, prepared.judged.logits_NK)
     return RunReport(
         at=datetime.now(UTC),
-        device=_device(outcome.place),
+        device=_device(outcome.device_context),
         seconds=time.perf_counter() - began,
-        teacher=_teacher(outcome) if lesson else None,
+        teacher=_teacher(outcome) if prepared else None,
         student=StudentReport(
             type=spec.student.type,
             size=spec.student.size,
@@ -163,17 +165,17 @@ def _report(outcome: Outcome, measured: Measured, began: float) -> RunReport:
 
 
 def _teacher(outcome: Outcome) -> TeacherReport:
-    lesson = outcome.lesson
-    assert lesson is not None
-    judged = lesson.judged
+    prepared = outcome.prepared
+    assert prepared is not None
+    judged = prepared.judged
     return TeacherReport(
-        name=lesson.name,
-        parameters=lesson.parameters,
-        fingerprint=lesson.fingerprint,
-        knowledge=lesson.knowledge,
-        temperature=lesson.temperature,
+        name=prepared.name,
+        parameters=prepared.parameters,
+        fingerprint=prepared.fingerprint,
+        knowledge=prepared.knowledge,
+        temperature=prepared.temperature,
         measured=None if judged is None else _as_measured(judged),
-        forwards=lesson.forwards,
+        forwards=prepared.forwards,
     )
 
 
@@ -203,9 +205,9 @@ def _data(outcome: Outcome) -> DataReport:
     )
 
 
-def _device(place: Place) -> str:
-    if place.device.type == "cuda":
-        return torch.cuda.get_device_name(place.device)
+def _device(device_context: DeviceContext) -> str:
+    if device_context.device.type == "cuda":
+        return torch.cuda.get_device_name(device_context.device)
     return "cpu"
 
 

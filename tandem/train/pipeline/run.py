@@ -12,12 +12,12 @@ from accelerate import PartialState
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.train.engines import checkpoint, optim
-from tandem.train.engines.device import Place
+from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.evaluate import Evaluator
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.engines.stop import StopRequest
-from tandem.train.engines.stoppable_progress import Interruptible
-from tandem.train.engines.trainer import Voice, steps_an_epoch
+from tandem.train.engines.stoppable_progress import StoppableProgress
+from tandem.train.engines.trainer import EventReporter, steps_an_epoch
 from tandem.train.kinds.base import Kind
 from tandem.train.kinds.choose import choose
 from tandem.train.lora import student_adapter
@@ -32,15 +32,15 @@ from tandem.train.pipeline.checks import (
 )
 from tandem.train.pipeline.conclude import Outcome, conclude
 from tandem.train.pipeline.learn import (
-    Bench,
-    Learned,
+    TrainedStudent,
+    TrainingContext,
     build_student,
     check_batch,
     learn,
     make_accelerator,
 )
-from tandem.train.pipeline.prepare_teacher import Classroom, Lesson, prepare
-from tandem.train.types import Splits, Student, Watcher
+from tandem.train.pipeline.prepare_teacher import PreparedTeacher, TeacherSetup, prepare
+from tandem.train.types import ProgressReporter, Splits, Student
 
 YOLO = "yolov8"
 """The student whose loop is Ultralytics' own."""
@@ -51,9 +51,9 @@ class Run:
     """One execution of a spec in this process."""
 
     spec: RunSpec
-    place: Place
+    device_context: DeviceContext
     folder: RunFolder
-    voice: Voice
+    reporter: EventReporter
     stop: StopRequest
 
 
@@ -62,8 +62,8 @@ def execute(run: Run) -> None:
     began = time.perf_counter()
     run = replace(run, spec=completed(run.spec))
     spec = run.spec
-    everyone = _everyone(run.place)
-    patient = Interruptible(run.voice, run.stop)
+    everyone = _everyone(run.device_context)
+    patient = StoppableProgress(run.reporter, run.stop)
     say_started(run)
     check_cache_root(spec)
     student_adapter.check(spec)
@@ -85,15 +85,15 @@ def execute(run: Run) -> None:
     splits = replace(splits, train=train)
     student = build_student(spec, len(train.classes))
     check_student(spec, student, terms)
-    check_batch(spec, run.place, student)
+    check_batch(spec, run.device_context, student)
     _say_notes(run, splits, student)
     views = kind.views(train, spec)
     val_views = kind.views(splits.val, spec)
-    lesson = None
+    prepared = None
     if any(term.asks_teacher for term in terms):
-        room = Classroom(
+        setup = TeacherSetup(
             spec,
-            run.place,
+            run.device_context,
             run.folder,
             splits,
             views,
@@ -102,26 +102,33 @@ def execute(run: Run) -> None:
             everyone.wait_for_everyone,
             kind,
         )
-        lesson = prepare(room, student, terms)
-        say_teacher(run, kind, lesson, splits)
-    bench = Bench(
+        prepared = prepare(setup, student, terms)
+        say_teacher(run, kind, prepared, splits)
+    context = TrainingContext(
         spec,
-        run.place,
-        make_accelerator(run.place, terms),
+        run.device_context,
+        make_accelerator(run.device_context, terms),
         run.folder,
         train,
         views,
-        Evaluator(spec, run.place, splits.val, val_views, kind),
-        run.voice,
+        Evaluator(spec, run.device_context, splits.val, val_views, kind),
+        run.reporter,
         run.stop,
     )
-    learned = learn(bench, student, terms, lesson)
-    baseline = learn_baseline(bench, learned) if spec.report.baseline and lesson else None
-    if run.place.first:
+    learned = learn(context, student, terms, prepared)
+    baseline = learn_baseline(context, learned) if spec.report.baseline and prepared else None
+    if run.device_context.first:
         outcome = Outcome(
-            run.spec, run.place, run.folder, splits, lesson, learned, baseline, kind.files()
+            run.spec,
+            run.device_context,
+            run.folder,
+            splits,
+            prepared,
+            learned,
+            baseline,
+            kind.files(),
         )
-        conclude(outcome, run.voice, began)
+        conclude(outcome, run.reporter, began)
 
 
 def _leave_lora(run: Run, kind: Kind) -> RunSpec:
@@ -129,7 +136,7 @@ def _leave_lora(run: Run, kind: Kind) -> RunSpec:
     bare = kind.without_adapter(run.spec)
     if bare is None:
         return run.spec
-    run.voice.notice(
+    run.reporter.notice(
         t(
             "LoRA is not applied: it adapts a teacher by classes of whole pictures, and {kind} "
             "asks for more. A probe on the teacher's features gives the classes.",
@@ -140,41 +147,41 @@ def _leave_lora(run: Run, kind: Kind) -> RunSpec:
     return bare
 
 
-def read(run: Run, kind: Kind, everyone: PartialState, watcher: Watcher) -> Splits:
+def read(run: Run, kind: Kind, everyone: PartialState, progress: ProgressReporter) -> Splits:
     """The data set; the first process reads it first, the others then find the index."""
     with everyone.main_process_first():
         assert run.spec.cache.root is not None
-        return kind.read(run.spec, Path(run.spec.cache.root) / "index", watcher)
+        return kind.read(run.spec, Path(run.spec.cache.root) / "index", progress)
 
 
 def say_started(run: Run) -> None:
     """The first event of an attempt."""
     last = checkpoint.latest(run.folder.checkpoints)
     resumed = int(last.name.split("-")[1]) if last else None
-    run.voice.say(
+    run.reporter.emit(
         "started",
         total_epochs=run.spec.optim.epochs,
-        device=str(run.place.device),
-        processes=run.place.processes,
+        device=str(run.device_context.device),
+        processes=run.device_context.processes,
         pid=os.getpid(),
         resumed_from_epoch=resumed,
     )
 
 
-def say_teacher(run: Run, kind: Kind, lesson: Lesson, splits: Splits) -> None:
+def say_teacher(run: Run, kind: Kind, prepared: PreparedTeacher, splits: Splits) -> None:
     """How good the teacher itself is on the validation set."""
-    if lesson.judged is None:
+    if prepared.judged is None:
         return
-    run.voice.say(
+    run.reporter.emit(
         "evaluation",
         who="teacher",
         dataset=run.spec.data.val_dataset or run.spec.data.dataset,
         samples=len(splits.val),
-        metrics=lesson.judged.metrics,
-        details=lesson.judged.details,
+        metrics=prepared.judged.metrics,
+        details=prepared.judged.details,
     )
-    shown = {"knowledge": lesson.knowledge, "accuracy": lesson.judged.figure}
-    if kind.figure_name == "accuracy":
+    shown = {"knowledge": prepared.knowledge, "accuracy": prepared.judged.primary_metric}
+    if kind.primary_metric_name == "accuracy":
         said = t(
             "The teacher (by {knowledge}) is right on {accuracy:.1%} of the validation set.",
             **shown,
@@ -182,67 +189,67 @@ def say_teacher(run: Run, kind: Kind, lesson: Lesson, splits: Splits) -> None:
     else:
         said = t(
             "The teacher (by {knowledge}) reaches {figure} {accuracy:.3f} on the validation set.",
-            figure=t(kind.figure_name),
+            figure=t(kind.primary_metric_name),
             **shown,
         )
-    run.voice.notice(said)
+    run.reporter.notice(said)
 
 
-def learn_baseline(bench: Bench, learned: Learned) -> Learned:
+def learn_baseline(context: TrainingContext, learned: TrainedStudent) -> TrainedStudent:
     """The same student without the teacher: same initial weights, same number of steps.
 
     An epoch of it is shorter where only some pictures have labels, so it has more of them.
     """
-    bench.voice.notice(t("Training the same student without the teacher, to compare."))
-    direct = bench.spec.model_copy(update={"mode": "direct", "teacher": None})
-    terms = check_terms(direct, bench.table, bench.evaluator.kind.hard)
-    table = learnt_rows(bench.table, terms)
-    steps = learned.epochs * steps_an_epoch(len(bench.table), bench.spec)
+    context.reporter.notice(t("Training the same student without the teacher, to compare."))
+    direct = context.spec.model_copy(update={"mode": "direct", "teacher": None})
+    terms = check_terms(direct, context.table, context.evaluator.kind.hard)
+    table = learnt_rows(context.table, terms)
+    steps = learned.epochs * steps_an_epoch(len(context.table), context.spec)
     changes = {"epochs": equal_steps(direct, steps, len(table)), "early_stopping_epochs": 0}
     direct = direct.model_copy(update={"optim": direct.optim.model_copy(update=changes)})
     alone = replace(
-        bench,
+        context,
         spec=direct,
         table=table,
-        folder=RunFolder(bench.folder.path / "baseline"),
-        views=bench.evaluator.kind.views(table, direct),
-        voice=Aside(bench.voice),
-        accelerator=make_accelerator(bench.place, terms),
+        folder=RunFolder(context.folder.path / "baseline"),
+        views=context.evaluator.kind.views(table, direct),
+        reporter=BaselineReporter(context.reporter),
+        accelerator=make_accelerator(context.device_context, terms),
         keeps_answers=False,
     )
     return learn(alone, build_student(direct, len(table.classes)), terms, None)
 
 
-class Aside:
+class BaselineReporter:
     """Passes on progress and warnings of a part whose events are not the run's own."""
 
-    def __init__(self, voice: Voice) -> None:
-        self.voice = voice
+    def __init__(self, reporter: EventReporter) -> None:
+        self.reporter = reporter
 
-    def say(self, type: str, **fields: object) -> None:
+    def emit(self, type: str, **fields: object) -> None:
         """Epochs and metrics of the baseline are not the student's."""
 
     def notice(self, message: str, warning: bool = False) -> None:
         if warning:
-            self.voice.notice(message, warning=True)
+            self.reporter.notice(message, warning=True)
 
     def progress(self, doing: str, done: int, total: int) -> None:
-        self.voice.progress(t("without the teacher: {doing}", doing=doing), done, total)
+        self.reporter.progress(t("without the teacher: {doing}", doing=doing), done, total)
 
 
-class Mute:
+class NullReporter:
     """The voice of every process but the first."""
 
-    def say(self, type: str, **fields: object) -> None: ...
+    def emit(self, type: str, **fields: object) -> None: ...
     def notice(self, message: str, warning: bool = False) -> None: ...
     def progress(self, doing: str, done: int, total: int) -> None: ...
 
 
 def _say_notes(run: Run, splits: Splits, student: Student) -> None:
     for note in (*splits.notes, *student.notes, *optim.notes(run.spec.optim)):
-        run.voice.notice(note)
+        run.reporter.notice(note)
 
 
-def _everyone(place: Place) -> PartialState:
+def _everyone(device_context: DeviceContext) -> PartialState:
     """The processes of this run; joins them through torchrun's environment."""
-    return PartialState(cpu=place.device.type == "cpu")
+    return PartialState(cpu=device_context.device.type == "cpu")

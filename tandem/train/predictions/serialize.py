@@ -18,7 +18,7 @@ TOP = 5
 _CHUNK = 1024
 
 
-class Told(Protocol):
+class Predictions(Protocol):
     """What a judge kept of its last evaluation."""
 
     score_name: str

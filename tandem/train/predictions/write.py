@@ -11,7 +11,7 @@ from pathlib import Path
 from tandem.spec.run import RunSpec
 from tandem.train.data.classification import find_folder
 from tandem.train.data.texts import TextTable
-from tandem.train.predictions.serialize import Line, Told
+from tandem.train.predictions.serialize import Line, Predictions
 from tandem.train.types import ImageTable
 
 FILE = "predictions.jsonl"
@@ -21,7 +21,7 @@ MOST_LETTERS = 2_000
 """Of a text; the rest is left out."""
 
 
-def write(folder: Path, spec: RunSpec, table: ImageTable, told: Told) -> Path:
+def write(folder: Path, spec: RunSpec, table: ImageTable, told: Predictions) -> Path:
     """The first line says what the others are; then one for each row of `table`, in order.
 
     An OSError (a full disk) leaves what was there before, or nothing.
@@ -40,7 +40,7 @@ def write(folder: Path, spec: RunSpec, table: ImageTable, told: Told) -> Path:
     return file
 
 
-def _about(spec: RunSpec, table: ImageTable, told: Told, masks: int) -> Line:
+def _about(spec: RunSpec, table: ImageTable, told: Predictions, masks: int) -> Line:
     root = find_folder(spec.data.root, spec.data.val_dataset or spec.data.dataset)
     return {
         "version": 1,
@@ -54,7 +54,7 @@ def _about(spec: RunSpec, table: ImageTable, told: Told, masks: int) -> Line:
     }
 
 
-def _whole_lines(about: Line, table: ImageTable, told: Told) -> Iterator[Line]:
+def _whole_lines(about: Line, table: ImageTable, told: Predictions) -> Iterator[Line]:
     yield {"about": about}
     root = str(about["root"])
     empty = {"split": "val", "width": None, "height": None, "text": None}
@@ -84,7 +84,7 @@ def _said(table: ImageTable, row: int) -> str | None:
     return "\n".join(one for one in both if one)[:MOST_LETTERS]
 
 
-def _write_masks(folder: Path, told: Told) -> int:
+def _write_masks(folder: Path, told: Predictions) -> int:
     """How many pictures have theirs: `<row>.png` and `<row>.truth.png`, class indices."""
     found = told.masks()
     hidden = folder.with_name(f".{folder.name}.{os.getpid()}")

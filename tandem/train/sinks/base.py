@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from tandem.spec.event import Event
 
 if TYPE_CHECKING:  # its module loads torch, and the client shows runs without
-    from tandem.train.types import Watcher
+    from tandem.train.types import ProgressReporter
 
 
 class Sink:
     """Every call comes from one thread at a time, and must return quickly."""
 
-    def open(self, run_dir: Path, watcher: Watcher) -> None:
-        """Once, before the first event. `watcher` may be spoken to from any thread."""
+    def open(self, run_dir: Path, progress: ProgressReporter) -> None:
+        """Once, before the first event. `progress` may be spoken to from any thread."""
 
     def receive(self, event: Event) -> None:
         """One event, in the order of `seq`."""

@@ -15,7 +15,7 @@ from tandem.spec.i18n import t
 from tandem.train.sinks import journal
 from tandem.train.sinks.service import TOKEN_VARIABLE, AwayError, RefusedError, Service
 from tandem.train.sinks.wire import FORWARDED, Call, calls
-from tandem.train.types import Watcher
+from tandem.train.types import ProgressReporter
 
 CURSOR = "http.cursor"
 LOCK = ".http.lock"
@@ -57,8 +57,8 @@ class Cursor(BaseModel):
 class Delivery:
     """Of one run folder to one service; whoever uses it holds the folder's LOCK."""
 
-    def __init__(self, run_dir: Path, service: Service, watcher: Watcher) -> None:
-        self._run_dir, self._service, self._watcher = run_dir, service, watcher
+    def __init__(self, run_dir: Path, service: Service, progress: ProgressReporter) -> None:
+        self._run_dir, self._service, self._progress = run_dir, service, progress
         self._cursor = Cursor.read(run_dir)
         self._maybe_arrived = self._cursor.in_flight
         self._offset_bytes = 0
@@ -117,7 +117,7 @@ class Delivery:
 
     def _refused(self, call: Call, refusal: RefusedError) -> None:
         if refusal.status in (401, 403):
-            self._watcher.notice(
+            self._progress.notice(
                 t(
                     "The service {service} does not let this run in ({status} {message}); check"
                     " {variable}. What it should hear is kept.",
@@ -131,7 +131,7 @@ class Delivery:
             raise LockedOutError from refusal
         if (call.what, refusal.status) not in self._refusals:
             self._refusals.add((call.what, refusal.status))
-            self._watcher.notice(
+            self._progress.notice(
                 t(
                     "The service {service} refused {what} with {status}: {message}."
                     " The training goes on; further refusals of this sort are not repeated here.",
@@ -145,7 +145,7 @@ class Delivery:
 
     def _say_left_out(self, call: Call) -> None:
         for name, value in call.left_out:
-            self._watcher.notice(
+            self._progress.notice(
                 t(
                     "{name} is {value}, which the service cannot store: sent without it.",
                     name=name,

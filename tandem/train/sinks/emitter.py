@@ -12,12 +12,12 @@ from typing import Any
 from tandem.spec.event import EVENT, Event
 from tandem.train.sinks.base import Sink
 from tandem.train.sinks.journal import Journal
-from tandem.train.types import Watcher
+from tandem.train.types import ProgressReporter
 
 HEARTBEAT_SECONDS = 1.0
 
 
-class Emitter(Watcher):
+class Emitter(ProgressReporter):
     """What only the first process of a run has. Any thread may speak."""
 
     def __init__(self, run_dir: Path, task_id: str, sinks: Sequence[Sink] = ()) -> None:
@@ -32,7 +32,7 @@ class Emitter(Watcher):
         for sink in self._sinks:
             sink.open(run_dir, self)
 
-    def say(self, type: str, **fields: object) -> Event:
+    def emit(self, type: str, **fields: object) -> Event:
         """Writes one event of `spec.event`; pydantic.ValidationError when it is none."""
         with self._lock:
             event = EVENT.validate_python(
@@ -53,7 +53,7 @@ class Emitter(Watcher):
     def notice(self, message: str, warning: bool = False) -> None:
         with self._lock:
             if not self._closed:
-                self.say("notice", message=message, level="warning" if warning else "info")
+                self.emit("notice", message=message, level="warning" if warning else "info")
 
     def progress(self, doing: str, done: int, total: int) -> None:
         """Moves the bar; at most one heartbeat event a second."""
@@ -65,7 +65,7 @@ class Emitter(Watcher):
             now = time.monotonic()
             if now - self._heartbeat_at >= HEARTBEAT_SECONDS:
                 self._heartbeat_at = now
-                self.say("heartbeat", doing=doing, done=done, total=total)
+                self.emit("heartbeat", doing=doing, done=done, total=total)
 
     def close(self) -> None:
         """Closes the sinks, the last first: one that delivers late may still say a word."""

@@ -19,7 +19,7 @@ from tandem.train.sinks.base import Sink
 from tandem.train.sinks.delivery import LOCK, Delivery, LockedOutError, waiting
 from tandem.train.sinks.service import TOKEN_VARIABLE, AwayError, Service
 from tandem.train.sinks.wire import FORWARDED
-from tandem.train.types import Silent, Watcher
+from tandem.train.types import ProgressReporter, SilentProgress
 
 BACKOFF_SECONDS = (0.5, 30.0)
 LAST_BACKOFF_SECONDS = 1.0  # once the run is over, and only the delivery is waited for
@@ -37,8 +37,8 @@ class Http(Sink):
         self._halt = threading.Event()
         self._thread = threading.Thread(target=self._work, name="http sink", daemon=True)
 
-    def open(self, run_dir: Path, watcher: Watcher) -> None:
-        self._run_dir, self._watcher = run_dir, watcher
+    def open(self, run_dir: Path, progress: ProgressReporter) -> None:
+        self._run_dir, self._progress = run_dir, progress
         self._thread.start()
 
     def receive(self, event: Event) -> None:
@@ -53,7 +53,7 @@ class Http(Sink):
         self._halt.set()
         left = waiting(self._run_dir)
         if left:
-            self._watcher.notice(
+            self._progress.notice(
                 t(
                     "{count} events have not reached {service}; they are kept."
                     " `tandem report {run} --send` delivers them.",
@@ -84,7 +84,7 @@ class _Courier:
 
     def __init__(self, sink: Http) -> None:
         self.sink = sink
-        self.delivery = Delivery(sink._run_dir, sink._service, sink._watcher)
+        self.delivery = Delivery(sink._run_dir, sink._service, sink._progress)
         self.failures = 0
 
     def run(self) -> None:
@@ -129,7 +129,7 @@ class _Courier:
 
     def _tell(self, message: str, warning: bool = False) -> None:
         with suppress(OSError, TandemError):  # a full disk: the training itself will say so
-            self.sink._watcher.notice(message, warning)
+            self.sink._progress.notice(message, warning)
 
 
 def _backoff_seconds(failures: int) -> float:
@@ -151,7 +151,7 @@ def deliver(
     *,
     token: str | None = None,
     wait_seconds: float = 10.0,
-    watcher: Watcher | None = None,
+    progress: ProgressReporter | None = None,
 ) -> Delivered:
     """Send what a finished or interrupted run could not: `tandem report RUN --send`.
 
@@ -166,7 +166,9 @@ def deliver(
     service = Service(base_url, token)
     try:
         with FileLock(run_dir / LOCK, timeout=0):
-            return _deliver(run_dir, service, watcher or Silent(), time.monotonic() + wait_seconds)
+            return _deliver(
+                run_dir, service, progress or SilentProgress(), time.monotonic() + wait_seconds
+            )
     except Timeout:
         raise OutputFolderError(
             "Another process is sending the events of {path}.",
@@ -177,8 +179,10 @@ def deliver(
         service.close()
 
 
-def _deliver(run_dir: Path, service: Service, watcher: Watcher, until: float) -> Delivered:
-    delivery = Delivery(run_dir, service, watcher)
+def _deliver(
+    run_dir: Path, service: Service, progress: ProgressReporter, until: float
+) -> Delivered:
+    delivery = Delivery(run_dir, service, progress)
     failures = 0
     while True:
         try:
@@ -190,7 +194,7 @@ def _deliver(run_dir: Path, service: Service, watcher: Watcher, until: float) ->
             failures += 1
             pause = max(away.wait_seconds, _backoff_seconds(failures))
             if time.monotonic() + pause > until:
-                watcher.notice(
+                progress.notice(
                     t("{service} does not answer: {reason}", service=service.name, reason=away),
                     warning=True,
                 )

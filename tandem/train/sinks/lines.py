@@ -23,7 +23,7 @@ from tandem.spec.i18n import t
 from tandem.train.sinks.base import Sink
 
 if TYPE_CHECKING:
-    from tandem.train.types import Watcher
+    from tandem.train.types import ProgressReporter
 
 PROGRESS_SECONDS = 10.0
 
@@ -186,7 +186,7 @@ class LogFile(Lines):
     def __init__(self) -> None:  # the stream is opened with the run folder
         pass
 
-    def open(self, run_dir: Path, watcher: Watcher) -> None:  # noqa: ARG002
+    def open(self, run_dir: Path, progress: ProgressReporter) -> None:  # noqa: ARG002
         super().__init__((run_dir / "log.txt").open("a", encoding="utf-8"), stamped=True)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tandem.spec.event import Epoch, Evaluation, Event, Metric
 from tandem.train.sinks.base import Sink
-from tandem.train.types import Watcher
+from tandem.train.types import ProgressReporter
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -20,7 +20,7 @@ class TensorBoard(Sink):
         self._writer: SummaryWriter | None = None
         self._epoch = 0
 
-    def open(self, run_dir: Path, watcher: Watcher) -> None:  # noqa: ARG002
+    def open(self, run_dir: Path, progress: ProgressReporter) -> None:  # noqa: ARG002
         # Imported here: it takes seconds, and a run may do without.
         from torch.utils.tensorboard import SummaryWriter
 

@@ -20,7 +20,7 @@ from ultralytics.data.dataset import YOLODataset
 from tandem.spec.errors import DataError
 from tandem.train.yolo.geometry import recorded, whole
 from tandem.train.yolo.images import Pictures
-from tandem.train.yolo.mosaic import Recent, Turn, Turns
+from tandem.train.yolo.mosaic import MosaicBuffer, SampleRef, ShuffledSampler
 
 Labels = dict[str, Any]
 
@@ -30,8 +30,8 @@ class TandemDataset(YOLODataset):
 
     def __init__(self, pictures: Pictures, *, seed: int, batch_size: int, **options: Any) -> None:
         self.pictures, self.seed = pictures, seed
-        self.turn: Turn | None = None
-        self.recent: Recent | None = None
+        self.turn: SampleRef | None = None
+        self.recent: MosaicBuffer | None = None
         names = dict(enumerate(pictures.classes))
         super().__init__(
             img_path="", data={"names": names}, task="detect", batch_size=batch_size, **options
@@ -102,7 +102,7 @@ class TandemDataset(YOLODataset):
         if self.recent is None:
             info = get_worker_info()
             lanes = info.num_workers if info else 1
-            self.recent = Recent(
+            self.recent = MosaicBuffer(
                 len(self), self.batch_size, self.seed, lanes, self.max_buffer_length
             )
         alike = self.pictures.labelled(int(self.turn))
@@ -115,7 +115,7 @@ class TandemDataset(YOLODataset):
 
     def __getitem__(self, index: int) -> Any:
         """The picture as it is at this turn; a DataError travels as a value between processes."""
-        if isinstance(index, Turn):
+        if isinstance(index, SampleRef):
             self.turn = index
             said = f"{self.seed}/{index.epoch}/{index.place}"
             random.seed(said)
@@ -143,7 +143,7 @@ class TurnLoader(InfiniteDataLoader):
     iterator: Any
 
     def __init__(self, dataset: TandemDataset, *, batch_size: int, workers: int, pin: bool) -> None:
-        self.turns = Turns(len(dataset), batch_size, dataset.seed)
+        self.turns = ShuffledSampler(len(dataset), batch_size, dataset.seed)
         self.replayed = 0
         workers = min(workers, len(dataset) // batch_size)
         super().__init__(

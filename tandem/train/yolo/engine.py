@@ -14,13 +14,13 @@ from tandem.spec.run import RunSpec
 from tandem.train.data.annotated import read_content
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.engines.stop import EvaluationStoppedError, StoppedEarlyError
-from tandem.train.engines.stoppable_progress import Interruptible
+from tandem.train.engines.stoppable_progress import StoppableProgress
 from tandem.train.lora.student_adapter import attach
 from tandem.train.pipeline.checks import completed
 from tandem.train.pipeline.conclude import Outcome, conclude
-from tandem.train.pipeline.learn import Learned, build_student
-from tandem.train.pipeline.run import Aside, Run
-from tandem.train.types import Splits, Watcher
+from tandem.train.pipeline.learn import TrainedStudent, build_student
+from tandem.train.pipeline.run import BaselineReporter, Run
+from tandem.train.types import ProgressReporter, Splits
 from tandem.train.yolo import settings
 from tandem.train.yolo.boxes import whole_strides
 from tandem.train.yolo.evaluate import judge
@@ -29,14 +29,14 @@ from tandem.train.yolo.offline import prepare
 from tandem.train.yolo.student import YoloStudent
 
 if TYPE_CHECKING:
-    from tandem.train.yolo.teacher import Taughtness
+    from tandem.train.yolo.teacher import DetectionTeacher
 
 SCRATCH = "detection"
 """Ultralytics' own folder within a run's; gone when the run is finished."""
 
 
 @dataclass(frozen=True)
-class Both:
+class DetectionSplits:
     """The data of a run."""
 
     train: Pictures
@@ -53,7 +53,7 @@ def execute(run: Run) -> None:
     began = time.perf_counter()
     run = replace(run, spec=whole_spec(run.spec))
     spec = run.spec
-    patient = Interruptible(run.voice, run.stop)
+    patient = StoppableProgress(run.reporter, run.stop)
     if spec.kind != "detection":
         raise SpecError(
             "The student {student} does not learn {kind}.",
@@ -62,7 +62,7 @@ def execute(run: Run) -> None:
             allowed=["detection"],
         )
     prepare()
-    settings.check(spec, run.place)
+    settings.check(spec, run.device_context)
     both = read(spec, patient)
     spec = in_epochs(spec, len(both.train))
     run = replace(run, spec=spec)
@@ -73,18 +73,18 @@ def execute(run: Run) -> None:
     if spec.lora.rank > 0:
         attach(student, spec.lora)  # says that convolutions have nothing to adapt
     for note in (*both.notes, *student.notes):
-        run.voice.notice(note)
-    taughtness, lesson = None, None
+        run.reporter.notice(note)
+    taughtness, prepared = None, None
     if spec.mode == "distillation":
-        from tandem.train.yolo.teacher import open_teaching
+        from tandem.train.yolo.teacher import open_detection_teacher
 
-        taughtness = open_teaching(run, both, student, patient)
-        lesson = taughtness.lesson
+        taughtness = open_detection_teacher(run, both, student, patient)
+        prepared = taughtness.prepared
     learned = learn(run, both, student, taughtness)
-    baseline = _learn_baseline(run, both, learned) if spec.report.baseline and lesson else None
+    baseline = _learn_baseline(run, both, learned) if spec.report.baseline and prepared else None
     conclude(
-        Outcome(spec, run.place, run.folder, both.splits(), lesson, learned, baseline),
-        run.voice,
+        Outcome(spec, run.device_context, run.folder, both.splits(), prepared, learned, baseline),
+        run.reporter,
         began,
     )
     shutil.rmtree(run.folder.path / SCRATCH, ignore_errors=True)
@@ -104,7 +104,7 @@ def _leave_lora(run: Run) -> RunSpec:
     spec = run.spec
     if spec.lora.rank == 0 or spec.mode == "direct" or spec.lora.on == "student":
         return spec
-    run.voice.notice(
+    run.reporter.notice(
         t(
             "LoRA is not applied: it adapts a teacher by classes of whole pictures, and {kind} "
             "asks for more. A probe on the teacher's features gives the classes.",
@@ -115,9 +115,11 @@ def _leave_lora(run: Run) -> RunSpec:
     return spec.model_copy(update={"lora": spec.lora.model_copy(update={"rank": 0})})
 
 
-def read(spec: RunSpec, watcher: Watcher) -> Both:
+def read(spec: RunSpec, progress: ProgressReporter) -> DetectionSplits:
     """Both splits. Without a teacher, pictures that nobody looked at are left out."""
-    content, items = read_content(spec.data, kind="detection", seed=spec.run.seed, watcher=watcher)
+    content, items = read_content(
+        spec.data, kind="detection", seed=spec.run.seed, progress=progress
+    )
     if content.kind != "detection":
         raise DataError(
             "The data set {dataset} is for {found}, not for {asked}.",
@@ -131,35 +133,39 @@ def read(spec: RunSpec, watcher: Watcher) -> Both:
     learnt = content.train
     if spec.mode == "direct":
         learnt = [item for item in learnt if item.shapes is not None]
-    train = pictures(content, learnt, most, index, watcher)
+    train = pictures(content, learnt, most, index, progress)
     seen = [item for item in items if item.shapes is not None]
-    val = pictures(content, seen, most, index, watcher)
+    val = pictures(content, seen, most, index, progress)
     if spec.mode == "direct" or spec.loss.hard_label_weight > 0:
         check_boxes(train, "train")
     check_boxes(val, "val")
-    return Both(train, val, content.notes)
+    return DetectionSplits(train, val, content.notes)
 
 
-def learn(run: Run, both: Both, student: YoloStudent, taughtness: Taughtness | None) -> Learned:
+def learn(
+    run: Run, splits: DetectionSplits, student: YoloStudent, taughtness: DetectionTeacher | None
+) -> TrainedStudent:
     """Train to the end (or from where an earlier attempt was), and load the best weights."""
-    from tandem.train.yolo.model import Weights
-    from tandem.train.yolo.resumable_trainer import Training
-    from tandem.train.yolo.trainer import Course
+    from tandem.train.yolo.model import DetectionLossWeights
+    from tandem.train.yolo.resumable_trainer import ResumableDetectionTrainer
+    from tandem.train.yolo.trainer import DetectionRun
 
     start = {name: one.clone() for name, one in student.net.state_dict().items()}
-    weights = taughtness.weights if taughtness else Weights()
-    course = Course(run.spec, run.place, both.train, both.val, weights, start)
+    weights = taughtness.weights if taughtness else DetectionLossWeights()
+    course = DetectionRun(run.spec, run.device_context, splits.train, splits.val, weights, start)
     if taughtness is not None:
-        course = replace(course, projections=taughtness.projections, teach=taughtness.teach)
-    training = Training(course, run.folder, run.voice, run.stop, run.folder.path / SCRATCH)
+        course = replace(course, projections=taughtness.projections, teach=taughtness.targets)
+    training = ResumableDetectionTrainer(
+        course, run.folder, run.reporter, run.stop, run.folder.path / SCRATCH
+    )
     training.learn()
     student.load_net(training.best_weights)
     position = training.position
     try:
         worth = judge(
-            student.to(run.place.device),
-            both.val,
-            run.place.device,
+            student.to(run.device_context.device),
+            splits.val,
+            run.device_context.device,
             run.spec.optim.batch_size,
             run.stop,
         )
@@ -170,18 +176,18 @@ def learn(run: Run, both: Both, student: YoloStudent, taughtness: Taughtness | N
             name=training.last_saved or "-",
             fix="Start again with the same arguments to go on.",
         ) from None
-    return Learned(
+    return TrainedStudent(
         student, worth, position.best_epoch, position.epoch, position.seconds, training.start_epoch
     )
 
 
-def _learn_baseline(run: Run, both: Both, learned: Learned) -> Learned:
+def _learn_baseline(run: Run, splits: DetectionSplits, learned: TrainedStudent) -> TrainedStudent:
     """The same student without the teacher: the same first weights, as many steps."""
-    run.voice.notice(t("Training the same student without the teacher, to compare."))
+    run.reporter.notice(t("Training the same student without the teacher, to compare."))
     direct = run.spec.model_copy(update={"mode": "direct", "teacher": None})
-    labelled = [row for row in range(len(both.train)) if both.train.labelled(row)]
+    labelled = [row for row in range(len(splits.train)) if splits.train.labelled(row)]
     batch = direct.optim.batch_size
-    steps = learned.epochs * -(-len(both.train) // batch)
+    steps = learned.epochs * -(-len(splits.train) // batch)
     epochs = -(-steps // -(-len(labelled) // batch))
     changes = {"epochs": epochs, "early_stopping_epochs": 0}
     direct = direct.model_copy(update={"optim": direct.optim.model_copy(update=changes)})
@@ -189,11 +195,11 @@ def _learn_baseline(run: Run, both: Both, learned: Learned) -> Learned:
         run,
         spec=direct,
         folder=RunFolder(run.folder.path / "baseline"),
-        voice=Aside(run.voice),
+        reporter=BaselineReporter(run.reporter),
     )
-    student = build_student(direct, len(both.train.classes))
+    student = build_student(direct, len(splits.train.classes))
     assert isinstance(student, YoloStudent)
-    return learn(alone, replace(both, train=both.train.rows(labelled)), student, None)
+    return learn(alone, replace(splits, train=splits.train.rows(labelled)), student, None)
 
 
 def whole_spec(spec: RunSpec) -> RunSpec:

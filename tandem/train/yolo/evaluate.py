@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
-from tandem.train.kinds.base import Judged
+from tandem.train.kinds.base import EvalResult
 from tandem.train.predictions.boxes import BoxesTold, Found, answered
 from tandem.train.types import Student
 from tandem.train.yolo.average_precision import measure
@@ -56,14 +56,14 @@ def judge(
     device: torch.device,
     batch_size: int,
     stop: StopRequest | None = None,
-) -> Judged:
+) -> EvalResult:
     """Its worth on the split; the best epoch is another's choice."""
     found = found_in(student, split, device, batch_size, stop)
     precision = measure(split, found)
     kept = answered(found, split.classes, precision.thresholds)
     taken = confusion(split, kept)
-    return Judged(
-        figure=precision.metrics["map50"],
+    return EvalResult(
+        primary_metric=precision.metrics["map50"],
         loss=0.0,
         metrics=precision.metrics,
         details={

@@ -14,7 +14,7 @@ from tandem.data.content import UNLABELLED, Content, Item, Shape
 from tandem.data.images import load_rgb
 from tandem.spec.errors import DataError
 from tandem.train.data.inspect_files import inspect
-from tandem.train.types import ImageTable, Watcher
+from tandem.train.types import ImageTable, ProgressReporter
 
 JPEG = (".jpg", ".jpeg")
 
@@ -97,11 +97,15 @@ class Pictures:
 
 
 def pictures(
-    content: Content, items: list[Item], max_pixels: int, index_root: Path | None, watcher: Watcher
+    content: Content,
+    items: list[Item],
+    max_pixels: int,
+    index_root: Path | None,
+    progress: ProgressReporter,
 ) -> Pictures:
     """Each file opened once, so that a broken one is named before anything is learnt."""
     paths = [item.path for item in items]
-    hashes_N = inspect(content.root, paths, max_pixels, index_root, watcher)
+    hashes_N = inspect(content.root, paths, max_pixels, index_root, progress)
     return Pictures(content.root, items, content.classes, hashes_N, max_pixels)
 
 

@@ -21,7 +21,7 @@ Batchful = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Weights:
+class DetectionLossWeights:
     """What a step's loss is the sum of."""
 
     hard: float = 1.0
@@ -37,7 +37,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Taught:
+class TeacherTargets:
     """What the teacher says of a batch, at the places of the neck's cells: P3, P4, P5."""
 
     tokens_MD: tuple[Tensor, ...] = ()
@@ -59,7 +59,7 @@ class TaughtModel(DetectionModel):
         cfg: str,
         *,
         num_classes: int,
-        weights: Weights,
+        weights: DetectionLossWeights,
         projections: Sequence[tuple[int, int]] = (),
     ) -> None:
         super().__init__(cfg, ch=3, nc=num_classes, verbose=False)
@@ -84,7 +84,7 @@ class TaughtModel(DetectionModel):
             return torch.zeros(1, device=device, requires_grad=True), batch["items"]
         if preds is None:
             preds = self.forward(batch["img"])
-        taught: Taught | None = batch.get("taught")
+        taught: TeacherTargets | None = batch.get("taught")
         if taught is None:
             total, items = super().loss(batch, preds)
             return total, _named(items)
@@ -111,7 +111,7 @@ class TaughtModel(DetectionModel):
         total, items = super().loss(batch, preds)
         return total, _named(items)
 
-    def _on_features(self, maps_BCHW: list[Tensor], taught: Taught) -> Tensor:
+    def _on_features(self, maps_BCHW: list[Tensor], taught: TeacherTargets) -> Tensor:
         """The mean over the three scales, each over the cells that the teacher has seen."""
         entry = find("losses", self.weights.feature_loss)
         parts = []
@@ -136,7 +136,7 @@ class TaughtModel(DetectionModel):
             parts.append(value)
         return torch.stack(parts).mean()
 
-    def _on_classes(self, scores_BKA: Tensor, taught: Taught) -> Tensor:
+    def _on_classes(self, scores_BKA: Tensor, taught: TeacherTargets) -> Tensor:
         assert taught.classes_BAK is not None
         student_BAK = scores_BKA.transpose(1, 2).float()
         if taught.classes_of == "score":

@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 
-class Turn(int):
+class SampleRef(int):
     """A row that knows its place: which epoch's which one it is."""
 
     epoch: int
     place: int
 
     @classmethod
-    def of(cls, row: int, epoch: int, place: int) -> Turn:
+    def of(cls, row: int, epoch: int, place: int) -> SampleRef:
         turn = cls(row)
         turn.epoch, turn.place = epoch, place
         return turn
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Turn.of, (int(self), self.epoch, self.place)
+        return SampleRef.of, (int(self), self.epoch, self.place)
 
 
 def order(rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -35,7 +35,7 @@ def order(rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return generator.permutation(rows).astype(np.int64)
 
 
-class Turns(Sampler[int]):
+class ShuffledSampler(Sampler[int]):
     """Whole epochs of turns, from any place in one on."""
 
     def __init__(self, rows: int, batch_size: int, seed: int) -> None:
@@ -49,15 +49,15 @@ class Turns(Sampler[int]):
         """The next epoch asked for is this one, from that batch on."""
         self.epoch, self.step = epoch, step
 
-    def __iter__(self) -> Iterator[Turn]:
+    def __iter__(self) -> Iterator[SampleRef]:
         epoch, first = self.epoch, self.step * self.batch_size
         self.epoch, self.step = epoch + 1, 0
         rows = order(self.rows, self.seed, epoch).tolist()
         for place in range(first, self.rows):
-            yield Turn.of(rows[place], epoch, place)
+            yield SampleRef.of(rows[place], epoch, place)
 
 
-class Recent:
+class MosaicBuffer:
     """The rows that this loader has shown lately: mosaics are made of them, for they are decoded.
 
     As in Ultralytics' buffer, but a function of the place alone. `lanes` is how many loader
@@ -71,7 +71,7 @@ class Recent:
         self._orders: dict[int, NDArray[np.int64]] = {}
         self._batch, self._before = -1, np.zeros(0, np.int64)
 
-    def at(self, turn: Turn) -> NDArray[np.int64]:
+    def at(self, turn: SampleRef) -> NDArray[np.int64]:
         """At most `most`, the latest first; the picture itself among them."""
         batch = turn.epoch * self.batches + turn.place // self.batch_size
         if batch != self._batch:

@@ -17,15 +17,15 @@ from tandem.train.engines.device import gpu_usage_percent, memory_megabytes
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.engines.save import SaveRequest
 from tandem.train.engines.stop import StopRequest
-from tandem.train.engines.trainer import KEPT_CHECKPOINTS, Voice
+from tandem.train.engines.trainer import KEPT_CHECKPOINTS, EventReporter
 from tandem.train.yolo import training_state
 from tandem.train.yolo.model import OWN
-from tandem.train.yolo.trainer import Batchful, Course, Taker
+from tandem.train.yolo.trainer import Batchful, DetectionRun, DetectionStepTrainer
 
 MAP50, MAP50_95 = "metrics/mAP50(B)", "metrics/mAP50-95(B)"
 
 
-class Training(Taker):
+class ResumableDetectionTrainer(DetectionStepTrainer):
     """Trains until the last epoch, an early stop, a request to stop or a failure.
 
     A step is a batch. After a stop in mid-epoch the loop counts through the batches already
@@ -33,9 +33,14 @@ class Training(Taker):
     """
 
     def __init__(
-        self, course: Course, folder: RunFolder, voice: Voice, stop: StopRequest, scratch: Path
+        self,
+        course: DetectionRun,
+        folder: RunFolder,
+        reporter: EventReporter,
+        stop: StopRequest,
+        scratch: Path,
     ) -> None:
-        self.run_folder, self.voice, self.stop_request = folder, voice, stop
+        self.run_folder, self.reporter, self.stop_request = folder, reporter, stop
         self.position = Position()
         self.best_weights: dict[str, Tensor] = {}
         self.last_saved = ""
@@ -68,7 +73,7 @@ class Training(Taker):
                 if loader is not None:
                     loader.close()
         if self.position.epoch < spec.optim.epochs:
-            self.voice.notice(
+            self.reporter.notice(
                 t(
                     "Stopped early: no better validation accuracy for {epochs} epochs.",
                     epochs=self.position.epochs_without_better,
@@ -80,7 +85,7 @@ class Training(Taker):
 
     def _furthest(self) -> checkpoint.Saved | None:
         for path in checkpoint.set_aside(self.run_folder.checkpoints):
-            self.voice.notice(
+            self.reporter.notice(
                 t("A checkpoint is damaged and is passed over: {path}.", path=path), warning=True
             )
         found = checkpoint.latest(self.run_folder.checkpoints)
@@ -98,8 +103,8 @@ class Training(Taker):
         if decay := self.course.spec.optim.ema_decay:
             self.ema.decay = lambda count: min(decay, (1 + count) / (10 + count))
         if self.saved is not None:
-            training_state.put_back(self, self.saved)
-            self.voice.notice(t("Going on from epoch {epoch}.", epoch=self.position.epoch + 1))
+            training_state.restore(self, self.saved)
+            self.reporter.notice(t("Going on from epoch {epoch}.", epoch=self.position.epoch + 1))
         self.start_epoch, self.resumed_step = self.position.epoch, self.position.step
         self.train_loader.begin(self.start_epoch, self.resumed_step)
 
@@ -141,7 +146,7 @@ class Training(Taker):
         position.step += 1
         position.global_step += 1
         doing = t("epoch {epoch}", epoch=position.epoch + 1)
-        self.voice.progress(doing, position.step, len(self.train_loader))
+        self.reporter.progress(doing, position.step, len(self.train_loader))
         if position.global_step % self.course.spec.run.log_interval == 0:
             self._say_metric()
         if self.save_request.taken():
@@ -152,7 +157,7 @@ class Training(Taker):
         items = {name: float(value) for name, value in self.loss_items.items()}
         values = {"loss": self._weighted(items)} | {f"loss/{k}": v for k, v in items.items()}
         values |= {"learning_rate": self._rate(), "grad_norm": self.grad_norm}
-        self.voice.say(
+        self.reporter.emit(
             "metric",
             epoch=self.position.epoch + 1,
             step=self.position.global_step,
@@ -197,7 +202,7 @@ class Training(Taker):
     def _say_epoch(self, seconds: float) -> None:
         items = {name: float(value) for name, value in self.tloss.items()}
         val_loss = sum(v for k, v in self.metrics.items() if k.startswith("val/"))
-        self.voice.say(
+        self.reporter.emit(
             "epoch",
             epoch=self.position.epoch,
             total_epochs=self.epochs,
@@ -220,9 +225,9 @@ class Training(Taker):
         if self.position.step:
             self.position.sums = {name: float(value) for name, value in self.tloss.items()}
         name = checkpoint.name(self.position)
-        path = checkpoint.save(self.run_folder.checkpoints / name, training_state.take(self))
+        path = checkpoint.save(self.run_folder.checkpoints / name, training_state.capture(self))
         checkpoint.thin(self.run_folder.checkpoints, KEPT_CHECKPOINTS)
-        self.voice.say(
+        self.reporter.emit(
             "checkpoint",
             path=str(path),
             epoch=self.position.epoch,

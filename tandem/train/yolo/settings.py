@@ -9,7 +9,7 @@ from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
 from tandem.train.data.augment import flip_allowed
 from tandem.train.data.loader import worker_count
-from tandem.train.engines.device import Place
+from tandem.train.engines.device import DeviceContext
 from tandem.train.yolo.boxes import whole_strides
 
 LEAST_SIZE = 64
@@ -20,19 +20,21 @@ BIAS_WARMUP = 10.0
 """SGD's biases start at so many times the rate, as in Ultralytics (0.1 over 0.01); Adam's at 0."""
 
 
-def check(spec: RunSpec, place: Place) -> None:
+def check(spec: RunSpec, device_context: DeviceContext) -> None:
     """SpecError for what YOLOv8 cannot do, before anything is read."""
-    if place.processes > 1:
+    if device_context.processes > 1:
         raise SpecError(
             "YOLOv8 learns in one process, on one GPU or the CPU; {processes} were asked for.",
-            processes=place.processes,
+            processes=device_context.processes,
             fix="Set run.devices to one GPU, such as [0].",
         )
-    if place.precision == "fp16" or (place.precision == "bf16" and place.device.type == "cpu"):
+    if device_context.precision == "fp16" or (
+        device_context.precision == "bf16" and device_context.device.type == "cpu"
+    ):
         raise SpecError(
             "YOLOv8 does not learn in {precision} on this device.",
-            precision=place.precision,
-            allowed=["auto", "fp32"] + (["bf16"] if place.device.type == "cuda" else []),
+            precision=device_context.precision,
+            allowed=["auto", "fp32"] + (["bf16"] if device_context.device.type == "cuda" else []),
             fix="Set run.precision to auto.",
         )
     if spec.optim.optimizer not in OPTIMIZERS:
@@ -77,7 +79,9 @@ def check(spec: RunSpec, place: Place) -> None:
         )
 
 
-def overrides(spec: RunSpec, place: Place, save_dir: str, classes: Sequence[str]) -> dict[str, Any]:
+def overrides(
+    spec: RunSpec, device_context: DeviceContext, save_dir: str, classes: Sequence[str]
+) -> dict[str, Any]:
     """Ultralytics' arguments. Its defaults hold for what is not named here."""
     optim, yolo = spec.optim, spec.yolo
     sgd = optim.optimizer == "sgd"
@@ -101,9 +105,11 @@ def overrides(spec: RunSpec, place: Place, save_dir: str, classes: Sequence[str]
         "warmup_bias_lr": min(BIAS_WARMUP * optim.learning_rate, 1.0) if sgd else 0.0,
         "patience": optim.early_stopping_epochs,
         "seed": spec.run.seed,
-        "device": "cpu" if place.device.type == "cpu" else str(place.device.index),
+        "device": "cpu"
+        if device_context.device.type == "cpu"
+        else str(device_context.device.index),
         "workers": worker_count(spec.data.workers),
-        "amp": "bf16" if place.precision == "bf16" else False,
+        "amp": "bf16" if device_context.precision == "bf16" else False,
         "mosaic": yolo.mosaic,
         "close_mosaic": yolo.close_mosaic_epochs,
         "box": yolo.box_gain,

@@ -17,20 +17,20 @@ from tandem.spec.run import RunSpec, ViewSpec
 from tandem.train.cache import Wants, open_source
 from tandem.train.cache.parts import coarse
 from tandem.train.data.augment import Views
-from tandem.train.pipeline.prepare_teacher import Lesson
+from tandem.train.pipeline.prepare_teacher import PreparedTeacher
 from tandem.train.registry import find
 from tandem.train.teachers.family import family_of
-from tandem.train.types import Teacher, Watcher
+from tandem.train.types import ProgressReporter, Teacher
 from tandem.train.yolo import box_probe, teacher_yolo
 from tandem.train.yolo.box_probe import BoxProbe
 from tandem.train.yolo.geometry import whole
-from tandem.train.yolo.model import Taught, Weights
+from tandem.train.yolo.model import DetectionLossWeights, TeacherTargets
 from tandem.train.yolo.student import STRIDES, YoloStudent
 from tandem.train.yolo.warp import Canvases, spots
 
 if TYPE_CHECKING:
     from tandem.train.pipeline.run import Run
-    from tandem.train.yolo.engine import Both
+    from tandem.train.yolo.engine import DetectionSplits
 
 Batchful = dict[str, Any]
 KNOWLEDGE = ("auto", "probe", "none")
@@ -40,27 +40,29 @@ student's P3, pooled to it, costs a quarter."""
 
 
 @dataclass(frozen=True)
-class Taughtness:
+class DetectionTeacher:
     """A teacher, ready."""
 
-    lesson: Lesson
-    weights: Weights
+    prepared: PreparedTeacher
+    weights: DetectionLossWeights
     projections: tuple[tuple[int, int], ...]
     """Of each of the neck's maps: its width, and that of what it is compared with."""
-    teach: Callable[[Batchful], Taught]
+    targets: Callable[[Batchful], TeacherTargets]
 
 
-def open_teaching(run: Run, both: Both, student: YoloStudent, watcher: Watcher) -> Taughtness:
+def open_detection_teacher(
+    run: Run, splits: DetectionSplits, student: YoloStudent, progress: ProgressReporter
+) -> DetectionTeacher:
     """Open the teacher, fill what is missing of its cache, and fit its probe."""
     spec = run.spec
     assert spec.teacher is not None
     weights = loss_weights(spec)
     if teacher_yolo.is_yolo(spec.teacher):
-        return teacher_yolo.open_family(run, both, student, weights)
-    return _open_seeing(run, both, student, weights, watcher)
+        return teacher_yolo.open_family(run, splits, student, weights)
+    return _open_seeing(run, splits, student, weights, progress)
 
 
-def loss_weights(spec: RunSpec) -> Weights:
+def loss_weights(spec: RunSpec) -> DetectionLossWeights:
     """SpecError where nothing would be asked of the teacher, or something that it cannot say."""
     loss = spec.loss
     for name in ("attention_weight", "relation_weight", "intermediate_weight"):
@@ -100,13 +102,19 @@ def loss_weights(spec: RunSpec) -> Weights:
             allowed=[name],
         )
     options = find("losses", name).options(**loss.options.get(name, {}))
-    return Weights(loss.hard_label_weight, feature, name, options, soft, loss.temperature)
+    return DetectionLossWeights(
+        loss.hard_label_weight, feature, name, options, soft, loss.temperature
+    )
 
 
 def _open_seeing(
-    run: Run, both: Both, student: YoloStudent, weights: Weights, watcher: Watcher
-) -> Taughtness:
-    spec, device = run.spec, run.place.device
+    run: Run,
+    splits: DetectionSplits,
+    student: YoloStudent,
+    weights: DetectionLossWeights,
+    progress: ProgressReporter,
+) -> DetectionTeacher:
+    spec, device = run.spec, run.device_context.device
     assert spec.teacher is not None
     _check(spec)
     teacher: Teacher = find("teachers", family_of(spec.teacher)).make(spec.teacher, device)
@@ -117,7 +125,7 @@ def _open_seeing(
             gives=", ".join(sorted(teacher.gives)),
             fix="Choose another teacher.",
         )
-    table = both.train.table()
+    table = splits.train.table()
     source = open_source(
         teacher,
         table,
@@ -129,12 +137,12 @@ def _open_seeing(
         device=device,
         batch_size=spec.teacher.batch_size,
         max_pixels=spec.data.max_image_pixels,
-        watcher=watcher,
+        progress=progress,
     )
-    probe = _probe(run, both, source, weights)
+    probe = _probe(run, splits, source, weights)
     if probe is None:
         weights = _without_classes(weights)
-    lesson = Lesson(
+    prepared = PreparedTeacher(
         source=source,
         tokens_width=source.tokens_width,
         layer_widths=(),
@@ -146,7 +154,7 @@ def _open_seeing(
         fingerprint=teacher.fingerprint,
         forwards=source.teacher_forwards,
     )
-    teach: Callable[[Batchful], Taught]
+    teach: Callable[[Batchful], TeacherTargets]
     if spec.cache.mode == "on":
         teacher.unload()
         teach = FromCache(source, probe, weights)
@@ -154,7 +162,7 @@ def _open_seeing(
         teach = Online(teacher, source, probe, weights)
     assert source.tokens_width is not None
     widths = tuple((one, source.tokens_width) for one in student.layer_widths)
-    return Taughtness(lesson, weights, widths if weights.feature else (), teach)
+    return DetectionTeacher(prepared, weights, widths if weights.feature else (), teach)
 
 
 def _check(spec: RunSpec) -> None:
@@ -168,20 +176,22 @@ def _check(spec: RunSpec) -> None:
         )
 
 
-def _probe(run: Run, both: Both, source: Any, weights: Weights) -> BoxProbe | None:
-    spec, split = run.spec, both.train
+def _probe(
+    run: Run, splits: DetectionSplits, source: Any, weights: DetectionLossWeights
+) -> BoxProbe | None:
+    spec, split = run.spec, splits.train
     assert spec.teacher is not None
     if not weights.soft:
         return None
     if len(split.classes) == 1:
-        run.voice.notice(
+        run.reporter.notice(
             t("There is one class only, so the teacher's class map has nothing to tell apart.")
         )
         return None
     if not any(split.shapes(row) for row in range(len(split))):
-        run.voice.notice(t("No box is there to fit a probe on, so no classes are taught."))
+        run.reporter.notice(t("No box is there to fit a probe on, so no classes are taught."))
         return None
-    run.voice.notice(t("Fitting a probe on the teacher's features."))
+    run.reporter.notice(t("Fitting a probe on the teacher's features."))
     return box_probe.fit(
         source,
         split,
@@ -191,7 +201,7 @@ def _probe(run: Run, both: Both, source: Any, weights: Weights) -> BoxProbe | No
     )
 
 
-def _without_classes(weights: Weights) -> Weights:
+def _without_classes(weights: DetectionLossWeights) -> DetectionLossWeights:
     from dataclasses import replace
 
     if not weights.feature:
@@ -205,15 +215,15 @@ def _without_classes(weights: Weights) -> Weights:
 class FromCache:
     """Tokens of whole pictures, warped as the batch's pictures were."""
 
-    def __init__(self, source: Any, probe: BoxProbe | None, weights: Weights) -> None:
+    def __init__(self, source: Any, probe: BoxProbe | None, weights: DetectionLossWeights) -> None:
         self.source, self.probe, self.weights = source, probe, weights
 
-    def __call__(self, batch: Batchful) -> Taught:
+    def __call__(self, batch: Batchful) -> TeacherTargets:
         # Places in bf16 would be off by whole cells.
         with torch.autocast(batch["img"].device.type, enabled=False):
             return self._placed(batch)
 
-    def _placed(self, batch: Batchful) -> Taught:
+    def _placed(self, batch: Batchful) -> TeacherTargets:
         images_BCHW: Tensor = batch["img"]
         canvases = Canvases.of(batch["sources"], images_BCHW.device)
         rows_U, slots = np.unique(canvases.rows_BS, return_inverse=True)
@@ -236,16 +246,16 @@ class Online:
     """The teacher looks at the augmented canvases themselves."""
 
     def __init__(
-        self, teacher: Teacher, source: Any, probe: BoxProbe | None, weights: Weights
+        self, teacher: Teacher, source: Any, probe: BoxProbe | None, weights: DetectionLossWeights
     ) -> None:
         self.teacher, self.source, self.probe, self.weights = teacher, source, probe, weights
         self.part = next(part for part in source.parts if part.kind == "tokens")
 
-    def __call__(self, batch: Batchful) -> Taught:
+    def __call__(self, batch: Batchful) -> TeacherTargets:
         with torch.autocast(batch["img"].device.type, enabled=False):
             return self._placed(batch)
 
-    def _placed(self, batch: Batchful) -> Taught:
+    def _placed(self, batch: Batchful) -> TeacherTargets:
         images_BCHW: Tensor = batch["img"]
         size = (self.teacher.image_size, self.teacher.image_size)
         with torch.no_grad():
@@ -271,8 +281,8 @@ def placed(
     tokens_UHWD: Tensor,
     shares_UHWK: Tensor | None,
     size: tuple[int, ...],
-    weights: Weights,
-) -> Taught:
+    weights: DetectionLossWeights,
+) -> TeacherTargets:
     """Tokens and class shares of whole pictures at the cells of the neck's three maps."""
     slots = torch.from_numpy(slots_BS).to(tokens_UHWD.device)
     tokens, covered, classes = [], [], []
@@ -288,6 +298,6 @@ def placed(
                 where = spots(canvases, size[0] // FINEST, size[1] // FINEST, FINEST)
             covered.append(where.covered_BHW)
             tokens.append(where.read(tokens_UHWD, slots))
-    return Taught(
+    return TeacherTargets(
         tuple(tokens), tuple(covered), torch.cat(classes, 1) if classes else None, "class"
     )

@@ -14,17 +14,17 @@ from tandem.spec.errors import StudentError, TeacherError
 from tandem.spec.run import TeacherSpec
 from tandem.train.export import final_model
 from tandem.train.pipeline.learn import parameters
-from tandem.train.pipeline.prepare_teacher import Lesson
+from tandem.train.pipeline.prepare_teacher import PreparedTeacher
 from tandem.train.teachers.family import YOLO
 from tandem.train.types import Signals
 from tandem.train.yolo.evaluate import judge
-from tandem.train.yolo.model import Taught, Weights
+from tandem.train.yolo.model import DetectionLossWeights, TeacherTargets
 from tandem.train.yolo.student import YoloStudent
 
 if TYPE_CHECKING:
     from tandem.train.pipeline.run import Run
-    from tandem.train.yolo.engine import Both
-    from tandem.train.yolo.teacher import Taughtness
+    from tandem.train.yolo.engine import DetectionSplits
+    from tandem.train.yolo.teacher import DetectionTeacher
 
 Batchful = dict[str, Any]
 
@@ -63,14 +63,16 @@ def fingerprint(spec: TeacherSpec) -> str:
         return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
-def open_family(run: Run, both: Both, student: YoloStudent, weights: Weights) -> Taughtness:
+def open_family(
+    run: Run, splits: DetectionSplits, student: YoloStudent, weights: DetectionLossWeights
+) -> DetectionTeacher:
     """Its classes must hold all of the student's; they are matched by name."""
-    from tandem.train.yolo.teacher import Taughtness
+    from tandem.train.yolo.teacher import DetectionTeacher
 
     spec = run.spec.teacher
     assert spec is not None
-    detector, classes = open_detector(spec, run.place.device)
-    missing = [name for name in both.train.classes if name not in classes]
+    detector, classes = open_detector(spec, run.device_context.device)
+    missing = [name for name in splits.train.classes if name not in classes]
     if missing:
         raise TeacherError(
             "The teacher does not know these classes of the data: {missing}.",
@@ -78,12 +80,14 @@ def open_family(run: Run, both: Both, student: YoloStudent, weights: Weights) ->
             allowed=classes[:20],
             fix="Name a teacher trained on the same classes.",
         )
-    order = [classes.index(name) for name in both.train.classes]
+    order = [classes.index(name) for name in splits.train.classes]
     worth = None
     if order == list(range(len(classes))):
-        worth = judge(detector, both.val, run.place.device, run.spec.optim.batch_size, run.stop)
+        worth = judge(
+            detector, splits.val, run.device_context.device, run.spec.optim.batch_size, run.stop
+        )
     teach = FromDetector(detector, order, weights)
-    lesson = Lesson(
+    prepared = PreparedTeacher(
         source=teach,
         tokens_width=None,
         layer_widths=tuple(detector.layer_widths),
@@ -93,19 +97,21 @@ def open_family(run: Run, both: Both, student: YoloStudent, weights: Weights) ->
         name=spec.name or str(spec.path),
         parameters=parameters(detector),
         fingerprint=fingerprint(spec),
-        forwards=len(both.val) if worth else 0,
+        forwards=len(splits.val) if worth else 0,
     )
     pairs = tuple(zip(student.layer_widths, detector.layer_widths, strict=True))
-    return Taughtness(lesson, weights, pairs if weights.feature else (), teach)
+    return DetectionTeacher(prepared, weights, pairs if weights.feature else (), teach)
 
 
 class FromDetector:
     """Looks at the very canvases of the batch: cells and anchors are the same."""
 
-    def __init__(self, detector: YoloStudent, order: list[int], weights: Weights) -> None:
+    def __init__(
+        self, detector: YoloStudent, order: list[int], weights: DetectionLossWeights
+    ) -> None:
         self.detector, self.order, self.weights = detector, order, weights
 
-    def __call__(self, batch: Batchful) -> Taught:
+    def __call__(self, batch: Batchful) -> TeacherTargets:
         with torch.no_grad():
             said = self.detector(batch["img"])
         assert said.boxes_BCA is not None
@@ -114,7 +120,7 @@ class FromDetector:
             tokens.append(map_BHWD.float().flatten(0, 2))
             covered.append(torch.ones(map_BHWD.shape[:3], dtype=torch.bool, device=map_BHWD.device))
         scores_BAK: Tensor = said.boxes_BCA[:, 4:].transpose(1, 2)[..., self.order].float()
-        return Taught(tuple(tokens), tuple(covered), scores_BAK, "score")
+        return TeacherTargets(tuple(tokens), tuple(covered), scores_BAK, "score")
 
     def signals(self, index_B: Any, view_B: Any) -> Signals:
         """Nothing is kept of what it says."""

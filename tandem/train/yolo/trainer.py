@@ -18,11 +18,11 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 
 from tandem.spec.errors import DataError, NumericError, OutOfMemoryError
 from tandem.spec.run import RunSpec
-from tandem.train.engines.device import Place
+from tandem.train.engines.device import DeviceContext
 from tandem.train.yolo import settings
 from tandem.train.yolo.dataset import TandemDataset, TurnLoader
 from tandem.train.yolo.images import Pictures
-from tandem.train.yolo.model import Taught, TaughtModel, Weights
+from tandem.train.yolo.model import DetectionLossWeights, TaughtModel, TeacherTargets
 
 Batchful = dict[str, Any]
 ALWAYS, NEVER = 0, 2**31
@@ -31,27 +31,27 @@ AVERAGE_STEPS = 2000
 
 
 @dataclass(frozen=True)
-class Course:
+class DetectionRun:
     """What is learnt, and from whom."""
 
     spec: RunSpec
-    place: Place
+    device_context: DeviceContext
     train: Pictures
     val: Pictures
-    weights: Weights
+    weights: DetectionLossWeights
     start: dict[str, Tensor]
     """The network's first weights, as the student's plug-in drew them."""
     projections: tuple[tuple[int, int], ...] = ()
-    teach: Callable[[Batchful], Taught] | None = None
+    teach: Callable[[Batchful], TeacherTargets] | None = None
 
 
-class Taker(DetectionTrainer):
+class DetectionStepTrainer(DetectionTrainer):
     """Learns a `Course`. Nothing is downloaded, and nothing written but in `save_dir`."""
 
     model: TaughtModel
     train_loader: TurnLoader
 
-    def __init__(self, course: Course, save_dir: str) -> None:
+    def __init__(self, course: DetectionRun, save_dir: str) -> None:
         self.course = course
         self.pending = 0
         """Batches whose gradients wait for the next step of the optimizer."""
@@ -60,7 +60,9 @@ class Taker(DetectionTrainer):
         self.nominal = 1
         self.grad_norm = 0.0
         threads = torch.get_num_threads()
-        arguments = settings.overrides(course.spec, course.place, save_dir, course.train.classes)
+        arguments = settings.overrides(
+            course.spec, course.device_context, save_dir, course.train.classes
+        )
         super().__init__(overrides=arguments)
         torch.set_num_threads(threads)  # it takes all cores but one
 

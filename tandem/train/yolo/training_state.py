@@ -11,7 +11,7 @@ from torch import Tensor
 from tandem.train.engines.checkpoint import Saved
 
 
-def take(trainer: Any) -> Saved:
+def capture(trainer: Any) -> Saved:
     """Everything that going on from here needs."""
     pending = {
         name: one.grad.detach().cpu().clone()
@@ -36,7 +36,7 @@ def take(trainer: Any) -> Saved:
     )
 
 
-def put_back(trainer: Any, saved: Saved) -> None:
+def restore(trainer: Any, saved: Saved) -> None:
     """Undo `take`, in place; the average and the optimizer are those of this trainer."""
     state = saved.state
     trainer.model.load_state_dict(saved.model)

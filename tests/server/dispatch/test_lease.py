@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from tandem.server.db.database import Database
-from tandem.server.dispatch.lease import Keeper
+from tandem.server.dispatch.lease import LeaseHolder
 
 
 class Clock:
@@ -15,11 +15,11 @@ class Clock:
         return self.seconds
 
 
-def two(database: Database) -> tuple[Keeper, Clock, Keeper, Clock]:
+def two(database: Database) -> tuple[LeaseHolder, Clock, LeaseHolder, Clock]:
     mine, theirs = Clock(), Clock()
     theirs.seconds = 1e6  # machines' clocks have nothing in common
-    one = Keeper(database, owner="one", clock=mine)
-    return one, mine, Keeper(database, owner="other", clock=theirs), theirs
+    one = LeaseHolder(database, owner="one", clock=mine)
+    return one, mine, LeaseHolder(database, owner="other", clock=theirs), theirs
 
 
 def test_of_two_contenders_one_holds_and_the_other_takes_over_when_it_is_silent(database: Database):
@@ -50,7 +50,7 @@ def test_released_it_goes_to_the_other_at_once(database: Database):
 
 def test_of_many_at_once_exactly_one_acquires(database: Database):
     for _ in range(3):
-        keepers = [Keeper(database) for _ in range(6)]
+        keepers = [LeaseHolder(database) for _ in range(6)]
         threads = [threading.Thread(target=keeper.hold) for keeper in keepers]
         for thread in threads:
             thread.start()

@@ -12,14 +12,14 @@ from tandem.spec.run import CacheSpec, DataSpec, ViewSpec
 from tandem.train.cache import CachedSource, OnlineSource, Wants, open_source
 from tandem.train.data import classification
 from tandem.train.data.augment import Views
-from tandem.train.types import ImageTable, Silent, Teacher
+from tandem.train.types import ImageTable, SilentProgress, Teacher
 from tests.conftest import make_shapes
 from tests.train.cache.fake_teacher import FakeTeacher
 
 DENSE = Wants(tokens=True, layers=(0, 2), logits_key="question", grid=4)
 
 
-class Listener(Silent):
+class Listener(SilentProgress):
     def __init__(self) -> None:
         self.notices: list[str] = []
         self.warnings: list[str] = []
@@ -53,7 +53,7 @@ class Shop:
             "device": torch.device("cpu"),
             "batch_size": 8,
             "max_pixels": 10**8,
-            "watcher": self.listener,
+            "progress": self.listener,
             **changes,
         }
         source = open_source(teacher or FakeTeacher(), self.table, self.views, spec, wants, **given)
@@ -79,7 +79,7 @@ class Shop:
 def shapes_table(tmp_path_factory: pytest.TempPathFactory) -> ImageTable:
     folder = make_shapes(tmp_path_factory.mktemp("d") / "s", train=14, val=1, unlabelled=11)
     spec = DataSpec(dataset=str(folder))
-    return classification.read(spec, seed=0, index_root=None, watcher=Silent()).train
+    return classification.read(spec, seed=0, index_root=None, progress=SilentProgress()).train
 
 
 @pytest.fixture

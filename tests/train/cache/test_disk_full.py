@@ -17,19 +17,20 @@ from pathlib import Path
 import torch
 from tandem.spec.errors import DiskFullError
 from tandem.spec.run import CacheSpec, DataSpec, ViewSpec
-from tandem.train import data
+from tandem.train.data import classification as data
 from tandem.train.cache import Wants, open_source
-from tandem.train.types import Silent
+from tandem.train.types import SilentProgress
 from tandem.train.data.augment import Views
 from tests.train.cache.fake_teacher import FakeTeacher
 
 folder, root, limit = sys.argv[1:]
-table = data.read(DataSpec(dataset=folder), seed=0, index_root=None, watcher=Silent()).train
+listener = SilentProgress()
+table = data.read(DataSpec(dataset=folder), seed=0, index_root=None, progress=listener).train
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 try:
     open_source(FakeTeacher(), table, Views.draw(table, ViewSpec()), CacheSpec(root=Path(root)),
         Wants(tokens=True, grid=8), views_wanted=4, device=torch.device("cpu"), batch_size=8,
-        max_pixels=10**8, watcher=Silent())
+        max_pixels=10**8, progress=listener)
 except DiskFullError as error:
     print(error)
     sys.exit(9)

@@ -12,12 +12,12 @@ from PIL import Image
 from tandem.spec.errors import DataError
 from tandem.spec.run import DataSpec
 from tandem.train.data import classification, inspect_files
-from tandem.train.types import UNLABELLED, Silent, Splits
+from tandem.train.types import UNLABELLED, SilentProgress, Splits
 from tests.conftest import SHAPES, draw_shape, make_shapes
 from tests.train.data.test_images import bomb
 
 
-class Listener(Silent):
+class Listener(SilentProgress):
     def __init__(self) -> None:
         self.notices: list[str] = []
         self.warnings: list[str] = []
@@ -34,7 +34,9 @@ def folder(tmp_path: Path) -> Path:
 def read(folder: Path, listener: Listener | None = None, **changes: object) -> Splits:
     spec = DataSpec.model_validate({"dataset": str(folder), **changes})
     index = folder.parent / "index"
-    return classification.read(spec, seed=0, index_root=index, watcher=listener or Silent())
+    return classification.read(
+        spec, seed=0, index_root=index, progress=listener or SilentProgress()
+    )
 
 
 def refused(folder: Path, match: str, **changes: object) -> DataError:
@@ -97,7 +99,7 @@ def test_without_val_a_part_of_each_class_is_held_out(tmp_path: Path) -> None:
     assert mine.isdisjoint(splits.val.path(row) for row in range(9))
     assert (read(folder).val.paths_N == splits.val.paths_N).all()
     other = classification.read(
-        DataSpec(dataset=str(folder)), seed=1, index_root=None, watcher=Silent()
+        DataSpec(dataset=str(folder)), seed=1, index_root=None, progress=SilentProgress()
     )
     assert (other.val.paths_N != splits.val.paths_N).any()
 
@@ -124,7 +126,10 @@ def test_another_data_set_validates(folder: Path, tmp_path: Path) -> None:
 
 def test_the_root_and_the_id(folder: Path, tmp_path: Path) -> None:
     spec = DataSpec(root=folder.parent, dataset="shapes")
-    assert len(classification.read(spec, seed=0, index_root=None, watcher=Silent()).train) == 18
+    assert (
+        len(classification.read(spec, seed=0, index_root=None, progress=SilentProgress()).train)
+        == 18
+    )
     refused(Path("shape"), r"no data set shape in .* Allowed: .*shapes", root=folder.parent)
     outside = tmp_path / "root"
     outside.mkdir()

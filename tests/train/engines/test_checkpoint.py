@@ -67,7 +67,7 @@ FILL_THE_DISK = """
 import resource, signal, sys, pathlib, torch
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-from tandem.train import checkpoint
+from tandem.train.engines import checkpoint
 from tandem.spec.errors import DiskFullError
 big = {"w": torch.zeros(1_000_000)}
 state = checkpoint.Saved(big, {}, {}, checkpoint.Position(epoch=2))

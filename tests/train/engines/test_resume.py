@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tandem.spec.save_request import SAVE_NOW
-from tandem.train.engines.optimizer_step import Stepper
-from tandem.train.engines.stoppable_progress import Interruptible
+from tandem.train.engines.optimizer_step import OptimizerStep
+from tandem.train.engines.stoppable_progress import StoppableProgress
 from tests.train.engines.runs import events, run_here, start, wait_until, weights
 
 # What could tell a resumed run from another: views, mixing, dropout, averaging, momentum.
@@ -65,15 +65,15 @@ def test_a_killed_and_stopped_run_ends_with_the_weights_of_one_never_interrupted
     killed(broken, tmp_path, lambda: in_middle_of_epoch(broken, 2))
     assert not (tmp_path / "broken" / "final_model").exists()
 
-    step = Stepper.step
+    step = OptimizerStep.step
 
-    def terminated(self: Stepper, *given: object) -> object:
+    def terminated(self: OptimizerStep, *given: object) -> object:
         if self.position.epoch == 2 and self.position.step == 1:
             os.kill(os.getpid(), signal.SIGTERM)
         return step(self, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Stepper, "step", terminated)
+        patch.setattr(OptimizerStep, "step", terminated)
         assert run_here(broken, tmp_path) == 75
     assert events(broken, "started")[-1]["resumed_from_epoch"] in (1, 2)
     end = events(broken)[-1]
@@ -111,15 +111,15 @@ def test_an_output_folder_that_holds_another_run_is_refused(spec_of, tmp_path, c
 def test_a_stop_while_the_teacher_is_asked_keeps_what_is_cached(spec_of, tmp_path, monkeypatch):
     monkeypatch.setattr("tandem.train.cache.fill.SHARD_ROWS", 16)
     spec = spec_of(optim__epochs=1, teacher__batch_size=8)
-    progress = Interruptible.progress
+    progress = StoppableProgress.progress
 
-    def terminated(self: Interruptible, doing: str, done: int, total: int) -> None:
+    def terminated(self: StoppableProgress, doing: str, done: int, total: int) -> None:
         if doing == "asking the teacher" and done == 24:
             os.kill(os.getpid(), signal.SIGTERM)
         progress(self, doing, done, total)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Interruptible, "progress", terminated)
+        patch.setattr(StoppableProgress, "progress", terminated)
         assert run_here(spec, tmp_path) == 75
     assert events(spec)[-1]["type"] == "stopped"
     assert run_here(spec, tmp_path) == 0

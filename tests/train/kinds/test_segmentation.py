@@ -22,7 +22,7 @@ from tandem.train.losses.cross_entropy_dice import (
     cross_entropy_dice,
 )
 from tandem.train.registry import entries, find
-from tandem.train.types import Batch, ImageTable, Signals, Silent, StepOutput
+from tandem.train.types import Batch, ImageTable, Signals, SilentProgress, StepOutput
 from tests.conftest import Specs
 from tests.train.engines.runs import events, run_here, weights
 from tests.train.kinds.made import SHAPES
@@ -54,7 +54,7 @@ def splits(data: Path, size: int = 64) -> tuple[RunSpec, ImageTable, ImageTable]
             "run": {"output_dir": "/nowhere"},
         }
     )
-    read = kinds.find("segmentation").read(spec, None, Silent())
+    read = kinds.find("segmentation").read(spec, None, SilentProgress())
     return spec, read.train, read.val
 
 
@@ -211,7 +211,7 @@ def test_miou_and_dice_are_those_of_scikit_learn(seed: int) -> None:
     found = judged(output, mask)
     known = (mask != IGNORED).numpy()
     truth, said = mask.numpy()[known], output.class_map_BHWK.argmax(-1).numpy()[known]
-    assert found.figure == pytest.approx(jaccard_score(truth, said, average="macro"))
+    assert found.primary_metric == pytest.approx(jaccard_score(truth, said, average="macro"))
     assert found.metrics["dice"] == pytest.approx(f1_score(truth, said, average="macro"))
     each = [
         jaccard_score(mask[row][m], output.class_map_BHWK[row].argmax(-1)[m], average="macro")
@@ -226,7 +226,9 @@ def test_a_class_that_is_nowhere_does_not_pull_the_mean_down() -> None:
     output.class_map_BHWK[..., 2] = -99
     rows = judged(output, mask).details["per_class"]
     assert rows[2]["iou"] is None
-    assert judged(output, mask).figure == pytest.approx(np.mean([row["iou"] for row in rows[:2]]))
+    assert judged(output, mask).primary_metric == pytest.approx(
+        np.mean([row["iou"] for row in rows[:2]])
+    )
 
 
 def test_masks_get_the_crop_and_flip_of_their_pictures() -> None:
@@ -339,9 +341,9 @@ def test_one_step_of_a_run_does_not_see_pixels_turned_to_255(masks: Path) -> Non
     hidden[:, :32] = IGNORED
     assert kind.correct(half, batch).mean() < 1
     assert (kind.correct(half, replace(batch, mask_BHW=hidden)) == 1).all()
-    judge = kind.judge(val)
+    judge = kind.evaluator(val)
     judge.add(np.arange(len(val)), half, replace(batch, mask_BHW=hidden))
-    assert judge.result([judge.part()]).figure == 1
-    judge = kind.judge(val)
+    assert judge.result([judge.part()]).primary_metric == 1
+    judge = kind.evaluator(val)
     judge.add(np.arange(len(val)), right, batch)
-    assert judge.result([judge.part()]).figure == 1
+    assert judge.result([judge.part()]).primary_metric == 1

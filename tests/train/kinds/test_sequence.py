@@ -18,7 +18,7 @@ from tandem.train.data.augment import Views
 from tandem.train.data.clips import ClipSource, ClipTable, spread, teacher_frames
 from tandem.train.registry import find
 from tandem.train.students.lstm import parameters_by_part
-from tandem.train.types import Signals, Silent
+from tandem.train.types import Signals, SilentProgress
 from tests.conftest import Specs
 from tests.train.engines.runs import events, run_here
 from tests.train.kinds import made
@@ -52,7 +52,7 @@ def splits(data: Path, tmp_path: Path, frames: int = 4) -> tuple[ClipTable, Clip
             "run": {"output_dir": str(tmp_path / "run")},
         }
     )
-    read = kinds.find("sequence").read(spec, None, Silent())
+    read = kinds.find("sequence").read(spec, None, SilentProgress())
     assert isinstance(read.train, ClipTable)
     assert isinstance(read.val, ClipTable)
     return read.train, read.val

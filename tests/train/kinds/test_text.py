@@ -18,7 +18,7 @@ from tandem.train.export import final_model
 from tandem.train.kinds.text import Texts
 from tandem.train.registry import find
 from tandem.train.teachers.hf_text import HfTextTeacher
-from tandem.train.types import Silent
+from tandem.train.types import SilentProgress
 from tests.conftest import Specs
 from tests.train.engines.runs import events, run_here
 from tests.train.kinds.said import model, refusal, report
@@ -135,7 +135,7 @@ def read(data: Path, **student: object) -> tuple[Texts, RunSpec, object]:
     )
     kind = kinds.find("text")
     assert isinstance(kind, Texts)
-    splits = kind.read(spec, None, Silent())
+    splits = kind.read(spec, None, SilentProgress())
     return kind, kind.completed(spec, splits), splits
 
 

@@ -16,11 +16,11 @@ from tandem.spec.errors import DataError, NumericError, TeacherError
 from tandem.spec.run import DataSpec, ExecutionSpec, LoraSpec, RunSpec, TeacherSpec, ViewSpec
 from tandem.train.data.augment import Views
 from tandem.train.lora.fit_teacher import adapt
-from tandem.train.types import Silent
+from tandem.train.types import SilentProgress
 from tests.train.teachers.folders import CPU, build_encoder, coloured_table, open_teacher, pictures
 
 
-class Listener(Silent):
+class Listener(SilentProgress):
     def __init__(self) -> None:
         self.notices: list[str] = []
 
@@ -46,7 +46,9 @@ def adapted(lesson, path, folder: Path, *, teacher=None, watcher=None, table=Non
         views=lesson.view_spec,
         run=ExecutionSpec(output_dir=folder, seed=seed),
     )
-    return adapt(spec, CPU, table or lesson.table, lesson.views, folder, watcher or Silent())
+    return adapt(
+        spec, CPU, table or lesson.table, lesson.views, folder, watcher or SilentProgress()
+    )
 
 
 def shown(lesson, teacher):

@@ -16,7 +16,6 @@ from tandem.spec.report import (
 )
 from tandem.train.pipeline import report as reports
 from tandem.train.pipeline.model_card import plain, render
-
 from tests.train.export.models import run_spec, save_model
 
 CLASSES = ["猫", "![x](http://evil/a.png)", "<script>alert(1)</script>\n# Huge | cell"]

@@ -4,7 +4,7 @@ import time
 
 
 def start(emitter, resumed=None):
-    emitter.say(
+    emitter.emit(
         "started", total_epochs=3, device="cpu", processes=1, pid=1, resumed_from_epoch=resumed
     )
 
@@ -22,7 +22,7 @@ def epoch(emitter, number, **more):
         "images_per_second": 100.0,
         "memory_megabytes": 512.0,
     }
-    emitter.say("epoch", **fields | more)
+    emitter.emit("epoch", **fields | more)
 
 
 def evaluate(emitter, accuracy=0.93, **more):
@@ -30,9 +30,9 @@ def evaluate(emitter, accuracy=0.93, **more):
     figures["latency_milliseconds"] = time.perf_counter()  # differs each time
     details = {"per_class": [{"class": "猫", "f1": 0.9}], "confusion_matrix": [[1, 0], [0, 1]]}
     fields = {"who": "student", "dataset": "cats", "samples": 50, "metrics": figures}
-    emitter.say("evaluation", **{**fields, "details": details, **more})
+    emitter.emit("evaluation", **{**fields, "details": details, **more})
 
 
 def end(emitter):
-    emitter.say("artifact", name="final_model", path="/out/模型/final_model", size_bytes=1)
-    emitter.say("finished", seconds=3.0, metrics={"accuracy": 0.93})
+    emitter.emit("artifact", name="final_model", path="/out/模型/final_model", size_bytes=1)
+    emitter.emit("finished", seconds=3.0, metrics={"accuracy": 0.93})

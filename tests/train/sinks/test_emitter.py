@@ -41,7 +41,7 @@ def test_events_are_on_disk_before_a_sink_hears_them(tmp_path):
             assert events(tmp_path)[-1] == event
 
     emitter = Emitter(tmp_path, "T", [Looks()])
-    emitter.say("started", **STARTED)
+    emitter.emit("started", **STARTED)
     emitter.notice("hello")
     emitter.close()
     assert [e.type for e in events(tmp_path)] == ["started", "notice"]
@@ -49,14 +49,14 @@ def test_events_are_on_disk_before_a_sink_hears_them(tmp_path):
 
 def test_a_cut_line_goes_and_numbers_go_on_without_a_gap(tmp_path):
     first = Emitter(tmp_path, "T")
-    first.say("started", **STARTED)
+    first.emit("started", **STARTED)
     first.notice("one")
     first.close()
     with (tmp_path / "events.jsonl").open("ab") as file:
         file.write(b'{"seq":3,"at":"2026-')
     second = Emitter(tmp_path, "T")
     assert second.attempt == 2
-    second.say("started", **STARTED, resumed_from_epoch=1)
+    second.emit("started", **STARTED, resumed_from_epoch=1)
     second.close()
     assert [(e.seq, e.attempt) for e in events(tmp_path)] == [(1, 1), (2, 1), (3, 2)]
 
@@ -64,9 +64,9 @@ def test_a_cut_line_goes_and_numbers_go_on_without_a_gap(tmp_path):
 def test_an_unknown_event_or_field_is_refused_and_leaves_no_line(tmp_path):
     emitter = Emitter(tmp_path, "T")
     with pytest.raises(ValidationError):
-        emitter.say("epok")
+        emitter.emit("epok")
     with pytest.raises(ValidationError):
-        emitter.say("notice", message="x", colour="red")
+        emitter.emit("notice", message="x", colour="red")
     emitter.notice("fine")
     emitter.close()
     assert [e.seq for e in events(tmp_path)] == [1]
@@ -100,7 +100,7 @@ def test_progress_moves_the_bar_each_time_and_says_one_heartbeat_a_second(tmp_pa
 def test_nan_is_strict_json_on_disk_and_a_float_again_when_read(tmp_path):
     emitter = Emitter(tmp_path, "T")
     values = {"loss": math.nan, "grad_norm": math.inf}
-    emitter.say("metric", epoch=1, step=1, total_steps=2, values=values)
+    emitter.emit("metric", epoch=1, step=1, total_steps=2, values=values)
     emitter.close()
 
     def no_constant(name):

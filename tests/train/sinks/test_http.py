@@ -243,8 +243,8 @@ def test_only_the_students_last_evaluation_is_reported(tmp_path, service):
 
 def test_a_failure_and_a_stop_are_told(tmp_path, service):
     emitter = Emitter(tmp_path, "T", [Http(service.url)])
-    emitter.say("stopped", epoch=2, step=5, checkpoint=None)
-    emitter.say("failed", failure_class="data", message="坏" * 5000)
+    emitter.emit("stopped", epoch=2, step=5, checkpoint=None)
+    emitter.emit("failed", failure_class="data", message="坏" * 5000)
     emitter.close()
     assert service.taken("/progress") == [{"currentEpoch": 2, "status": "STOPPED"}]
     message = service.taken("/error")[0]["errorMessage"]

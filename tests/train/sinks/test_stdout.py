@@ -35,7 +35,7 @@ class Terminal(io.StringIO):
 def test_an_epoch_is_one_line_with_every_term(tmp_path):
     stream = io.StringIO()
     emitter = Emitter(tmp_path, "T", [stdout(stream)])
-    emitter.say("epoch", **EPOCH)
+    emitter.emit("epoch", **EPOCH)
     emitter.close()
     assert stream.getvalue().splitlines() == [
         "Epoch 2/10  loss 0.5123 (cross_entropy 0.25, kl_div 0.26)  val accuracy 97.2 %  "
@@ -67,7 +67,7 @@ def test_a_terminal_gets_a_bar_with_rate_and_lines_above_it(tmp_path):
     emitter.progress("Epoch 1/10", 1, 8)
     emitter.progress("Epoch 1/10", 4, 8)
     emitter.notice("class [bold]cat[/bold] is small")
-    emitter.say("epoch", **EPOCH)
+    emitter.emit("epoch", **EPOCH)
     emitter.close()
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
     assert "Epoch 1/10" in shown
@@ -82,8 +82,8 @@ def test_a_reader_that_went_away_does_not_end_the_training(tmp_path):
             raise BrokenPipeError
 
     emitter = Emitter(tmp_path, "T", [stdout(Gone())])
-    emitter.say("epoch", **EPOCH)
-    emitter.say("finished", seconds=1.0, metrics={})
+    emitter.emit("epoch", **EPOCH)
+    emitter.emit("finished", seconds=1.0, metrics={})
     emitter.close()
     assert (tmp_path / "events.jsonl").read_text().count("\n") == 2
 

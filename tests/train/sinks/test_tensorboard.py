@@ -11,9 +11,9 @@ from tandem.train.sinks.emitter import Emitter
 
 def test_losses_accuracy_rate_and_evaluations_are_curves(tmp_path, capsys):
     emitter = Emitter(tmp_path, "T", sinks(ReportSpec()))
-    emitter.say("metric", epoch=1, step=7, total_steps=8, values={"loss": 0.75})
+    emitter.emit("metric", epoch=1, step=7, total_steps=8, values={"loss": 0.75})
     for number in (1, 2):
-        emitter.say(
+        emitter.emit(
             "epoch",
             epoch=number,
             total_epochs=2,
@@ -24,7 +24,7 @@ def test_losses_accuracy_rate_and_evaluations_are_curves(tmp_path, capsys):
             seconds=1.0,
             images_per_second=10.0,
         )
-    emitter.say("evaluation", who="student", dataset="d", samples=5, metrics={"ece": 0.125})
+    emitter.emit("evaluation", who="student", dataset="d", samples=5, metrics={"ece": 0.125})
     emitter.close()
     curves = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [(p.step, p.value) for p in curves.Scalars("loss/train")] == [(1, 1.0), (2, 0.5)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tandem.spec.run import RunSpec
-from tandem.train.engines.device import place
+from tandem.train.engines.device import device_context
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.engines.stop import StopRequest
 from tandem.train.export import final_model
@@ -82,7 +82,7 @@ def run(spec: dict, on_batch: Callable[[int, StopRequest], None] | None = None) 
     ear = Ear((lambda count: on_batch(count, stop)) if on_batch else lambda count: None)
     folder = Path(whole.run.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    execute(Run(whole, place(whole.run), RunFolder(folder), ear, stop))
+    execute(Run(whole, device_context(whole.run), RunFolder(folder), ear, stop))
     return ear
 
 

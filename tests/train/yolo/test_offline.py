@@ -36,7 +36,7 @@ assert sys.modules.pop("ultralytics") is None
 code = main([sys.argv[1]])
 import torch
 from pathlib import Path
-from tandem.train import final_model
+from tandem.train.export import final_model
 from tandem.train.yolo.boxes import suppress
 out = Path(sys.argv[2])
 student, _ = final_model.load(out / "final_model")

@@ -56,12 +56,12 @@ def test_several_processes_are_refused(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     from tandem.spec.run import RunSpec
-    from tandem.train.engines.device import place
+    from tandem.train.engines.device import device_context
     from tandem.train.yolo import settings
 
     spec = RunSpec.model_validate(spec_of(half_drawn, tmp_path / "run"))
     with pytest.raises(SpecError, match="in one process"):
-        settings.check(spec, place(spec.run))
+        settings.check(spec, device_context(spec.run))
 
 
 def test_a_teacher_that_lacks_a_class_is_refused_never_shifted(tmp_path: Path) -> None:
@@ -88,12 +88,12 @@ def test_a_split_without_a_box_is_named(tmp_path: Path) -> None:
 
 def test_each_knob_of_the_section_changes_what_ultralytics_is_told(tmp_path: Path) -> None:
     from tandem.spec.run import RunSpec, YoloSpec
-    from tandem.train.engines.device import place
+    from tandem.train.engines.device import device_context
     from tandem.train.yolo import settings
 
     def told(**yolo: float) -> dict:
         spec = RunSpec.model_validate(spec_of(tmp_path, tmp_path, yolo=yolo))
-        return settings.overrides(spec, place(spec.run), "", ["cat"])
+        return settings.overrides(spec, device_context(spec.run), "", ["cat"])
 
     for name in YoloSpec.model_fields:
         other = 7 if name in ("close_mosaic_epochs", "nominal_batch_size") else 0.33
@@ -102,9 +102,9 @@ def test_each_knob_of_the_section_changes_what_ultralytics_is_told(tmp_path: Pat
 
 def test_a_digit_is_never_mirrored(tmp_path: Path) -> None:
     from tandem.spec.run import RunSpec
-    from tandem.train.engines.device import place
+    from tandem.train.engines.device import device_context
     from tandem.train.yolo import settings
 
     spec = RunSpec.model_validate(spec_of(tmp_path, tmp_path))
-    assert settings.overrides(spec, place(spec.run), "", ["cat", "7"])["fliplr"] == 0.0
-    assert settings.overrides(spec, place(spec.run), "", ["cat", "dog"])["fliplr"] == 0.5
+    assert settings.overrides(spec, device_context(spec.run), "", ["cat", "7"])["fliplr"] == 0.0
+    assert settings.overrides(spec, device_context(spec.run), "", ["cat", "dog"])["fliplr"] == 0.5

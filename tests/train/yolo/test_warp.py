@@ -61,7 +61,7 @@ def test_tokens_that_say_where_they_are_agree_with_the_picture_that_does(
     from ultralytics.cfg import get_cfg
 
     from tandem.train.yolo.dataset import TandemDataset
-    from tandem.train.yolo.mosaic import Turn
+    from tandem.train.yolo.mosaic import SampleRef
 
     quiet = {"hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.0}
     dataset = TandemDataset(
@@ -70,7 +70,7 @@ def test_tokens_that_say_where_they_are_agree_with_the_picture_that_does(
     tokens = tokens_of(pictures)
     compared, bare, grey, seen = 0, 0, 0, set()
     for place in range(ROWS):
-        sample = dataset[Turn.of(place, 0, place)]
+        sample = dataset[SampleRef.of(place, 0, place)]
         canvas = sample["img"].float()  # RGB
         canvases = Canvases.of([sample["sources"]], torch.device("cpu"))
         where = spots(canvases, SIZE // STRIDE, SIZE // STRIDE, STRIDE)
@@ -119,7 +119,7 @@ class Told:
 def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: Pictures) -> None:
     prepare()
     from tandem.train.yolo.geometry import moved, whole
-    from tandem.train.yolo.model import Weights
+    from tandem.train.yolo.model import DetectionLossWeights
     from tandem.train.yolo.teacher import FromCache
 
     shift = np.array([[1, 0, 37.3], [0, 1, 11.9], [0, 0, 1.0]])
@@ -127,7 +127,7 @@ def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: Pictures)
         "img": torch.zeros(2, 3, SIZE, SIZE),
         "sources": [moved([whole(5, 99, 77)], shift), [whole(2, 128, 128), whole(7, 9, 9)]],
     }
-    teach = FromCache(Told(tokens_of(pictures)), None, Weights(feature=1.0))
+    teach = FromCache(Told(tokens_of(pictures)), None, DetectionLossWeights(feature=1.0))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = teach(batch)
     full = teach(batch)

@@ -48,7 +48,7 @@ class Asked:
     request_hash: str
 
 
-class Again:
+class Idempotency:
     """Around the routes; the body has been read whole before."""
 
     def __init__(self, app: ASGIApp, database: Database) -> None:

@@ -20,7 +20,7 @@ CAREFUL = {
 }
 
 
-class Guarding:
+class SecurityHeaders:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
