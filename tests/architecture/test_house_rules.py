@@ -3,7 +3,12 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+
+import pytest
+
+from tests.architecture import imports, measure, source
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "tandem").rglob("*.py"))
@@ -76,3 +81,73 @@ def test_nothing_committed_names_a_registry_or_a_machine_path():
         text = path.read_text(encoding="utf-8", errors="replace")
         assert not hosts.search(text), name
         assert not paths.search(text), name
+
+
+MODULES = source.read(ROOT, "tandem")
+MOST_LOOSE = 15
+MOST_ANY = 300
+# A name that two declare because they mean the same thing, and why one of them cannot import it.
+SAME_THING = {
+    "Task": "the client may not import the server: a task as it was answered",
+    "Page": "the client may not import the server: a page as it was answered",
+    "Upload": "the client may not import the server: an upload as it was answered",
+}
+
+
+def shown(title: str, wrong: Iterable[object]) -> str:
+    """A failure as a person reads it: what is wrong, then each place on a line of its own."""
+    return title + "\n" + "\n".join(map(str, wrong))
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    found = imports.find(MODULES)
+    circles = imports.circles(imports.graph(found, with_typing=False))
+    arrows = [
+        f"{one.place} {one.importer} imports {one.imported}"
+        for circle in circles
+        for one in found
+        if not one.typing_only and {one.importer, one.imported} <= set(circle)
+    ]
+    assert not circles, shown(f"{len(circles)} circles:", arrows)
+
+
+def test_no_folder_has_more_than_15_loose_files():
+    full = {
+        place: count for place, count in measure.loose_files(MODULES).items() if count > MOST_LOOSE
+    }
+    assert not full, shown("Too many files in:", (f"{place} {full[place]}" for place in full))
+
+
+def test_any_is_rare():
+    count = measure.anys(MODULES)
+    most = {one.path.as_posix(): measure.anys([one]) for one in MODULES}
+    worst = sorted(most.items(), key=lambda one: -one[1])[:20]
+    assert count <= MOST_ANY, shown(f"{count} mentions of Any, of at most {MOST_ANY}:", worst)
+
+
+@pytest.mark.parametrize("place", measure.CORE)
+def test_the_core_is_typed_without_any(place):
+    modules = measure.below(MODULES, place)
+    assert modules, f"{place} is not there"
+    left = [
+        f"{module.path}:{number} {line.strip()}"
+        for module in modules
+        for number, line in enumerate(module.lines, 1)
+        if re.search(r"\bAny\b", line)
+    ]
+    assert not left, shown(f"{place} mentions Any:", left)
+
+
+def test_docstrings_and_descriptions_are_sentences():
+    left = [*measure.of_docstrings(MODULES), *measure.of_descriptions(MODULES)]
+    assert not left, shown(f'{len(left)} begin with "Of ":', left)
+
+
+def test_no_type_is_declared_twice():
+    """A class or an alias has one home. What one module has for itself alone begins with `_`."""
+    twice = [
+        f"{name}: {' '.join(place for place, _ in places)}"
+        for name, places in measure.declared(MODULES).items()
+        if len(places) > 1 and not name.startswith("_") and name not in SAME_THING
+    ]
+    assert not twice, shown(f"{len(twice)} names with several meanings:", twice)
