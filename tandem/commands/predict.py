@@ -74,7 +74,7 @@ def _printed(
 
 
 def _each(predictor: Any, paths: Sequence[Path], every: int) -> Iterator[tuple[str, Any]]:
-    from tandem.predict.videos import is_video
+    from tandem.data.video import is_video
 
     for path in paths:
         if predictor.config.kind in ("sequence", "text") or is_video(path.name):

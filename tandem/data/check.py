@@ -19,9 +19,9 @@ from PIL import Image, UnidentifiedImageError
 
 from tandem.data.content import IGNORED, Content, Item
 from tandem.data.faults import Fault, Faults
-from tandem.data.formats.sequence import is_video
 from tandem.data.images import MASK_FORMATS, MOST_MASK_PIXELS, decode, is_picture
 from tandem.data.registry import read
+from tandem.data.video import frame_count, is_video
 from tandem.spec.errors import DataError
 
 Progress = Callable[[int, int], None]
@@ -171,8 +171,6 @@ def _open(root: Path, path: bytes, faults: Faults) -> Opened | None:
     name, size = os.fsdecode(path), None
     try:
         if is_video(name):
-            from tandem.data.video import frame_count
-
             frame_count(root / name)
             with (root / name).open("rb") as video:
                 return Opened(hashlib.file_digest(video, "sha256").digest(), None)

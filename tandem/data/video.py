@@ -1,20 +1,41 @@
-"""Frames of a video file, through PyAV."""
+"""Which files are videos, which of their frames are taken, and these frames, through PyAV."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
-from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from tandem.spec.errors import DataError
 
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts"}
+)
+"""Containers that PyAV opens, in lower case; any case is read. Training, prediction, the service's
+look at a folder and its uploads all take just these."""
 Frame = NDArray[np.uint8]
 """(H, W, 3), RGB."""
+
+
+def is_video(name: str) -> bool:
+    """Whether a file's name says that it is a video."""
+    return Path(name).suffix.lower() in VIDEO_SUFFIXES
+
+
+def evenly_spread(count: int, of: int) -> NDArray[np.int64]:
+    """(count,) indices among `of` frames: the middle of each of `count` equal stretches.
+
+    Where there are fewer frames than are wanted, some repeat, in their order.
+    """
+    places = (np.arange(count) + 0.5) * of / count
+    return np.minimum(places.astype(np.int64), of - 1)
 
 
 def frame_count(path: Path) -> int:
@@ -26,12 +47,6 @@ def frame_count(path: Path) -> int:
     if count == 0:
         raise DataError("The video {path} holds no frame.", path=path, fix="Take it away.")
     return count
-
-
-def spread(count: int, wanted: int) -> NDArray[np.int64]:
-    """`wanted` of `count` frames, evenly; fewer repeat in their order."""
-    places = (np.arange(wanted) + 0.5) * count / wanted
-    return np.minimum(places.astype(np.int64), count - 1)
 
 
 def frames(path: Path, indices: Sequence[int]) -> list[Frame]:
@@ -62,7 +77,11 @@ def stream(path: Path, every: int = 1) -> Iterator[tuple[int, float, Frame]]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[av.container.InputContainer]:
+def _opened(path: Path) -> Iterator[InputContainer]:
+    # Imported here: those who only ask whether a name is a video's need no FFmpeg.
+    import av
+    from av.error import FFmpegError
+
     try:
         with av.open(str(path)) as video:
             if not video.streams.video:

@@ -77,7 +77,7 @@ def answer(predictor: Any, asked: Line, *, is_warm: bool = True) -> Line:
 
 def _source(kind: str, asked: Line) -> Any:
     """What a model of this kind reads; DataError where it is shown another thing."""
-    from tandem.predict.videos import is_video
+    from tandem.data.video import is_video
 
     if kind == "text":
         if asked.get("text") is None:

@@ -11,13 +11,6 @@ from PIL import Image
 
 from tandem.spec.errors import DataError
 
-SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts"})
-
-
-def is_video(name: str) -> bool:
-    """Whether a file's name says that it is one."""
-    return Path(name).suffix.lower() in SUFFIXES
-
 
 def frames(path: Path, every: int = 1) -> Iterator[tuple[int, Image.Image]]:
     """Each `every`-th frame with its number, from 0. DataError where it cannot be decoded."""

@@ -115,8 +115,8 @@ def test_frames_of_a_video(tmp_path: Path) -> None:
     file = tmp_path / "a.mp4"
     make_video(file, 8)
     assert video.frame_count(file) == 8
-    assert video.spread(8, 4).tolist() == [1, 3, 5, 7]
-    assert video.spread(2, 4).tolist() == [0, 0, 1, 1]
+    assert video.evenly_spread(4, 8).tolist() == [1, 3, 5, 7]
+    assert video.evenly_spread(4, 2).tolist() == [0, 0, 1, 1]
     last, first = video.frames(file, [7, 0])
     assert first.shape == (32, 32, 3)
     assert last.mean() == pytest.approx(140, abs=12)

@@ -11,9 +11,8 @@ from tandem.data.faults import Faults
 from tandem.data.layout import check_class_names, put_picture, write_whole
 from tandem.data.listing import Walk
 from tandem.data.registry import Writer, register
+from tandem.data.video import is_video
 from tandem.spec.errors import DataError
-
-VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 
 
 @register.format("sequence", kinds={"sequence"}, holds={"label", "frames"})
@@ -57,11 +56,6 @@ class Clips:
     def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
         """Clips in their class folders; those without a label in `unlabeled/`."""
         return ClipWriter(target, classes)
-
-
-def is_video(name: str) -> bool:
-    """Whether a file's name says that it is one."""
-    return Path(name).suffix.lower() in VIDEOS and not name.startswith(".")
 
 
 def _clips(walk: Walk, folder: Path, label: int, faults: Faults) -> list[Item]:

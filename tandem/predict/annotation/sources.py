@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tandem.data.images import SUFFIXES, decode, is_picture
+from tandem.data.video import is_video
 from tandem.predict.images import MAX_PIXELS
-from tandem.predict.videos import frames, is_video
+from tandem.predict.videos import frames
 from tandem.spec.errors import DataError
 
 NAMES = "names.jsonl"

@@ -26,11 +26,6 @@ from tandem.spec.i18n import language, t
 
 MOST_BYTES = 20_000_000
 MASK_PIXELS = 1024
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
-    | {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"}
-)
-"""What a name may end in here; the file is opened by what is in it."""
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -95,8 +90,7 @@ def ask(context: Context, row: Any, said: Asked) -> Tried:
     if said.text is not None:
         answer, first = context.workers.ask(model, home, _question(text=said.text))
     else:
-        suffix = PurePath(said.name).suffix.lower()
-        with tempfile.NamedTemporaryFile(suffix=suffix if suffix in SUFFIXES else "") as file:
+        with tempfile.NamedTemporaryFile(suffix=_suffix(said.name)) as file:
             file.write(said.content)
             file.flush()
             question = _question(path=file.name, name=said.name)
@@ -107,6 +101,14 @@ def ask(context: Context, row: Any, said: Asked) -> Tried:
     coloured = _coloured(mask) if mask else None
     answer["whole_milliseconds"] = 1000 * (time.perf_counter() - began)
     return Tried(**answer, mask_png_base64=coloured, first=first)
+
+
+def _suffix(name: str) -> str:
+    """What the file may end in here; it is opened by what is in it."""
+    from tandem.data.images import is_picture
+    from tandem.data.video import is_video
+
+    return PurePath(name).suffix.lower() if is_picture(name) or is_video(name) else ""
 
 
 def _question(**said: str) -> dict[str, str]:
