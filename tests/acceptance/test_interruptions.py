@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tandem.train.engines.trainer import Trainer
+from tandem.train.engines.accelerate.trainer import Trainer
 from tandem.train.students.resnet import ResNet
 from tests.train.engines.runs import events, run_here, weights
 

@@ -177,7 +177,7 @@ def _judged(data: _Data, file: Path, config: ModelConfig) -> EvalResult:
         from tandem.train.yolo.evaluate import judge
 
         return judge(student, data.val, cpu, 1)
-    from tandem.train.engines.evaluate import Evaluator
+    from tandem.train.engines.accelerate.evaluate import Evaluator
 
     place = DeviceContext(cpu, 0, 1, "fp32")
     views = data.kind.views(data.val, data.spec)

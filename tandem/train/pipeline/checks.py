@@ -11,7 +11,7 @@ import numpy as np
 from tandem.spec.errors import DataError, SpecError
 from tandem.spec.run import RunSpec
 from tandem.spec.students import resolve
-from tandem.train.engines.loss_terms import OF_THE_DATA, Term, chosen
+from tandem.train.engines.accelerate.loss_terms import OF_THE_DATA, Term, chosen
 from tandem.train.lora import student_adapter
 from tandem.train.registry import find
 from tandem.train.types import UNLABELLED, ImageTable, Splits, Student

@@ -20,16 +20,16 @@ from tandem.spec.report import (
     TeacherReport,
 )
 from tandem.spec.run import RunSpec
+from tandem.train.engines.accelerate.learn import TrainedStudent, parameters
+from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
+from tandem.train.engines.accelerate.trainer import EventReporter
 from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.run_folder import RunFolder
-from tandem.train.engines.trainer import EventReporter
 from tandem.train.export import final_model
 from tandem.train.kinds import metrics
 from tandem.train.kinds.base import EvalResult
 from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.pipeline import report
-from tandem.train.pipeline.learn import TrainedStudent, parameters
-from tandem.train.pipeline.prepare_teacher import PreparedTeacher
 from tandem.train.predictions import write as predictions
 from tandem.train.predictions.serialize import ClassesTold
 from tandem.train.types import UNLABELLED, Splits

@@ -11,13 +11,23 @@ from accelerate import PartialState
 
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
-from tandem.train.engines import checkpoint, optim
+from tandem.train.engines import checkpoint
+from tandem.train.engines.accelerate import optim
+from tandem.train.engines.accelerate.evaluate import Evaluator
+from tandem.train.engines.accelerate.learn import (
+    TrainedStudent,
+    TrainingContext,
+    build_student,
+    check_batch,
+    learn,
+    make_accelerator,
+)
+from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher, TeacherSetup, prepare
+from tandem.train.engines.accelerate.trainer import EventReporter, steps_an_epoch
 from tandem.train.engines.device import DeviceContext
-from tandem.train.engines.evaluate import Evaluator
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.engines.stop import StopRequest
 from tandem.train.engines.stoppable_progress import StoppableProgress
-from tandem.train.engines.trainer import EventReporter, steps_an_epoch
 from tandem.train.kinds.base import Kind
 from tandem.train.kinds.choose import choose
 from tandem.train.lora import student_adapter
@@ -31,15 +41,6 @@ from tandem.train.pipeline.checks import (
     learnt_rows,
 )
 from tandem.train.pipeline.conclude import Outcome, conclude
-from tandem.train.pipeline.learn import (
-    TrainedStudent,
-    TrainingContext,
-    build_student,
-    check_batch,
-    learn,
-    make_accelerator,
-)
-from tandem.train.pipeline.prepare_teacher import PreparedTeacher, TeacherSetup, prepare
 from tandem.train.types import ProgressReporter, Splits, Student
 
 YOLO = "yolov8"

@@ -12,13 +12,13 @@ from tandem.spec.errors import DataError, SpecError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.train.data.annotated import read_content
+from tandem.train.engines.accelerate.learn import TrainedStudent, build_student
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.engines.stop import EvaluationStoppedError, StoppedEarlyError
 from tandem.train.engines.stoppable_progress import StoppableProgress
 from tandem.train.lora.student_adapter import attach
 from tandem.train.pipeline.checks import completed
 from tandem.train.pipeline.conclude import Outcome, conclude
-from tandem.train.pipeline.learn import TrainedStudent, build_student
 from tandem.train.pipeline.run import BaselineReporter, Run
 from tandem.train.types import ProgressReporter, Splits
 from tandem.train.yolo import settings

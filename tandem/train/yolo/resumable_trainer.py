@@ -12,12 +12,12 @@ from torch import Tensor
 from tandem.spec.errors import StoppedError
 from tandem.spec.i18n import t
 from tandem.train.engines import checkpoint
+from tandem.train.engines.accelerate.trainer import KEPT_CHECKPOINTS, EventReporter
 from tandem.train.engines.checkpoint import Position
 from tandem.train.engines.device import gpu_usage_percent, memory_megabytes
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.engines.save import SaveRequest
 from tandem.train.engines.stop import StopRequest
-from tandem.train.engines.trainer import KEPT_CHECKPOINTS, EventReporter
 from tandem.train.yolo import training_state
 from tandem.train.yolo.model import OWN
 from tandem.train.yolo.trainer import Batchful, DetectionRun, DetectionStepTrainer

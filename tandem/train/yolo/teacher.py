@@ -17,7 +17,7 @@ from tandem.spec.run import RunSpec, ViewSpec
 from tandem.train.cache import Wants, open_source
 from tandem.train.cache.parts import coarse
 from tandem.train.data.augment import Views
-from tandem.train.pipeline.prepare_teacher import PreparedTeacher
+from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
 from tandem.train.registry import find
 from tandem.train.teachers.family import family_of
 from tandem.train.types import ProgressReporter, Teacher

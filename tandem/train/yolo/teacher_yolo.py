@@ -12,9 +12,9 @@ from torch import Tensor
 
 from tandem.spec.errors import StudentError, TeacherError
 from tandem.spec.run import TeacherSpec
+from tandem.train.engines.accelerate.learn import parameters
+from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
 from tandem.train.export import final_model
-from tandem.train.pipeline.learn import parameters
-from tandem.train.pipeline.prepare_teacher import PreparedTeacher
 from tandem.train.teachers.family import YOLO
 from tandem.train.types import Signals
 from tandem.train.yolo.evaluate import judge

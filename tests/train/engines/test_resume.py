@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tandem.spec.save_request import SAVE_NOW
-from tandem.train.engines.optimizer_step import OptimizerStep
+from tandem.train.engines.accelerate.optimizer_step import OptimizerStep
 from tandem.train.engines.stoppable_progress import StoppableProgress
 from tests.train.engines.runs import events, run_here, start, wait_until, weights
 

@@ -19,15 +19,15 @@ from tandem.spec.run import RunSpec
 from tandem.train.data.augment import Views
 from tandem.train.data.loader import batches, worker_count
 from tandem.train.engines import checkpoint
-from tandem.train.engines.batch_norm import forget_broken_statistics
+from tandem.train.engines.accelerate.batch_norm import forget_broken_statistics
+from tandem.train.engines.accelerate.epoch_plan import EpochPlan, batches_an_epoch, draw
+from tandem.train.engines.accelerate.loss_terms import Totals
+from tandem.train.engines.accelerate.optimizer_step import OptimizerStep, StepResult
+from tandem.train.engines.accelerate.training_state import TrainingState, capture, restore
 from tandem.train.engines.device import DeviceContext, gpu_usage_percent, memory_megabytes
-from tandem.train.engines.epoch_plan import EpochPlan, batches_an_epoch, draw
-from tandem.train.engines.loss_terms import Totals
-from tandem.train.engines.optimizer_step import OptimizerStep, StepResult
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.engines.save import SaveRequest
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
-from tandem.train.engines.training_state import TrainingState, capture, restore
 from tandem.train.types import UNLABELLED, Batch, ImageTable
 
 KEPT_CHECKPOINTS = 2

@@ -11,8 +11,8 @@ from torch import nn
 from tandem.spec.run import RunSpec
 from tandem.train.data.augment import Views
 from tandem.train.data.loader import batches, worker_count
+from tandem.train.engines.accelerate.optimizer_step import as_inputs
 from tandem.train.engines.device import DeviceContext
-from tandem.train.engines.optimizer_step import as_inputs
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
 from tandem.train.kinds.base import EvalResult, Kind
 from tandem.train.types import ImageTable

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tandem.train.engines.projector import Projector
+from tandem.train.engines.accelerate.projector import Projector
 from tandem.train.types import StepOutput, Student
 
 Taps = tuple[

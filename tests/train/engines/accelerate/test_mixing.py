@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tandem.spec.run import ViewSpec
-from tandem.train.engines.mixing import Mix, draw, labelled_rows, mix_batch, mix_signals
+from tandem.train.engines.accelerate.mixing import Mix, draw, labelled_rows, mix_batch, mix_signals
 from tandem.train.types import Batch, Signals
 
 SIZE = 16

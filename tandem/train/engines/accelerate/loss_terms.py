@@ -16,7 +16,7 @@ from torch import Tensor
 from tandem.data.content import IGNORED, UNLABELLED
 from tandem.spec.errors import SpecError
 from tandem.spec.run import LossSpec, RunSpec
-from tandem.train.engines.mixing import labelled_rows
+from tandem.train.engines.accelerate.mixing import labelled_rows
 from tandem.train.registry import Entry, find
 from tandem.train.types import Batch, Options, Signals, StepOutput
 

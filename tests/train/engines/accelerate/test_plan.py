@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tandem.train.engines.epoch_plan import draw
+from tandem.train.engines.accelerate.epoch_plan import draw
 
 LABELS = np.where(np.arange(130) < 10, np.arange(130) % 3, -1).astype(np.int64)
 

@@ -15,8 +15,8 @@ from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec, TeacherSpec
 from tandem.train.cache import Wants
 from tandem.train.data.augment import Views
+from tandem.train.engines.accelerate.loss_terms import OF_THE_DATA, Term, needs
 from tandem.train.engines.device import DeviceContext
-from tandem.train.engines.loss_terms import OF_THE_DATA, Term, needs
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.kinds.base import Asking, EvalResult, Kind, Shown
 from tandem.train.knowledge.base import Knowledge

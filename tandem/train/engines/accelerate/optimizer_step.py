@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from tandem.spec.errors import NumericError, OutOfMemoryError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
-from tandem.train.engines import mixing
+from tandem.train.engines.accelerate import mixing
+from tandem.train.engines.accelerate.loss_terms import Term, Totals, weighted_sum
+from tandem.train.engines.accelerate.projected_student import outputs, student_of
 from tandem.train.engines.checkpoint import Position
 from tandem.train.engines.device import DeviceContext, is_out_of_memory
-from tandem.train.engines.loss_terms import Term, Totals, weighted_sum
-from tandem.train.engines.projected_student import outputs, student_of
 from tandem.train.kinds.base import Kind
 from tandem.train.types import Batch, ProgressReporter, Signals, SignalSource, StepOutput
 

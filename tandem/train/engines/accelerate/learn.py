@@ -14,23 +14,23 @@ from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.train.data.augment import Views
 from tandem.train.engines import quantize_aware
-from tandem.train.engines.batch_norm import synchronise
+from tandem.train.engines.accelerate.batch_norm import synchronise
+from tandem.train.engines.accelerate.ema import make_average
+from tandem.train.engines.accelerate.evaluate import Evaluator
+from tandem.train.engines.accelerate.loss_terms import Term, needs
+from tandem.train.engines.accelerate.optim import make_optimizer, make_scheduler
+from tandem.train.engines.accelerate.optimizer_step import OptimizerStep, norms_single_cells
+from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher, student_layers
+from tandem.train.engines.accelerate.projected_student import ProjectedStudent, student_of
+from tandem.train.engines.accelerate.projector import Projector
+from tandem.train.engines.accelerate.trainer import EventReporter, Trainer, steps_an_epoch
+from tandem.train.engines.accelerate.training_state import TrainingState, seed_everything
 from tandem.train.engines.checkpoint import Position
 from tandem.train.engines.device import DeviceContext
-from tandem.train.engines.ema import make_average
-from tandem.train.engines.evaluate import Evaluator
-from tandem.train.engines.loss_terms import Term, needs
-from tandem.train.engines.optim import make_optimizer, make_scheduler
-from tandem.train.engines.optimizer_step import OptimizerStep, norms_single_cells
-from tandem.train.engines.projected_student import ProjectedStudent, student_of
-from tandem.train.engines.projector import Projector
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.engines.stop import StopRequest
-from tandem.train.engines.trainer import EventReporter, Trainer, steps_an_epoch
-from tandem.train.engines.training_state import TrainingState, seed_everything
 from tandem.train.kinds.base import EvalResult
 from tandem.train.lora import student_adapter
-from tandem.train.pipeline.prepare_teacher import PreparedTeacher, student_layers
 from tandem.train.registry import find
 from tandem.train.types import ImageTable, Student
 

@@ -10,8 +10,8 @@ from torch import nn
 
 from tandem.spec.errors import SpecError
 from tandem.spec.run import OptimSpec, StudentSpec
-from tandem.train.engines.ema import averaged, make_average
-from tandem.train.engines.optim import make_optimizer, make_scheduler, notes, rate_factor
+from tandem.train.engines.accelerate.ema import averaged, make_average
+from tandem.train.engines.accelerate.optim import make_optimizer, make_scheduler, notes, rate_factor
 from tandem.train.registry import find
 
 OPTIMIZERS = ["adamw", "adam", "sgd", "adagrad"]

@@ -12,9 +12,9 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from tandem.train.engines.accelerate.ema import averaged
 from tandem.train.engines.checkpoint import Position, Saved
 from tandem.train.engines.device import DeviceContext
-from tandem.train.engines.ema import averaged
 
 RandomStates = dict[str, Tensor]
 

@@ -1,0 +1,1 @@
+"""Our own training loop, over processes and precisions by Accelerate."""
