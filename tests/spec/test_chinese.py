@@ -25,13 +25,13 @@ from tandem.spec.run import RunSpec
 PACKAGE = Path(check.__file__).parent.parent
 
 VARIABLES = {
-    ("commands/catalogue.py", 't(one["about"])'): "catalog.json: `_catalogue` below",
+    ("commands/catalog.py", 't(one["about"])'): "catalog.json: `_catalogue` below",
     ("commands/config.py", "t(key.about)"): "KEYS: `templates` below",
     ("config/findings.py", "t(purpose)"): "_EXTRAS: `_listed` below",
     ("commands/flags.py", "t(text)"): "the first line of a field's docstring: `_fields` below",
     ("commands/show.py", "t(head)"): "a table's heads: `_heads` below",
     ("commands/submit.py", "t(about)"): "OWN: `_listed` below",
-    ("commands/spoken.py", "t(word)"): "WORDS: `_listed` below",
+    ("commands/i18n.py", "t(word)"): "WORDS: `_listed` below",
     ("data/faults.py", "t(self.template, **self.fields)"): "what `faults.add` was given: `_found`",
     ("data/formats/coco.py", "t(shape)"): "what its readers return: `_found` below",
     ("data/formats/labelme.py", "t(found)"): "the same",
@@ -40,8 +40,8 @@ VARIABLES = {
     ("spec/check.py", 't(str(context["error"]))'): "ValueErrors of spec/run.py: `_faults` below",
     ("spec/check.py", "t(_SAYS[kind], field=shown, **context)"): "_SAYS: `_faults` below",
     ("spec/errors.py", "t(template, **fields)"): "what an error was given: collected there",
-    ("server/boundary.py", "t(words)"): "HTTP_WORDS: `_listed` below",
-    ("server/boundary.py", 't(str(context.get("error", fault["msg"])))'): (
+    ("server/http/boundary.py", "t(words)"): "HTTP_WORDS: `_listed` below",
+    ("server/http/boundary.py", 't(str(context.get("error", fault["msg"])))'): (
         "ValueErrors of the wire: `_faults` below"
     ),
     (
@@ -57,11 +57,11 @@ VARIABLES = {
     ("spec/fields.py", "t(knob.title)"): "KNOBS: the same",
     ("spec/fields.py", "t(choice)"): "CHOICES: the same",
     ("spec/fields.py", "t(one)"): "the docstrings of spec/run.py: the same",
-    ("server/training/service.py", 't(entry["about"])'): "catalog.json: `_catalogue` below",
+    ("server/compat_training/service.py", 't(entry["about"])'): "catalog.json: `_catalogue` below",
     ("train/demo/summary.py", "t(head)"): "a table's heads: `_heads` below",
-    ("train/engines/distil.py", "t(kind.figure_name)"): "FIGURES: `_listed` below",
-    ("train/inspect_files.py", "t(one.what, **one.fields)"): "an error that was raised already",
-    ("train/model_card.py", "t(name)"): "FIGURES, and the speeds: `_listed` below",
+    ("train/pipeline/run.py", "t(kind.primary_metric_name)"): "FIGURES: `_listed` below",
+    ("train/data/inspect_files.py", "t(one.what, **one.fields)"): "an error that was raised already",
+    ("train/pipeline/model_card.py", "t(name)"): "FIGURES, and the speeds: `_listed` below",
     ("train/pretrained/folder.py", "t(one)"): "WHAT_IS_ALLOWED: `_listed` below",
     ("train/sinks/lines.py", "t(name)"): "the same figures",
     ("train/sinks/lines.py", "t(event.figure)"): "the same figures",
@@ -214,13 +214,13 @@ def _strings(node: ast.AST) -> Iterator[str]:
 def _listed() -> Iterator[str]:
     """Tuples and tables of words, by their names."""
     for file, name in (
-        ("commands/spoken.py", "WORDS"),
+        ("commands/i18n.py", "WORDS"),
         ("commands/submit.py", "OWN"),
-        ("train/model_card.py", "FIGURES"),
+        ("train/pipeline/model_card.py", "FIGURES"),
         ("config/findings.py", "_EXTRAS"),
         ("train/pretrained/folder.py", "WHAT_IS_ALLOWED"),
         ("server/tasks/create.py", "SERVICES_OWN"),
-        ("server/boundary.py", "HTTP_WORDS"),
+        ("server/http/boundary.py", "HTTP_WORDS"),
     ):
         [node] = [n for n in _trees()[file].body
                   if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == name]  # fmt: skip
@@ -262,7 +262,7 @@ def _knobs() -> Iterator[str]:
 def _faults() -> Iterator[str]:
     yield from check._SAYS.values()
     wire = [file for file in _trees() if file.startswith("server/wire/")]
-    for file in ("spec/run.py", "server/tasks/asked.py", "server/tasks/schemas.py", *wire):
+    for file in ("spec/run.py", "server/tasks/list_query.py", "server/tasks/schemas.py", *wire):
         for node in ast.walk(_trees()[file]):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "ValueError":
                 yield from _strings(node.args[0])

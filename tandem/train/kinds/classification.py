@@ -64,7 +64,7 @@ class Classification(Kind):
     def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:
         return images.read(spec.data, seed=spec.run.seed, index_root=index_root, progress=progress)
 
-    def judge(self, table: ImageTable, keep: bool = False) -> MetricAccumulator:  # noqa: ARG002
+    def evaluator(self, table: ImageTable, keep: bool = False) -> MetricAccumulator:  # noqa: ARG002
         return LogitsJudge(table)
 
     def correct(self, output: StepOutput, batch: Batch) -> Tensor:

@@ -44,7 +44,7 @@ class Segmentation(Kind):
     """Masks; judged by the mean intersection over union of the classes."""
 
     name = "segmentation"
-    figure_name = "miou"
+    primary_metric_name = "miou"
     hard = "cross_entropy_dice"
     mixes = False
     adapts_teacher = False
@@ -72,7 +72,7 @@ class Segmentation(Kind):
         student = spec.student.model_copy(update={"head": "mask"})
         return spec.model_copy(update={"student": student})
 
-    def judge(self, table: ImageTable, keep: bool = False) -> MetricAccumulator:
+    def evaluator(self, table: ImageTable, keep: bool = False) -> MetricAccumulator:
         return MaskJudge(table, MaskKeeper() if keep else None)
 
     def correct(self, output: StepOutput, batch: Batch) -> Tensor:

@@ -41,7 +41,7 @@ class SmallTrainer:
         self.attempt = self.journal.attempts + 1
         done = self._epochs_saved()
         total = self.spec["optim"]["epochs"]
-        self.say(
+        self.emit(
             "started", total_epochs=total, device="cpu", processes=1, pid=os.getpid(),
             resumed_from_epoch=done or None,
         )  # fmt: skip
@@ -53,8 +53,8 @@ class SmallTrainer:
         final = self.folder / "final_model"
         final.mkdir(exist_ok=True)
         (final / "config.json").write_text("{}")
-        self.say("artifact", name="final_model", path=str(final), size_bytes=2)
-        self.say("finished", seconds=1.0, metrics={"accuracy": 0.9})
+        self.emit("artifact", name="final_model", path=str(final), size_bytes=2)
+        self.emit("finished", seconds=1.0, metrics={"accuracy": 0.9})
         return 0
 
     def _epoch(self, epoch: int, total: int) -> bool:
@@ -65,11 +65,11 @@ class SmallTrainer:
                 if self.asked:
                     return False
                 time.sleep(0.01)
-            self.say(
+            self.emit(
                 "metric", epoch=epoch, step=(epoch - 1) * steps + step + 1,
                 total_steps=total * steps, values={"loss": 1 / epoch},
             )  # fmt: skip
-        self.say(
+        self.emit(
             "epoch", epoch=epoch, total_epochs=total, train_loss=1 / epoch, terms={"hard": 0.5},
             val_accuracy=min(0.99, epoch / 100), learning_rate=1e-3, seconds=0.1,
             images_per_second=10.0,
@@ -81,7 +81,7 @@ class SmallTrainer:
         time.sleep(self.pace.get("save_seconds", 0))
         self._save(epoch)
         path = str(self.folder / "checkpoints" / f"epoch-{epoch:06d}")
-        self.say("stopped", epoch=epoch, step=epoch, checkpoint=path)
+        self.emit("stopped", epoch=epoch, step=epoch, checkpoint=path)
         return 75
 
     def _save(self, epoch: int) -> None:
@@ -93,7 +93,7 @@ class SmallTrainer:
         file = self.folder / "saved"
         return int(file.read_text()) if file.exists() else 0
 
-    def say(self, type: str, **fields: Any) -> None:
+    def emit(self, type: str, **fields: Any) -> None:
         self.journal.append(
             EVENT.validate_python(
                 {

@@ -61,7 +61,7 @@ class Ear:
         self.notices: list[str] = []
         self.on_batch, self.batches = on_batch, 0
 
-    def say(self, type: str, **fields: Any) -> None:
+    def emit(self, type: str, **fields: Any) -> None:
         self.events.append((type, fields))
 
     def notice(self, message: str, warning: bool = False) -> None:

@@ -1,0 +1,3 @@
+"""Tests of the configuration have a home of their own, as those of the commands do."""
+
+from tests.commands.conftest import home as home
