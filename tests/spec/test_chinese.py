@@ -60,7 +60,10 @@ VARIABLES = {
     ("server/compat_training/service.py", 't(entry["about"])'): "catalog.json: `_catalogue` below",
     ("train/demo/summary.py", "t(head)"): "a table's heads: `_heads` below",
     ("train/pipeline/run.py", "t(kind.primary_metric_name)"): "FIGURES: `_listed` below",
-    ("train/data/inspect_files.py", "t(one.what, **one.fields)"): "an error that was raised already",
+    (
+        "train/data/inspect_files.py",
+        "t(one.what, **one.fields)",
+    ): "an error that was raised already",
     ("train/pipeline/model_card.py", "t(name)"): "FIGURES, and the speeds: `_listed` below",
     ("train/pretrained/folder.py", "t(one)"): "WHAT_IS_ALLOWED: `_listed` below",
     ("train/sinks/lines.py", "t(name)"): "the same figures",
