@@ -13,18 +13,10 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from tandem.executors.base import Executor
-from tandem.server.annotation import routes as inference
-from tandem.server.artifacts import routes as artefacts
-from tandem.server.compat_training import routes as training
 from tandem.server.context import Context
-from tandem.server.datasets import browse_routes
-from tandem.server.datasets import routes as datasets
 from tandem.server.db.database import Database
-from tandem.server.evaluations import routes as evaluations
-from tandem.server.events import routes as events
 from tandem.server.events.hub import Hub
-from tandem.server.history import routes as history
-from tandem.server.http import boundary, health, metrics, openapi
+from tandem.server.http import boundary, description, health, metrics
 from tandem.server.http.console import Console
 from tandem.server.http.middleware.access import Access
 from tandem.server.http.middleware.body import Body
@@ -33,33 +25,9 @@ from tandem.server.http.middleware.idempotency import Idempotency
 from tandem.server.http.middleware.language import Language
 from tandem.server.http.middleware.origin import Origin
 from tandem.server.http.middleware.security_headers import SecurityHeaders
-from tandem.server.models import routes as models
-from tandem.server.presets import routes as presets
-from tandem.server.queue import routes as queue
-from tandem.server.samples import routes as samples
-from tandem.server.session import routes as session
+from tandem.server.resources import routers
 from tandem.server.settings import ServerSettings
-from tandem.server.system import routes as system
-from tandem.server.tasks import routes as tasks
-from tandem.server.thinning import routes as thinning
 
-PARTS = (
-    tasks,
-    events,
-    history,
-    presets,
-    evaluations,
-    datasets,
-    browse_routes,
-    models,
-    inference,
-    artefacts,
-    samples,
-    thinning,
-    queue,
-    session,
-    system,
-)
 COMPRESSED_BYTES = 1024
 
 
@@ -85,8 +53,8 @@ def create_app(
         redoc_url=None,
         title="Tandem",
         version=health.VERSION,
-        description=openapi.ABOUT,
-        openapi_tags=openapi.TAGS,
+        description=description.ABOUT,
+        openapi_tags=description.TAGS,
         generate_unique_id_function=_operation_id,
         lifespan=_lifespan(context, dispatch),
         # Each one around the next.
@@ -110,13 +78,11 @@ def create_app(
     )
     app.state.context = context
     boundary.install(app)
-    for part in PARTS:
-        app.include_router(part.surface_a, prefix="/model-distillation")
-        app.include_router(part.v1, prefix="/api/v1")
-    app.include_router(training.router)
+    for router, prefix in routers():
+        app.include_router(router, prefix=prefix)
     app.include_router(health.router)
     app.include_router(metrics.router)
-    app.openapi = lambda: openapi.complete(app)  # type: ignore[method-assign]
+    app.openapi = lambda: description.complete(app)  # type: ignore[method-assign]
     return app
 
 

@@ -13,7 +13,7 @@ from tandem.server.db.tables import DatasetVersion, Task
 from tandem.server.errors import ConflictError, InvalidError, Problem
 from tandem.server.models.allowed_paths import model_of
 from tandem.server.tasks import queries
-from tandem.server.tasks.allowed_paths import inside
+from tandem.server.tasks.creation.allowed_paths import inside
 from tandem.server.tasks.service import missing
 from tandem.spec.annotation import AnnotationSpec
 from tandem.spec.i18n import t

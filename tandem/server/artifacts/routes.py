@@ -18,16 +18,13 @@ from tandem.server.errors import NotFoundError
 from tandem.server.host.paths import inside
 from tandem.spec.report import RunReport
 
-surface_a = APIRouter()
-"""Under /model-distillation."""
-v1 = APIRouter(tags=["artefacts"])
-"""Under /api/v1."""
+router = APIRouter(tags=["artefacts"])
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 LOGS = {"log": "log.txt", "stderr": "stderr.txt"}
 Stream = Literal["log", "stderr"]
 
 
-@v1.get("/tasks/{task_id}/log", response_model=LogPiece)
+@router.get("/tasks/{task_id}/log", response_model=LogPiece)
 def read_log(
     context: Here,
     task_id: str,
@@ -41,14 +38,14 @@ def read_log(
     return log.tail(path, tail) if offset is None else log.piece(path, offset, limit)
 
 
-@v1.get("/tasks/{task_id}/log/raw", response_class=FileResponse)
+@router.get("/tasks/{task_id}/log/raw", response_class=FileResponse)
 def raw_log(context: Here, task_id: str, stream: Stream = "log") -> FileResponse:
     """The whole file, or the part that a Range header names."""
     path = folder.one_file(folder.of_task(context, task_id)[0], LOGS[stream])
     return FileResponse(path, media_type="text/plain; charset=utf-8", headers=SAFE)
 
 
-@v1.get("/tasks/{task_id}/report", response_model=RunReport)
+@router.get("/tasks/{task_id}/report", response_model=RunReport)
 def read_report(context: Here, task_id: str) -> Any:
     """What the run says of its result."""
     path = inside(folder.of_task(context, task_id)[0], "report.json")
@@ -60,7 +57,7 @@ def read_report(context: Here, task_id: str) -> Any:
         ) from error
 
 
-@v1.get("/tasks/{task_id}/model", response_class=StreamingResponse)
+@router.get("/tasks/{task_id}/model", response_class=StreamingResponse)
 def download_model(context: Here, task_id: str) -> StreamingResponse:
     """The trained student as a ZIP."""
     run, name = folder.of_task(context, task_id)
@@ -75,7 +72,7 @@ def download_model(context: Here, task_id: str) -> StreamingResponse:
     return StreamingResponse(folder.zipped(model), media_type="application/zip", headers=headers)
 
 
-@v1.get("/tasks/{task_id}/artefacts", response_model=Artefacts)
+@router.get("/tasks/{task_id}/artefacts", response_model=Artefacts)
 def list_artefacts(context: Here, task_id: str) -> Any:
     """The files of the run's folder."""
     run, _ = folder.of_task(context, task_id)
@@ -88,7 +85,7 @@ def list_artefacts(context: Here, task_id: str) -> Any:
     return Artefacts(items=items, truncated=len(found) > folder.MOST_FILES)
 
 
-@v1.get("/tasks/{task_id}/artefacts/{path:path}", response_class=FileResponse)
+@router.get("/tasks/{task_id}/artefacts/{path:path}", response_class=FileResponse)
 def download_artefact(context: Here, task_id: str, path: str) -> FileResponse:
     """One file, never shown as a page."""
     found = folder.one_file(folder.of_task(context, task_id)[0], path)

@@ -17,9 +17,9 @@ from tandem.server.compat_training.schemas import ModelOut, StartIn, StatusOut
 from tandem.server.context import Context
 from tandem.server.db.tables import Job, Task
 from tandem.server.errors import ConflictError, InvalidError, RequestError
-from tandem.server.tasks import create as creation
 from tandem.server.tasks import service as tasks
-from tandem.server.tasks.allowed_paths import inside
+from tandem.server.tasks.creation import create as creation
+from tandem.server.tasks.creation.allowed_paths import inside
 from tandem.spec.errors import StudentError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec

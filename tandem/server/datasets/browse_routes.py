@@ -14,11 +14,10 @@ from tandem.server.datasets.schemas import DatasetV1
 from tandem.server.datasets.splitting import SplitIn
 from tandem.server.http.images import ANSWERS, Size, Wanted
 
-surface_a = APIRouter(tags=["data sets"])
-v1 = APIRouter(tags=["data sets"])
+router = APIRouter()
 
 
-@v1.get("/datasets/{id}/samples", response_model=SamplesOut)
+@router.get("/datasets/{id}/samples", response_model=SamplesOut)
 def dataset_samples(
     context: Here,
     id: str,
@@ -31,7 +30,7 @@ def dataset_samples(
     return browse.samples(context, id, split, label, page, page_size)
 
 
-@v1.get("/datasets/{id}/samples/{split}/{index}/picture", response_class=Response,
+@router.get("/datasets/{id}/samples/{split}/{index}/picture", response_class=Response,
         responses=ANSWERS)  # fmt: skip
 def dataset_picture(
     context: Here, id: str, split: str, index: int, size: Size = 320, if_none_match: Wanted = None
@@ -40,7 +39,9 @@ def dataset_picture(
     return browse.picture(context, id, split, index, size, if_none_match)
 
 
-@v1.get("/datasets/{id}/samples/{split}/{index}/mask", response_class=Response, responses=ANSWERS)
+@router.get(
+    "/datasets/{id}/samples/{split}/{index}/mask", response_class=Response, responses=ANSWERS
+)
 def dataset_mask(
     context: Here, id: str, split: str, index: int, size: Size = 320, if_none_match: Wanted = None
 ) -> Response:
@@ -48,13 +49,13 @@ def dataset_mask(
     return browse.mask(context, id, split, index, size, if_none_match)
 
 
-@v1.get("/datasets/{id}/stats", response_model=StatsOut)
+@router.get("/datasets/{id}/stats", response_model=StatsOut)
 def dataset_stats(context: Here, id: str) -> Any:
     """How many of each class, how large the pictures are."""
     return browse.stats(context, id)
 
 
-@v1.post("/datasets/{id}/split", response_model=DatasetV1, status_code=202)
+@router.post("/datasets/{id}/split", response_model=DatasetV1, status_code=202)
 def split_dataset(context: Here, id: str, body: SplitIn) -> Any:
     """A new data set of the same items, divided into train and val; it is made in the background.
 

@@ -1,4 +1,4 @@
-"""Routes of data sets and their uploads."""
+"""/api/v1/datasets and /api/v1/uploads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from tandem.server.context import Here
-from tandem.server.datasets import recording, service, uploads, versions
+from tandem.server.datasets import browse_routes, recording, service, uploads, versions
 from tandem.server.datasets.schemas import (
     DatasetV1,
     FaultsOut,
@@ -19,11 +19,9 @@ from tandem.server.datasets.schemas import (
 )
 from tandem.server.errors import TooLargeError
 from tandem.server.tasks import service as tasks
-from tandem.server.wire.dataset import DatasetOut
-from tandem.server.wire.envelope import Envelope, ok
 
-surface_a = APIRouter(tags=["data sets"])
-v1 = APIRouter(tags=["data sets"])
+router = APIRouter(tags=["data sets"])
+router.include_router(browse_routes.router)
 PIECE = {
     "requestBody": {
         "required": True,
@@ -32,31 +30,25 @@ PIECE = {
 }
 
 
-@surface_a.get("/datasets", response_model=Envelope[list[DatasetOut]])
-def list_datasets(context: Here) -> Any:
-    """The folders under the data sets' root."""
-    return ok(service.every(context))
-
-
-@v1.get("/datasets", response_model=list[DatasetV1])
+@router.get("/datasets", response_model=list[DatasetV1])
 def datasets(context: Here) -> Any:
     """All, with what their check has said."""
     return service.listed(context)
 
 
-@v1.get("/datasets/{id}", response_model=DatasetV1)
+@router.get("/datasets/{id}", response_model=DatasetV1)
 def dataset(context: Here, id: str) -> Any:
     """One, with its counts."""
     return service.one(context, id)
 
 
-@v1.post("/datasets/{id}/check", response_model=DatasetV1, status_code=202)
+@router.post("/datasets/{id}/check", response_model=DatasetV1, status_code=202)
 def check_dataset(context: Here, id: str) -> Any:
     """Look at all of it in the background."""
     return service.check(context, id)
 
 
-@v1.get("/datasets/{id}/faults", response_model=FaultsOut)
+@router.get("/datasets/{id}/faults", response_model=FaultsOut)
 def dataset_faults(
     context: Here,
     id: str,
@@ -67,47 +59,47 @@ def dataset_faults(
     return service.faults(context, id, page, page_size)
 
 
-@v1.delete("/datasets/{id}", status_code=204)
+@router.delete("/datasets/{id}", status_code=204)
 def delete_dataset(context: Here, id: str) -> None:
     """With its files; 409 while a task uses it."""
     service.remove(context, id)
 
 
-@v1.get("/datasets/{id}/versions", response_model=list[VersionOut])
+@router.get("/datasets/{id}/versions", response_model=list[VersionOut])
 def dataset_versions(context: Here, id: str) -> Any:
     """The newest first."""
     service.one(context, id)
     return versions.every(context, id)
 
 
-@v1.post("/datasets/{id}/versions", response_model=VersionOut)
+@router.post("/datasets/{id}/versions", response_model=VersionOut)
 def make_version(context: Here, id: str) -> Any:
     """The version of what lies there now; the last one where nothing has changed."""
     service.one(context, id)
     return versions.make(context, id)
 
 
-@v1.get("/tasks/{task_id}/data", response_model=list[UsedOut])
+@router.get("/tasks/{task_id}/data", response_model=list[UsedOut])
 def task_data(context: Here, task_id: str) -> Any:
     """The versions of its data that each of its executions used."""
     tasks.get(context, task_id)
     return [UsedOut.model_validate(dict(row)) for row in recording.of_task(context, task_id)]
 
 
-@v1.post("/uploads", response_model=UploadOut, status_code=201)
+@router.post("/uploads", response_model=UploadOut, status_code=201)
 def begin_upload(context: Here, body: UploadIn) -> Any:
     """A place for a ZIP that comes in pieces."""
     row = uploads.begin(context, body.name, body.size, type=body.type, sha256=body.sha256)
     return _shown(context, row)
 
 
-@v1.get("/uploads/{id}", response_model=UploadOut)
+@router.get("/uploads/{id}", response_model=UploadOut)
 def get_upload(context: Here, id: str) -> Any:
     """How much of it is there: after a break, go on at `offset`."""
     return _shown(context, uploads.get(context, id))
 
 
-@v1.put("/uploads/{id}", response_model=UploadOut, openapi_extra=PIECE)
+@router.put("/uploads/{id}", response_model=UploadOut, openapi_extra=PIECE)
 async def send_piece(
     context: Here,
     request: Request,
@@ -132,13 +124,13 @@ async def send_piece(
     return _shown(context, row)
 
 
-@v1.post("/uploads/{id}/complete", response_model=UploadOut)
+@router.post("/uploads/{id}/complete", response_model=UploadOut)
 def complete_upload(context: Here, id: str) -> Any:
     """Unpack it; it is validated in the background. Known content answers the data set it is."""
     return _shown(context, uploads.complete(context, id))
 
 
-@v1.delete("/uploads/{id}", status_code=204)
+@router.delete("/uploads/{id}", status_code=204)
 def drop_upload(context: Here, id: str) -> None:
     """Give up; what came is deleted."""
     uploads.drop(context, id)

@@ -13,10 +13,7 @@ from tandem.server.events import spool, stream
 from tandem.server.events.curves import Axis, curves
 from tandem.server.events.schemas import Curves, Gap, ReceivedAnswer
 
-surface_a = APIRouter()
-"""Under /model-distillation."""
-v1 = APIRouter(tags=["events"])
-"""Under /api/v1."""
+router = APIRouter(tags=["events"])
 
 LastId = Annotated[
     str | None,
@@ -49,7 +46,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-@v1.get(
+@router.get(
     "/events",
     response_class=stream.EventStream,
     responses=STREAM,
@@ -65,7 +62,7 @@ async def all_events(
     return await _stream(here, None, last_id or last_event_id, types)
 
 
-@v1.get(
+@router.get(
     "/tasks/{task_id}/events",
     response_class=stream.EventStream,
     responses=STREAM,
@@ -135,7 +132,7 @@ GAP: dict[str, Any] = {
 }
 
 
-@v1.post(
+@router.post(
     "/tasks/{task_id}/events",
     summary="Send events of a run that was started elsewhere",
     openapi_extra=BODY,
@@ -175,7 +172,7 @@ Names = Annotated[
 Bound = float | None
 
 
-@v1.get("/tasks/{task_id}/curves", summary="A run's curves, down-sampled; peaks are kept")
+@router.get("/tasks/{task_id}/curves", summary="A run's curves, down-sampled; peaks are kept")
 def task_curves(
     here: Here,
     task_id: str,

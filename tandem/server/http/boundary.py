@@ -22,8 +22,8 @@ from tandem.spec.errors import TandemError, UserInputError
 from tandem.spec.i18n import t
 
 log = logging.getLogger("tandem.server")
-SURFACE_A = "/model-distillation"
-SURFACE_B = ("/api/training", "/api/llm-finetuning")
+DISTILLATION = "/model-distillation"
+TRAINING = ("/api/training", "/api/llm-finetuning")
 MOST_PROBLEMS = 20
 HTTP_WORDS = {
     400: "The request is not understood.",
@@ -110,9 +110,9 @@ def answer(
     extras: dict[str, Any] | None = None,
 ) -> JSONResponse:
     """A failure as the surface at `path` says it."""
-    if path.startswith(SURFACE_A):
+    if path.startswith(DISTILLATION):
         return _Json({"code": status, "message": message, "data": problems}, status, headers)
-    if path.startswith(SURFACE_B):
+    if path.startswith(TRAINING):
         return _Json({"detail": problems or message}, status, headers)
     body: dict[str, Any] = {"type": "about:blank", "title": message, "status": status}
     body |= {"detail": message, **(extras or {})}

@@ -1,55 +1,118 @@
-"""Routes of trained models: surface A's list, and bringing one in. The rest is in v1.py."""
+"""/api/v1/models: which there are, one of them, tried, exported, downloaded, brought in."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
+from tandem.server.artifacts import folder
+from tandem.server.artifacts.routes import SAFE
 from tandem.server.context import Here
-from tandem.server.models import imports, service
-from tandem.server.models.v1 import router as work
-from tandem.server.tasks.allowed_paths import inside
+from tandem.server.models import detail, exports, imports, listing, trying
+from tandem.server.models.allowed_paths import model_of
+from tandem.server.models.schemas import (
+    Exports,
+    ExportShown,
+    FormatName,
+    ImportModel,
+    ModelDetail,
+    ModelList,
+    NewExport,
+    Tried,
+)
+from tandem.server.tasks.creation.allowed_paths import inside
+from tandem.server.tasks.list_query import Keyword
 from tandem.server.tasks.service import get
-from tandem.server.wire.envelope import Envelope, ok
 from tandem.server.wire.task import TaskOut
 
-surface_a = APIRouter(tags=["models"])
-v1 = APIRouter(tags=["models"])
-v1.include_router(work)
-Name = Annotated[str | None, Query(max_length=100)]
+router = APIRouter(tags=["models"])
+PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
+PageSize = Annotated[int, Query(ge=1, le=200)]
 
 
-@surface_a.get("/completed-models", response_model=Envelope[list[TaskOut]])
-def completed_models(
+@router.get("/models", response_model=ModelList)
+def list_models(
     context: Here,
-    minAccuracy: Annotated[float | None, Query(ge=0, le=100, examples=[70])] = None,
-    teacherModel: Name = None,
-    studentModel: Name = None,
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+    keyword: Annotated[Keyword | None, Query()] = None,
+    kind: Annotated[str | None, Query(max_length=50, examples=["classification"])] = None,
+    sort: Annotated[str, Query(max_length=100, examples=["-accuracy"])] = "-created_at",
 ) -> Any:
-    """The tasks that are COMPLETED, newest first. `minAccuracy` (%) is asked of the best."""
-    rows = service.every(context, minAccuracy, teacherModel, studentModel)
-    return ok([TaskOut.model_validate(dict(row)) for row in rows])
+    """Everything that was trained to its end or brought in, the newest first."""
+    items, total = listing.page(context, page, page_size, keyword, kind, sort)
+    return ModelList(items=items, total=total, page=page, page_size=page_size)
 
 
-class ImportModel(BaseModel):
-    """A foreign model to bring in."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    path: Annotated[str, Field(min_length=1, max_length=1000)]
-    """Of a .pt, .onnx or .safetensors file, inside the models' root."""
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-    classes: Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=100_000)] = []
-    """Where the file does not name them."""
-    size: Annotated[str, Field(max_length=100)] = ""
-    """Of a safetensors file, such as resnet50."""
-    image_size: Annotated[int, Field(ge=16, le=2048)] | None = None
-    accuracy: Annotated[float, Field(ge=0, le=100)] | None = None
-    """In percent, if it is known."""
+@router.get("/models/{task_id}", response_model=ModelDetail)
+def get_model(context: Here, task_id: str) -> Any:
+    """One, with what it knows, where it comes from and its files."""
+    return detail.of(context, task_id)
 
 
-@v1.post("/models/import", response_model=TaskOut, status_code=201)
+@router.get("/models/{task_id}/download", response_class=Response)
+def download_whole_model(context: Here, task_id: str) -> Response:
+    """The model as a ZIP, or its ONNX file."""
+    row = listing.row_of(context, task_id)
+    return _sent(model_of(context, row), str(row["task_name"]))
+
+
+@router.post("/models/{task_id}/try", response_model=Tried, openapi_extra=trying.BODY)
+def try_model(
+    context: Here, task_id: str, asked: Annotated[trying.Asked, Depends(trying.asked)]
+) -> Any:
+    """What it says of a picture (at most 20 MB) or a text.
+
+    The model stays loaded for five minutes in a process of its own, on the CPU: 503 where that
+    process dies or is busy for too long.
+    """
+    return trying.ask(context, listing.row_of(context, task_id), asked)
+
+
+@router.get("/models/{task_id}/exports", response_model=Exports)
+def list_exports(context: Here, task_id: str) -> Any:
+    """What it could be written as, and what was asked for so far."""
+    row = listing.row_of(context, task_id)
+    model = model_of(context, row)
+    there = [exports.as_shown(one) for one in exports.items(model)]
+    return {"formats": exports.formats(model, row["task_type"]), "items": there}
+
+
+@router.post("/models/{task_id}/exports", response_model=ExportShown, status_code=202)
+def export_model(context: Here, task_id: str, body: NewExport) -> Any:
+    """Write it in a format; one at a time for each model."""
+    row = listing.row_of(context, task_id)
+    model = model_of(context, row)
+    return exports.as_shown(exports.begin(context, model, row["task_type"], body.format))
+
+
+@router.get("/models/{task_id}/exports/{format}/download", response_class=Response)
+def download_export(context: Here, task_id: str, format: FormatName) -> Response:
+    """The file; a format that is a folder comes as a ZIP."""
+    row = listing.row_of(context, task_id)
+    found = exports.one_file(model_of(context, row), format)
+    return _sent(found, f"{row['task_name']}-{format}")
+
+
+def _sent(found: Path, name: str) -> Response:
+    if found.is_file():
+        return FileResponse(
+            found,
+            filename=f"{name}{found.suffix}",
+            media_type="application/octet-stream",
+            headers=SAFE,
+        )
+    folder.refuse_links_out(found)
+    told = f"attachment; filename=\"model.zip\"; filename*=UTF-8''{quote(name, safe='')}.zip"
+    headers = SAFE | {"Content-Disposition": told}
+    return StreamingResponse(folder.zipped(found), media_type="application/zip", headers=headers)
+
+
+@router.post("/models/import", response_model=TaskOut, status_code=201)
 def import_model(context: Here, body: ImportModel) -> Any:
     """An Ultralytics, ONNX or timm file as a completed task that has a model."""
     file = inside("path", body.path, context.settings.everything.path("models_root"))

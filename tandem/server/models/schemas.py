@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from tandem.server.tasks.schemas import Answer, Body, DataUsed
 from tandem.server.wire.envelope import UtcTime
@@ -156,3 +156,19 @@ class Exports(Answer):
 
 class NewExport(Body):
     format: FormatName
+
+
+class ImportModel(BaseModel):
+    """A foreign model to bring in."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    path: Annotated[str, Field(min_length=1, max_length=1000)]
+    """Of a .pt, .onnx or .safetensors file, inside the models' root."""
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    classes: Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=100_000)] = []
+    """Where the file does not name them."""
+    size: Annotated[str, Field(max_length=100)] = ""
+    """Of a safetensors file, such as resnet50."""
+    image_size: Annotated[int, Field(ge=16, le=2048)] | None = None
+    accuracy: Annotated[float, Field(ge=0, le=100)] | None = None
+    """In percent, if it is known."""

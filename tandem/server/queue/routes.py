@@ -10,19 +10,16 @@ from tandem.server.context import Here
 from tandem.server.queue import service
 from tandem.server.queue.schemas import Move, Queue
 
-surface_a = APIRouter()
-"""Under /model-distillation."""
-v1 = APIRouter(tags=["queue"])
-"""Under /api/v1."""
+router = APIRouter(tags=["queue"])
 
 
-@v1.get("/queue", response_model=Queue)
+@router.get("/queue", response_model=Queue)
 def show_queue(context: Here) -> Any:
     """What waits, in its order, and what runs."""
     return service.show(context)
 
 
-@v1.post("/queue/{task_id}/move", response_model=Queue)
+@router.post("/queue/{task_id}/move", response_model=Queue)
 def move_task(context: Here, task_id: str, body: Move) -> Any:
     """Put one that waits to another place or priority; 409 when it does not wait."""
     return service.move(context, task_id, to=body.to, priority=body.priority)

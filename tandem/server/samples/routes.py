@@ -13,14 +13,11 @@ from tandem.server.samples import service
 from tandem.server.samples.index import Order
 from tandem.server.samples.schemas import RunSamples
 
-surface_a = APIRouter()
-"""Under /model-distillation."""
-v1 = APIRouter(tags=["samples"])
-"""Under /api/v1."""
+router = APIRouter(tags=["samples"])
 Name = Annotated[str | None, Query(max_length=500)]
 
 
-@v1.get("/tasks/{task_id}/samples", response_model=RunSamples)
+@router.get("/tasks/{task_id}/samples", response_model=RunSamples)
 def list_samples(
     context: Here,
     task_id: str,
@@ -42,7 +39,7 @@ def list_samples(
     return service.listed(context, task_id, asked)
 
 
-@v1.get(
+@router.get(
     "/tasks/{task_id}/samples/{index}/picture", response_class=Response, responses=images.ANSWERS
 )
 def show_sample(
@@ -60,7 +57,9 @@ def show_sample(
     )
 
 
-@v1.get("/tasks/{task_id}/samples/{index}/mask", response_class=Response, responses=images.ANSWERS)
+@router.get(
+    "/tasks/{task_id}/samples/{index}/mask", response_class=Response, responses=images.ANSWERS
+)
 def show_sample_mask(
     context: Here,
     task_id: str,

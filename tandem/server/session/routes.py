@@ -12,8 +12,7 @@ from tandem.server.context import Here
 from tandem.server.errors import UnauthorizedError
 from tandem.server.session import cookie
 
-surface_a = APIRouter()
-v1 = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"])
 
 
 class SignIn(BaseModel):
@@ -26,7 +25,7 @@ class SessionShown(BaseModel):
     signed_in: bool = Field(description="Whether this browser may ask; true where none is wanted.")
 
 
-@v1.get("/session")
+@router.get("/session")
 def get_session(context: Here, request: Request) -> SessionShown:
     """Whether a token is wanted, and whether this browser's cookie is good."""
     token = context.token
@@ -34,7 +33,7 @@ def get_session(context: Here, request: Request) -> SessionShown:
     return SessionShown(needs_token=token is not None, signed_in=inside)
 
 
-@v1.post("/session", status_code=204)
+@router.post("/session", status_code=204)
 def sign_in(context: Here, request: Request, body: SignIn) -> Response:
     """Show the service's token; a cookie that no script can read is the answer."""
     answer, token = Response(status_code=204), context.token
@@ -58,7 +57,7 @@ def sign_in(context: Here, request: Request, body: SignIn) -> Response:
     return answer
 
 
-@v1.delete("/session", status_code=204)
+@router.delete("/session", status_code=204)
 def sign_out(context: Here, request: Request) -> Response:
     """Forget the cookie in this browser."""
     answer = Response(status_code=204)

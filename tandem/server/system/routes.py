@@ -13,25 +13,24 @@ from tandem.server.events.stream import HEADERS, EventStream
 from tandem.server.system import service
 from tandem.server.system.schemas import Catalogue, System
 
-surface_a = APIRouter()
-v1 = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"])
 EVERY_SECONDS = 2.0
 LOOK_SECONDS = 0.2
 
 
-@v1.get("/catalog")
+@router.get("/catalog")
 def get_catalog(context: Here) -> Catalogue:
     """Students, teachers, losses, data layouts, and the JSON schema of a run."""
     return service.choices(context)
 
 
-@v1.get("/system")
+@router.get("/system")
 def get_system(context: Here) -> System:
     """Processor, memory, disk, GPUs, versions, and who dispatches."""
     return service.system(context)
 
 
-@v1.get("/system/events", response_class=EventStream)
+@router.get("/system/events", response_class=EventStream)
 async def watch_system(context: Here) -> EventStream:
     """The machine every two seconds, as server-sent events of type `system`."""
     return EventStream(_frames(context), headers=HEADERS)

@@ -6,7 +6,7 @@ from tandem.server.context import Context
 from tandem.server.db.tables import Task
 from tandem.server.host.clock import now
 from tandem.server.tasks import queries, service
-from tandem.server.tasks.create import Made
+from tandem.server.tasks.creation.create import Made
 from tandem.spec.run import RunSpec
 from tandem.spec.state import State
 

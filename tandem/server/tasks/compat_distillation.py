@@ -13,7 +13,8 @@ from sqlalchemy import RowMapping
 
 from tandem.server.context import Context, Here
 from tandem.server.errors import InvalidError
-from tandem.server.tasks import create, reports, service
+from tandem.server.tasks import reports, service
+from tandem.server.tasks.creation import create
 from tandem.server.tasks.list_query import Keyword, PageNumber, PageSize, camel_filter
 from tandem.server.tasks.queries import Filter
 from tandem.server.wire.create import CreateTask, Figure, Progress

@@ -14,7 +14,7 @@ from tandem.server.db.tables import History
 from tandem.server.errors import ConflictError
 from tandem.server.events import apply
 from tandem.server.tasks import queries, totals
-from tandem.server.tasks.allowed_paths import model_place
+from tandem.server.tasks.creation.allowed_paths import model_place
 from tandem.server.tasks.service import missing
 from tandem.server.tasks.transitions import tell
 from tandem.server.wire.create import Progress

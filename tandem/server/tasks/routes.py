@@ -1,8 +1,192 @@
-"""Routes."""
+"""/api/v1/tasks."""
 
 from __future__ import annotations
 
-from tandem.server.tasks.compat_distillation import router as surface_a
-from tandem.server.tasks.v1 import router as v1
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Any
 
-__all__ = ["surface_a", "v1"]
+from fastapi import APIRouter, Query, Response
+from sqlalchemy import RowMapping
+
+from tandem.server.context import Context, Here
+from tandem.server.errors import InvalidError
+from tandem.server.tasks import clone, queries, serialize, service
+from tandem.server.tasks.creation import create, preview
+from tandem.server.tasks.list_query import (
+    Keyword,
+    PageNumber,
+    PageSize,
+    Word,
+    read_cursor,
+    snake_filter,
+)
+from tandem.server.tasks.list_query import (
+    cursor as cursor_of,
+)
+from tandem.server.tasks.queries import Filter
+from tandem.server.tasks.schemas import (
+    AttemptShown,
+    Clone,
+    Edit,
+    NewTask,
+    Preview,
+    PreviewAsked,
+    TaskDetail,
+    TaskList,
+)
+from tandem.server.wire.create import flat
+from tandem.spec.i18n import t
+
+router = APIRouter(tags=["tasks"])
+
+
+@router.get("/tasks", response_model=TaskList)
+def list_tasks(
+    context: Here,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    page: Annotated[PageNumber | None, Query()] = None,
+    page_size: Annotated[PageSize, Query()] = 20,
+    status: Annotated[str | None, Query(max_length=100, examples=["RUNNING,QUEUED"])] = None,
+    keyword: Annotated[Keyword | None, Query()] = None,
+    kind: Annotated[Word | None, Query(examples=["detection"])] = None,
+    owner: Annotated[Word | None, Query()] = None,
+    sort: Annotated[str | None, Query(max_length=100, examples=["-best_accuracy"])] = None,
+) -> Any:
+    """Tasks, newest first: by `cursor`, or by `page`. `sort` goes with `page`.
+
+    `status` may name several, with commas between.
+    """
+    wanted = snake_filter(status, keyword, sort, kind, owner)
+    if cursor and (sort or page):
+        problem = t("A cursor follows the usual order: leave sort and page out.")
+        raise InvalidError([{"field": "cursor", "problem": problem}])
+    below = read_cursor(cursor) if cursor else None
+    with context.database.read() as session:
+        rows: Sequence[RowMapping]
+        if page or sort:
+            offset = ((page or 1) - 1) * page_size
+            rows = queries.page(session, wanted, offset, page_size + 1, with_jobs=True)
+        else:
+            rows = queries.after(session, wanted, below, page_size + 1, with_jobs=True)
+        items = serialize.listed(session, rows[:page_size])
+    more = len(rows) > page_size and not sort
+    return _answer(
+        TaskList.model_construct(
+            items=items,
+            total=_total(context, wanted),
+            next_cursor=cursor_of(rows[page_size - 1]["id"]) if more else None,
+            page=page,
+            page_size=page_size,
+        )
+    )
+
+
+def _total(context: Context, wanted: Filter) -> int:
+    return service.total(context, replace(wanted, order_by="id", descending=True))
+
+
+def _answer(body: TaskList | TaskDetail, status_code: int = 200) -> Response:
+    """Written here, as its parts come from the tables and need no second check."""
+    return Response(body.model_dump_json(), status_code=status_code, media_type="application/json")
+
+
+@router.post("/tasks", response_model=TaskDetail, status_code=201)
+def create_task(context: Here, body: NewTask) -> Any:
+    """A new task, PENDING, or QUEUED with `start`."""
+    settings = context.settings.everything
+
+    def make(task_id: str) -> create.Made:
+        if body.create is not None:
+            fields = flat(body.create)
+            return create.from_fields(fields, settings, task_id=task_id, prefix="create.")
+        return create.from_spec(body.spec or {}, settings, task_id=task_id, prefix="spec.")
+
+    task_id = service.create(
+        context,
+        make,
+        name=body.name,
+        description=body.description,
+        priority=body.priority,
+        start=body.start,
+    )
+    return _answer(serialize.detail(context, task_id), 201)
+
+
+@router.post("/tasks/preview", response_model=Preview)
+def preview_task(context: Here, body: PreviewAsked) -> Any:
+    """Whether a task could be made so, what it lacks, and how else it is written; none is made."""
+    return preview.preview(context, body)
+
+
+@router.get("/tasks/{task_id}", response_model=TaskDetail)
+def get_task(context: Here, task_id: str) -> Any:
+    """One task with its spec."""
+    return _answer(serialize.detail(context, task_id))
+
+
+@router.patch("/tasks/{task_id}", response_model=TaskDetail)
+def edit_task(context: Here, task_id: str, body: Edit) -> Any:
+    """Change its name, description, remark or priority."""
+    given = body.model_dump(exclude_unset=True)
+    priority = given.pop("priority", None)
+    if "name" in given:
+        given["task_name"] = given.pop("name")
+    service.edit(context, task_id, priority=priority, **given)
+    return _answer(serialize.detail(context, task_id))
+
+
+@router.delete("/tasks/{task_id}", status_code=204)
+def delete_task(context: Here, task_id: str, files: bool = False) -> Response:
+    """Delete it with its history and evaluations; with `files`, its run's folder too."""
+    service.remove(context, task_id, files=files)
+    return Response(status_code=204)
+
+
+@router.post("/tasks/{task_id}/start", response_model=TaskDetail)
+def start_task(context: Here, task_id: str) -> Any:
+    """Queue it: PENDING, STOPPED, FAILED or PAUSED."""
+    service.start(context, task_id)
+    return _answer(serialize.detail(context, task_id))
+
+
+@router.post("/tasks/{task_id}/resume", response_model=TaskDetail)
+def resume_task(context: Here, task_id: str) -> Any:
+    """Go on from the last checkpoint: STOPPED, FAILED or PAUSED."""
+    service.start(context, task_id, out_of=service.RESUMABLE)
+    return _answer(serialize.detail(context, task_id))
+
+
+@router.post("/tasks/{task_id}/stop", response_model=TaskDetail)
+def stop_task(context: Here, task_id: str) -> Any:
+    """Ask its run to save a checkpoint and end; one that waits is STOPPED at once."""
+    service.stop(context, task_id)
+    return _answer(serialize.detail(context, task_id))
+
+
+@router.post("/tasks/{task_id}/save", response_model=TaskDetail, status_code=202)
+def save_task(context: Here, task_id: str) -> Any:
+    """Ask its run to save a checkpoint now and go on; its `checkpoint` event says when it has."""
+    service.save(context, task_id)
+    return _answer(serialize.detail(context, task_id), 202)
+
+
+@router.post("/tasks/{task_id}/pause", response_model=TaskDetail)
+def pause_task(context: Here, task_id: str) -> Any:
+    """A stop that keeps its place in the queue."""
+    service.pause(context, task_id)
+    return _answer(serialize.detail(context, task_id))
+
+
+@router.get("/tasks/{task_id}/attempts", response_model=list[AttemptShown])
+def list_attempts(context: Here, task_id: str) -> Any:
+    """Its executions, the first one first."""
+    return service.attempts(context, task_id)
+
+
+@router.post("/tasks/{task_id}/clone", response_model=TaskDetail, status_code=201)
+def clone_task(context: Here, task_id: str, body: Clone | None = None) -> Any:
+    """A copy of it, to be run anew."""
+    asked = body or Clone()
+    copied = clone.clone(context, task_id, name=asked.name, start=asked.start)
+    return _answer(serialize.detail(context, copied), 201)

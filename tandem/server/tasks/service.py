@@ -17,8 +17,8 @@ from tandem.server.errors import ConflictError, InvalidError, NotFoundError
 from tandem.server.events import apply
 from tandem.server.host.clock import now
 from tandem.server.host.paths import really_below
-from tandem.server.tasks import create as creation
 from tandem.server.tasks import queries, totals
+from tandem.server.tasks.creation import create as creation
 from tandem.server.tasks.queries import Filter
 from tandem.server.tasks.transitions import move, tell
 from tandem.spec.i18n import t

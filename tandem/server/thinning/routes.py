@@ -18,8 +18,7 @@ from tandem.server.host.paths import really_below
 from tandem.server.tasks.transitions import ENDS
 from tandem.server.thinning.rule import Item, spare
 
-surface_a = APIRouter()
-v1 = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"])
 
 
 class Thin(BaseModel):
@@ -50,7 +49,7 @@ class Thinned(BaseModel):
     total_bytes: int
 
 
-@v1.post("/gc")
+@router.post("/gc")
 def thin(context: Here, body: Thin) -> Thinned:
     """Old runs' checkpoints: the last, the best and every n-th stay. Shows before it deletes."""
     every = body.keep_every

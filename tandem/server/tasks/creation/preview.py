@@ -8,9 +8,9 @@ from typing import Any
 from tandem.server.context import Context
 from tandem.server.errors import ForbiddenError, InvalidError
 from tandem.server.host.machine import MEGABYTE, gpus
-from tandem.server.tasks import create, equivalents
-from tandem.server.tasks.estimate import Expected, expect
-from tandem.server.tasks.requirements import lacking
+from tandem.server.tasks.creation import create, equivalents
+from tandem.server.tasks.creation.estimate import Expected, expect
+from tandem.server.tasks.creation.requirements import lacking
 from tandem.server.tasks.schemas import (
     FieldProblem,
     Lacking,

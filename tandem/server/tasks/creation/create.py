@@ -18,8 +18,8 @@ from tandem.server.db.tables import Task
 from tandem.server.errors import InvalidError, Problem
 from tandem.server.events.columns import fitted
 from tandem.server.host.clock import now
-from tandem.server.tasks.allowed_paths import confine
-from tandem.server.tasks.kind import kind_of
+from tandem.server.tasks.creation.allowed_paths import confine
+from tandem.server.tasks.creation.kind import kind_of
 from tandem.server.wire.create import DEFAULTS, INT_MOST
 from tandem.spec.check import faults
 from tandem.spec.errors import SpecError, StudentError, TeacherError

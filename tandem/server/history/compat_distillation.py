@@ -15,10 +15,7 @@ from tandem.server.history import service
 from tandem.server.wire.envelope import Envelope, ok
 from tandem.server.wire.history import HistoryIn, HistoryOut
 
-surface_a = APIRouter(tags=["history"])
-"""Under /model-distillation."""
-v1 = APIRouter()
-"""Under /api/v1."""
+router = APIRouter(tags=["history"])
 ROWS = TypeAdapter(list[HistoryOut])
 HistoryList = Envelope[list[HistoryOut]]
 
@@ -31,13 +28,13 @@ def _answer(rows: Sequence[RowMapping]) -> Response:
     return Response(body, media_type="application/json")
 
 
-@surface_a.get("/tasks/{taskId}/history", response_model=HistoryList)
+@router.get("/tasks/{taskId}/history", response_model=HistoryList)
 def list_history(context: Here, taskId: str) -> Any:
     """All epochs in their order."""
     return _answer(service.by_epoch(context, taskId))
 
 
-@surface_a.get("/tasks/{taskId}/history/latest", response_model=HistoryList)
+@router.get("/tasks/{taskId}/history/latest", response_model=HistoryList)
 def latest_history(
     context: Here, taskId: str, limit: Annotated[int, Query(ge=1, le=10_000)] = 10
 ) -> Any:
@@ -45,7 +42,7 @@ def latest_history(
     return _answer(service.newest(context, taskId, limit))
 
 
-@surface_a.post("/tasks/{taskId}/history", response_model=Envelope[None])
+@router.post("/tasks/{taskId}/history", response_model=Envelope[None])
 def tell_history(context: Here, taskId: str, body: HistoryIn) -> Any:
     """One epoch; a repeat replaces it."""
     service.tell(context, taskId, body)

@@ -12,10 +12,7 @@ from tandem.server.evaluations import queries, service
 from tandem.server.wire.envelope import Envelope, ok
 from tandem.server.wire.evaluation import EvaluationIn, EvaluationOut
 
-surface_a = APIRouter(tags=["evaluations"])
-"""Under /model-distillation."""
-v1 = APIRouter()
-"""Under /api/v1."""
+router = APIRouter(tags=["evaluations"])
 One = Envelope[EvaluationOut | None]
 
 
@@ -23,20 +20,20 @@ def _one(row: RowMapping | None) -> Any:
     return ok(None if row is None else EvaluationOut.model_validate(dict(row)))
 
 
-@surface_a.get("/tasks/{taskId}/evaluations", response_model=Envelope[list[EvaluationOut]])
+@router.get("/tasks/{taskId}/evaluations", response_model=Envelope[list[EvaluationOut]])
 def list_evaluations(context: Here, taskId: str) -> Any:
     """All, in the order of their coming."""
     rows = service.read(context, taskId, queries.all_of)
     return ok([EvaluationOut.model_validate(dict(row)) for row in rows])
 
 
-@surface_a.get("/tasks/{taskId}/evaluations/latest", response_model=One)
+@router.get("/tasks/{taskId}/evaluations/latest", response_model=One)
 def latest_evaluation(context: Here, taskId: str) -> Any:
     """The newest, or null."""
     return _one(service.read(context, taskId, queries.latest))
 
 
-@surface_a.get("/tasks/{taskId}/evaluations/best", response_model=One)
+@router.get("/tasks/{taskId}/evaluations/best", response_model=One)
 def best_evaluation(context: Here, taskId: str) -> Any:
     """The one of the highest F1; without any F1 of the highest mAP50, mAP95, precision, recall.
 
@@ -45,7 +42,7 @@ def best_evaluation(context: Here, taskId: str) -> Any:
     return _one(service.read(context, taskId, queries.best))
 
 
-@surface_a.post("/tasks/{taskId}/evaluations", response_model=Envelope[None])
+@router.post("/tasks/{taskId}/evaluations", response_model=Envelope[None])
 def tell_evaluation(context: Here, taskId: str, body: EvaluationIn) -> Any:
     """Keep one more."""
     service.tell(context, taskId, body)

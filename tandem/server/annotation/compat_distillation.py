@@ -1,0 +1,62 @@
+"""Surface A: /model-distillation/inference."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+
+from tandem.server.annotation import serialize, service
+from tandem.server.annotation.schemas import (
+    InferenceOut,
+    Submit,
+)
+from tandem.server.context import Here
+from tandem.server.wire.envelope import Envelope, ok
+
+router = APIRouter(tags=["inference"])
+Path_ = Annotated[str | None, Query(min_length=1, max_length=1000)]
+
+
+@router.post("/inference/submit", response_model=Envelope[InferenceOut])
+def submit_inference(
+    context: Here,
+    taskId: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
+    inputDir: Path_ = None,
+    outputDir: Path_ = None,
+    batchSize: Annotated[int | None, Query(ge=1, le=1024)] = None,
+    datasetId: Annotated[str | None, Query(max_length=255)] = None,
+    autoImport: bool | None = None,
+    body: Annotated[Submit | None, Body()] = None,
+) -> Any:
+    """Annotate a folder, a ZIP or a data set; in the query or in a body, which wins."""
+    query = {
+        "task_id": taskId,
+        "input_dir": inputDir,
+        "output_dir": outputDir,
+        "batch_size": batchSize,
+        "dataset_id": datasetId,
+        "auto_import": autoImport,
+    }
+    said = body or Submit()
+    missing = {name: one for name, one in query.items() if getattr(said, name) is None}
+    return ok(serialize.inference(service.submit(context, said.model_copy(update=missing))))
+
+
+@router.get("/inference/list", response_model=Envelope[list[InferenceOut]])
+def list_inferences(context: Here) -> Any:
+    """All, newest first."""
+    return ok([serialize.inference(row) for row in service.every(context)])
+
+
+@router.get("/inference/{inferenceId}", response_model=Envelope[InferenceOut])
+def get_inference(context: Here, inferenceId: str) -> Any:
+    """One."""
+    return ok(serialize.inference(service.get(context, inferenceId)))
+
+
+@router.delete("/inference/{inferenceId}", response_model=Envelope[None])
+def delete_inference(context: Here, inferenceId: str) -> Any:
+    """Forget it; its labels stay. 409 while it runs."""
+    service.remove(context, inferenceId)
+    return ok(None)
