@@ -2,7 +2,7 @@
 
 import sys
 
-from tandem.commands.train import distillation_script
+from tandem.commands.runs.train import distillation_script
 
 if __name__ == "__main__":
     sys.exit(distillation_script())

@@ -2,7 +2,7 @@
 
 import sys
 
-from tandem.commands.train import qwen_vl_script
+from tandem.commands.runs.train import qwen_vl_script
 
 if __name__ == "__main__":
     sys.exit(qwen_vl_script())

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from tandem.commands import data, service
+from tandem.commands.data.commands import add_to as add_data_commands
 from tandem.commands.i18n import Group, Program, run_program
+from tandem.commands.service.commands import add_to as add_service_commands
 from tandem.spec.i18n import t
 
 ANY = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -31,8 +32,8 @@ app.add_typer(cache, name="cache")
 models = Program(cls=Group, help=t("Models that were trained elsewhere."), no_args_is_help=True)
 app.add_typer(config, name="config")
 app.add_typer(models, name="models")
-service.add_to(app)
-data.add_to(app)
+add_service_commands(app)
+add_data_commands(app)
 
 
 @app.command(help=t("Teach a small model digits in a few minutes, and compare."))
@@ -40,7 +41,7 @@ def demo(
     output: Annotated[Path | None, typer.Option("--output-dir", help=t("Where it goes."))] = None,
     seeds: Annotated[int, typer.Option(min=1, help=t("Runs to average over."))] = 3,
 ) -> None:
-    from tandem.commands.demo import demo as run
+    from tandem.commands.service.demo import demo as run
 
     raise typer.Exit(run(output, seeds))
 
@@ -51,7 +52,7 @@ def demo(
     add_help_option=False,
 )
 def train(context: typer.Context) -> None:
-    from tandem.commands.train import train as run
+    from tandem.commands.runs.train import train as run
 
     raise typer.Exit(run(context.args))
 
@@ -62,7 +63,7 @@ def train(context: typer.Context) -> None:
     add_help_option=False,
 )
 def distill(context: typer.Context) -> None:
-    from tandem.commands.train import distill as run
+    from tandem.commands.runs.train import distill as run
 
     raise typer.Exit(run(context.args))
 
@@ -78,7 +79,7 @@ def predict(
     threshold: Annotated[list[str] | None, typer.Option(help=t("0.5, or CLASS=0.5."))] = None,
     video_every: Annotated[int, typer.Option(min=1, help=t("Of a video each so many-th."))] = 1,
 ) -> None:
-    from tandem.commands.predict import predict as run
+    from tandem.commands.models.predict import predict as run
 
     form = format or ("json" if as_json else "csv" if as_csv else "")
     form = form or ("table" if output is None else "labelme")
@@ -100,7 +101,7 @@ def annotate(
     pictures: Annotated[bool, typer.Option(help=t("Put the pictures beside."))] = True,
     video_every: Annotated[int, typer.Option(min=1, help=t("Of a video each so many-th."))] = 1,
 ) -> None:
-    from tandem.commands.annotate import annotate as run
+    from tandem.commands.models.annotate import annotate as run
 
     code = run(
         model,
@@ -124,7 +125,7 @@ def report(
     send: Annotated[bool, typer.Option("--send", help=t("Deliver its events first."))] = False,
     api_base_url: Annotated[str | None, typer.Option(help=t("Where to, for --send."))] = None,
 ) -> None:
-    from tandem.commands.report import report as run
+    from tandem.commands.runs.report import report as run
 
     raise typer.Exit(run(run_folder, as_json, send, api_base_url))
 
@@ -142,21 +143,21 @@ def export(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    from tandem.commands.export import export as run
+    from tandem.commands.models.export import export as run
 
     run(model, format, target, calibration or (), as_json)
 
 
 @app.command(help=t("List students, teachers, losses and data layouts."))
 def catalog(as_json: Json = False) -> None:
-    from tandem.commands.catalog import show
+    from tandem.commands.machine.catalog import show
 
     show(as_json)
 
 
 @app.command(help=t("Say what this machine has, and how to mend what is missing."))
 def doctor(as_json: Json = False) -> None:
-    from tandem.commands.doctor import doctor as run
+    from tandem.commands.machine.doctor import doctor as run
 
     raise typer.Exit(run(as_json))
 
@@ -171,7 +172,7 @@ def models_import(
     accuracy: Annotated[float | None, typer.Option(min=0, max=100, help=t("In percent."))] = None,
     as_json: Json = False,
 ) -> None:
-    from tandem.commands.models_import import import_model as run
+    from tandem.commands.models.importing import import_model as run
 
     code = run(
         file,
@@ -187,14 +188,14 @@ def models_import(
 
 @config.command("show", help=t("Print every setting and where its value comes from."))
 def config_show(as_json: Json = False) -> None:
-    from tandem.commands.config import show
+    from tandem.commands.machine.config import show
 
     show(as_json)
 
 
 @cache.command("ls", help=t("List what is kept."))
 def cache_list(as_json: Json = False) -> None:
-    from tandem.commands.cache import list_all
+    from tandem.commands.machine.cache import list_all
 
     list_all(as_json)
 
@@ -204,7 +205,7 @@ def cache_verify(
     as_json: Json = False,
     repair: Annotated[bool, typer.Option("--repair", help=t("Take damaged parts away."))] = False,
 ) -> None:
-    from tandem.commands.cache import verify
+    from tandem.commands.machine.cache import verify
 
     raise typer.Exit(verify(as_json, repair))
 
@@ -218,7 +219,7 @@ def cache_collect(
     dry_run: Annotated[bool, typer.Option("--dry-run", help=t("Only say what would go."))] = False,
     as_json: Json = False,
 ) -> None:
-    from tandem.commands.cache import collect
+    from tandem.commands.machine.cache import collect
 
     collect(older_than_days, max_bytes, dry_run, as_json)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tandem.commands.guard import guarded
-from tandem.commands.train import train
+from tandem.commands.runs.train import train
 from tests.train.engines.runs import measured_once
 
 SETTINGS = {"teacher.image_size": "56", "report.tensorboard": "false", "data.workers": "0"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tandem.commands.guard import guarded
-from tandem.commands.train import train
+from tandem.commands.runs.train import train
 from tandem.train.__main__ import main
 from tests.acceptance.person import Person
 from tests.train.engines.runs import events

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tandem.commands import demo
-from tandem.commands.serving import NoServiceError
+from tandem.commands.service import demo
+from tandem.commands.service.child import NoServiceError
 from tandem.spec.errors import OutputFolderError
 from tandem.spec.run import RunSpec
 from tandem.train.demo import prepare, recipe, teach

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tandem.cli import app
-from tandem.commands import doctor
+from tandem.commands.machine import doctor
 from tandem.config.settings import load
 
 

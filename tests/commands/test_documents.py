@@ -11,7 +11,7 @@ import torch
 
 from tandem.cli import app
 from tandem.client.errors import UnreachableError
-from tandem.commands import flags
+from tandem.commands.runs import flags
 from tandem.config.files import read_tree
 from tandem.config.fill import fill
 from tandem.config.settings import load

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tandem.commands import flags
+from tandem.commands.runs import flags
 from tandem.config.fill import fill
 from tandem.config.settings import load
 from tandem.spec.check import paths

@@ -64,7 +64,7 @@ def test_an_error_is_one_line_and_a_code() -> None:
 
 
 def test_the_spec_file_is_removed_and_private(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tandem.commands import train
+    from tandem.commands.runs import train
     from tandem.train import __main__ as trainer
 
     seen: list[tuple[int, str]] = []

@@ -190,7 +190,7 @@ def test_db_commands_reach_the_data_base(tandem: Tandem, home: Path) -> None:
 
 def test_what_a_client_needs_is_light() -> None:
     script = (
-        "import sys\nimport tandem.commands.follow, tandem.commands.submit, tandem.commands.tasks\n"
+        "import sys\nfrom tandem.commands.service import follow, submit, tasks\n"
         "print([m for m in ('torch','fastapi','sqlalchemy','uvicorn','numpy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -72,7 +72,7 @@ def test_a_kind_that_the_layout_is_not_for_is_said(
 def test_the_light_start_loads_no_torch(tmp_path: Path) -> None:
     make.coco(tmp_path)
     script = (
-        "import sys\nfrom tandem.commands.data_check import main\nsys.argv = ['x', *sys.argv[1:]]\n"
+        "import sys\nfrom tandem.commands.data.check import main\nsys.argv = ['x', *sys.argv[1:]]\n"
         "code = main()\nprint([m for m in ('torch', 'transformers', 'typer') if m in sys.modules],"
         " file=sys.stderr)\nsys.exit(code)"
     )

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from tandem.commands.annotate import annotate, threshold_of
-from tandem.commands.predict import predict
+from tandem.commands.models.annotate import annotate, threshold_of
+from tandem.commands.models.predict import predict
 from tandem.data.faults import Faults
 from tandem.data.registry import find
 from tandem.spec.errors import UserInputError

@@ -244,7 +244,7 @@ def _scores() -> Iterator[str]:
 
 
 def _fields() -> Iterator[str]:
-    from tandem.commands.flags import BY_NAME
+    from tandem.commands.runs.flags import BY_NAME
 
     about = check.paths()
     yield from (about.get(flag.path, "").split("\n")[0] for flag in BY_NAME.values())

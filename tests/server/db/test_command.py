@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
-from tandem.commands import db
 from tandem.commands.guard import guarded
+from tandem.commands.service import db
 from tandem.server.db.database import Database
 from tandem.server.db.sample_rows import REMARK, add_samples
 from tandem.server.db.tables import Evaluation, History, Task

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from tandem.commands import flags
+from tandem.commands.runs import flags
 from tandem.config.files import read_tree
 from tandem.config.fill import fill
 from tandem.server.db.tables import Attempt, History

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tandem.commands.train import distillation_script
+from tandem.commands.runs.train import distillation_script
 from tandem.spec.run import RunSpec, StudentSpec
 from tandem.train import kinds
 from tandem.train.data.tokens import from_folder

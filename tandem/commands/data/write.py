@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tandem.commands.data_check import check_folder, known_kind
-from tandem.commands.show import print_json
+from tandem.commands.data.check import check_folder, known_kind
+from tandem.commands.terminal import print_json
 from tandem.data.convert import Written
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t

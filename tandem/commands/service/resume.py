@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tandem.client.connect import connect
-from tandem.commands.follow import look_at
-from tandem.commands.show import tell
-from tandem.commands.tasks import state_word
+from tandem.commands.service.follow import look_at
+from tandem.commands.service.tasks import state_word
+from tandem.commands.terminal import tell
 from tandem.spec.i18n import t
 
 

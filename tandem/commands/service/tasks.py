@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tandem.client.answers import Collected, Task
 from tandem.client.connect import connect
-from tandem.commands.show import print_json, print_table, tell
+from tandem.commands.terminal import print_json, print_table, tell
 from tandem.spec.errors import OutputFolderError, SpecError
 from tandem.spec.i18n import t
 from tandem.spec.state import State

@@ -6,7 +6,7 @@ from tandem.client.answers import Task
 from tandem.client.client import Client
 from tandem.client.connect import connect
 from tandem.client.stream import Happened
-from tandem.commands.show import tell
+from tandem.commands.terminal import tell
 from tandem.spec.event import Event, Failed, Heartbeat
 from tandem.spec.i18n import t
 from tandem.spec.state import State

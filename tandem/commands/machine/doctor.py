@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from tandem.commands.show import print_json, print_table
+from tandem.commands.terminal import print_json, print_table
 from tandem.config.findings import GIGABYTE, Finding, extras, machine, roots, teachers
 from tandem.config.settings import Settings, load
 from tandem.spec.i18n import t

@@ -31,7 +31,7 @@ def add_to(app: Program) -> None:
 
 @data.command("check", help=t("List everything that is wrong with a data set; exit 2 if it is."))
 def check(path: Folder, kind: Kind = None, as_json: Json = False) -> None:
-    from tandem.commands.data_check import check as run
+    from tandem.commands.data.check import check as run
 
     raise typer.Exit(run(path, kind, as_json))
 
@@ -47,7 +47,7 @@ def convert(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    from tandem.commands.data_write import convert as run
+    from tandem.commands.data.write import convert as run
 
     run(source, target, to, kind, leave_out, as_json)
 
@@ -74,7 +74,7 @@ def split(
     kind: Kind = None,
     as_json: Json = False,
 ) -> None:
-    from tandem.commands.data_write import split as run
+    from tandem.commands.data.write import split as run
 
     run(path, val, by, group_pattern, seed, output, kind, as_json)
 
@@ -88,7 +88,7 @@ def stats(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    from tandem.commands.data_stats import stats as run
+    from tandem.commands.data.stats import stats as run
 
     run(path, kind, picture, as_json)
 
@@ -106,6 +106,6 @@ def upload(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    from tandem.commands.data_upload import upload as run
+    from tandem.commands.data.upload import upload as run
 
     run(file, name, type, server, as_json)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from tandem.client.connect import connect
-from tandem.commands.show import tell
-from tandem.commands.tasks import state_word
+from tandem.commands.service.tasks import state_word
+from tandem.commands.terminal import tell
 from tandem.spec.i18n import t
 
 POLL_SECONDS = 0.3

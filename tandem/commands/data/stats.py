@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tandem.commands.data_check import check_folder, known_kind, print_counts
-from tandem.commands.show import print_json, print_table
+from tandem.commands.data.check import check_folder, known_kind, print_counts
+from tandem.commands.terminal import print_json, print_table
 from tandem.data.stats import Stats
 from tandem.spec.i18n import t
 

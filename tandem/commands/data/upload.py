@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tandem.client.connect import connect
 from tandem.client.uploads import send
-from tandem.commands.show import print_json
+from tandem.commands.terminal import print_json
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 

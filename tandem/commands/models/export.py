@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tandem.commands.places import find_model
-from tandem.commands.show import print_json, print_table
+from tandem.commands.models.locate import find_model
+from tandem.commands.terminal import print_json, print_table
 from tandem.spec.errors import UserInputError
 from tandem.spec.i18n import t
 

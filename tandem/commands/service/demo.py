@@ -18,9 +18,9 @@ from types import FrameType
 from tandem.client.answers import Task
 from tandem.client.client import Client
 from tandem.client.errors import RefusedError, ServiceError
-from tandem.commands.follow import watch
-from tandem.commands.serving import Service, serving
-from tandem.commands.show import tell
+from tandem.commands.service.child import Service, serving
+from tandem.commands.service.follow import watch
+from tandem.commands.terminal import tell
 from tandem.config.settings import Settings, load
 from tandem.spec.errors import OutputFolderError, StoppedError
 from tandem.spec.i18n import t

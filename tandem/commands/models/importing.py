@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tandem.commands.show import print_json
+from tandem.commands.terminal import print_json
 from tandem.config.settings import load
 from tandem.server.db import upgrade as schema
 from tandem.server.db.database import Database

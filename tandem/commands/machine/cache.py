@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tandem.commands.show import print_json, print_table
+from tandem.commands.terminal import print_json, print_table
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t

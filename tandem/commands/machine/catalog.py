@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.commands.show import print_json, print_table
+from tandem.commands.terminal import print_json, print_table
 from tandem.config.catalog import read
 from tandem.spec.i18n import t
 

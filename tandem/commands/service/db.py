@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tandem.commands.show import print_json
+from tandem.commands.terminal import print_json
 from tandem.server.db import upgrade as schema
 from tandem.server.db.database import Database
 from tandem.server.db.sample_rows import add_samples

@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tandem.commands import flags
 from tandem.commands.guard import guarded
-from tandem.commands.show import tell
+from tandem.commands.runs import flags
+from tandem.commands.terminal import tell
 from tandem.config.files import read_tree
 from tandem.config.fill import fill
 from tandem.config.settings import Settings, load

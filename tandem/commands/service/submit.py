@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tandem.client.client import Client
 from tandem.client.connect import connect, is_local
-from tandem.commands import flags
-from tandem.commands.follow import look_at
-from tandem.commands.show import print_json, tell
+from tandem.commands.runs import flags
+from tandem.commands.service.follow import look_at
+from tandem.commands.terminal import print_json, tell
 from tandem.config.files import read_tree
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.commands.show import print_json, print_table
+from tandem.commands.terminal import print_json, print_table
 from tandem.config.keys import KEYS, MODEL_TABLES, place
 from tandem.config.settings import load
 from tandem.config.sources import masked

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tandem.commands.places import find_model
-from tandem.commands.show import tell
+from tandem.commands.models.locate import find_model
+from tandem.commands.terminal import tell
 from tandem.config.settings import load
 from tandem.spec.annotation import ITEMS, AnnotationSpec
 from tandem.spec.errors import UserInputError

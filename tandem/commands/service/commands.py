@@ -58,21 +58,21 @@ def db_upgrade(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    from tandem.commands.db import upgrade
+    from tandem.commands.service.db import upgrade
 
     raise typer.Exit(upgrade(sample_data, as_json))
 
 
 @db.command("status", help=t("Say whether the service can start on it."))
 def db_status(as_json: Json = False) -> None:
-    from tandem.commands.db import status
+    from tandem.commands.service.db import status
 
     raise typer.Exit(status(as_json))
 
 
 @db.command("sample-data", help=t("Add tasks to look at."))
 def db_sample_data(as_json: Json = False) -> None:
-    from tandem.commands.db import sample_data
+    from tandem.commands.service.db import sample_data
 
     raise typer.Exit(sample_data(as_json))
 
@@ -82,7 +82,7 @@ def db_downgrade(
     revision: Annotated[str, typer.Argument(help=t("The revision to go back to."))],
     as_json: Json = False,
 ) -> None:
-    from tandem.commands.db import downgrade
+    from tandem.commands.service.db import downgrade
 
     raise typer.Exit(downgrade(revision, as_json))
 
@@ -97,7 +97,7 @@ def submit(
     as_json: Annotated[bool, typer.Option("--json")] = False,
     server: Annotated[str | None, typer.Option("--server")] = None,
 ) -> None:
-    from tandem.commands.submit import submit as run
+    from tandem.commands.service.submit import submit as run
 
     raise typer.Exit(
         run(
@@ -123,14 +123,14 @@ def list_tasks(
 ) -> None:
     if context.invoked_subcommand is not None:
         return
-    from tandem.commands.tasks import list_all
+    from tandem.commands.service.tasks import list_all
 
     raise typer.Exit(list_all(status, keyword, limit, as_json, server))
 
 
 @tasks.command("show", help=t("Print what is known of a task."))
 def show_task(task: TaskId, as_json: Json = False, server: Server = None) -> None:
-    from tandem.commands.tasks import show
+    from tandem.commands.service.tasks import show
 
     raise typer.Exit(show(task, as_json, server))
 
@@ -143,7 +143,7 @@ def remove_task(
     ] = False,
     server: Server = None,
 ) -> None:
-    from tandem.commands.tasks import remove
+    from tandem.commands.service.tasks import remove
 
     raise typer.Exit(remove(task, files, server))
 
@@ -160,7 +160,7 @@ def collect_tasks(
     as_json: Json = False,
     server: Server = None,
 ) -> None:
-    from tandem.commands.tasks import collect
+    from tandem.commands.service.tasks import collect
 
     raise typer.Exit(collect(yes, keep_every, older_than_days, as_json, server))
 
@@ -171,13 +171,13 @@ def move_task(
     to: Annotated[int, typer.Option("--to", min=1, help=t("The place; 1 is the next."))],
     server: Server = None,
 ) -> None:
-    from tandem.commands.tasks import move
+    from tandem.commands.service.tasks import move
 
     raise typer.Exit(move(task, to, server))
 
 
 def follow(task: TaskId, server: Server = None) -> None:
-    from tandem.commands.follow import follow as run
+    from tandem.commands.service.follow import follow as run
 
     raise typer.Exit(run(task, server))
 
@@ -190,7 +190,7 @@ def logs(
     follow: Follow = False,
     server: Server = None,
 ) -> None:
-    from tandem.commands.logs import logs as run
+    from tandem.commands.service.logs import logs as run
 
     raise typer.Exit(run(task, lines, follow, server))
 
@@ -203,13 +203,13 @@ def stop(
     wait: Annotated[bool, typer.Option("--wait", help=t("Come back when it has stopped."))] = False,
     server: Server = None,
 ) -> None:
-    from tandem.commands.stop import stop as run
+    from tandem.commands.service.stop import stop as run
 
     raise typer.Exit(run(task, pause, wait, server))
 
 
 def resume(task: TaskId, follow: Follow = False, server: Server = None) -> None:
-    from tandem.commands.resume import resume as run
+    from tandem.commands.service.resume import resume as run
 
     raise typer.Exit(run(task, follow, server))
 
@@ -219,6 +219,6 @@ def model(
     target: Annotated[Path, typer.Option("-o", "--output", help=t("The file to write."))],
     server: Server = None,
 ) -> None:
-    from tandem.commands.tasks import download
+    from tandem.commands.service.tasks import download
 
     raise typer.Exit(download(task, target, server))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tandem.commands.export import HEADS, rows_of
-from tandem.commands.places import find_run
-from tandem.commands.show import print_table, tell
+from tandem.commands.models.export import HEADS, rows_of
+from tandem.commands.models.locate import find_run
+from tandem.commands.terminal import print_table, tell
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError, UserInputError
 from tandem.spec.i18n import t

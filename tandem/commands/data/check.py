@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tandem.commands.show import print_json, print_table
+from tandem.commands.terminal import print_json, print_table
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -69,10 +69,10 @@ def print_counts(
 
 
 def main() -> int:
-    """`python -m tandem.commands.data_check PATH [--kind K] [--json]`."""
+    """`python -m tandem.commands.data.check PATH [--kind K] [--json]`."""
     import argparse
 
-    parser = argparse.ArgumentParser(prog="python -m tandem.commands.data_check")
+    parser = argparse.ArgumentParser(prog="python -m tandem.commands.data.check")
     parser.add_argument("path", type=Path)
     parser.add_argument("--kind")
     parser.add_argument("--json", action="store_true")

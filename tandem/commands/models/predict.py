@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tandem.commands.show import print_json, print_table, tell
+from tandem.commands.terminal import print_json, print_table, tell
 from tandem.spec.errors import DataError, UserInputError
 
 Rows = list[dict[str, Any]]
@@ -25,7 +25,7 @@ def predict(
     video_every: int = 1,
 ) -> int:
     """Print a line for each picture, or write labels; what cannot be read is told, and exit 2."""
-    from tandem.commands.annotate import annotate
+    from tandem.commands.models.annotate import annotate
 
     if output is not None and form not in ("table", "json"):
         codes = [
@@ -57,7 +57,7 @@ def _any_failed(output: Path) -> bool:
 def _printed(
     model: str, paths: Sequence[Path], form: str, thresholds: Sequence[str], every: int
 ) -> int:
-    from tandem.commands.annotate import model_of, threshold_of
+    from tandem.commands.models.annotate import model_of, threshold_of
     from tandem.predict.predictor import load
 
     predictor = load(model_of(model), threshold=threshold_of(thresholds))

@@ -1,0 +1,1 @@
+"""`tandem data …`: check, convert, split, measure and upload datasets."""

@@ -1,0 +1,1 @@
+"""What this machine has and is set to: configuration, catalog, caches, the doctor."""

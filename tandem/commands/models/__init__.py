@@ -1,0 +1,1 @@
+"""Trained models on this machine: predict, annotate, export, import."""

@@ -1,0 +1,1 @@
+"""Runs in this process: their arguments, their training, their report."""

@@ -1,0 +1,1 @@
+"""The service: run it, and speak to it about its tasks."""
