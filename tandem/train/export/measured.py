@@ -174,7 +174,7 @@ def _judged(data: _Data, file: Path, config: ModelConfig) -> EvalResult:
     student: Any = OnnxStudent(file, config).eval()
     cpu = torch.device("cpu")
     if data.kind is None:
-        from tandem.train.yolo.evaluate import judge
+        from tandem.train.yolo.evaluation.evaluate import judge
 
         return judge(student, data.val, cpu, 1)
     from tandem.train.engines.accelerate.evaluate import Evaluator
@@ -192,7 +192,7 @@ def _batches(
     if calibration:
         yield from _pictures(calibration, config)
     elif data is not None and data.kind is None:
-        from tandem.train.yolo.evaluate import shown
+        from tandem.train.yolo.evaluation.evaluate import shown
 
         for row in _spread(len(data.train)):
             canvas, _ = shown(data.train, row, config.image_size)

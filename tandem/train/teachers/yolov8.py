@@ -21,7 +21,7 @@ class YoloTeacher:
     layers: tuple[int, ...] = ()
 
     def __init__(self, spec: TeacherSpec, device: torch.device) -> None:
-        from tandem.train.yolo.teacher_yolo import fingerprint, open_detector
+        from tandem.train.yolo.teacher.detector import fingerprint, open_detector
 
         self.spec, self.device = spec, device
         self.detector: YoloStudent | None
@@ -39,7 +39,7 @@ class YoloTeacher:
     def signals(self, images_BCHW: Tensor) -> Signals:
         """Float images of 0 to 1; no gradient flows back."""
         if self.detector is None:
-            from tandem.train.yolo.teacher_yolo import open_detector
+            from tandem.train.yolo.teacher.detector import open_detector
 
             self.detector, _ = open_detector(self.spec, self.device)
         size = (self.image_size, self.image_size)

@@ -23,13 +23,13 @@ from tandem.train.pipeline.run import BaselineReporter, Run
 from tandem.train.types import ProgressReporter, Splits
 from tandem.train.yolo import settings
 from tandem.train.yolo.boxes import whole_strides
-from tandem.train.yolo.evaluate import judge
-from tandem.train.yolo.images import Pictures, check_boxes, pictures
+from tandem.train.yolo.data.images import Pictures, check_boxes, pictures
+from tandem.train.yolo.evaluation.evaluate import judge
 from tandem.train.yolo.offline import prepare
 from tandem.train.yolo.student import YoloStudent
 
 if TYPE_CHECKING:
-    from tandem.train.yolo.teacher import DetectionTeacher
+    from tandem.train.yolo.teacher.prepare import DetectionTeacher
 
 SCRATCH = "detection"
 """Ultralytics' own folder within a run's; gone when the run is finished."""
@@ -76,7 +76,7 @@ def execute(run: Run) -> None:
         run.reporter.notice(note)
     taughtness, prepared = None, None
     if spec.mode == "distillation":
-        from tandem.train.yolo.teacher import open_detection_teacher
+        from tandem.train.yolo.teacher.prepare import open_detection_teacher
 
         taughtness = open_detection_teacher(run, both, student, patient)
         prepared = taughtness.prepared

@@ -20,8 +20,8 @@ from tandem.spec.errors import DataError, NumericError, OutOfMemoryError
 from tandem.spec.run import RunSpec
 from tandem.train.engines.device import DeviceContext
 from tandem.train.yolo import settings
-from tandem.train.yolo.dataset import TandemDataset, TurnLoader
-from tandem.train.yolo.images import Pictures
+from tandem.train.yolo.data.dataset import TandemDataset, TurnLoader
+from tandem.train.yolo.data.images import Pictures
 from tandem.train.yolo.model import DetectionLossWeights, TaughtModel, TeacherTargets
 
 Batchful = dict[str, Any]

@@ -13,8 +13,8 @@ from tandem.data.content import Item, Shape
 from tandem.spec.run import RunSpec
 from tandem.train.predictions.boxes import BoxesTold, answered
 from tandem.train.predictions.write import FILE, write
-from tandem.train.yolo.confusion import confusion
-from tandem.train.yolo.images import Pictures
+from tandem.train.yolo.data.images import Pictures
+from tandem.train.yolo.evaluation.confusion import confusion
 from tests.server.samples.conftest import Listed, know
 from tests.train.yolo.drawn import CLASSES, write_yolo
 

@@ -12,8 +12,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tandem.data.content import Item, Shape
-from tandem.train.yolo.average_precision import measure
-from tandem.train.yolo.images import Pictures
+from tandem.train.yolo.data.images import Pictures
+from tandem.train.yolo.evaluation.average_precision import measure
 
 CLASSES = ("cat", "dog", "bird")
 SIDE = 200

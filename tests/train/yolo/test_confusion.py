@@ -9,9 +9,9 @@ import pytest
 
 from tandem.data.content import Item, Shape
 from tandem.train.predictions.boxes import answered
-from tandem.train.yolo.average_precision import measure
-from tandem.train.yolo.confusion import confusion
-from tandem.train.yolo.images import Pictures
+from tandem.train.yolo.data.images import Pictures
+from tandem.train.yolo.evaluation.average_precision import measure
+from tandem.train.yolo.evaluation.confusion import confusion
 from tests.train.yolo.test_average_precision import predictions, truth
 
 CAT, DOG, NOTHING = 0, 1, 2

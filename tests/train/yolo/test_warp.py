@@ -11,9 +11,9 @@ from PIL import Image
 
 from tandem.data.content import Item, Shape
 from tandem.train.types import Signals
-from tandem.train.yolo.images import Pictures
+from tandem.train.yolo.data.images import Pictures
 from tandem.train.yolo.offline import prepare
-from tandem.train.yolo.warp import Canvases, spots
+from tandem.train.yolo.teacher.warp import Canvases, spots
 
 SIZE, GRID, STRIDE, ROWS = 128, 32, 8, 12
 SHAPES = ((90, 128), (128, 70), (64, 64), (200, 150))
@@ -60,8 +60,8 @@ def test_tokens_that_say_where_they_are_agree_with_the_picture_that_does(
     prepare()
     from ultralytics.cfg import get_cfg
 
-    from tandem.train.yolo.dataset import TandemDataset
-    from tandem.train.yolo.mosaic import SampleRef
+    from tandem.train.yolo.data.dataset import TandemDataset
+    from tandem.train.yolo.data.sampling import SampleRef
 
     quiet = {"hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.0}
     dataset = TandemDataset(
@@ -97,7 +97,7 @@ def test_tokens_that_say_where_they_are_agree_with_the_picture_that_does(
 
 def test_cells_that_no_picture_reaches_are_not_covered(pictures: Pictures) -> None:
     prepare()
-    from tandem.train.yolo.geometry import moved, whole
+    from tandem.train.yolo.data.geometry import moved, whole
 
     half = moved([whole(3, 64, 64)], np.array([[1, 0, 64], [0, 1, 0], [0, 0, 1.0]]))
     where = spots(Canvases.of([half], torch.device("cpu")), 4, 4, 32)
@@ -118,9 +118,9 @@ class Told:
 
 def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: Pictures) -> None:
     prepare()
-    from tandem.train.yolo.geometry import moved, whole
+    from tandem.train.yolo.data.geometry import moved, whole
     from tandem.train.yolo.model import DetectionLossWeights
-    from tandem.train.yolo.teacher import FromCache
+    from tandem.train.yolo.teacher.prepare import FromCache
 
     shift = np.array([[1, 0, 37.3], [0, 1, 11.9], [0, 0, 1.0]])
     batch = {
@@ -144,7 +144,7 @@ def test_a_loader_begins_anywhere_with_the_same_batches(pictures: Pictures, work
     prepare()
     from ultralytics.cfg import get_cfg
 
-    from tandem.train.yolo.dataset import TandemDataset, TurnLoader
+    from tandem.train.yolo.data.dataset import TandemDataset, TurnLoader
 
     def loader() -> TurnLoader:
         dataset = TandemDataset(

@@ -17,7 +17,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tandem.train.predictions.boxes import Found
-from tandem.train.yolo.images import Pictures
+from tandem.train.yolo.data.images import Pictures
 
 UNSURE = 0.25
 """The threshold of a class that nothing could be fitted on."""

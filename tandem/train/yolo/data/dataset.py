@@ -18,9 +18,9 @@ from ultralytics.data.build import InfiniteDataLoader, seed_worker
 from ultralytics.data.dataset import YOLODataset
 
 from tandem.spec.errors import DataError
-from tandem.train.yolo.geometry import recorded, whole
-from tandem.train.yolo.images import Pictures
-from tandem.train.yolo.mosaic import MosaicBuffer, SampleRef, ShuffledSampler
+from tandem.train.yolo.data.geometry import recorded, whole
+from tandem.train.yolo.data.images import Pictures
+from tandem.train.yolo.data.sampling import MosaicBuffer, SampleRef, ShuffledSampler
 
 Labels = dict[str, Any]
 

@@ -9,10 +9,10 @@ from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
 from tandem.train.kinds.base import EvalResult
 from tandem.train.predictions.boxes import BoxesTold, Found, answered
 from tandem.train.types import Student
-from tandem.train.yolo.average_precision import measure
 from tandem.train.yolo.boxes import Placed, letterbox, suppress, unletterbox
-from tandem.train.yolo.confusion import confusion
-from tandem.train.yolo.images import Pictures
+from tandem.train.yolo.data.images import Pictures
+from tandem.train.yolo.evaluation.average_precision import measure
+from tandem.train.yolo.evaluation.confusion import confusion
 
 
 def found_in(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tandem.train.knowledge.probe import Probe
-from tandem.train.yolo.images import Pictures
+from tandem.train.yolo.data.images import Pictures
 
 Rows = NDArray[np.int64]
 MOST_TOKENS = 20_000

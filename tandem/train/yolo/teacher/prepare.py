@@ -21,12 +21,12 @@ from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
 from tandem.train.registry import find
 from tandem.train.teachers.family import family_of
 from tandem.train.types import ProgressReporter, Teacher
-from tandem.train.yolo import box_probe, teacher_yolo
-from tandem.train.yolo.box_probe import BoxProbe
-from tandem.train.yolo.geometry import whole
+from tandem.train.yolo.data.geometry import whole
 from tandem.train.yolo.model import DetectionLossWeights, TeacherTargets
 from tandem.train.yolo.student import STRIDES, YoloStudent
-from tandem.train.yolo.warp import Canvases, spots
+from tandem.train.yolo.teacher import box_probe, detector
+from tandem.train.yolo.teacher.box_probe import BoxProbe
+from tandem.train.yolo.teacher.warp import Canvases, spots
 
 if TYPE_CHECKING:
     from tandem.train.pipeline.run import Run
@@ -57,8 +57,8 @@ def open_detection_teacher(
     spec = run.spec
     assert spec.teacher is not None
     weights = loss_weights(spec)
-    if teacher_yolo.is_yolo(spec.teacher):
-        return teacher_yolo.open_family(run, splits, student, weights)
+    if detector.is_yolo(spec.teacher):
+        return detector.open_family(run, splits, student, weights)
     return _open_seeing(run, splits, student, weights, progress)
 
 

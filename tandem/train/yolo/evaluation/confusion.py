@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from tandem.train.predictions.boxes import Found
-from tandem.train.yolo.images import Pictures
+from tandem.train.yolo.data.images import Pictures
 
 LEAST_IOU = 0.5
 """For two boxes to be of one thing, as the scores beside the matrix have it."""

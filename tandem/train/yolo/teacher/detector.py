@@ -17,14 +17,14 @@ from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
 from tandem.train.export import final_model
 from tandem.train.teachers.family import YOLO
 from tandem.train.types import Signals
-from tandem.train.yolo.evaluate import judge
+from tandem.train.yolo.evaluation.evaluate import judge
 from tandem.train.yolo.model import DetectionLossWeights, TeacherTargets
 from tandem.train.yolo.student import YoloStudent
 
 if TYPE_CHECKING:
     from tandem.train.pipeline.run import Run
     from tandem.train.yolo.engine import DetectionSplits
-    from tandem.train.yolo.teacher import DetectionTeacher
+    from tandem.train.yolo.teacher.prepare import DetectionTeacher
 
 Batchful = dict[str, Any]
 
@@ -67,7 +67,7 @@ def open_family(
     run: Run, splits: DetectionSplits, student: YoloStudent, weights: DetectionLossWeights
 ) -> DetectionTeacher:
     """Its classes must hold all of the student's; they are matched by name."""
-    from tandem.train.yolo.teacher import DetectionTeacher
+    from tandem.train.yolo.teacher.prepare import DetectionTeacher
 
     spec = run.spec.teacher
     assert spec is not None

@@ -1,0 +1,1 @@
+"""How good a detector is: COCO's average precision and its confusion matrix."""

@@ -1,0 +1,1 @@
+"""What teaches a detector, and how its tokens and classes come to the cells of the neck."""
