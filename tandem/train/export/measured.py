@@ -174,9 +174,9 @@ def _judged(data: _Data, file: Path, config: ModelConfig) -> EvalResult:
     student: Any = OnnxStudent(file, config).eval()
     cpu = torch.device("cpu")
     if data.kind is None:
-        from tandem.train.yolo.evaluation.evaluate import judge
+        from tandem.train.yolo.evaluation.evaluate import evaluate
 
-        return judge(student, data.val, cpu, 1)
+        return evaluate(student, data.val, cpu, 1)
     from tandem.train.engines.accelerate.evaluate import Evaluator
 
     place = DeviceContext(cpu, 0, 1, "fp32")
@@ -192,10 +192,10 @@ def _batches(
     if calibration:
         yield from _pictures(calibration, config)
     elif data is not None and data.kind is None:
-        from tandem.train.yolo.evaluation.evaluate import shown
+        from tandem.train.yolo.evaluation.evaluate import letterboxed
 
         for row in _spread(len(data.train)):
-            canvas, _ = shown(data.train, row, config.image_size)
+            canvas, _ = letterboxed(data.train, row, config.image_size)
             yield canvas.float().div(255).numpy()[None]
     elif data is not None:
         views = data.kind.views(data.train, data.spec)

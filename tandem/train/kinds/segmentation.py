@@ -24,7 +24,7 @@ from tandem.train.kinds.base import EvalResult, Kind, MetricAccumulator, Rows
 from tandem.train.kinds.metrics import per_class
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.dense_probe import Dense, DenseProbe, OwnMasks
-from tandem.train.predictions.masks import MaskKeeper, MasksTold
+from tandem.train.predictions.masks import MaskReservoir, MaskPredictions
 from tandem.train.types import (
     UNLABELLED,
     Batch,
@@ -73,7 +73,7 @@ class Segmentation(Kind):
         return spec.model_copy(update={"student": student})
 
     def evaluator(self, table: ImageTable, keep: bool = False) -> MetricAccumulator:
-        return MaskJudge(table, MaskKeeper() if keep else None)
+        return MaskJudge(table, MaskReservoir() if keep else None)
 
     def correct(self, output: StepOutput, batch: Batch) -> Tensor:
         assert output.class_map_BHWK is not None
@@ -126,7 +126,7 @@ class Segmentation(Kind):
 class MaskJudge:
     """Counts pixels: a confusion matrix of the whole table, and each picture's own mean IoU."""
 
-    def __init__(self, table: ImageTable, keeper: MaskKeeper | None = None) -> None:
+    def __init__(self, table: ImageTable, keeper: MaskReservoir | None = None) -> None:
         self.table, self.keeper = table, keeper
         self.count_KK = np.zeros((len(table.classes),) * 2, np.int64)
         self.rows: list[Rows] = []
@@ -177,15 +177,15 @@ class MaskJudge:
         )
 
     def _told(
-        self, scores_N: NDArray[np.float64], keepers: list[MaskKeeper | None]
-    ) -> MasksTold | None:
+        self, scores_N: NDArray[np.float64], keepers: list[MaskReservoir | None]
+    ) -> MaskPredictions | None:
         if self.keeper is None:
             return None
-        together = MaskKeeper(*self.keeper.most)
+        together = MaskReservoir(*self.keeper.most)
         for one in keepers:
             assert one is not None
             together.join(one, scores_N)
-        return MasksTold(self.table, scores_N, together)
+        return MaskPredictions(self.table, scores_N, together)
 
 
 def masks_measured(

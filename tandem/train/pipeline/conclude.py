@@ -31,7 +31,7 @@ from tandem.train.kinds.base import EvalResult
 from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.pipeline import report
 from tandem.train.predictions import write as predictions
-from tandem.train.predictions.serialize import ClassesTold
+from tandem.train.predictions.serialize import ClassPredictions
 from tandem.train.types import UNLABELLED, Splits
 
 
@@ -109,7 +109,7 @@ def _keep_answers(outcome: Outcome, temperature: float, reporter: EventReporter)
     judged, val = outcome.learned.judged, outcome.splits.val
     told = judged.told
     if told is None and judged.logits_NK is not None:
-        told = ClassesTold(judged.logits_NK, val, temperature)
+        told = ClassPredictions(judged.logits_NK, val, temperature)
     if told is None:
         return
     try:

@@ -9,25 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.data.content import Points, Shape
-from tandem.train.predictions.serialize import MOST_BOXES, Line, labels, number
+from tandem.train.predictions.serialize import MOST_BOXES, PredictionLine, labels, number
 
 MOST_POINTS = 5_000
 """Of a picture's outlines; where there are more, boxes are shown alone."""
 
 
-Found = NDArray[np.floating[Any]]
+Detections = NDArray[np.floating[Any]]
 """(n, 6): left, top, right, bottom, score, class, in pixels of the picture."""
 
 
-def answered(
-    found: Sequence[Found], classes: Sequence[str], thresholds: dict[str, float]
-) -> list[Found]:
+def above_threshold(
+    found: Sequence[Detections], classes: Sequence[str], thresholds: dict[str, float]
+) -> list[Detections]:
     """Of each picture the boxes above their class's threshold, which are what is answered."""
     least_K = np.array([thresholds[name] for name in classes])
     return [one_n6[one_n6[:, 4] > least_K[one_n6[:, 5].astype(np.int64)]] for one_n6 in found]
 
 
-class Shown(Protocol):
+class LabelledImages(Protocol):
     """`yolo.pictures.Pictures`, as far as it is needed here."""
 
     @property
@@ -36,7 +36,7 @@ class Shown(Protocol):
     def classes(self) -> tuple[str, ...]: ...
 
 
-class BoxesTold:
+class BoxPredictions:
     """Of every picture of a split, in its order; `kept` as `answered` gives them."""
 
     score_name = "F1 at IoU 0.5"
@@ -44,14 +44,14 @@ class BoxesTold:
 
     def __init__(
         self,
-        split: Shown,
-        kept: Sequence[Found],
+        split: LabelledImages,
+        detections_N: Sequence[Detections],
         scores_N: NDArray[np.float64],
         pairs_N: Sequence[list[list[int]]],
     ) -> None:
-        self.split, self.kept, self.scores_N, self.pairs_N = split, kept, scores_N, pairs_N
+        self.split, self.kept, self.scores_N, self.pairs_N = split, detections_N, scores_N, pairs_N
 
-    def lines(self, most: int) -> Iterator[Line]:
+    def lines(self, most: int) -> Iterator[PredictionLine]:
         """`scores_N` has a figure for each picture that somebody has looked at, and no other.
 
         `pairs`: [true class, answered class], `len(classes)` standing for nothing.
@@ -75,14 +75,14 @@ class BoxesTold:
     def masks(self) -> dict[int, tuple[bytes, bytes]]:
         return {}
 
-    def _true(self, shapes: list[Shape]) -> list[Line]:
+    def _true(self, shapes: list[Shape]) -> list[PredictionLine]:
         shown = shapes[:MOST_BOXES]
         few = sum(len(ring) for one in shown for ring in one.outlines) <= MOST_POINTS
         return [
             self._box(one.label, one.bounds(), None, one.outlines if few else ()) for one in shown
         ]
 
-    def _answered(self, kept_N6: Found) -> list[Line]:
+    def _answered(self, kept_N6: Detections) -> list[PredictionLine]:
         order = np.argsort(-kept_N6[:, 4], kind="stable")[:MOST_BOXES]
         return [
             self._box(int(one[5]), (one[0], one[1], one[2], one[3]), one[4], ())
@@ -95,7 +95,7 @@ class BoxesTold:
         bounds: tuple[float, float, float, float],
         confidence: float | None,
         outlines: tuple[Points, ...],
-    ) -> Line:
+    ) -> PredictionLine:
         left, top, right, bottom = bounds
         rings = [np.round(ring, 2).tolist() for ring in outlines] or None
         return {

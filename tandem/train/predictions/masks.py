@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tandem.train.predictions.serialize import Line, labels, number
+from tandem.train.predictions.serialize import PredictionLine, labels, number
 from tandem.train.types import UNLABELLED, ImageTable
 
 MOST_WORST, MOST_BEST = 350, 150
@@ -20,12 +20,12 @@ MOST_PAIRS = 40
 LEAST_SHARE = 0.002
 """Of a picture's pixels, for a pair to be listed."""
 
-Mask = NDArray[np.uint8]
+ClassIndices = NDArray[np.uint8]
 Pngs = tuple[bytes, bytes]
 """The true mask and the answered one."""
 
 
-class MaskKeeper:
+class MaskReservoir:
     """Keeps the masks of the worst and the best pictures as they come, never more."""
 
     def __init__(self, worst: int = MOST_WORST, best: int = MOST_BEST) -> None:
@@ -36,14 +36,14 @@ class MaskKeeper:
         self.pairs: dict[int, list[list[int]]] = {}
 
     def add(
-        self, row: int, iou: float, count_KK: NDArray[np.int64], truth_HW: Mask, answer_HW: Mask
+        self, row: int, iou: float, count_KK: NDArray[np.int64], truth_HW: ClassIndices, answer_HW: ClassIndices
     ) -> None:
         """A picture's pixel counts (rows: the true class) and its masks, as the model saw it."""
         self.pairs[row] = _pairs(count_KK)
         if self._takes(row, iou):
             self.kept[row] = (_png(truth_HW), _png(answer_HW))
 
-    def join(self, other: MaskKeeper, ious_N: NDArray[np.float64]) -> None:
+    def join(self, other: MaskReservoir, ious_N: NDArray[np.float64]) -> None:
         """Take in what another process kept."""
         self.pairs |= other.pairs
         for row, pngs in other.kept.items():
@@ -64,17 +64,17 @@ class MaskKeeper:
 
 
 @dataclass(frozen=True)
-class MasksTold:
+class MaskPredictions:
     """Of every row of a table."""
 
     table: ImageTable
     scores_N: NDArray[np.float64]
-    keeper: MaskKeeper
+    keeper: MaskReservoir
 
     score_name = "mean IoU of the picture"
     has_pairs = True
 
-    def lines(self, most: int) -> Iterator[Line]:
+    def lines(self, most: int) -> Iterator[PredictionLine]:
         """`pairs`: [true class, answered class] of its pixels, the most frequent first."""
         for row in range(min(most, len(self.table))):
             has_mask = row in self.keeper.kept
@@ -98,7 +98,7 @@ def _pairs(count_KK: NDArray[np.int64]) -> list[list[int]]:
     return np.stack([true_P[order], answered_P[order]], 1).tolist()  # type: ignore[no-any-return]
 
 
-def _png(mask_HW: Mask) -> bytes:
+def _png(mask_HW: ClassIndices) -> bytes:
     out = io.BytesIO()
     Image.fromarray(mask_HW).save(out, "PNG", compress_level=3)
     return out.getvalue()

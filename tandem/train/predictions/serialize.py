@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tandem.train.types import UNLABELLED, ImageTable
 
-Line = dict[str, Any]
+PredictionLine = dict[str, Any]
 MOST_BOXES = 300
 """Of a picture, true or answered."""
 TOP = 5
@@ -26,7 +26,7 @@ class Predictions(Protocol):
     has_pairs: bool
     """Whether lines have `pairs`: which classes of a picture were taken for which."""
 
-    def lines(self, most: int) -> Iterator[Line]:
+    def lines(self, most: int) -> Iterator[PredictionLine]:
         """Of the first `most` rows, in order: truth, answer, score, right, and what is known of
         the picture (width, height)."""
         ...
@@ -40,10 +40,10 @@ def labels(
     label: str | None = None,
     confidence: float | None = None,
     *,
-    boxes: list[Line] | None = None,
+    boxes: list[PredictionLine] | None = None,
     has_mask: bool = False,
-    top: list[Line] | None = None,
-) -> Line:
+    top: list[PredictionLine] | None = None,
+) -> PredictionLine:
     """`Labels` of docs/openapi.json."""
     return {
         "label": label,
@@ -59,7 +59,7 @@ def number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else round(float(value), 6)
 
 
-class ClassesTold:
+class ClassPredictions:
     """One class a row, from the class scores that the judge keeps anyway."""
 
     score_name = "probability of the true class"
@@ -70,7 +70,7 @@ class ClassesTold:
     ) -> None:
         self.logits_NK, self.table, self.temperature = logits_NK, table, temperature
 
-    def lines(self, most: int) -> Iterator[Line]:
+    def lines(self, most: int) -> Iterator[PredictionLine]:
         """As a predictor says it: after calibration."""
         for at in range(0, min(most, len(self.table)), _CHUNK):
             rows = slice(at, min(at + _CHUNK, most))
@@ -86,7 +86,7 @@ class ClassesTold:
     def masks(self) -> dict[int, tuple[bytes, bytes]]:
         return {}
 
-    def _line(self, chance_K: NDArray[np.float64], best: int, order: list[int], true: int) -> Line:
+    def _line(self, chance_K: NDArray[np.float64], best: int, order: list[int], true: int) -> PredictionLine:
         names = self.table.classes
         top = [{"label": names[k], "confidence": number(chance_K[k])} for k in order]
         known = true != UNLABELLED

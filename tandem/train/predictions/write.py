@@ -11,7 +11,7 @@ from pathlib import Path
 from tandem.spec.run import RunSpec
 from tandem.train.data.classification import find_folder
 from tandem.train.data.texts import TextTable
-from tandem.train.predictions.serialize import Line, Predictions
+from tandem.train.predictions.serialize import PredictionLine, Predictions
 from tandem.train.types import ImageTable
 
 FILE = "predictions.jsonl"
@@ -40,7 +40,7 @@ def write(folder: Path, spec: RunSpec, table: ImageTable, told: Predictions) -> 
     return file
 
 
-def _about(spec: RunSpec, table: ImageTable, told: Predictions, masks: int) -> Line:
+def _about(spec: RunSpec, table: ImageTable, told: Predictions, masks: int) -> PredictionLine:
     root = find_folder(spec.data.root, spec.data.val_dataset or spec.data.dataset)
     return {
         "version": 1,
@@ -54,7 +54,7 @@ def _about(spec: RunSpec, table: ImageTable, told: Predictions, masks: int) -> L
     }
 
 
-def _whole_lines(about: Line, table: ImageTable, told: Predictions) -> Iterator[Line]:
+def _whole_lines(about: PredictionLine, table: ImageTable, told: Predictions) -> Iterator[PredictionLine]:
     yield {"about": about}
     root = str(about["root"])
     empty = {"split": "val", "width": None, "height": None, "text": None}

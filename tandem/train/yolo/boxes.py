@@ -24,7 +24,7 @@ LEAST_SCORE = 0.001
 
 
 @dataclass(frozen=True)
-class Placed:
+class Letterbox:
     """Where a picture lies on its canvas."""
 
     scale_x: float
@@ -36,7 +36,7 @@ class Placed:
     """Of the picture, before it was placed."""
 
 
-def letterbox(image_CHW: Tensor, height: int, width: int) -> tuple[Tensor, Placed]:
+def letterbox(image_CHW: Tensor, height: int, width: int) -> tuple[Tensor, Letterbox]:
     """The whole picture in the middle of a grey canvas, its sides in proportion.
 
     uint8 stays uint8; floats are taken as 0 to 1.
@@ -52,7 +52,7 @@ def letterbox(image_CHW: Tensor, height: int, width: int) -> tuple[Tensor, Place
     grey = GREY if image_CHW.dtype == torch.uint8 else GREY / 255
     canvas_CHW = image_CHW.new_full((image_CHW.shape[0], height, width), grey)
     canvas_CHW[:, top : top + new_height, left : left + new_width] = inner_CHW
-    placed = Placed(
+    placed = Letterbox(
         new_width / own_width, new_height / own_height, left, top, own_height, own_width
     )
     return canvas_CHW, placed
@@ -73,7 +73,7 @@ def whole_strides(image_size: int) -> int:
     return -(-image_size // STRIDE) * STRIDE
 
 
-def unletterbox(found_N6: Tensor, placed: Placed) -> Tensor:
+def unletterbox(found_N6: Tensor, placed: Letterbox) -> Tensor:
     """Boxes on the canvas as boxes of the picture, cut at its edges."""
     found_N6 = found_N6.clone()
     found_N6[:, 0:4:2] = ((found_N6[:, 0:4:2] - placed.left) / placed.scale_x).clamp(

@@ -23,8 +23,8 @@ from tandem.train.pipeline.run import BaselineReporter, Run
 from tandem.train.types import ProgressReporter, Splits
 from tandem.train.yolo import settings
 from tandem.train.yolo.boxes import whole_strides
-from tandem.train.yolo.data.images import Pictures, check_boxes, pictures
-from tandem.train.yolo.evaluation.evaluate import judge
+from tandem.train.yolo.data.images import DetectionTable, check_boxes, read_table
+from tandem.train.yolo.evaluation.evaluate import evaluate
 from tandem.train.yolo.offline import prepare
 from tandem.train.yolo.student import YoloStudent
 
@@ -39,8 +39,8 @@ SCRATCH = "detection"
 class DetectionSplits:
     """The data of a run."""
 
-    train: Pictures
-    val: Pictures
+    train: DetectionTable
+    val: DetectionTable
     notes: tuple[str, ...]
 
     def splits(self) -> Splits:
@@ -133,9 +133,9 @@ def read(spec: RunSpec, progress: ProgressReporter) -> DetectionSplits:
     learnt = content.train
     if spec.mode == "direct":
         learnt = [item for item in learnt if item.shapes is not None]
-    train = pictures(content, learnt, most, index, progress)
+    train = read_table(content, learnt, most, index, progress)
     seen = [item for item in items if item.shapes is not None]
-    val = pictures(content, seen, most, index, progress)
+    val = read_table(content, seen, most, index, progress)
     if spec.mode == "direct" or spec.loss.hard_label_weight > 0:
         check_boxes(train, "train")
     check_boxes(val, "val")
@@ -162,7 +162,7 @@ def learn(
     student.load_net(training.best_weights)
     position = training.position
     try:
-        worth = judge(
+        worth = evaluate(
             student.to(run.device_context.device),
             splits.val,
             run.device_context.device,

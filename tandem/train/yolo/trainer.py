@@ -20,8 +20,8 @@ from tandem.spec.errors import DataError, NumericError, OutOfMemoryError
 from tandem.spec.run import RunSpec
 from tandem.train.engines.device import DeviceContext
 from tandem.train.yolo import settings
-from tandem.train.yolo.data.dataset import TandemDataset, TurnLoader
-from tandem.train.yolo.data.images import Pictures
+from tandem.train.yolo.data.dataset import TandemDataset, ResumableLoader
+from tandem.train.yolo.data.images import DetectionTable
 from tandem.train.yolo.model import DetectionLossWeights, TaughtModel, TeacherTargets
 
 Batchful = dict[str, Any]
@@ -36,20 +36,20 @@ class DetectionRun:
 
     spec: RunSpec
     device_context: DeviceContext
-    train: Pictures
-    val: Pictures
+    train: DetectionTable
+    val: DetectionTable
     weights: DetectionLossWeights
     start: dict[str, Tensor]
     """The network's first weights, as the student's plug-in drew them."""
     projections: tuple[tuple[int, int], ...] = ()
-    teach: Callable[[Batchful], TeacherTargets] | None = None
+    targets: Callable[[Batchful], TeacherTargets] | None = None
 
 
 class DetectionStepTrainer(DetectionTrainer):
     """Learns a `Course`. Nothing is downloaded, and nothing written but in `save_dir`."""
 
     model: TaughtModel
-    train_loader: TurnLoader
+    train_loader: ResumableLoader
 
     def __init__(self, course: DetectionRun, save_dir: str) -> None:
         self.course = course
@@ -94,7 +94,7 @@ class DetectionStepTrainer(DetectionTrainer):
         )
         if learns:
             pin = self.device.type == "cuda"
-            return TurnLoader(
+            return ResumableLoader(
                 dataset, batch_size=dataset.batch_size, workers=self.args.workers, pin=pin
             )
         workers = self.args.workers
@@ -121,8 +121,8 @@ class DetectionStepTrainer(DetectionTrainer):
         if self.replaying:
             return dict(batch)
         ready: Batchful = super().preprocess_batch(batch)
-        if self.course.teach is not None:
-            ready["taught"] = self.course.teach(ready)
+        if self.course.targets is not None:
+            ready["taught"] = self.course.targets(ready)
         return ready
 
     # Steps

@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 
 from tandem.data.content import Item, Shape
 from tandem.spec.run import RunSpec
-from tandem.train.predictions.boxes import BoxesTold, answered
+from tandem.train.predictions.boxes import BoxPredictions, above_threshold
 from tandem.train.predictions.write import FILE, write
-from tandem.train.yolo.data.images import Pictures
+from tandem.train.yolo.data.images import DetectionTable
 from tandem.train.yolo.evaluation.confusion import confusion
 from tests.server.samples.conftest import Listed, know
 from tests.train.yolo.drawn import CLASSES, write_yolo
@@ -37,9 +37,9 @@ def boxes(client: TestClient, home: Path) -> np.ndarray:
         Item(f"images/val/{row:04d}.png".encode(), 64, 64, shapes=shapes)
         for row, shapes in enumerate([both, both, both, [], None])
     ]
-    split = Pictures(root, items, CLASSES, np.zeros((5, 16), np.uint8), 10**6)
+    split = DetectionTable(root, items, CLASSES, np.zeros((5, 16), np.uint8), 10**6)
     found = [np.array(rows, float) for rows in told]
-    kept = answered(found, CLASSES, dict.fromkeys(CLASSES, 0.5))
+    kept = above_threshold(found, CLASSES, dict.fromkeys(CLASSES, 0.5))
     said = confusion(split, kept)
     spec = {
         "task_id": TASK,
@@ -51,7 +51,7 @@ def boxes(client: TestClient, home: Path) -> np.ndarray:
     }
     folder = home / "runs" / TASK
     folder.mkdir(exist_ok=True)
-    answers = BoxesTold(split, kept, np.array([1.0, 2 / 3, 0.5, 0.0]), said.pairs_N)
+    answers = BoxPredictions(split, kept, np.array([1.0, 2 / 3, 0.5, 0.0]), said.pairs_N)
     write(folder, RunSpec.model_validate(spec), split, answers)  # type: ignore[arg-type]
     know(client, TASK)
     return said.count_KK

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from tandem.train.engines.run_folder import RunFolder
-from tandem.train.predictions.boxes import BoxesTold, answered
-from tandem.train.predictions.masks import MaskKeeper
+from tandem.train.predictions.boxes import BoxPredictions, above_threshold
+from tandem.train.predictions.masks import MaskReservoir
 from tests.conftest import Specs
 from tests.train.engines.runs import events, run_here
 
 K = 3
 
 
-def keep(keeper: MaskKeeper, ious: np.ndarray, rows: range) -> MaskKeeper:
+def keep(keeper: MaskReservoir, ious: np.ndarray, rows: range) -> MaskReservoir:
     for row in rows:
         mask = np.full((4, 4), row % K, np.uint8)
         keeper.add(row, float(ious[row]), np.eye(K, dtype=np.int64) * row, mask, mask)
@@ -26,9 +26,9 @@ def keep(keeper: MaskKeeper, ious: np.ndarray, rows: range) -> MaskKeeper:
 
 def test_two_processes_keep_the_masks_that_one_does():
     ious = np.random.default_rng(0).random(200).round(2)  # some are equal
-    alone = keep(MaskKeeper(7, 3), ious, range(200))
-    shares = [keep(MaskKeeper(7, 3), ious, range(rank, 200, 2)) for rank in (0, 1)]
-    together = MaskKeeper(7, 3)
+    alone = keep(MaskReservoir(7, 3), ious, range(200))
+    shares = [keep(MaskReservoir(7, 3), ious, range(rank, 200, 2)) for rank in (0, 1)]
+    together = MaskReservoir(7, 3)
     for one in shares:
         together.join(one, ious)
     assert together.kept == alone.kept
@@ -39,7 +39,7 @@ def test_two_processes_keep_the_masks_that_one_does():
 
 
 def test_few_pictures_all_keep_their_masks():
-    assert len(keep(MaskKeeper(7, 3), np.linspace(0, 1, 5), range(5)).kept) == 5
+    assert len(keep(MaskReservoir(7, 3), np.linspace(0, 1, 5), range(5)).kept) == 5
 
 
 class Split:
@@ -56,8 +56,8 @@ def test_boxes_below_their_classs_threshold_are_no_answer():
     unseen = Item(b"b.png")
     found = np.array([[1, 2, 11, 22, 0.9, 0], [0, 0, 5, 5, 0.4, 0], [9, 9, 20, 20, 0.4, 1]])
     split = Split(looked_at, unseen)
-    kept = answered([found, found[:0]], split.classes, {"ball": 0.5, "box": 0.3})
-    told = BoxesTold(split, kept, np.array([0.5]), [[[1, 0], [2, 1]], []])
+    kept = above_threshold([found, found[:0]], split.classes, {"ball": 0.5, "box": 0.3})
+    told = BoxPredictions(split, kept, np.array([0.5]), [[[1, 0], [2, 1]], []])
     first, second = told.lines(9)
     assert first["truth"]["boxes"] == [
         {"label": "box", "box": [10, 20, 20, 30], "confidence": None, "outlines": None}

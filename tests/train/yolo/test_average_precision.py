@@ -12,14 +12,14 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tandem.data.content import Item, Shape
-from tandem.train.yolo.data.images import Pictures
+from tandem.train.yolo.data.images import DetectionTable
 from tandem.train.yolo.evaluation.average_precision import measure
 
 CLASSES = ("cat", "dog", "bird")
 SIDE = 200
 
 
-def truth(random: np.random.Generator, pictures: int) -> Pictures:
+def truth(random: np.random.Generator, pictures: int) -> DetectionTable:
     """Some pictures are empty, one was never looked at, and some boxes are crowds."""
     items = []
     for row in range(pictures):
@@ -28,7 +28,7 @@ def truth(random: np.random.Generator, pictures: int) -> Pictures:
             for _ in range(int(random.integers(0, 5)))
         ]
         items.append(Item(f"{row}.png".encode(), SIDE, SIDE, shapes=None if row == 3 else shapes))
-    return Pictures(Path(), items, CLASSES, np.zeros((pictures, 16), np.uint8), 10**6)
+    return DetectionTable(Path(), items, CLASSES, np.zeros((pictures, 16), np.uint8), 10**6)
 
 
 def _box(random: np.random.Generator) -> tuple[float, float, float, float]:
@@ -37,7 +37,7 @@ def _box(random: np.random.Generator) -> tuple[float, float, float, float]:
     return float(left), float(top), float(left + width), float(top + height)
 
 
-def predictions(random: np.random.Generator, split: Pictures) -> list[np.ndarray]:
+def predictions(random: np.random.Generator, split: DetectionTable) -> list[np.ndarray]:
     """Near the truth, beside it, twice, of the wrong class, and some of nothing."""
     found = []
     for item in split.items:
@@ -52,7 +52,7 @@ def predictions(random: np.random.Generator, split: Pictures) -> list[np.ndarray
     return found
 
 
-def by_pycocotools(split: Pictures, found: list[np.ndarray]) -> np.ndarray:
+def by_pycocotools(split: DetectionTable, found: list[np.ndarray]) -> np.ndarray:
     """Its usual twelve figures, through files' own way: createIndex and loadRes."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
@@ -120,7 +120,7 @@ def test_perfect_boxes_are_worth_one_and_none_nothing() -> None:
 
 def test_the_threshold_is_where_f1_is_best() -> None:
     shapes = [Shape(0, (0.0, 0.0, 20.0, 20.0)), Shape(0, (50.0, 50.0, 90.0, 90.0))]
-    split = Pictures(
+    split = DetectionTable(
         Path(), [Item(b"a", 100, 100, shapes=shapes)], ("cat",), np.zeros((1, 16), np.uint8), 10**6
     )
     right = [[*one.bounds(), score, 0] for one, score in zip(shapes, (0.8, 0.6), strict=True)]
@@ -132,7 +132,7 @@ def test_the_threshold_is_where_f1_is_best() -> None:
 
 def test_a_detection_on_a_crowd_is_no_mistake() -> None:
     shapes = [Shape(0, (0.0, 0.0, 20.0, 20.0)), Shape(0, (40.0, 40.0, 100.0, 100.0), crowd=True)]
-    split = Pictures(
+    split = DetectionTable(
         Path(), [Item(b"a", 100, 100, shapes=shapes)], ("cat",), np.zeros((1, 16), np.uint8), 10**6
     )
     found = np.array([[0, 0, 20, 20, 0.5, 0], [45, 45, 60, 60, 0.9, 0], [70, 70, 90, 90, 0.8, 0]])

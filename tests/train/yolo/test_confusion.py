@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tandem.data.content import Item, Shape
-from tandem.train.predictions.boxes import answered
-from tandem.train.yolo.data.images import Pictures
+from tandem.train.predictions.boxes import above_threshold
+from tandem.train.yolo.data.images import DetectionTable
 from tandem.train.yolo.evaluation.average_precision import measure
 from tandem.train.yolo.evaluation.confusion import confusion
 from tests.train.yolo.test_average_precision import predictions, truth
@@ -22,9 +22,9 @@ LEFT, RIGHT = (0.0, 0.0, 40.0, 40.0), (50.0, 50.0, 90.0, 90.0)
 def taken(shapes: list[Shape] | None, *found: tuple) -> tuple[list[list[int]], list[list[int]]]:
     """The matrix and the pairs of one picture; found: (box, score, class)."""
     items = [Item(b"a.png", 100, 100, shapes=shapes)]
-    split = Pictures(Path(), items, ("cat", "dog"), np.zeros((1, 16), np.uint8), 10**6)
+    split = DetectionTable(Path(), items, ("cat", "dog"), np.zeros((1, 16), np.uint8), 10**6)
     rows = np.array([[*box, score, label] for box, score, label in found], float).reshape(-1, 6)
-    said = confusion(split, answered([rows], split.classes, LEAST))
+    said = confusion(split, above_threshold([rows], split.classes, LEAST))
     return said.count_KK.tolist(), said.pairs_N[0]
 
 
@@ -69,7 +69,7 @@ def test_it_agrees_with_the_recall_and_the_precision_beside_it(seed: int) -> Non
     split = truth(random, 24)
     found = predictions(random, split)
     worth = measure(split, found)
-    kept = answered(found, split.classes, worth.thresholds)
+    kept = above_threshold(found, split.classes, worth.thresholds)
     matrix = confusion(split, kept).count_KK
     assert matrix[:-1].sum(1).tolist() == [row["support"] for row in worth.per_class]
     for row, right, there in zip(worth.per_class, matrix.diagonal(), matrix.sum(1), strict=False):

@@ -11,16 +11,16 @@ from PIL import Image
 
 from tandem.data.content import Item, Shape
 from tandem.train.types import Signals
-from tandem.train.yolo.data.images import Pictures
+from tandem.train.yolo.data.images import DetectionTable
 from tandem.train.yolo.offline import prepare
-from tandem.train.yolo.teacher.warp import Canvases, spots
+from tandem.train.yolo.teacher.warp import Canvases, cell_samples
 
 SIZE, GRID, STRIDE, ROWS = 128, 32, 8, 12
 SHAPES = ((90, 128), (128, 70), (64, 64), (200, 150))
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Pictures:
+def pictures(tmp_path: Path) -> DetectionTable:
     """Red grows to the right, green downwards, blue says whose picture it is."""
     items = []
     for row in range(ROWS):
@@ -32,10 +32,10 @@ def pictures(tmp_path: Path) -> Pictures:
         Image.fromarray(image).save(tmp_path / f"{row}.png")
         shapes = [Shape(0, (5.0, 5.0, 30.0, 30.0))]
         items.append(Item(f"{row}.png".encode(), width, height, shapes=shapes))
-    return Pictures(tmp_path, items, ("a",), np.zeros((ROWS, 16), np.uint8), 10**6)
+    return DetectionTable(tmp_path, items, ("a",), np.zeros((ROWS, 16), np.uint8), 10**6)
 
 
-def tokens_of(pictures: Pictures) -> torch.Tensor:
+def tokens_of(pictures: DetectionTable) -> torch.Tensor:
     """What a teacher would give that sees nothing but where it looks: (u, v, row)."""
     centre = (torch.arange(GRID) + 0.5) / GRID
     v, u = torch.meshgrid(centre, centre, indexing="ij")
@@ -55,7 +55,7 @@ KNOBS = {
 
 @pytest.mark.parametrize("knobs", KNOBS)
 def test_tokens_that_say_where_they_are_agree_with_the_picture_that_does(
-    pictures: Pictures, knobs: str
+    pictures: DetectionTable, knobs: str
 ) -> None:
     prepare()
     from ultralytics.cfg import get_cfg
@@ -73,7 +73,7 @@ def test_tokens_that_say_where_they_are_agree_with_the_picture_that_does(
         sample = dataset[SampleRef.of(place, 0, place)]
         canvas = sample["img"].float()  # RGB
         canvases = Canvases.of([sample["sources"]], torch.device("cpu"))
-        where = spots(canvases, SIZE // STRIDE, SIZE // STRIDE, STRIDE)
+        where = cell_samples(canvases, SIZE // STRIDE, SIZE // STRIDE, STRIDE)
         read = where.read(tokens, torch.from_numpy(np.maximum(canvases.rows_BS, 0)))
         # A cell's centre lies between four pixels.
         shown = canvas[:, STRIDE // 2 - 1 :: STRIDE, STRIDE // 2 - 1 :: STRIDE]
@@ -95,12 +95,12 @@ def test_tokens_that_say_where_they_are_agree_with_the_picture_that_does(
     assert grey >= 0.8 * bare  # the rest lies half on an edge
 
 
-def test_cells_that_no_picture_reaches_are_not_covered(pictures: Pictures) -> None:
+def test_cells_that_no_picture_reaches_are_not_covered(pictures: DetectionTable) -> None:
     prepare()
-    from tandem.train.yolo.data.geometry import moved, whole
+    from tandem.train.yolo.data.geometry import transformed, whole_canvas
 
-    half = moved([whole(3, 64, 64)], np.array([[1, 0, 64], [0, 1, 0], [0, 0, 1.0]]))
-    where = spots(Canvases.of([half], torch.device("cpu")), 4, 4, 32)
+    half = transformed([whole_canvas(3, 64, 64)], np.array([[1, 0, 64], [0, 1, 0], [0, 0, 1.0]]))
+    where = cell_samples(Canvases.of([half], torch.device("cpu")), 4, 4, 32)
     assert where.covered_BHW[0].tolist() == [[False, False, True, True]] * 2 + [[False] * 4] * 2
     assert where.uv_M2[0].tolist() == pytest.approx([0.25, 0.25])
 
@@ -116,18 +116,18 @@ class Told:
         return Signals(tokens_BHWD=self.tokens[torch.from_numpy(index_B)])
 
 
-def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: Pictures) -> None:
+def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: DetectionTable) -> None:
     prepare()
-    from tandem.train.yolo.data.geometry import moved, whole
+    from tandem.train.yolo.data.geometry import transformed, whole_canvas
     from tandem.train.yolo.model import DetectionLossWeights
-    from tandem.train.yolo.teacher.prepare import FromCache
+    from tandem.train.yolo.teacher.prepare import CachedTargets
 
     shift = np.array([[1, 0, 37.3], [0, 1, 11.9], [0, 0, 1.0]])
     batch = {
         "img": torch.zeros(2, 3, SIZE, SIZE),
-        "sources": [moved([whole(5, 99, 77)], shift), [whole(2, 128, 128), whole(7, 9, 9)]],
+        "sources": [transformed([whole_canvas(5, 99, 77)], shift), [whole_canvas(2, 128, 128), whole_canvas(7, 9, 9)]],
     }
-    teach = FromCache(Told(tokens_of(pictures)), None, DetectionLossWeights(feature=1.0))
+    teach = CachedTargets(Told(tokens_of(pictures)), None, DetectionLossWeights(feature=1.0))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = teach(batch)
     full = teach(batch)
@@ -140,17 +140,17 @@ def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: Pictures)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_loader_begins_anywhere_with_the_same_batches(pictures: Pictures, workers: int) -> None:
+def test_a_loader_begins_anywhere_with_the_same_batches(pictures: DetectionTable, workers: int) -> None:
     prepare()
     from ultralytics.cfg import get_cfg
 
-    from tandem.train.yolo.data.dataset import TandemDataset, TurnLoader
+    from tandem.train.yolo.data.dataset import TandemDataset, ResumableLoader
 
-    def loader() -> TurnLoader:
+    def loader() -> ResumableLoader:
         dataset = TandemDataset(
             pictures, seed=3, batch_size=3, imgsz=64, hyp=get_cfg(overrides={"mosaic": 1.0})
         )
-        return TurnLoader(dataset, batch_size=3, workers=workers, pin=False)
+        return ResumableLoader(dataset, batch_size=3, workers=workers, pin=False)
 
     whole_run = loader()
     epochs = [list(whole_run) for _ in range(2)]

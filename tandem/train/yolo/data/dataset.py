@@ -18,8 +18,8 @@ from ultralytics.data.build import InfiniteDataLoader, seed_worker
 from ultralytics.data.dataset import YOLODataset
 
 from tandem.spec.errors import DataError
-from tandem.train.yolo.data.geometry import recorded, whole
-from tandem.train.yolo.data.images import Pictures
+from tandem.train.yolo.data.geometry import recorded, whole_canvas
+from tandem.train.yolo.data.images import DetectionTable
 from tandem.train.yolo.data.sampling import MosaicBuffer, SampleRef, ShuffledSampler
 
 Labels = dict[str, Any]
@@ -28,30 +28,30 @@ Labels = dict[str, Any]
 class TandemDataset(YOLODataset):
     """Rows of `Pictures`, by Ultralytics' own transforms. `im_file` holds the row's number."""
 
-    def __init__(self, pictures: Pictures, *, seed: int, batch_size: int, **options: Any) -> None:
-        self.pictures, self.seed = pictures, seed
-        self.turn: SampleRef | None = None
-        self.recent: MosaicBuffer | None = None
+    def __init__(self, pictures: DetectionTable, *, seed: int, batch_size: int, **options: Any) -> None:
+        self.table, self.seed = pictures, seed
+        self.sample_ref: SampleRef | None = None
+        self.mosaic_buffer: MosaicBuffer | None = None
         names = dict(enumerate(pictures.classes))
         super().__init__(
             img_path="", data={"names": names}, task="detect", batch_size=batch_size, **options
         )
 
     def get_img_files(self, img_path: str | list[str]) -> list[str]:  # noqa: ARG002
-        return [str(row) for row in range(len(self.pictures))]
+        return [str(row) for row in range(len(self.table))]
 
     def get_labels(self) -> list[Labels]:
-        return [self._label(row) for row in range(len(self.pictures))]
+        return [self._label(row) for row in range(len(self.table))]
 
     def _label(self, row: int) -> Labels:
-        height, width = self.pictures.size(row)
-        left, top, right, bottom = self.pictures.boxes_N4(row).T
+        height, width = self.table.size(row)
+        left, top, right, bottom = self.table.boxes_N4(row).T
         boxes = ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
         scale = np.array([width, height, width, height], np.float32)
         return {
             "im_file": str(row),
             "shape": (height, width),
-            "cls": self.pictures.labels_N(row)[:, None],
+            "cls": self.table.labels_N(row)[:, None],
             "bboxes": np.stack(boxes, 1) / scale,
             "segments": [],
             "keypoints": None,
@@ -72,7 +72,7 @@ class TandemDataset(YOLODataset):
         """As Ultralytics does, but decoded by our rules and never from a .npy beside the file."""
         if self.ims[i] is not None:
             return self.ims[i], self.im_hw0[i], self.im_hw[i]
-        image: Any = self.pictures.bgr_HWC(self.row_of(i))
+        image: Any = self.table.bgr_HWC(self.row_of(i))
         height, width = image.shape[:2]
         ratio = self.imgsz / max(height, width)
         if ratio != 1:
@@ -89,7 +89,7 @@ class TandemDataset(YOLODataset):
 
     def get_image_and_label(self, index: int) -> Labels:
         label: Labels = super().get_image_and_label(index)
-        label["sources"] = [whole(self.row_of(index), *label["img"].shape[:2])]
+        label["sources"] = [whole_canvas(self.row_of(index), *label["img"].shape[:2])]
         return label
 
     def build_transforms(self, hyp: Any) -> Compose:
@@ -98,25 +98,25 @@ class TandemDataset(YOLODataset):
 
     def partners(self, count: int) -> list[int]:
         """Of a mosaic: lately shown pictures, with labels to one that has some, else without."""
-        assert self.turn is not None
-        if self.recent is None:
+        assert self.sample_ref is not None
+        if self.mosaic_buffer is None:
             info = get_worker_info()
             lanes = info.num_workers if info else 1
-            self.recent = MosaicBuffer(
+            self.mosaic_buffer = MosaicBuffer(
                 len(self), self.batch_size, self.seed, lanes, self.max_buffer_length
             )
-        alike = self.pictures.labelled(int(self.turn))
+        alike = self.table.labelled(int(self.sample_ref))
         recent = [
             row
-            for row in self.recent.at(self.turn).tolist()
-            if self.pictures.labelled(row) == alike
+            for row in self.mosaic_buffer.at(self.sample_ref).tolist()
+            if self.table.labelled(row) == alike
         ]
         return random.choices(recent, k=count)
 
     def __getitem__(self, index: int) -> Any:
         """The picture as it is at this turn; a DataError travels as a value between processes."""
         if isinstance(index, SampleRef):
-            self.turn = index
+            self.sample_ref = index
             said = f"{self.seed}/{index.epoch}/{index.place}"
             random.seed(said)
             # Ultralytics' colours draw from this global one.
@@ -125,7 +125,7 @@ class TandemDataset(YOLODataset):
             sample: Labels = super().__getitem__(index)
         except DataError as error:
             return error
-        sample["labelled"] = self.pictures.labelled(self.row_of(index))
+        sample["labelled"] = self.table.labelled(self.row_of(index))
         return sample
 
     @staticmethod
@@ -137,7 +137,7 @@ class TandemDataset(YOLODataset):
         return YOLODataset.collate_fn(batch)
 
 
-class TurnLoader(InfiniteDataLoader):
+class ResumableLoader(InfiniteDataLoader):
     """Ultralytics' loader over `Turns`, that can begin in mid-epoch."""
 
     iterator: Any

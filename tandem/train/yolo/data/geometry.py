@@ -19,7 +19,7 @@ Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Source:
+class CanvasSource:
     """One picture on a canvas."""
 
     row: int
@@ -29,13 +29,13 @@ class Source:
     """The part of it that was pasted: least u, least v, most u, most v."""
 
 
-def whole(row: int, height: int, width: int) -> Source:
+def whole_canvas(row: int, height: int, width: int) -> CanvasSource:
     """A picture that is its own canvas."""
     matrix = np.array([[width, 0, -0.5], [0, height, -0.5], [0, 0, 1]], np.float64)
-    return Source(row, matrix, (0.0, 0.0, 1.0, 1.0))
+    return CanvasSource(row, matrix, (0.0, 0.0, 1.0, 1.0))
 
 
-def moved(sources: list[Source], matrix: Matrix) -> list[Source]:
+def transformed(sources: list[CanvasSource], matrix: Matrix) -> list[CanvasSource]:
     """The same after the whole canvas was transformed."""
     return [replace(one, matrix=matrix @ one.matrix) for one in sources]
 
@@ -55,7 +55,7 @@ class RecordedMosaic(Mosaic):
         return labels
 
 
-def _pasted(item: dict[str, Any]) -> list[Source]:
+def _pasted(item: dict[str, Any]) -> list[CanvasSource]:
     """Of a patch, as yet untouched: it is one whole picture."""
     height, width = item["img_shape"]
     shift = np.array([[1, 0, item["padw"]], [0, 1, item["padh"]], [0, 0, 1]], np.float64)
@@ -65,7 +65,7 @@ def _pasted(item: dict[str, Any]) -> list[Source]:
         item["x2b"] / width,
         item["y2b"] / height,
     )
-    return [replace(one, seen=seen) for one in moved(item["labels_patch"]["sources"], shift)]
+    return [replace(one, seen=seen) for one in transformed(item["labels_patch"]["sources"], shift)]
 
 
 class RecordedPerspective(RandomPerspective):
@@ -74,7 +74,7 @@ class RecordedPerspective(RandomPerspective):
     def apply_image(self, labels: Labels, params: dict[str, Any] | None = None) -> Labels:
         assert params is not None
         labels = super().apply_image(labels, params)
-        labels["sources"] = moved(labels["sources"], np.asarray(params["M"], np.float64))
+        labels["sources"] = transformed(labels["sources"], np.asarray(params["M"], np.float64))
         return labels
 
 
@@ -86,7 +86,7 @@ class RecordedFlip(RandomFlip):
         if params["flip"]:
             height, width = labels["img"].shape[:2]
             upside = params["direction"] == "vertical"
-            labels["sources"] = moved(
+            labels["sources"] = transformed(
                 labels["sources"], _mirror(height if upside else width, upside)
             )
         return labels

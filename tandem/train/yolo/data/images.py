@@ -20,7 +20,7 @@ JPEG = (".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
-class Pictures:
+class DetectionTable:
     """Items in the order of their rows. The user's folder is only ever read."""
 
     root: Path
@@ -78,11 +78,11 @@ class Pictures:
         """Its pixels as a predictor reads them."""
         return load_rgb(self.path(row), self.max_pixels)
 
-    def rows(self, rows: Iterable[int]) -> Pictures:
+    def rows(self, rows: Iterable[int]) -> DetectionTable:
         """These only."""
         kept = list(rows)
         items = [self.items[row] for row in kept]
-        return Pictures(self.root, items, self.classes, self.hashes_N[kept], self.max_pixels)
+        return DetectionTable(self.root, items, self.classes, self.hashes_N[kept], self.max_pixels)
 
     def table(self) -> ImageTable:
         """For the teacher's cache: a label says only whether there are any."""
@@ -96,20 +96,20 @@ class Pictures:
         )
 
 
-def pictures(
+def read_table(
     content: Content,
     items: list[Item],
     max_pixels: int,
     index_root: Path | None,
     progress: ProgressReporter,
-) -> Pictures:
+) -> DetectionTable:
     """Each file opened once, so that a broken one is named before anything is learnt."""
     paths = [item.path for item in items]
     hashes_N = inspect(content.root, paths, max_pixels, index_root, progress)
-    return Pictures(content.root, items, content.classes, hashes_N, max_pixels)
+    return DetectionTable(content.root, items, content.classes, hashes_N, max_pixels)
 
 
-def check_boxes(split: Pictures, name: str) -> None:
+def check_boxes(split: DetectionTable, name: str) -> None:
     """DataError where nothing in it has a box."""
     if not any(split.shapes(row) for row in range(len(split))):
         raise DataError(

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tandem.train.predictions.boxes import Found
-from tandem.train.yolo.data.images import Pictures
+from tandem.train.predictions.boxes import Detections
+from tandem.train.yolo.data.images import DetectionTable
 
 UNSURE = 0.25
 """The threshold of a class that nothing could be fitted on."""
@@ -37,7 +37,7 @@ class Precision:
     """F1 of each annotated picture at these thresholds; of an empty one left empty, 1."""
 
 
-def measure(truth: Pictures, found: list[Found]) -> Precision:
+def measure(truth: DetectionTable, found: list[Detections]) -> Precision:
     """Predictions against boxes; pictures that nobody looked at are left out."""
     rows = [row for row in range(len(truth)) if truth.labelled(row)]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -62,7 +62,7 @@ def measure(truth: Pictures, found: list[Found]) -> Precision:
     )
 
 
-def _truth(truth: Pictures, rows: list[int]) -> COCO:
+def _truth(truth: DetectionTable, rows: list[int]) -> COCO:
     annotations: list[dict[str, Any]] = []
     for row in rows:
         for shape in truth.items[row].shapes or []:
@@ -74,7 +74,7 @@ def _truth(truth: Pictures, rows: list[int]) -> COCO:
     return _coco(truth, rows, annotations)
 
 
-def _predictions(truth: Pictures, rows: list[int], found: list[Found]) -> COCO:
+def _predictions(truth: DetectionTable, rows: list[int], found: list[Detections]) -> COCO:
     annotations: list[dict[str, Any]] = []
     for row in rows:
         for *box, score, label in found[row].tolist():
@@ -96,7 +96,7 @@ def _annotation(row: int, label: int, box: tuple[float, ...]) -> dict[str, Any]:
     }
 
 
-def _coco(truth: Pictures, rows: list[int], annotations: list[dict[str, Any]]) -> COCO:
+def _coco(truth: DetectionTable, rows: list[int], annotations: list[dict[str, Any]]) -> COCO:
     coco = COCO()
     coco.dataset = {
         "images": [{"id": row + 1} for row in rows],

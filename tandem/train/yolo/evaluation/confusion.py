@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from tandem.train.predictions.boxes import Found
-from tandem.train.yolo.data.images import Pictures
+from tandem.train.predictions.boxes import Detections
+from tandem.train.yolo.data.images import DetectionTable
 
 LEAST_IOU = 0.5
 """For two boxes to be of one thing, as the scores beside the matrix have it."""
@@ -31,7 +31,7 @@ class Confusion:
     """Of each picture [true class, answered class], each once; empty where nobody has looked."""
 
 
-def confusion(truth: Pictures, kept: Sequence[Found]) -> Confusion:
+def confusion(truth: DetectionTable, kept: Sequence[Detections]) -> Confusion:
     """`kept`: what is answered to each picture. What falls on a crowd counts for nothing."""
     classes = len(truth.classes)
     count_KK = np.zeros((classes + 1, classes + 1), np.int64)
@@ -46,7 +46,7 @@ def confusion(truth: Pictures, kept: Sequence[Found]) -> Confusion:
     return Confusion(count_KK, pairs_N)
 
 
-def _of_picture(truth: Pictures, row: int, found_n6: Found, nothing: int) -> NDArray[np.int64]:
+def _of_picture(truth: DetectionTable, row: int, found_n6: Detections, nothing: int) -> NDArray[np.int64]:
     """(P, 2): each true box and each found one in one pair."""
     shapes = truth.items[row].shapes or []
     true_m = np.array([one.label for one in shapes], np.int64)
@@ -66,7 +66,7 @@ def _of_picture(truth: Pictures, row: int, found_n6: Found, nothing: int) -> NDA
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def _ious(found_n6: Found, true_m: list[Any], crowd_m: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _ious(found_n6: Detections, true_m: list[Any], crowd_m: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(n, m); for a crowd, how much of the found box lies on it."""
     if not len(found_n6) or not true_m:
         return np.zeros((len(found_n6), len(true_m)))

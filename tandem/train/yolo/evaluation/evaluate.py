@@ -7,23 +7,23 @@ import torch
 
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
 from tandem.train.kinds.base import EvalResult
-from tandem.train.predictions.boxes import BoxesTold, Found, answered
+from tandem.train.predictions.boxes import BoxPredictions, Detections, above_threshold
 from tandem.train.types import Student
-from tandem.train.yolo.boxes import Placed, letterbox, suppress, unletterbox
-from tandem.train.yolo.data.images import Pictures
+from tandem.train.yolo.boxes import Letterbox, letterbox, suppress, unletterbox
+from tandem.train.yolo.data.images import DetectionTable
 from tandem.train.yolo.evaluation.average_precision import measure
 from tandem.train.yolo.evaluation.confusion import confusion
 
 
-def found_in(
+def detect(
     student: Student,
-    split: Pictures,
+    split: DetectionTable,
     device: torch.device,
     batch_size: int,
     stop: StopRequest | None = None,
-) -> list[Found]:
+) -> list[Detections]:
     """What it finds in every picture, down to the least score: (n, 6) in the picture's pixels."""
-    found: list[Found] = []
+    found: list[Detections] = []
     was_training = student.training
     student.eval()
     with torch.no_grad():
@@ -31,7 +31,7 @@ def found_in(
             if stop is not None and stop.asked:
                 raise EvaluationStoppedError
             together = [
-                shown(split, row, student.image_size) for row in range(len(split))[at:][:batch_size]
+                letterboxed(split, row, student.image_size) for row in range(len(split))[at:][:batch_size]
             ]
             images_BCHW = torch.stack([canvas for canvas, _ in together]).to(device).float() / 255
             boxes_BCA = student(images_BCHW).boxes_BCA.float()
@@ -41,7 +41,7 @@ def found_in(
     return found
 
 
-def shown(split: Pictures, row: int, image_size: int) -> tuple[torch.Tensor, Placed]:
+def letterboxed(split: DetectionTable, row: int, image_size: int) -> tuple[torch.Tensor, Letterbox]:
     """One picture on its square canvas, and where it lies there."""
     image_CHW = torch.from_numpy(np.ascontiguousarray(split.rgb_HWC(row))).permute(2, 0, 1)
     item = split.items[row]
@@ -50,17 +50,17 @@ def shown(split: Pictures, row: int, image_size: int) -> tuple[torch.Tensor, Pla
     return letterbox(image_CHW, image_size, image_size)
 
 
-def judge(
+def evaluate(
     student: Student,
-    split: Pictures,
+    split: DetectionTable,
     device: torch.device,
     batch_size: int,
     stop: StopRequest | None = None,
 ) -> EvalResult:
     """Its worth on the split; the best epoch is another's choice."""
-    found = found_in(student, split, device, batch_size, stop)
+    found = detect(student, split, device, batch_size, stop)
     precision = measure(split, found)
-    kept = answered(found, split.classes, precision.thresholds)
+    kept = above_threshold(found, split.classes, precision.thresholds)
     taken = confusion(split, kept)
     return EvalResult(
         primary_metric=precision.metrics["map50"],
@@ -72,5 +72,5 @@ def judge(
         },
         scores_N=precision.scores_N,
         thresholds=precision.thresholds,
-        told=BoxesTold(split, kept, precision.scores_N, taken.pairs_N),
+        told=BoxPredictions(split, kept, precision.scores_N, taken.pairs_N),
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tandem.train.knowledge.probe import Probe
-from tandem.train.yolo.data.images import Pictures
+from tandem.train.yolo.data.images import DetectionTable
 
 Rows = NDArray[np.int64]
 MOST_TOKENS = 20_000
@@ -42,7 +42,7 @@ class BoxProbe:
         return scores_BHWK.softmax(-1)[..., :-1]
 
 
-def fit(source: Any, split: Pictures, *, folds: int, seed: int, calibrate: bool) -> BoxProbe:
+def fit(source: Any, split: DetectionTable, *, folds: int, seed: int, calibrate: bool) -> BoxProbe:
     """On the whole pictures that somebody looked at; a picture's tokens are all in one fold."""
     rows = np.array([row for row in range(len(split)) if split.labelled(row)], np.int64)
     folds = max(min(folds, len(rows)), 2)
@@ -65,7 +65,7 @@ def fit(source: Any, split: Pictures, *, folds: int, seed: int, calibrate: bool)
 
 
 def _samples(
-    source: Any, split: Pictures, rows: Rows, seed: int
+    source: Any, split: DetectionTable, rows: Rows, seed: int
 ) -> tuple[NDArray[np.float32], Rows, Rows]:
     """Tokens, the class of each, and the place among `rows` of the picture it is from."""
     random = np.random.default_rng([seed, 12])
@@ -83,7 +83,7 @@ def _samples(
     return np.concatenate(tokens), np.concatenate(labels), np.concatenate(pictures)
 
 
-def cell_labels(split: Pictures, row: int, rows: int, columns: int) -> Rows:
+def cell_labels(split: DetectionTable, row: int, rows: int, columns: int) -> Rows:
     """(rows, columns): the class of the smallest box over each cell's centre, K where none is."""
     height, width = split.size(row)
     cells = np.full((rows, columns), len(split.classes), np.int64)

@@ -17,7 +17,7 @@ from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
 from tandem.train.export import final_model
 from tandem.train.teachers.family import YOLO
 from tandem.train.types import Signals
-from tandem.train.yolo.evaluation.evaluate import judge
+from tandem.train.yolo.evaluation.evaluate import evaluate
 from tandem.train.yolo.model import DetectionLossWeights, TeacherTargets
 from tandem.train.yolo.student import YoloStudent
 
@@ -63,7 +63,7 @@ def fingerprint(spec: TeacherSpec) -> str:
         return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
-def open_family(
+def open_detector_teacher(
     run: Run, splits: DetectionSplits, student: YoloStudent, weights: DetectionLossWeights
 ) -> DetectionTeacher:
     """Its classes must hold all of the student's; they are matched by name."""
@@ -83,10 +83,10 @@ def open_family(
     order = [classes.index(name) for name in splits.train.classes]
     worth = None
     if order == list(range(len(classes))):
-        worth = judge(
+        worth = evaluate(
             detector, splits.val, run.device_context.device, run.spec.optim.batch_size, run.stop
         )
-    teach = FromDetector(detector, order, weights)
+    teach = DetectorTargets(detector, order, weights)
     prepared = PreparedTeacher(
         source=teach,
         tokens_width=None,
@@ -103,7 +103,7 @@ def open_family(
     return DetectionTeacher(prepared, weights, pairs if weights.feature else (), teach)
 
 
-class FromDetector:
+class DetectorTargets:
     """Looks at the very canvases of the batch: cells and anchors are the same."""
 
     def __init__(

@@ -21,12 +21,12 @@ from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
 from tandem.train.registry import find
 from tandem.train.teachers.family import family_of
 from tandem.train.types import ProgressReporter, Teacher
-from tandem.train.yolo.data.geometry import whole
+from tandem.train.yolo.data.geometry import whole_canvas
 from tandem.train.yolo.model import DetectionLossWeights, TeacherTargets
 from tandem.train.yolo.student import STRIDES, YoloStudent
 from tandem.train.yolo.teacher import box_probe, detector
 from tandem.train.yolo.teacher.box_probe import BoxProbe
-from tandem.train.yolo.teacher.warp import Canvases, spots
+from tandem.train.yolo.teacher.warp import Canvases, cell_samples
 
 if TYPE_CHECKING:
     from tandem.train.pipeline.run import Run
@@ -58,7 +58,7 @@ def open_detection_teacher(
     assert spec.teacher is not None
     weights = loss_weights(spec)
     if detector.is_yolo(spec.teacher):
-        return detector.open_family(run, splits, student, weights)
+        return detector.open_detector_teacher(run, splits, student, weights)
     return _open_seeing(run, splits, student, weights, progress)
 
 
@@ -157,9 +157,9 @@ def _open_seeing(
     teach: Callable[[Batchful], TeacherTargets]
     if spec.cache.mode == "on":
         teacher.unload()
-        teach = FromCache(source, probe, weights)
+        teach = CachedTargets(source, probe, weights)
     else:
-        teach = Online(teacher, source, probe, weights)
+        teach = OnlineTargets(teacher, source, probe, weights)
     assert source.tokens_width is not None
     widths = tuple((one, source.tokens_width) for one in student.layer_widths)
     return DetectionTeacher(prepared, weights, widths if weights.feature else (), teach)
@@ -212,7 +212,7 @@ def _without_classes(weights: DetectionLossWeights) -> DetectionLossWeights:
     return replace(weights, soft=0.0)
 
 
-class FromCache:
+class CachedTargets:
     """Tokens of whole pictures, warped as the batch's pictures were."""
 
     def __init__(self, source: Any, probe: BoxProbe | None, weights: DetectionLossWeights) -> None:
@@ -232,7 +232,7 @@ class FromCache:
             rows_U, slots_BS = rows_U[1:], np.maximum(slots_BS - 1, 0)
         tokens_UHWD = self.source.signals(rows_U, np.zeros_like(rows_U)).tokens_BHWD
         shares_UHWK = self.probe.shares(tokens_UHWD, rows_U) if self.probe else None
-        return placed(
+        return place_targets(
             canvases,
             slots_BS,
             tokens_UHWD,
@@ -242,7 +242,7 @@ class FromCache:
         )
 
 
-class Online:
+class OnlineTargets:
     """The teacher looks at the augmented canvases themselves."""
 
     def __init__(
@@ -268,14 +268,14 @@ class Online:
             tokens_BHWD = self.part.reduced(said)
         shares_BHWK = self.probe.shares(tokens_BHWD, None) if self.probe else None
         rows, columns = images_BCHW.shape[-2:]
-        alone = [[whole(number, rows, columns)] for number in range(len(images_BCHW))]
+        alone = [[whole_canvas(number, rows, columns)] for number in range(len(images_BCHW))]
         canvases = Canvases.of(alone, images_BCHW.device)
-        return placed(
+        return place_targets(
             canvases, canvases.rows_BS, tokens_BHWD, shares_BHWK, (rows, columns), self.weights
         )
 
 
-def placed(
+def place_targets(
     canvases: Canvases,
     slots_BS: Any,
     tokens_UHWD: Tensor,
@@ -287,7 +287,7 @@ def placed(
     slots = torch.from_numpy(slots_BS).to(tokens_UHWD.device)
     tokens, covered, classes = [], [], []
     for stride in STRIDES:
-        where = spots(canvases, size[0] // stride, size[1] // stride, stride)
+        where = cell_samples(canvases, size[0] // stride, size[1] // stride, stride)
         if shares_UHWK is not None:
             shares_MK = where.read(shares_UHWK, slots)
             map_BHWK = shares_MK.new_zeros(*where.covered_BHW.shape, shares_MK.shape[1])
@@ -295,7 +295,7 @@ def placed(
             classes.append(map_BHWK.flatten(1, 2))
         if weights.feature:
             if stride < FINEST:
-                where = spots(canvases, size[0] // FINEST, size[1] // FINEST, FINEST)
+                where = cell_samples(canvases, size[0] // FINEST, size[1] // FINEST, FINEST)
             covered.append(where.covered_BHW)
             tokens.append(where.read(tokens_UHWD, slots))
     return TeacherTargets(

@@ -55,7 +55,7 @@ class Canvases:
 
 
 @dataclass(frozen=True)
-class Spots:
+class CellSamples:
     """Where the M covered cells of one scale lie in the sources."""
 
     covered_BHW: Tensor
@@ -77,7 +77,7 @@ class Spots:
         return F.embedding_bag(index_M4, flat_ND, per_sample_weights=weight_M4, mode="sum")
 
 
-def spots(canvases: Canvases, rows: int, columns: int, stride: int) -> Spots:
+def cell_samples(canvases: Canvases, rows: int, columns: int, stride: int) -> CellSamples:
     """Of the cells of one of the neck's maps. A cell belongs to the picture at its centre."""
     device = canvases.seen_BS4.device
     y_H = (torch.arange(rows, device=device) + 0.5) * stride - 0.5
@@ -91,7 +91,7 @@ def spots(canvases: Canvases, rows: int, columns: int, stride: int) -> Spots:
     owner_BP = inside_BSP.int().argmax(1)
     uv_BP2 = uv_BSP2.gather(1, owner_BP[:, None, :, None].expand(-1, 1, -1, 2))[:, 0]
     first_B = torch.arange(len(owner_BP), device=device) * inside_BSP.shape[1]
-    return Spots(
+    return CellSamples(
         covered_BP.unflatten(1, (rows, columns)),
         (owner_BP + first_B[:, None])[covered_BP],
         uv_BP2[covered_BP],
