@@ -24,7 +24,7 @@ from tandem.train.kinds.base import EvalResult, Kind, MetricAccumulator, Rows
 from tandem.train.kinds.metrics import per_class
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.dense_probe import Dense, DenseProbe, OwnMasks
-from tandem.train.predictions.masks import MaskReservoir, MaskPredictions
+from tandem.train.predictions.masks import MaskPredictions, MaskReservoir
 from tandem.train.types import (
     UNLABELLED,
     Batch,

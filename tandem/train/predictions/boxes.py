@@ -28,7 +28,7 @@ def above_threshold(
 
 
 class LabelledImages(Protocol):
-    """`yolo.pictures.Pictures`, as far as it is needed here."""
+    """`yolo.data.images.DetectionTable`, as far as it is needed here."""
 
     @property
     def items(self) -> list[Any]: ...

@@ -36,7 +36,12 @@ class MaskReservoir:
         self.pairs: dict[int, list[list[int]]] = {}
 
     def add(
-        self, row: int, iou: float, count_KK: NDArray[np.int64], truth_HW: ClassIndices, answer_HW: ClassIndices
+        self,
+        row: int,
+        iou: float,
+        count_KK: NDArray[np.int64],
+        truth_HW: ClassIndices,
+        answer_HW: ClassIndices,
     ) -> None:
         """A picture's pixel counts (rows: the true class) and its masks, as the model saw it."""
         self.pairs[row] = _pairs(count_KK)

@@ -86,7 +86,9 @@ class ClassPredictions:
     def masks(self) -> dict[int, tuple[bytes, bytes]]:
         return {}
 
-    def _line(self, chance_K: NDArray[np.float64], best: int, order: list[int], true: int) -> PredictionLine:
+    def _line(
+        self, chance_K: NDArray[np.float64], best: int, order: list[int], true: int
+    ) -> PredictionLine:
         names = self.table.classes
         top = [{"label": names[k], "confidence": number(chance_K[k])} for k in order]
         known = true != UNLABELLED

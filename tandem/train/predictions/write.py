@@ -54,7 +54,9 @@ def _about(spec: RunSpec, table: ImageTable, told: Predictions, masks: int) -> P
     }
 
 
-def _whole_lines(about: PredictionLine, table: ImageTable, told: Predictions) -> Iterator[PredictionLine]:
+def _whole_lines(
+    about: PredictionLine, table: ImageTable, told: Predictions
+) -> Iterator[PredictionLine]:
     yield {"about": about}
     root = str(about["root"])
     empty = {"split": "val", "width": None, "height": None, "text": None}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tandem.spec.errors import DataError, SpecError
 from tandem.spec.i18n import t
@@ -20,32 +19,17 @@ from tandem.train.lora.student_adapter import attach
 from tandem.train.pipeline.checks import completed
 from tandem.train.pipeline.conclude import Outcome, conclude
 from tandem.train.pipeline.run import BaselineReporter, Run
-from tandem.train.types import ProgressReporter, Splits
+from tandem.train.types import ProgressReporter
 from tandem.train.yolo import settings
 from tandem.train.yolo.boxes import whole_strides
-from tandem.train.yolo.data.images import DetectionTable, check_boxes, read_table
+from tandem.train.yolo.data.images import check_boxes, read_table
 from tandem.train.yolo.evaluation.evaluate import evaluate
 from tandem.train.yolo.offline import prepare
 from tandem.train.yolo.student import YoloStudent
-
-if TYPE_CHECKING:
-    from tandem.train.yolo.teacher.prepare import DetectionTeacher
+from tandem.train.yolo.types import DetectionLossWeights, DetectionSplits, DetectionTeacher
 
 SCRATCH = "detection"
 """Ultralytics' own folder within a run's; gone when the run is finished."""
-
-
-@dataclass(frozen=True)
-class DetectionSplits:
-    """The data of a run."""
-
-    train: DetectionTable
-    val: DetectionTable
-    notes: tuple[str, ...]
-
-    def splits(self) -> Splits:
-        """As the cache and the report take them."""
-        return Splits(self.train.table(), self.val.table(), "detection", self.notes)
 
 
 def execute(run: Run) -> None:
@@ -146,7 +130,6 @@ def learn(
     run: Run, splits: DetectionSplits, student: YoloStudent, taughtness: DetectionTeacher | None
 ) -> TrainedStudent:
     """Train to the end (or from where an earlier attempt was), and load the best weights."""
-    from tandem.train.yolo.model import DetectionLossWeights
     from tandem.train.yolo.resumable_trainer import ResumableDetectionTrainer
     from tandem.train.yolo.trainer import DetectionRun
 
@@ -154,7 +137,7 @@ def learn(
     weights = taughtness.weights if taughtness else DetectionLossWeights()
     course = DetectionRun(run.spec, run.device_context, splits.train, splits.val, weights, start)
     if taughtness is not None:
-        course = replace(course, projections=taughtness.projections, teach=taughtness.targets)
+        course = replace(course, projections=taughtness.projections, targets=taughtness.targets)
     training = ResumableDetectionTrainer(
         course, run.folder, run.reporter, run.stop, run.folder.path / SCRATCH
     )

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from tandem.spec.errors import StoppedError
+from tandem.spec.errors import DataError, StoppedError
 from tandem.spec.i18n import t
 from tandem.train.engines import checkpoint
 from tandem.train.engines.accelerate.trainer import KEPT_CHECKPOINTS, EventReporter
@@ -20,7 +20,8 @@ from tandem.train.engines.save import SaveRequest
 from tandem.train.engines.stop import StopRequest
 from tandem.train.yolo import training_state
 from tandem.train.yolo.model import OWN
-from tandem.train.yolo.trainer import Batchful, DetectionRun, DetectionStepTrainer
+from tandem.train.yolo.trainer import DetectionRun, DetectionStepTrainer
+from tandem.train.yolo.types import DetectionBatch
 
 MAP50, MAP50_95 = "metrics/mAP50(B)", "metrics/mAP50-95(B)"
 
@@ -127,7 +128,7 @@ class ResumableDetectionTrainer(DetectionStepTrainer):
         super()._close_dataloader_mosaic()
         self.train_loader.begin(self.epoch, self.position.step)
 
-    def preprocess_batch(self, batch: Any) -> Batchful:
+    def preprocess_batch(self, batch: DetectionBatch | DataError) -> DetectionBatch:
         ready = super().preprocess_batch(batch)
         self.rows += 0 if self.replaying else len(ready["img"])
         if self.replaying:

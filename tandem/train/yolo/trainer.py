@@ -1,6 +1,6 @@
 """Ultralytics' DetectionTrainer with our data, teacher and network in it.
 
-Its loop, loss, augmentation, moving average and validation are kept. `Training` (in `training.py`)
+Its loop, loss, augmentation, moving average and validation are kept. `ResumableDetectionTrainer`
 adds what a run is to the world: its events, its checkpoints, its stops.
 """
 
@@ -20,11 +20,11 @@ from tandem.spec.errors import DataError, NumericError, OutOfMemoryError
 from tandem.spec.run import RunSpec
 from tandem.train.engines.device import DeviceContext
 from tandem.train.yolo import settings
-from tandem.train.yolo.data.dataset import TandemDataset, ResumableLoader
+from tandem.train.yolo.data.dataset import ResumableLoader, TandemDataset
 from tandem.train.yolo.data.images import DetectionTable
-from tandem.train.yolo.model import DetectionLossWeights, TaughtModel, TeacherTargets
+from tandem.train.yolo.model import TaughtModel
+from tandem.train.yolo.types import DetectionBatch, DetectionLossWeights, TeacherTargets
 
-Batchful = dict[str, Any]
 ALWAYS, NEVER = 0, 2**31
 AVERAGE_STEPS = 2000
 """Over which the moving average slows down, as Ultralytics has it."""
@@ -42,11 +42,11 @@ class DetectionRun:
     start: dict[str, Tensor]
     """The network's first weights, as the student's plug-in drew them."""
     projections: tuple[tuple[int, int], ...] = ()
-    targets: Callable[[Batchful], TeacherTargets] | None = None
+    targets: Callable[[DetectionBatch], TeacherTargets] | None = None
 
 
 class DetectionStepTrainer(DetectionTrainer):
-    """Learns a `Course`. Nothing is downloaded, and nothing written but in `save_dir`."""
+    """Carries out a `DetectionRun`. Nothing is downloaded, and nothing written but in `save_dir`."""
 
     model: TaughtModel
     train_loader: ResumableLoader
@@ -112,17 +112,17 @@ class DetectionStepTrainer(DetectionTrainer):
         model.load_state_dict(course.start | drawn)
         return model
 
-    def preprocess_batch(self, batch: Any) -> Batchful:
+    def preprocess_batch(self, batch: DetectionBatch | DataError) -> DetectionBatch:
         """Also asks the teacher; a file that went bad since it was read first stops the run."""
         if isinstance(batch, DataError):
             raise batch
         self.stepping = True
         self.replaying = "replayed" in batch
         if self.replaying:
-            return dict(batch)
-        ready: Batchful = super().preprocess_batch(batch)
+            return batch
+        ready: DetectionBatch = super().preprocess_batch(batch)
         if self.course.targets is not None:
-            ready["taught"] = self.course.targets(ready)
+            ready["targets"] = self.course.targets(ready)
         return ready
 
     # Steps

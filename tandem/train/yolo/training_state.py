@@ -37,7 +37,7 @@ def capture(trainer: Any) -> Saved:
 
 
 def restore(trainer: Any, saved: Saved) -> None:
-    """Undo `take`, in place; the average and the optimizer are those of this trainer."""
+    """Undo `capture`, in place; the average and the optimizer are those of this trainer."""
     state = saved.state
     trainer.model.load_state_dict(saved.model)
     trainer.ema.ema.load_state_dict(state["average"])

@@ -119,13 +119,16 @@ class Told:
 def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: DetectionTable) -> None:
     prepare()
     from tandem.train.yolo.data.geometry import transformed, whole_canvas
-    from tandem.train.yolo.model import DetectionLossWeights
-    from tandem.train.yolo.teacher.prepare import CachedTargets
+    from tandem.train.yolo.teacher.targets import CachedTargets
+    from tandem.train.yolo.types import DetectionLossWeights
 
     shift = np.array([[1, 0, 37.3], [0, 1, 11.9], [0, 0, 1.0]])
     batch = {
         "img": torch.zeros(2, 3, SIZE, SIZE),
-        "sources": [transformed([whole_canvas(5, 99, 77)], shift), [whole_canvas(2, 128, 128), whole_canvas(7, 9, 9)]],
+        "sources": [
+            transformed([whole_canvas(5, 99, 77)], shift),
+            [whole_canvas(2, 128, 128), whole_canvas(7, 9, 9)],
+        ],
     }
     teach = CachedTargets(Told(tokens_of(pictures)), None, DetectionLossWeights(feature=1.0))
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -140,11 +143,13 @@ def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: Detection
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_loader_begins_anywhere_with_the_same_batches(pictures: DetectionTable, workers: int) -> None:
+def test_a_loader_begins_anywhere_with_the_same_batches(
+    pictures: DetectionTable, workers: int
+) -> None:
     prepare()
     from ultralytics.cfg import get_cfg
 
-    from tandem.train.yolo.data.dataset import TandemDataset, ResumableLoader
+    from tandem.train.yolo.data.dataset import ResumableLoader, TandemDataset
 
     def loader() -> ResumableLoader:
         dataset = TandemDataset(

@@ -26,9 +26,11 @@ Labels = dict[str, Any]
 
 
 class TandemDataset(YOLODataset):
-    """Rows of `Pictures`, by Ultralytics' own transforms. `im_file` holds the row's number."""
+    """A `DetectionTable` by Ultralytics' own transforms. `im_file` holds the row's number."""
 
-    def __init__(self, pictures: DetectionTable, *, seed: int, batch_size: int, **options: Any) -> None:
+    def __init__(
+        self, pictures: DetectionTable, *, seed: int, batch_size: int, **options: Any
+    ) -> None:
         self.table, self.seed = pictures, seed
         self.sample_ref: SampleRef | None = None
         self.mosaic_buffer: MosaicBuffer | None = None
@@ -138,7 +140,7 @@ class TandemDataset(YOLODataset):
 
 
 class ResumableLoader(InfiniteDataLoader):
-    """Ultralytics' loader over `Turns`, that can begin in mid-epoch."""
+    """Ultralytics' loader over `SampleRef`s, that can begin in mid-epoch."""
 
     iterator: Any
 

@@ -7,26 +7,15 @@ flips each multiply theirs from the left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from ultralytics.data.augment import BaseTransform, Compose, Mosaic, RandomFlip, RandomPerspective
 
+from tandem.train.yolo.types import CanvasSource, Matrix33
+
 Labels = dict[str, Any]
-Matrix = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class CanvasSource:
-    """One picture on a canvas."""
-
-    row: int
-    matrix: Matrix
-    """(3, 3): from (u, v, 1) to canvas pixels."""
-    seen: tuple[float, float, float, float]
-    """The part of it that was pasted: least u, least v, most u, most v."""
 
 
 def whole_canvas(row: int, height: int, width: int) -> CanvasSource:
@@ -35,7 +24,7 @@ def whole_canvas(row: int, height: int, width: int) -> CanvasSource:
     return CanvasSource(row, matrix, (0.0, 0.0, 1.0, 1.0))
 
 
-def transformed(sources: list[CanvasSource], matrix: Matrix) -> list[CanvasSource]:
+def transformed(sources: list[CanvasSource], matrix: Matrix33) -> list[CanvasSource]:
     """The same after the whole canvas was transformed."""
     return [replace(one, matrix=matrix @ one.matrix) for one in sources]
 
@@ -92,7 +81,7 @@ class RecordedFlip(RandomFlip):
         return labels
 
 
-def _mirror(pixels: int, upside: bool) -> Matrix:
+def _mirror(pixels: int, upside: bool) -> Matrix33:
     matrix = np.eye(3)
     axis = int(upside)
     matrix[axis, axis], matrix[axis, 2] = -1, pixels - 1

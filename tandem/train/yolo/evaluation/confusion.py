@@ -46,7 +46,9 @@ def confusion(truth: DetectionTable, kept: Sequence[Detections]) -> Confusion:
     return Confusion(count_KK, pairs_N)
 
 
-def _of_picture(truth: DetectionTable, row: int, found_n6: Detections, nothing: int) -> NDArray[np.int64]:
+def _of_picture(
+    truth: DetectionTable, row: int, found_n6: Detections, nothing: int
+) -> NDArray[np.int64]:
     """(P, 2): each true box and each found one in one pair."""
     shapes = truth.items[row].shapes or []
     true_m = np.array([one.label for one in shapes], np.int64)
@@ -66,7 +68,9 @@ def _of_picture(truth: DetectionTable, row: int, found_n6: Detections, nothing: 
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def _ious(found_n6: Detections, true_m: list[Any], crowd_m: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _ious(
+    found_n6: Detections, true_m: list[Any], crowd_m: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     """(n, m); for a crowd, how much of the found box lies on it."""
     if not len(found_n6) or not true_m:
         return np.zeros((len(found_n6), len(true_m)))

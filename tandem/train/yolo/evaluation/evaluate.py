@@ -31,7 +31,8 @@ def detect(
             if stop is not None and stop.asked:
                 raise EvaluationStoppedError
             together = [
-                letterboxed(split, row, student.image_size) for row in range(len(split))[at:][:batch_size]
+                letterboxed(split, row, student.image_size)
+                for row in range(len(split))[at:][:batch_size]
             ]
             images_BCHW = torch.stack([canvas for canvas, _ in together]).to(device).float() / 255
             boxes_BCA = student(images_BCHW).boxes_BCA.float()

@@ -18,15 +18,17 @@ from tandem.train.export import final_model
 from tandem.train.teachers.family import YOLO
 from tandem.train.types import Signals
 from tandem.train.yolo.evaluation.evaluate import evaluate
-from tandem.train.yolo.model import DetectionLossWeights, TeacherTargets
 from tandem.train.yolo.student import YoloStudent
+from tandem.train.yolo.types import (
+    DetectionBatch,
+    DetectionLossWeights,
+    DetectionSplits,
+    DetectionTeacher,
+    TeacherTargets,
+)
 
 if TYPE_CHECKING:
     from tandem.train.pipeline.run import Run
-    from tandem.train.yolo.engine import DetectionSplits
-    from tandem.train.yolo.teacher.prepare import DetectionTeacher
-
-Batchful = dict[str, Any]
 
 
 def is_yolo(spec: TeacherSpec) -> bool:
@@ -67,8 +69,6 @@ def open_detector_teacher(
     run: Run, splits: DetectionSplits, student: YoloStudent, weights: DetectionLossWeights
 ) -> DetectionTeacher:
     """Its classes must hold all of the student's; they are matched by name."""
-    from tandem.train.yolo.teacher.prepare import DetectionTeacher
-
     spec = run.spec.teacher
     assert spec is not None
     detector, classes = open_detector(spec, run.device_context.device)
@@ -111,7 +111,7 @@ class DetectorTargets:
     ) -> None:
         self.detector, self.order, self.weights = detector, order, weights
 
-    def __call__(self, batch: Batchful) -> TeacherTargets:
+    def __call__(self, batch: DetectionBatch) -> TeacherTargets:
         with torch.no_grad():
             said = self.detector(batch["img"])
         assert said.boxes_BCA is not None

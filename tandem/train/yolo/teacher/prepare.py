@@ -2,52 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec, ViewSpec
-from tandem.train.cache import Wants, open_source
-from tandem.train.cache.parts import coarse
+from tandem.train.cache import CachedSource, OnlineSource, Wants, open_source
 from tandem.train.data.augment import Views
 from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
 from tandem.train.registry import find
 from tandem.train.teachers.family import family_of
 from tandem.train.types import ProgressReporter, Teacher
-from tandem.train.yolo.data.geometry import whole_canvas
-from tandem.train.yolo.model import DetectionLossWeights, TeacherTargets
-from tandem.train.yolo.student import STRIDES, YoloStudent
+from tandem.train.yolo.student import YoloStudent
 from tandem.train.yolo.teacher import box_probe, detector
 from tandem.train.yolo.teacher.box_probe import BoxProbe
-from tandem.train.yolo.teacher.warp import Canvases, cell_samples
+from tandem.train.yolo.teacher.targets import CachedTargets, OnlineTargets
+from tandem.train.yolo.types import DetectionLossWeights, DetectionSplits, DetectionTeacher
 
 if TYPE_CHECKING:
     from tandem.train.pipeline.run import Run
-    from tandem.train.yolo.engine import DetectionSplits
 
-Batchful = dict[str, Any]
 KNOWLEDGE = ("auto", "probe", "none")
-FINEST = 16
-"""Pixels of a cell in which features are compared. A teacher's tokens are seldom finer, and the
-student's P3, pooled to it, costs a quarter."""
-
-
-@dataclass(frozen=True)
-class DetectionTeacher:
-    """A teacher, ready."""
-
-    prepared: PreparedTeacher
-    weights: DetectionLossWeights
-    projections: tuple[tuple[int, int], ...]
-    """Of each of the neck's maps: its width, and that of what it is compared with."""
-    targets: Callable[[Batchful], TeacherTargets]
 
 
 def open_detection_teacher(
@@ -154,15 +130,16 @@ def _open_seeing(
         fingerprint=teacher.fingerprint,
         forwards=source.teacher_forwards,
     )
-    teach: Callable[[Batchful], TeacherTargets]
-    if spec.cache.mode == "on":
-        teacher.unload()
-        teach = CachedTargets(source, probe, weights)
+    targets: CachedTargets | OnlineTargets
+    if isinstance(source, OnlineSource):
+        targets = OnlineTargets(teacher, source, probe, weights)
     else:
-        teach = OnlineTargets(teacher, source, probe, weights)
+        # Everything it will be asked lies on the disk: its memory is the student's from here on.
+        teacher.unload()
+        targets = CachedTargets(source, probe, weights)
     assert source.tokens_width is not None
     widths = tuple((one, source.tokens_width) for one in student.layer_widths)
-    return DetectionTeacher(prepared, weights, widths if weights.feature else (), teach)
+    return DetectionTeacher(prepared, weights, widths if weights.feature else (), targets)
 
 
 def _check(spec: RunSpec) -> None:
@@ -177,7 +154,10 @@ def _check(spec: RunSpec) -> None:
 
 
 def _probe(
-    run: Run, splits: DetectionSplits, source: Any, weights: DetectionLossWeights
+    run: Run,
+    splits: DetectionSplits,
+    source: CachedSource | OnlineSource,
+    weights: DetectionLossWeights,
 ) -> BoxProbe | None:
     spec, split = run.spec, splits.train
     assert spec.teacher is not None
@@ -202,102 +182,9 @@ def _probe(
 
 
 def _without_classes(weights: DetectionLossWeights) -> DetectionLossWeights:
-    from dataclasses import replace
-
     if not weights.feature:
         raise SpecError(
             "No loss term with a weight above 0 asks the teacher.",
             fix="Give soft_label_weight or feature_weight a weight, or set mode to direct.",
         )
     return replace(weights, soft=0.0)
-
-
-class CachedTargets:
-    """Tokens of whole pictures, warped as the batch's pictures were."""
-
-    def __init__(self, source: Any, probe: BoxProbe | None, weights: DetectionLossWeights) -> None:
-        self.source, self.probe, self.weights = source, probe, weights
-
-    def __call__(self, batch: Batchful) -> TeacherTargets:
-        # Places in bf16 would be off by whole cells.
-        with torch.autocast(batch["img"].device.type, enabled=False):
-            return self._placed(batch)
-
-    def _placed(self, batch: Batchful) -> TeacherTargets:
-        images_BCHW: Tensor = batch["img"]
-        canvases = Canvases.of(batch["sources"], images_BCHW.device)
-        rows_U, slots = np.unique(canvases.rows_BS, return_inverse=True)
-        slots_BS = slots.reshape(canvases.rows_BS.shape)
-        if rows_U[0] < 0:
-            rows_U, slots_BS = rows_U[1:], np.maximum(slots_BS - 1, 0)
-        tokens_UHWD = self.source.signals(rows_U, np.zeros_like(rows_U)).tokens_BHWD
-        shares_UHWK = self.probe.shares(tokens_UHWD, rows_U) if self.probe else None
-        return place_targets(
-            canvases,
-            slots_BS,
-            tokens_UHWD,
-            shares_UHWK,
-            tuple(images_BCHW.shape[-2:]),
-            self.weights,
-        )
-
-
-class OnlineTargets:
-    """The teacher looks at the augmented canvases themselves."""
-
-    def __init__(
-        self, teacher: Teacher, source: Any, probe: BoxProbe | None, weights: DetectionLossWeights
-    ) -> None:
-        self.teacher, self.source, self.probe, self.weights = teacher, source, probe, weights
-        self.part = next(part for part in source.parts if part.kind == "tokens")
-
-    def __call__(self, batch: Batchful) -> TeacherTargets:
-        with torch.autocast(batch["img"].device.type, enabled=False):
-            return self._placed(batch)
-
-    def _placed(self, batch: Batchful) -> TeacherTargets:
-        images_BCHW: Tensor = batch["img"]
-        size = (self.teacher.image_size, self.teacher.image_size)
-        with torch.no_grad():
-            shown = F.interpolate(images_BCHW, size, mode="bilinear", antialias=True)
-            said = coarse(
-                self.teacher.signals(shown.clamp(0, 1)),
-                self.source.asker.wants,
-                self.source.tokens_grid,
-            )
-            tokens_BHWD = self.part.reduced(said)
-        shares_BHWK = self.probe.shares(tokens_BHWD, None) if self.probe else None
-        rows, columns = images_BCHW.shape[-2:]
-        alone = [[whole_canvas(number, rows, columns)] for number in range(len(images_BCHW))]
-        canvases = Canvases.of(alone, images_BCHW.device)
-        return place_targets(
-            canvases, canvases.rows_BS, tokens_BHWD, shares_BHWK, (rows, columns), self.weights
-        )
-
-
-def place_targets(
-    canvases: Canvases,
-    slots_BS: Any,
-    tokens_UHWD: Tensor,
-    shares_UHWK: Tensor | None,
-    size: tuple[int, ...],
-    weights: DetectionLossWeights,
-) -> TeacherTargets:
-    """Tokens and class shares of whole pictures at the cells of the neck's three maps."""
-    slots = torch.from_numpy(slots_BS).to(tokens_UHWD.device)
-    tokens, covered, classes = [], [], []
-    for stride in STRIDES:
-        where = cell_samples(canvases, size[0] // stride, size[1] // stride, stride)
-        if shares_UHWK is not None:
-            shares_MK = where.read(shares_UHWK, slots)
-            map_BHWK = shares_MK.new_zeros(*where.covered_BHW.shape, shares_MK.shape[1])
-            map_BHWK[where.covered_BHW] = shares_MK
-            classes.append(map_BHWK.flatten(1, 2))
-        if weights.feature:
-            if stride < FINEST:
-                where = cell_samples(canvases, size[0] // FINEST, size[1] // FINEST, FINEST)
-            covered.append(where.covered_BHW)
-            tokens.append(where.read(tokens_UHWD, slots))
-    return TeacherTargets(
-        tuple(tokens), tuple(covered), torch.cat(classes, 1) if classes else None, "class"
-    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,16 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-
-class Placed(Protocol):
-    """A `geometry.Source`, which needs Ultralytics to be imported."""
-
-    @property
-    def row(self) -> int: ...
-    @property
-    def matrix(self) -> NDArray[np.float64]: ...
-    @property
-    def seen(self) -> tuple[float, float, float, float]: ...
+from tandem.train.yolo.types import CanvasSource
 
 
 @dataclass(frozen=True)
@@ -39,7 +29,7 @@ class Canvases:
     seen_BS4: Tensor
 
     @classmethod
-    def of(cls, sources: Sequence[Sequence[Placed]], device: torch.device) -> Canvases:
+    def of(cls, sources: Sequence[Sequence[CanvasSource]], device: torch.device) -> Canvases:
         """One list for each canvas."""
         most = max(len(one) for one in sources)
         shape = (len(sources), most)
