@@ -46,7 +46,7 @@ class DetectionRun:
 
 
 class DetectionStepTrainer(DetectionTrainer):
-    """Carries out a `DetectionRun`. Nothing is downloaded, and nothing written but in `save_dir`."""
+    """Carries out a `DetectionRun`. Downloads nothing and writes nothing but in `save_dir`."""
 
     model: TaughtModel
     train_loader: ResumableLoader

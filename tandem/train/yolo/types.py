@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tandem.train.pipeline.prepare_teacher import PreparedTeacher
+from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
 from tandem.train.types import Options, Splits
 from tandem.train.yolo.data.images import DetectionTable
 
