@@ -37,8 +37,8 @@ class Part:
     stem: str
     """The name of its folder, but for the reduction's key."""
     dtype: str
-    device_context: int = 0
-    """Of a layer: which of those asked for."""
+    index: int = 0
+    """Which of the layers asked for, of a layer."""
     dims: int | None = None
     """Of a dense part: the components kept."""
     reduction: Reduction | None = None
@@ -61,7 +61,7 @@ class Part:
     def raw(self, signals: Signals) -> Tensor:
         """Its tensor among what the teacher said."""
         if self.kind == "layer":
-            return signals.layers_BHWD[self.device_context]
+            return signals.layers_BHWD[self.index]
         found = {
             "pooled": signals.pooled_BD,
             "tokens": signals.tokens_BHWD,
