@@ -22,7 +22,7 @@ from torch import Tensor
 from benchmarks.pictures import write_photos
 from benchmarks.row import Row
 from tandem.spec.run import CacheSpec, DataSpec, TeacherSpec, ViewSpec
-from tandem.train.cache import Wants, open_source
+from tandem.train.cache import SourceRequest, SourceSetup, WantedSignals, open_source
 from tandem.train.data import classification
 from tandem.train.data.augment import Views
 from tandem.train.demo.small_qwen import build
@@ -46,17 +46,11 @@ class Task:
     def fill(self, root: Path) -> float:
         """Seconds for all pictures into an empty cache."""
         began = time.perf_counter()
+        wanted = WantedSignals(tokens=True, grid=GRID)
         open_source(
             self.teacher,
-            self.table,
-            self.views,
-            CacheSpec(root=root),
-            Wants(tokens=True, grid=GRID),
-            views_wanted=1,
-            device=CPU,
-            batch_size=self.batch_size,
-            max_pixels=10**8,
-            progress=SilentProgress(),
+            SourceRequest(self.table, self.views, 1, wanted),
+            SourceSetup(CacheSpec(root=root), CPU, self.batch_size, 10**8),
         )
         return time.perf_counter() - began
 

@@ -37,7 +37,7 @@ from tandem.spec.run import (
     TeacherSpec,
     ViewSpec,
 )
-from tandem.train.cache import Wants, open_source
+from tandem.train.cache import SourceRequest, SourceSetup, WantedSignals, open_source
 from tandem.train.data import classification
 from tandem.train.data.augment import Views
 from tandem.train.demo.small_qwen import build_processor
@@ -147,15 +147,8 @@ def _fill_rows(folder: Path, scale: Scale, device: torch.device) -> list[Row]:
     seconds = _timed(
         lambda: open_source(
             teacher,
-            splits.train,
-            views,
-            CacheSpec(root=folder / "cache-fill"),
-            Wants(tokens=True, grid=7),
-            views_wanted=1,
-            device=device,
-            batch_size=best,
-            max_pixels=10**8,
-            progress=SilentProgress(),
+            SourceRequest(splits.train, views, 1, WantedSignals(tokens=True, grid=7)),
+            SourceSetup(CacheSpec(root=folder / "cache-fill"), device, best, 10**8),
         ),
         device,
     )

@@ -47,6 +47,7 @@ def draw(folder: Path, images: int) -> None:
 
 def _yolo(folder: Path, images: int, rounds: int) -> Row:
     from tandem.train.yolo.offline import prepare
+    from tandem.train.yolo.student import YoloStudent
 
     prepare()
     from ultralytics import YOLO
@@ -61,6 +62,7 @@ def _yolo(folder: Path, images: int, rounds: int) -> Row:
         run=ExecutionSpec(output_dir=folder / "yolo"),
     )
     student = find("students", "yolov8").make(spec.student, 80, 640)
+    assert isinstance(student, YoloStudent)
     names = [str(one) for one in range(80)]
     final_model.save(student, folder / "yolo", spec=spec, classes=names, metrics={}, card="#\n")
     theirs = YOLO("yolov8n.yaml", verbose=False)

@@ -1,4 +1,7 @@
-"""Sentences in the reader's language. The English is the key; zh.json holds the Chinese."""
+"""Sentences in the reader's language. The English is the key; zh.json holds the Chinese.
+
+What a plug-in says of itself is in its own file in both languages; the catalog carries it here.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 CHINESE_FILE = Path(__file__).with_name("zh.json")
+CATALOG_FILE = Path(__file__).parent.parent / "catalog.json"
 WIDE_STOPS = ("。", "；", "：", "！", "？")
 
 
@@ -40,8 +44,10 @@ def language() -> str:
 
 
 @cache
-def _chinese() -> dict[str, str]:
-    return dict(json.loads(CHINESE_FILE.read_text(encoding="utf-8")))
+def chinese() -> dict[str, str]:
+    """Each sentence's Chinese: zh.json, and what plug-ins say of themselves."""
+    plugins: dict[str, str] = json.loads(CATALOG_FILE.read_text(encoding="utf-8"))["chinese"]
+    return {**plugins, **json.loads(CHINESE_FILE.read_text(encoding="utf-8"))}
 
 
 def joined(sentences: Iterable[str]) -> str:
@@ -56,5 +62,5 @@ def joined(sentences: Iterable[str]) -> str:
 def t(template: str, **fields: object) -> str:
     """The template in the reader's language, its `{name}` fields filled in."""
     if language() == "zh":
-        template = _chinese().get(template, template)
+        template = chinese().get(template, template)
     return template.format(**fields) if fields else template

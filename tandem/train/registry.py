@@ -1,4 +1,8 @@
-"""Plug-ins by name: found because the file lies in its folder, or by a package's entry point."""
+"""Plug-ins by name: found because the file lies in its folder, or by a package's entry point.
+
+What `@register.<sort>` decorates is remembered as an `Entry`. A folder's modules are imported when
+something of it is first asked for, so that whoever needs a loss does not load every student.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +12,47 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
+from pathlib import Path
+from typing import Literal, TypeVar, overload
+
+import torch
+from torch import Tensor
 
 from tandem.spec.errors import SpecError, TandemError
-from tandem.train.types import Options
+from tandem.spec.run import StudentSpec, TeacherSpec
+from tandem.train.pretrained.folder import PretrainedCheckpoint
+from tandem.train.types import Options, Student, Teacher
 
-FOLDERS = ("students", "teachers", "losses")
+FOLDERS = ("students", "teachers", "losses", "kinds")
 ENTRY_POINT_GROUP = "tandem.plugins"
+PRECEDENCE = 50
+"""Of a plug-in that does not say."""
+
+StudentBuilder = Callable[[StudentSpec, int, int], Student]
+"""Takes the spec, the number of classes, and the pixels a side."""
+TeacherOpener = Callable[[TeacherSpec, torch.device], Teacher]
+LossFunction = Callable[..., Tensor]
+"""Takes a StepOutput, Signals, a Batch, and the loss's own options."""
+_Made = TypeVar("_Made", bound=Callable[..., object])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One registered thing: `make` is the decorated function or class."""
 
     group: str
     name: str
-    make: Callable[..., Any]
-    options: type[Options]
+    make: Callable[..., object]
+    options: type[Options] = Options
     kinds: frozenset[str] = frozenset()
     gives: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
-    facts: dict[str, Any] = field(default_factory=dict)
-    """What the catalogue shows: sizes, licence, source."""
+    zh: str = ""
+    """`about` in Chinese."""
+    precedence: int = PRECEDENCE
+    """Where several could be meant, the lowest is asked first."""
+    facts: dict[str, object] = field(default_factory=dict)
+    """What the catalog shows: sizes, licence, source."""
 
     @property
     def about(self) -> str:
@@ -37,65 +60,213 @@ class Entry:
         return (self.make.__doc__ or "").strip().splitlines()[0] if self.make.__doc__ else ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StudentEntry(Entry):
+    """A student's architecture."""
+
+    make: StudentBuilder
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherEntry(Entry):
+    """A family of teachers."""
+
+    make: TeacherOpener
+    reads: Literal["images", "text"] = "images"
+    recognises: Callable[[PretrainedCheckpoint], bool] | None = None
+    """Whether a checkpoint is of this family; None where `teacher.family` must name it. May raise
+    TeacherError for one that nobody reads."""
+    strict: bool = False
+    """Whether a checkpoint of another family is refused even where this one is named."""
+    example: Callable[[Path], None] | None = None
+    """Writes the smallest checkpoint of this family that there can be: the tests open it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossEntry(Entry):
+    """A term of the loss."""
+
+    make: LossFunction
+
+
+@dataclass(frozen=True, kw_only=True)
+class KindEntry(Entry):
+    """Something that can be learnt; `tandem.train.kinds.find` makes it."""
+
+    make: Callable[[], object]
+
+
 class _Register:
-    """`@register.loss("kl", needs={"logits"}, options=KLOptions)`."""
+    """`@register.loss("kl", needs={"logits"}, options=KLOptions, zh="…")`.
+
+    Every decorator takes `zh`, the first line of the docstring in Chinese, and any further keyword
+    as a fact for the catalog.
+    """
 
     def __init__(self) -> None:
         self.entries: dict[tuple[str, str], Entry] = {}
 
-    def _add(self, group: str, name: str, **what: Any) -> Callable[[Any], Any]:
-        def decorate(make: Any) -> Any:
-            known = self.entries.get((group, name))
-            if known is not None and known.make.__module__ != make.__module__:
-                raise TandemError(
-                    "Two plug-ins call themselves {group} {name!r}: {one} and {other}.",
-                    group=group,
-                    name=name,
-                    one=known.make.__module__,
-                    other=make.__module__,
-                    fix="Rename one of them.",
-                )
-            sets = {k: frozenset(what.pop(k, ())) for k in ("kinds", "gives", "needs")}
-            options = what.pop("options", Options)
-            self.entries[group, name] = Entry(group, name, make, options, **sets, facts=what)
-            return make
+    def student(
+        self,
+        name: str,
+        *,
+        kinds: Iterable[str] = (),
+        gives: Iterable[str] = (),
+        options: type[Options] = Options,
+        zh: str = "",
+        **facts: object,
+    ) -> Callable[[_Made], _Made]:
+        """Decorates `build(spec: StudentSpec, num_classes: int, image_size: int) -> Student`."""
+
+        def decorate(make: _Made) -> _Made:
+            entry = StudentEntry(
+                group="students",
+                name=name,
+                make=make,  # type: ignore[arg-type]
+                options=options,
+                kinds=frozenset(kinds),
+                gives=frozenset(gives),
+                zh=zh,
+                facts=facts,
+            )
+            return self._add(entry, make)
 
         return decorate
 
-    def student(self, name: str, **what: Any) -> Callable[[Any], Any]:
-        """Decorates `build(spec: StudentSpec, num_classes: int, image_size: int) -> Student`."""
-        return self._add("students", name, **what)
+    def teacher(
+        self,
+        name: str,
+        *,
+        gives: Iterable[str] = (),
+        options: type[Options] = Options,
+        reads: Literal["images", "text"] = "images",
+        recognises: Callable[[PretrainedCheckpoint], bool] | None = None,
+        strict: bool = False,
+        example: Callable[[Path], None] | None = None,
+        precedence: int = PRECEDENCE,
+        zh: str = "",
+        **facts: object,
+    ) -> Callable[[_Made], _Made]:
+        """Decorates `open(spec: TeacherSpec, device: torch.device) -> Teacher`."""
 
-    def teacher(self, name: str, **what: Any) -> Callable[[Any], Any]:
-        """Decorates `load(spec: TeacherSpec, device: torch.device) -> Teacher`."""
-        return self._add("teachers", name, **what)
+        def decorate(make: _Made) -> _Made:
+            entry = TeacherEntry(
+                group="teachers",
+                name=name,
+                make=make,  # type: ignore[arg-type]
+                options=options,
+                gives=frozenset(gives),
+                reads=reads,
+                recognises=recognises,
+                strict=strict,
+                example=example,
+                precedence=precedence,
+                zh=zh,
+                facts=facts,
+            )
+            return self._add(entry, make)
 
-    def loss(self, name: str, **what: Any) -> Callable[[Any], Any]:
+        return decorate
+
+    def loss(
+        self,
+        name: str,
+        *,
+        needs: Iterable[str] = (),
+        options: type[Options] = Options,
+        zh: str = "",
+        **facts: object,
+    ) -> Callable[[_Made], _Made]:
         """Decorates `loss(student, teacher: Signals, batch: Batch, options) -> Tensor`."""
-        return self._add("losses", name, **what)
+
+        def decorate(make: _Made) -> _Made:
+            entry = LossEntry(
+                group="losses",
+                name=name,
+                make=make,  # type: ignore[arg-type]
+                options=options,
+                needs=frozenset(needs),
+                zh=zh,
+                facts=facts,
+            )
+            return self._add(entry, make)
+
+        return decorate
+
+    def kind(
+        self, name: str, *, precedence: int = PRECEDENCE, zh: str = "", **facts: object
+    ) -> Callable[[_Made], _Made]:
+        """Decorates a class with what `kinds.base.Kind` asks for; gives it its `name`."""
+
+        def decorate(make: _Made) -> _Made:
+            setattr(make, "name", name)  # noqa: B010
+            entry = KindEntry(
+                group="kinds", name=name, make=make, precedence=precedence, zh=zh, facts=facts
+            )
+            return self._add(entry, make)
+
+        return decorate
+
+    def _add(self, entry: Entry, make: _Made) -> _Made:
+        known = self.entries.get((entry.group, entry.name))
+        if known is not None and known.make.__module__ != make.__module__:
+            raise TandemError(
+                "Two plug-ins call themselves {group} {name!r}: {one} and {other}.",
+                group=entry.group,
+                name=entry.name,
+                one=known.make.__module__,
+                other=make.__module__,
+                fix="Rename one of them.",
+            )
+        self.entries[entry.group, entry.name] = entry
+        return make
 
 
 register = _Register()
 
 
 @cache
-def _discover() -> None:
-    for folder in FOLDERS:
-        package = importlib.import_module(f"tandem.train.{folder}")
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{package.__name__}.{module.name}")
+def _discover(group: str) -> None:
+    package = importlib.import_module(f"tandem.train.{group}")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    _load_entry_points()
+
+
+@cache
+def _load_entry_points() -> None:
     for point in entry_points(group=ENTRY_POINT_GROUP):
         point.load()
 
 
-def entries(group: str) -> dict[str, Entry]:
+@overload
+def entries(group: Literal["students"]) -> dict[str, StudentEntry]: ...
+@overload
+def entries(group: Literal["teachers"]) -> dict[str, TeacherEntry]: ...
+@overload
+def entries(group: Literal["losses"]) -> dict[str, LossEntry]: ...
+@overload
+def entries(group: Literal["kinds"]) -> dict[str, KindEntry]: ...
+@overload
+def entries(group: str) -> dict[str, Entry]: ...
+def entries(group: str) -> object:
     """Every plug-in of one group by name, in the order of the names."""
-    _discover()
+    _discover(group)
     found = [entry for (where, _), entry in register.entries.items() if where == group]
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
 
 
-def find(group: str, name: str) -> Entry:
+@overload
+def find(group: Literal["students"], name: str) -> StudentEntry: ...
+@overload
+def find(group: Literal["teachers"], name: str) -> TeacherEntry: ...
+@overload
+def find(group: Literal["losses"], name: str) -> LossEntry: ...
+@overload
+def find(group: Literal["kinds"], name: str) -> KindEntry: ...
+@overload
+def find(group: str, name: str) -> Entry: ...
+def find(group: str, name: str) -> object:
     """One plug-in; SpecError with the allowed names when there is none."""
     known = entries(group)
     if name not in known:
@@ -107,3 +278,8 @@ def find(group: str, name: str) -> Entry:
 
 def names(group: str) -> Iterable[str]:
     return entries(group).keys()
+
+
+def by_precedence(group: str) -> list[str]:
+    """The names of one group, those that are asked first before the others."""
+    return [one.name for one in sorted(entries(group).values(), key=lambda one: one.precedence)]

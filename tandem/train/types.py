@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from torch import Tensor, nn
 from tandem.data.content import UNLABELLED as UNLABELLED
 from tandem.spec.errors import StudentError
 
+RowIndices = NDArray[np.int64]
+"""Rows of a table, or a number of each (its view, its fold)."""
+
 
 class Options(BaseModel):
     """Base of a plug-in's own knobs; the catalogue lists their JSON Schema."""
@@ -31,7 +34,7 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class Signals:
-    """What a teacher says of a batch. A part it does not give is None."""
+    """What a teacher gives of a batch. A part it does not give is None."""
 
     pooled_BD: Tensor | None = None
     tokens_BHWD: Tensor | None = None
@@ -59,7 +62,7 @@ class Signals:
 
 @dataclass(frozen=True)
 class StepOutput:
-    """What a student says of a batch: its taps carry the names of `Signals`' parts."""
+    """What a student gives of a batch: its taps carry the names of `Signals`' parts."""
 
     logits_BK: Tensor
     pooled_BD: Tensor
@@ -84,7 +87,7 @@ class Batch:
     int64: token ids, attention mask, token types."""
     labels_B: Tensor
     """int64 class, UNLABELLED where there is none."""
-    index_B: NDArray[np.int64]
+    index_B: RowIndices
     """Rows of the ImageTable."""
     view_B: NDArray[np.int64]
     """Which of the image's views this is."""
@@ -98,7 +101,7 @@ class Shows(Protocol):
     """`views.Views`: the crops, flips and colours of a table's pictures."""
 
     @property
-    def params_NV(self) -> NDArray[Any]:
+    def params_NV(self) -> NDArray[np.void]:
         """(N, V) of `views.PARAMS`."""
         ...
 
@@ -145,13 +148,13 @@ class ImageTable:
             hashes_N=self.hashes_N[rows],
         )
 
-    def blank(self, count: int, size: int) -> NDArray[Any]:
+    def blank(self, count: int, size: int) -> NDArray[np.generic]:
         """Room for `count` of what `shown` gives."""
         return np.empty((count, 3, size, size), np.uint8)
 
     def shown(
         self, views: Shows, row: int, wanted: Iterable[int], size: int, max_pixels: int
-    ) -> list[NDArray[Any]]:
+    ) -> list[NDArray[np.generic]]:
         """One row in several views, as a student or a teacher is shown it."""
         return list(views.show(self, row, wanted, size, max_pixels))
 
@@ -175,7 +178,7 @@ class ImageTable:
 class Splits:
     """What a format reads: train (its unlabelled rows labelled -1) and val, same classes.
 
-    Of masks `labels_N` says whether there is one: 0 or UNLABELLED.
+    `labels_N` of masks says whether there is one: 0 or UNLABELLED.
     """
 
     train: ImageTable
@@ -185,12 +188,16 @@ class Splits:
 
 
 class Teacher(Protocol):
-    """A frozen large model."""
+    """A frozen large model that turns inputs into `Signals`.
+
+    Attributes that a property gives may cost reading the weights; nothing else does before the
+    first `signals`.
+    """
 
     gives: frozenset[str]
-    """Of pooled, tokens, layers, logits."""
+    """Which of pooled, tokens, layers and logits it gives."""
     image_size: int
-    """Pixels a side it is shown."""
+    """Pixels a side it is shown; 0 where it reads texts."""
     parameters: int
     grid: int
     """Rows (and columns) of `tokens_BHWD`."""
@@ -205,8 +212,22 @@ class Teacher(Protocol):
         """Changes when a weight, the precision or the input size does: the cache's key."""
         ...
 
+    @property
+    def logits_key(self) -> str | None:
+        """What `logits_BK` depend on besides `fingerprint` (the question asked, the order of the
+        classes); None where it gives none for this run."""
+        ...
+
+    def know(self, classes: Sequence[str]) -> bool:
+        """Whether it was trained on these very classes, in whatever order; from then on it gives
+        `logits_BK`, in this order. False of a model that knows no classes by itself."""
+        ...
+
     def signals(self, images_BCHW: Tensor) -> Signals:
-        """Float images of 0 to 1 at `image_size`; no gradient flows back. float32 on its device."""
+        """Float images of 0 to 1 at `image_size`; no gradient flows back. float32 on its device.
+
+        A teacher of texts is given (B, 3, L) int64: token ids, attention mask, token types.
+        """
         ...
 
     def unload(self) -> None:
@@ -214,10 +235,47 @@ class Teacher(Protocol):
 
 
 class SignalSource(Protocol):
-    """Where a step gets the teacher's signals: the cache, or the teacher itself."""
+    """Where a step gets the teacher's signals."""
 
-    def signals(self, index_B: NDArray[np.int64], view_B: NDArray[np.int64]) -> Signals:
-        """Of these rows of the train table in these views; float32 on the step's device."""
+    def signals(self, index_B: RowIndices, view_B: RowIndices) -> Signals:
+        """The signals of these rows of the train table in these views, float32 on the step's
+        device."""
+        ...
+
+
+class Reprojection(Protocol):
+    """How dense tokens were made smaller, as far as a linear head on them must know."""
+
+    def reproject(self, weight_KD: Tensor) -> tuple[Tensor, Tensor]:
+        """A linear head on the full tokens as one on the reduced: its weight, and what to add."""
+        ...
+
+
+class TeacherSource(SignalSource, Protocol):
+    """A teacher's signals of every row of one table: read from the cache, or asked for."""
+
+    @property
+    def tokens_width(self) -> int | None:
+        """D of `tokens_BHWD` as they are kept; None where no tokens were asked for."""
+        ...
+
+    @property
+    def layer_widths(self) -> tuple[int, ...]:
+        """D of each of `layers_BHWD` as they are kept."""
+        ...
+
+    @property
+    def reduction(self) -> Reprojection | None:
+        """How the tokens were made smaller."""
+        ...
+
+    @property
+    def teacher_forwards(self) -> int:
+        """Inputs that went through the teacher so far, those that only verified included."""
+        ...
+
+    def pooled_ND(self, view: int = 0) -> NDArray[np.float32]:
+        """(N, D): pooled features of every row in one view."""
         ...
 
 

@@ -75,7 +75,7 @@ def kept(home: Path, shapes: Path, small_teacher: Path) -> Path:
     import torch
 
     from tandem.spec.run import CacheSpec, DataSpec, TeacherSpec, ViewSpec
-    from tandem.train.cache import Wants, open_source
+    from tandem.train.cache import SourceRequest, SourceSetup, WantedSignals, open_source
     from tandem.train.data import classification
     from tandem.train.data.augment import Views
     from tandem.train.registry import find
@@ -88,10 +88,8 @@ def kept(home: Path, shapes: Path, small_teacher: Path) -> Path:
         DataSpec(dataset=str(shapes)), seed=0, index_root=None, progress=SilentProgress()
     ).val
     views = Views.draw(table, ViewSpec(count=1))
-    open_source(
-        teacher, table, views, CacheSpec(root=home / "cache"), Wants(), views_wanted=1,
-        device=cpu, batch_size=8, max_pixels=10**6, progress=SilentProgress(),
-    )  # fmt: skip
+    setup = SourceSetup(CacheSpec(root=home / "cache"), cpu, 8, 10**6)
+    open_source(teacher, SourceRequest(table, views, 1, WantedSignals()), setup)
     return home / "cache"
 
 

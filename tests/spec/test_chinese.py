@@ -19,7 +19,7 @@ from tandem.config.keys import KEYS
 from tandem.spec import check
 from tandem.spec.choices import CHOICES
 from tandem.spec.fields import KNOBS, SECTIONS, fields, paragraphs
-from tandem.spec.i18n import CHINESE_FILE, joined, t
+from tandem.spec.i18n import chinese, joined, t
 from tandem.spec.run import RunSpec
 
 PACKAGE = Path(check.__file__).parent.parent
@@ -288,7 +288,7 @@ def _found() -> Iterator[str]:
 
 def _catalogue() -> Iterator[str]:
     catalogue = json.loads((PACKAGE / "catalog.json").read_text("utf-8"))
-    for group in ("students", "teachers", "losses", "formats"):
+    for group in ("students", "teachers", "losses", "kinds", "formats"):
         yield from (one["about"] for one in catalogue[group])
 
 
@@ -300,11 +300,6 @@ def templates() -> frozenset[str]:
         for template in shown:
             found |= set(_constants(template) or ())
     return frozenset(found - {""})
-
-
-@cache
-def chinese() -> dict[str, str]:
-    return dict(json.loads(CHINESE_FILE.read_text("utf-8")))
 
 
 def parts(template: str) -> set[tuple[str, str, str]]:

@@ -7,8 +7,8 @@ from tandem.train.cache.maintenance import (
     list_caches,
     verify_cache,
 )
-from tandem.train.cache.opening import open_source
-from tandem.train.cache.parts import Wants
+from tandem.train.cache.request import SourceRequest, SourceSetup, WantedSignals
+from tandem.train.cache.session import open_source
 from tandem.train.cache.sources import CachedSource, OnlineSource
 
 __all__ = [
@@ -16,7 +16,9 @@ __all__ = [
     "CacheInfo",
     "CachedSource",
     "OnlineSource",
-    "Wants",
+    "SourceRequest",
+    "SourceSetup",
+    "WantedSignals",
     "collect_garbage",
     "list_caches",
     "open_source",

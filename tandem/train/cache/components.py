@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from tandem.spec.i18n import t
-from tandem.train.cache.asking import Asker
 from tandem.train.cache.fill import Memo, memo_key
 from tandem.train.cache.parts import Part
 from tandem.train.cache.reduce import fit, fit_rows, load_reduction
+from tandem.train.cache.teacher_calls import TeacherCalls
 from tandem.train.types import ImageTable, ProgressReporter, Signals
 
 REDUCTION = "reduction.npy"
 ALIKE = 0.5
-"""Of the pictures that components were fitted on, so many must be in a table that uses them:
-a data set that grew keeps its cache, another data set has components of its own."""
+"""So many of the pictures that components were fitted on must be in a table that uses them: a
+data set that grew keeps its cache, another data set has components of its own."""
 
 
-def found(part: Part, folder: Path, table: ImageTable) -> Part | None:
+def find_components(part: Part, folder: Path, table: ImageTable) -> Part | None:
     """The part with the components that its folder has; None where they must be fitted."""
     if not part.dense:
         return part
@@ -40,34 +40,32 @@ def found(part: Part, folder: Path, table: ImageTable) -> Part | None:
     return best[1] if best else None
 
 
-def fitted(asker: Asker, parts: list[Part], memo: Memo, progress: ProgressReporter) -> list[Part]:
-    """The parts with components fitted on a sample of the table; its answers go to the memo."""
+def fit_components(
+    calls: TeacherCalls, parts: list[Part], memo: Memo, progress: ProgressReporter
+) -> list[Part]:
+    """The parts with components fitted on a sample of the table; its signals go to the memo."""
     if not any(part.dense for part in parts):
         return parts
-    rows = fit_rows(len(asker.table))
-    size = asker.batch_size
-    asks = [
-        (rows[at : at + size], np.zeros(len(rows[at : at + size]), np.int64))
-        for at in range(0, len(rows), size)
-    ]
+    rows = fit_rows(len(calls.table))
+    batches = calls.cut(rows, np.zeros_like(rows))
     answers: list[Signals] = []
-    for ask, signals in asker.stream(asks):
-        memo[memo_key(ask)] = signals
+    for batch, signals in calls.stream(batches):
+        memo[memo_key(batch)] = signals
         answers.append(signals)
-        progress.progress(t("fitting components"), len(answers), len(asks))
-    return [_with_components(part, answers, asker) for part in parts]
+        progress.progress(t("fitting components"), len(answers), len(batches))
+    return [_with_components(part, answers, calls) for part in parts]
 
 
-def _with_components(part: Part, answers: list[Signals], asker: Asker) -> Part:
+def _with_components(part: Part, answers: list[Signals], calls: TeacherCalls) -> Part:
     if not part.dense:
         return part
-    table = asker.table
-    hashes_F = table.hashes_N[fit_rows(len(table))]
+    hashes_F = calls.table.hashes_N[fit_rows(len(calls.table))]
     reduction = fit([part.raw(one) for one in answers], part.dims, hashes_F)
-    return replace(part, reduction=reduction, reduction_key=_key(table)).to(asker.device)
+    whole = replace(part, reduction=reduction, reduction_key=_key(calls.table))
+    return whole.to(calls.setup.device)
 
 
 def _key(table: ImageTable) -> str:
-    """Of the pictures that components are fitted on."""
+    """Names components by the pictures that they are fitted on."""
     hashes_F = table.hashes_N[fit_rows(len(table))]
     return hashlib.blake2b(hashes_F.tobytes(), digest_size=4).hexdigest()

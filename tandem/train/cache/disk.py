@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +59,7 @@ def check_room(folder: Path, wanted_bytes: int) -> None:
         )
 
 
-def write_array(path: Path, array: NDArray[Any]) -> FileNote:
+def write_array(path: Path, array: NDArray[np.generic]) -> FileNote:
     """An .npy file, on the disk before it has its name."""
     header = BytesIO()
     array = np.ascontiguousarray(array)

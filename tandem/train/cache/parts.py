@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,36 +12,24 @@ from torch import Tensor
 
 from tandem.spec.run import CacheSpec
 from tandem.train.cache.reduce import Reduction
+from tandem.train.cache.request import WantedSignals
 from tandem.train.cache.shards import Arrays
 from tandem.train.grids import pool_to
 from tandem.train.types import Signals
 
 
-@dataclass(frozen=True)
-class Wants:
-    """What a run needs of its teacher; pooled features always."""
-
-    tokens: bool = False
-    layers: tuple[int, ...] = ()
-    logits_key: str | None = None
-    """Fingerprint of the question that the teacher's own logits answer."""
-    grid: int | None = None
-    """Rows and columns of the dense signals kept; never more than the teacher has."""
-
-
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One kind of signal in one form."""
+    """One signal in one form."""
 
-    kind: str
-    """pooled, tokens, layer or logits."""
+    signal: Literal["pooled", "tokens", "layer", "logits"]
     stem: str
     """The name of its folder, but for the reduction's key."""
     dtype: str
-    index: int = 0
-    """Which of the layers asked for, of a layer."""
+    layer_index: int = 0
+    """A layer's place among those asked for."""
     dims: int | None = None
-    """Of a dense part: the components kept."""
+    """How many components of a dense part are kept; None: all."""
     reduction: Reduction | None = None
     reduction_key: str = ""
 
@@ -50,7 +39,7 @@ class Part:
 
     @property
     def dense(self) -> bool:
-        return self.kind in ("tokens", "layer")
+        return self.signal in ("tokens", "layer")
 
     def to(self, device: torch.device) -> Part:
         """The same with its reduction on `device`."""
@@ -59,15 +48,15 @@ class Part:
         return replace(self, reduction=self.reduction.to(device))
 
     def raw(self, signals: Signals) -> Tensor:
-        """Its tensor among what the teacher said."""
-        if self.kind == "layer":
-            return signals.layers_BHWD[self.index]
+        """Its tensor among what the teacher gave."""
+        if self.signal == "layer":
+            return signals.layers_BHWD[self.layer_index]
         found = {
             "pooled": signals.pooled_BD,
             "tokens": signals.tokens_BHWD,
             "logits": signals.logits_BK,
-        }[self.kind]
-        assert found is not None, f"the teacher gave no {self.kind}"
+        }[self.signal]
+        assert found is not None, f"the teacher gave no {self.signal}"
         return found
 
     def reduced(self, signals: Signals) -> Tensor:
@@ -80,23 +69,23 @@ class Part:
         return encode(self.reduced(signals), self.dtype)
 
 
-def wanted_parts(wants: Wants, spec: CacheSpec, grid: int) -> list[Part]:
+def wanted_parts(wanted: WantedSignals, spec: CacheSpec, grid: int) -> list[Part]:
     """Without their reductions, which are found or fitted later."""
     parts = [Part("pooled", "pooled", "float32")]
     form = f"g{grid}-d{spec.dims or 'all'}-{spec.dtype}"
-    if wants.tokens:
+    if wanted.tokens:
         parts.append(Part("tokens", f"tokens-{form}", spec.dtype, dims=spec.dims))
-    for place, layer in enumerate(wants.layers):
+    for place, layer in enumerate(wanted.layers):
         parts.append(Part("layer", f"layer{layer}-{form}", spec.dtype, place, spec.dims))
-    if wants.logits_key is not None:
-        parts.append(Part("logits", f"logits-{wants.logits_key[:16]}", "float32"))
+    if wanted.logits_key is not None:
+        parts.append(Part("logits", f"logits-{wanted.logits_key[:16]}", "float32"))
     return parts
 
 
-def coarse(signals: Signals, wants: Wants, grid: int) -> Signals:
+def coarse(signals: Signals, wanted: WantedSignals, grid: int) -> Signals:
     """What is wanted of them, dense signals on the grid that is kept, float32."""
     tokens_BHWD = None
-    if wants.tokens:
+    if wanted.tokens:
         assert signals.tokens_BHWD is not None
         tokens_BHWD = _on(signals.tokens_BHWD, grid)
     layers = tuple(_on(one, grid) for one in signals.layers_BHWD)
@@ -104,8 +93,8 @@ def coarse(signals: Signals, wants: Wants, grid: int) -> Signals:
     return Signals(
         pooled_BD=signals.pooled_BD.float(),
         tokens_BHWD=tokens_BHWD,
-        logits_BK=signals.logits_BK if wants.logits_key is not None else None,
-        layers_BHWD=layers if wants.layers else (),
+        logits_BK=signals.logits_BK if wanted.logits_key is not None else None,
+        layers_BHWD=layers if wanted.layers else (),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ FORMAT = 1
 _NO_ARRAY = (OSError, ValueError, EOFError)
 
 Keys = NDArray[np.bytes_]
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, NDArray[np.generic]]
 """`data`, and `scale` for int8: the rows of one shard."""
 
 
@@ -46,9 +45,9 @@ class Shard:
         """The file of `keys`, `data` or `scale`."""
         return self.folder / f"{self.name}.{what}.npy"
 
-    def read(self, what: str, *, mapped: bool = False) -> NDArray[Any]:
+    def read(self, what: str, *, mapped: bool = False) -> NDArray[np.generic]:
         """One of its arrays; `mapped` leaves it on the disk."""
-        array: NDArray[Any] = np.load(
+        array: NDArray[np.generic] = np.load(
             self.path(what), mmap_mode="r" if mapped else None, allow_pickle=False
         )
         return array

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tandem.train.cache.asking import Asker
 from tandem.train.cache.parts import Part, decode, encode
 from tandem.train.cache.reduce import Reduction
 from tandem.train.cache.shards import Arrays, Shard, keys_of, read_shards
-from tandem.train.types import ImageTable, Signals
+from tandem.train.cache.teacher_calls import TeacherCalls
+from tandem.train.types import ImageTable, RowIndices, Signals
 
-Rows = NDArray[np.int64]
 IN_MEMORY_BYTES = 128 * 2**20
 """A part no larger than this is read once; a larger one stays on the disk, mapped."""
 
@@ -35,7 +33,7 @@ class Places:
 
 
 def places(shards: list[Shard], table: ImageTable, views: int) -> Places:
-    """Of every row of the table in its first `views` views."""
+    """Where every row of the table is, in its first `views` views."""
     shape = (len(table), views)
     found = Places(np.full(shape, -1, np.int32), np.full(shape, -1, np.int32))
     if not shards:
@@ -63,13 +61,13 @@ class Shelf:
         self.part = part
         self.shards, self.faults = read_shards(folder)
         self.places = places(self.shards, table, views)
-        self._arrays: list[dict[str, NDArray[Any]]] | None = None
+        self._arrays: list[Arrays] | None = None
 
-    def read(self, index_B: Rows, view_B: Rows, device: torch.device) -> Tensor:
+    def read(self, index_B: RowIndices, view_B: RowIndices, device: torch.device) -> Tensor:
         """float32 on the device."""
         return decode(self.arrays(index_B, view_B), device)
 
-    def arrays(self, index_B: Rows, view_B: Rows) -> Arrays:
+    def arrays(self, index_B: RowIndices, view_B: RowIndices) -> Arrays:
         """The same as it is kept. Each shard is read in one go, in the order of its rows."""
         opened = self._open()
         shard_B = self.places.shard_NV[index_B, view_B]
@@ -88,7 +86,7 @@ class Shelf:
                 out[name][group] = array[rows]
         return out
 
-    def _open(self) -> list[dict[str, NDArray[Any]]]:
+    def _open(self) -> list[Arrays]:
         """Mapped files, or all in one piece in memory where it is small."""
         if self._arrays is None:
             small = sum(shard.bytes for shard in self.shards) <= IN_MEMORY_BYTES
@@ -121,15 +119,15 @@ class CachedSource:
         self.shelves, self.device = shelves, device
         self.tokens_grid = grid
         self.teacher_forwards = teacher_forwards
-        """Images that went through the teacher for this call, those verified among them."""
+        """Images that went through the teacher to open this, those verified among them."""
         self.verified = verified
         parts = [shelf.part for shelf in shelves]
         self.reduction, self.layer_reductions = reductions(parts)
         self.tokens_width = self.reduction.width if self.reduction else None
         self.layer_widths = tuple(one.width for one in self.layer_reductions)
 
-    def signals(self, index_B: Rows, view_B: Rows) -> Signals:
-        """Of these rows in these views; float32 on the device."""
+    def signals(self, index_B: RowIndices, view_B: RowIndices) -> Signals:
+        """The signals of these rows in these views, float32 on the device."""
         found = [(shelf.part, shelf.read(index_B, view_B, self.device)) for shelf in self.shelves]
         return as_signals(found)
 
@@ -137,16 +135,16 @@ class CachedSource:
         """(N, D): pooled features of every row in one view."""
         rows = self.shelves[0].places.shard_NV.shape[0]
         index_N = np.arange(rows)
-        data: NDArray[np.float32] = self.shelves[0].arrays(index_N, np.full(rows, view))["data"]
-        return data
+        pooled = self.shelves[0].arrays(index_N, np.full(rows, view))["data"]
+        return pooled.astype(np.float32, copy=False)
 
 
 class OnlineSource:
-    """Asks the teacher in every step, on the same views, and keeps as little of what it says."""
+    """Asks the teacher in every step, on the same views, and keeps nothing of what it gives."""
 
-    def __init__(self, asker: Asker, parts: list[Part]) -> None:
-        self.asker, self.parts = asker, parts
-        self.tokens_grid = asker.grid
+    def __init__(self, calls: TeacherCalls, parts: list[Part]) -> None:
+        self.calls, self.parts = calls, parts
+        self.tokens_grid = calls.grid
         self.verified = 0
         self.reduction, self.layer_reductions = reductions(parts)
         self.tokens_width = self.reduction.width if self.reduction else None
@@ -155,47 +153,47 @@ class OnlineSource:
     @property
     def teacher_forwards(self) -> int:
         """Images that went through the teacher so far."""
-        return self.asker.forwards
+        return self.calls.forwards
 
-    def signals(self, index_B: Rows, view_B: Rows) -> Signals:
+    def signals(self, index_B: RowIndices, view_B: RowIndices) -> Signals:
         """Rounded as the cache would round them, so that the two agree."""
-        said = self.asker.ask(index_B, view_B)
+        said = self.calls.signals(index_B, view_B)
         found = []
         for part in self.parts:
             x = part.reduced(said)
             if part.dtype != "float32":
-                x = decode(encode(x, part.dtype), self.asker.device)
+                x = decode(encode(x, part.dtype), self.calls.setup.device)
             found.append((part, x))
         return as_signals(found)
 
+    def tokens_of(self, images_BCHW: Tensor) -> Tensor:
+        """(B, H, W, R): the reduced tokens of images that are no view of a row, not rounded."""
+        tokens = next(part for part in self.parts if part.signal == "tokens")
+        return tokens.reduced(self.calls.of_inputs(images_BCHW))
+
     def pooled_ND(self, view: int = 0) -> NDArray[np.float32]:
         """(N, D): pooled features of every row in one view; asks the teacher for all of them."""
-        rows = len(self.asker.table)
-        size = self.asker.batch_size
-        asks = [
-            (np.arange(at, min(at + size, rows)), np.full(min(size, rows - at), view))
-            for at in range(0, rows, size)
-        ]
+        rows = np.arange(len(self.calls.table))
         parts = []
-        for _, said in self.asker.stream(asks):
+        for _, said in self.calls.stream(self.calls.cut(rows, np.full_like(rows, view))):
             assert said.pooled_BD is not None
             parts.append(said.pooled_BD.cpu().numpy())
         return np.concatenate(parts)
 
 
 def reductions(parts: list[Part]) -> tuple[Reduction | None, tuple[Reduction, ...]]:
-    """Of the tokens, and of each layer."""
-    tokens = [part.reduction for part in parts if part.kind == "tokens"]
-    layers = [part.reduction for part in parts if part.kind == "layer"]
+    """How the tokens are made smaller, and how each layer."""
+    tokens = [part.reduction for part in parts if part.signal == "tokens"]
+    layers = [part.reduction for part in parts if part.signal == "layer"]
     return (tokens[0] if tokens else None), tuple(one for one in layers if one is not None)
 
 
 def as_signals(found: list[tuple[Part, Tensor]]) -> Signals:
     """The parts under the names that losses know."""
-    by_kind = {part.kind: x for part, x in found if part.kind != "layer"}
+    by_signal = {part.signal: x for part, x in found if part.signal != "layer"}
     return Signals(
-        pooled_BD=by_kind["pooled"],
-        tokens_BHWD=by_kind.get("tokens"),
-        logits_BK=by_kind.get("logits"),
-        layers_BHWD=tuple(x for part, x in found if part.kind == "layer"),
+        pooled_BD=by_signal["pooled"],
+        tokens_BHWD=by_signal.get("tokens"),
+        logits_BK=by_signal.get("logits"),
+        layers_BHWD=tuple(x for part, x in found if part.signal == "layer"),
     )

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from tandem.spec.errors import CacheError
-from tandem.train.cache.asking import Asker
 from tandem.train.cache.parts import decode
 from tandem.train.cache.sources import Shelf
+from tandem.train.cache.teacher_calls import TeacherCalls
 
 AGREE = 0.05
 """Relative difference that a sample may have: what a low precision rounds depends on the batch;
 another teacher differs by about 1."""
 
 
-def verify(asker: Asker, shelves: list[Shelf], samples: int, folder: Path) -> int:
+def verify(calls: TeacherCalls, shelves: list[Shelf], samples: int, folder: Path) -> int:
     """How many were asked for again. CacheError when one differs."""
     if not shelves or samples == 0:
         return 0
@@ -27,17 +27,17 @@ def verify(asker: Asker, shelves: list[Shelf], samples: int, folder: Path) -> in
     if len(rows) == 0:
         return 0
     some = np.unique(np.linspace(0, len(rows) - 1, min(samples, len(rows))).round().astype(int))
-    said = asker.ask(rows[some], views[some])
+    said = calls.signals(rows[some], views[some])
     for shelf in shelves:
         kept = shelf.read(rows[some], views[some], torch.device("cpu"))
-        part = shelf.part.to(asker.device)
+        part = shelf.part.to(calls.setup.device)
         fresh = decode(part.encoded(said), torch.device("cpu"))
         if not _agree(kept, fresh):
             raise CacheError(
                 "The cache {folder} contradicts its teacher: {part} of a picture is not what the "
                 "teacher says of it now.",
                 folder=folder,
-                part=shelf.part.kind,
+                part=shelf.part.signal,
                 fix="Delete that folder; it will be filled anew.",
             )
     return len(some)

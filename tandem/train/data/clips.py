@@ -16,7 +16,7 @@ from torch import Tensor
 from tandem.data.content import Content, Item
 from tandem.train.data.augment import Views
 from tandem.train.data.inspect_files import inspect
-from tandem.train.types import ImageTable, ProgressReporter, Shows, Signals
+from tandem.train.types import ImageTable, ProgressReporter, Shows, Signals, TeacherSource
 
 Rows = NDArray[np.int64]
 
@@ -67,7 +67,7 @@ def spread(count: int, wanted: int) -> NDArray[np.int64]:
 class ClipSource:
     """`source` gives what the teacher says of each frame; this, of clips."""
 
-    source: Any
+    source: TeacherSource
     table: ClipTable
     kept_frames: tuple[NDArray[np.int64], ...]
     """Of each clip: the frames that the teacher saw, as rows of the source's table."""
@@ -77,10 +77,12 @@ class ClipSource:
         return int(self.pooled_ND().shape[1])
 
     layer_widths: tuple[int, ...] = ()
+    reduction: None = None
+    """Tokens are pooled features, which are kept whole."""
 
     @property
     def teacher_forwards(self) -> int:
-        return int(self.source.teacher_forwards)
+        return self.source.teacher_forwards
 
     def signals(self, index_B: Rows, view_B: Rows) -> Signals:
         """pooled: the mean of all frames. tokens: (B, T, 1, D) of the student's own frames."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeGuard
 
 import numpy as np
 import torch
@@ -20,30 +20,50 @@ from tandem.train.data.annotated import is_annotated, read_content
 from tandem.train.data.augment import Views
 from tandem.train.data.classification import check_some, warn_of_duplicates
 from tandem.train.data.masks import MaskTable, mask_table
-from tandem.train.kinds.base import EvalResult, Kind, MetricAccumulator, Rows
+from tandem.train.kinds.base import EvalResult, MetricAccumulator
+from tandem.train.kinds.defaults import TableKindDefaults
 from tandem.train.kinds.metrics import per_class
 from tandem.train.knowledge.base import Knowledge
-from tandem.train.knowledge.dense_probe import Dense, DenseProbe, OwnMasks
+from tandem.train.knowledge.dense_probe import DenseKnowledge, DenseProbe, OwnMasks
 from tandem.train.predictions.masks import MaskPredictions, MaskReservoir
+from tandem.train.registry import register
 from tandem.train.types import (
     UNLABELLED,
     Batch,
     ImageTable,
     ProgressReporter,
+    RowIndices,
     Signals,
     Splits,
     StepOutput,
     Student,
+    Teacher,
+    TeacherSource,
 )
 
 MOST_CELLS = 32
 """A side: half a megabyte of 256 components in half precision a picture."""
 
 
-class Segmentation(Kind):
-    """Masks; judged by the mean intersection over union of the classes."""
+class MaskTeacher(Teacher, Protocol):
+    """A teacher that was trained on masks: its tokens are its classes' chances."""
 
-    name = "segmentation"
+    class_order: tuple[int, ...] | None
+    """Its number of each class of the run, once it knows them."""
+
+
+def _gives_masks(teacher: Teacher) -> TypeGuard[MaskTeacher]:
+    return hasattr(teacher, "class_order")
+
+
+def _is_dense(knowledge: Knowledge) -> TypeGuard[DenseKnowledge]:
+    return hasattr(knowledge, "dense")
+
+
+@register.kind("segmentation", precedence=50, zh="每个像素一个类别，以各类别的平均交并比评价。")
+class Segmentation(TableKindDefaults):
+    """A class for each pixel, judged by the mean intersection over union of the classes."""
+
     primary_metric_name = "miou"
     hard = "cross_entropy_dice"
     mixes = False
@@ -73,7 +93,7 @@ class Segmentation(Kind):
         return spec.model_copy(update={"student": student})
 
     def evaluator(self, table: ImageTable, keep: bool = False) -> MetricAccumulator:
-        return MaskJudge(table, MaskReservoir() if keep else None)
+        return MaskAccumulator(table, MaskReservoir() if keep else None)
 
     def correct(self, output: StepOutput, batch: Batch) -> Tensor:
         assert output.class_map_BHWK is not None
@@ -83,7 +103,7 @@ class Segmentation(Kind):
         share_B = right_BHW.sum((1, 2)) / known_BHW.sum((1, 2)).clamp_min(1)
         return share_B * (batch.labels_B != UNLABELLED)
 
-    def truth(self, table: ImageTable, rows_B: Rows, spec: RunSpec) -> Batch:
+    def truth(self, table: ImageTable, rows_B: RowIndices, spec: RunSpec) -> Batch:
         batch = super().truth(table, rows_B, spec)
         assert isinstance(table, MaskTable)
         views = Views.draw(table.rows(rows_B), spec.views.model_copy(update={"count": 1}))
@@ -94,7 +114,10 @@ class Segmentation(Kind):
     def wants_tokens(self, asks_classes: bool) -> bool:
         return asks_classes
 
-    def probe(self, source: Any, table: ImageTable, spec: RunSpec) -> tuple[Knowledge, Rows | None]:
+    def probe(
+        self, source: TeacherSource, table: ImageTable, spec: RunSpec
+    ) -> tuple[Knowledge, RowIndices | None]:
+        """A linear head on single tokens."""
         assert isinstance(table, MaskTable)
         assert spec.teacher is not None
         probe = DenseProbe.fit(
@@ -106,34 +129,51 @@ class Segmentation(Kind):
         )
         return probe, probe.fold_N
 
-    def grid(self, student: Student, teacher: Any) -> int:  # noqa: ARG002
+    def grid(self, student: Student, teacher: Teacher) -> int:  # noqa: ARG002
         """As fine as the teacher sees: where a thing ends is what a mask is about."""
-        return min(int(teacher.grid), MOST_CELLS)
+        return min(teacher.grid, MOST_CELLS)
 
-    def own(self, teacher: Any, source: Any, temperature: Callable[[], float]) -> Knowledge:  # noqa: ARG002
+    def own(
+        self,
+        teacher: Teacher,
+        source: TeacherSource,
+        temperature: Callable[[], float],  # noqa: ARG002
+    ) -> Knowledge:
         """Its own chances: it was calibrated by its own masks, if at all."""
+        assert _gives_masks(teacher)
+        assert teacher.class_order is not None, "it knows the run's classes"
         return OwnMasks(teacher.class_order, source.reduction)
 
-    def taught(self, signals: Signals, knowledge: Knowledge, fold_B: Rows | None) -> Signals:
-        by: Any = knowledge
-        dense: Dense = by
-        class_map_BHWK = dense.dense(signals, fold_B)
+    def taught(self, signals: Signals, knowledge: Knowledge, fold_B: RowIndices | None) -> Signals:
+        assert _is_dense(knowledge), "a mask's classes come from tokens"
+        class_map_BHWK = knowledge.dense(signals, fold_B)
         return replace(
             signals, class_map_BHWK=class_map_BHWK, logits_BK=class_map_BHWK.mean((1, 2))
         )
 
 
-class MaskJudge:
+@dataclass(frozen=True)
+class _MaskPart:
+    """What one process has seen of a table."""
+
+    count_KK: NDArray[np.int64]
+    rows_n: RowIndices
+    ious_n: NDArray[np.float64]
+    nats: float
+    keeper: MaskReservoir | None
+
+
+class MaskAccumulator:
     """Counts pixels: a confusion matrix of the whole table, and each picture's own mean IoU."""
 
     def __init__(self, table: ImageTable, keeper: MaskReservoir | None = None) -> None:
         self.table, self.keeper = table, keeper
         self.count_KK = np.zeros((len(table.classes),) * 2, np.int64)
-        self.rows: list[Rows] = []
+        self.rows: list[RowIndices] = []
         self.ious: list[NDArray[np.float64]] = []
         self.nats = 0.0
 
-    def add(self, rows_B: Rows, output: StepOutput, batch: Batch) -> None:
+    def add(self, rows_B: RowIndices, output: StepOutput, batch: Batch) -> None:
         assert output.class_map_BHWK is not None
         assert batch.mask_BHW is not None
         mask_BHW = batch.mask_BHW.to(output.class_map_BHWK.device)
@@ -157,21 +197,21 @@ class MaskJudge:
                 iou = float(self.ious[-1][place])
                 self.keeper.add(row, iou, counts[place], truth_BHW[place], said_BHW[place])
 
-    def part(self) -> Any:
+    def part(self) -> object:
         if not self.rows:
             return None
-        rows, ious = np.concatenate(self.rows), np.concatenate(self.ious)
-        return self.count_KK, rows, ious, self.nats, self.keeper
+        rows_n, ious_n = np.concatenate(self.rows), np.concatenate(self.ious)
+        return _MaskPart(self.count_KK, rows_n, ious_n, self.nats, self.keeper)
 
-    def result(self, parts: list[Any]) -> EvalResult:
-        found = [part for part in parts if part is not None]
-        count_KK = np.sum([part[0] for part in found], axis=0)
+    def result(self, parts: list[object]) -> EvalResult:
+        found = [part for part in parts if isinstance(part, _MaskPart)]
+        count_KK = np.sum([part.count_KK for part in found], axis=0)
         scores_N = np.zeros(len(self.table))
-        for _, rows, ious, *_ in found:
-            scores_N[rows] = ious
+        for part in found:
+            scores_N[part.rows_n] = part.ious_n
         metrics, details = masks_measured(count_KK, self.table.classes)
-        loss = sum(part[3] for part in found) / max(len(self.table), 1)
-        told = self._told(scores_N, [part[4] for part in found])
+        loss = sum(part.nats for part in found) / max(len(self.table), 1)
+        told = self._told(scores_N, [part.keeper for part in found])
         return EvalResult(
             metrics["miou"], loss, metrics | {"nll": loss}, details, scores_N, told=told
         )

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from tandem.data.content import Item
 from tandem.spec.run import RunSpec
+from tandem.train.cache import open_source
+from tandem.train.cache.request import SourceRequest, SourceSetup
 from tandem.train.data.annotated import read_content
-from tandem.train.data.augment import Views
 from tandem.train.data.classification import check_some, warn_of_duplicates
 from tandem.train.data.clips import ClipSource, ClipTable, clip_table, teacher_frames
-from tandem.train.kinds.base import Asking, Shown
-from tandem.train.kinds.classification import Classification
-from tandem.train.types import ImageTable, ProgressReporter, Splits
+from tandem.train.kinds.one_class import OneClassKind
+from tandem.train.registry import register
+from tandem.train.types import ImageTable, ProgressReporter, Splits, Teacher
 
 
-class Sequences(Classification):
-    """Frames of a folder or a video; the teacher sees them all, the student some."""
+@register.kind("sequence", precedence=30, zh="一个片段，一个类别；学生只看其中若干帧。")
+class Sequences(OneClassKind):
+    """One clip, one class; the student sees some of its frames."""
 
-    name = "sequence"
     mixes = False
 
     def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:
+        """Folders of frames, and videos, whose frames are written below the cache first."""
         content, held = read_content(
             spec.data, kind=self.name, seed=spec.run.seed, progress=progress
         )
         base = spec.cache.root or Path(spec.run.output_dir) / "cache"
 
-        def table(items: Any) -> ClipTable:
+        def table(items: list[Item]) -> ClipTable:
             return clip_table(
                 content,
                 items,
@@ -46,10 +48,7 @@ class Sequences(Classification):
         warn_of_duplicates(train, val, progress)
         return Splits(train, val, self.name, content.notes)
 
-    def views(self, table: ImageTable, spec: RunSpec) -> Views:
-        return Views.draw(table, spec.views)
-
-    def for_teacher(self, table: ImageTable, teacher: Any) -> ImageTable:  # noqa: ARG002
+    def teacher_table(self, table: ImageTable, teacher: Teacher) -> ImageTable:  # noqa: ARG002
         """Frames, each with its clip's class: what adapters learn from."""
         assert isinstance(table, ClipTable)
         assert table.frames is not None
@@ -57,11 +56,14 @@ class Sequences(Classification):
         labels_N = np.repeat(table.labels_N, table.counts_N)
         return replace(table.frames.rows(np.concatenate(rows)), labels_N=labels_N)
 
-    def source(self, shown: Shown, asking: Asking) -> ClipSource:
-        table = shown.table
-        assert isinstance(table, ClipTable)
-        assert asking.spec.teacher is not None
-        frames, views, kept = teacher_frames(table, shown.views, asking.spec.teacher.frames)
-        lean = replace(asking.wants, tokens=False, layers=())
-        source = asking.open(frames, views, shown.views_wanted, lean)
-        return ClipSource(source, table, kept)
+    def open_source(
+        self, teacher: Teacher, request: SourceRequest, setup: SourceSetup, spec: RunSpec
+    ) -> ClipSource:
+        """From the pooled features of frames: all of a clip's, or `teacher.frames` of them."""
+        assert isinstance(request.table, ClipTable)
+        assert spec.teacher is not None
+        frames, views, kept = teacher_frames(request.table, request.views, spec.teacher.frames)
+        # A clip's tokens are its frames' pooled features: dense ones would be kept for nothing.
+        pooled = replace(request.wanted, tokens=False, layers=())
+        asked = SourceRequest(frames, views, request.view_count, pooled)
+        return ClipSource(open_source(teacher, asked, setup), request.table, kept)

@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeGuard
 
 import numpy as np
 
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
+from tandem.train.cache import open_source
+from tandem.train.cache.request import SourceRequest, SourceSetup
 from tandem.train.data.annotated import read_content
 from tandem.train.data.augment import Views
 from tandem.train.data.classification import check_some
 from tandem.train.data.texts import TextTable, text_table
 from tandem.train.data.tokens import FILE, Tokens, from_checkpoint, from_folder, learnt
-from tandem.train.kinds.base import Asking, Shown
-from tandem.train.kinds.classification import Classification
-from tandem.train.types import ImageTable, ProgressReporter, Splits
+from tandem.train.kinds.one_class import OneClassKind
+from tandem.train.registry import register
+from tandem.train.types import ImageTable, ProgressReporter, Splits, Teacher, TeacherSource
 
 
-class Texts(Classification):
-    """A student reads with its pretrained tokenizer, else its teacher's, else one of its own."""
+class TextTeacher(Teacher, Protocol):
+    """A teacher that reads."""
 
-    name = "text"
+    longest: int
+    """Tokens that it has positions for."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """Its tokenizer."""
+        ...
+
+
+def _reads(teacher: Teacher) -> TypeGuard[TextTeacher]:
+    return hasattr(teacher, "longest") and hasattr(teacher, "tokens")
+
+
+@register.kind("text", precedence=40, zh="一段文本（或一对），一个类别。")
+class Texts(OneClassKind):
+    """One text (or a pair), one class.
+
+    A student reads with its pretrained tokenizer, else its teacher's, else one of its own.
+    """
+
     mixes = False
     shows_pictures = False
     tokens: Tokens
@@ -66,26 +87,36 @@ class Texts(Classification):
         assert isinstance(table, TextTable)
         return table.one_view()
 
-    def for_teacher(self, table: ImageTable, teacher: Any) -> ImageTable:
+    def teacher_table(self, table: ImageTable, teacher: Teacher) -> ImageTable:
         """The same texts in the teacher's own tokens."""
         assert isinstance(table, TextTable)
-        own: Tokens = teacher.tokens
+        assert _reads(teacher), "the family's entry says that it reads text"
+        own = teacher.tokens
         if own.digest == self.tokens.digest:
             return table
         longest = int(own.lengths(table.texts_N.tolist(), table.seconds_N.tolist()).max())
         return table.tokenised(own, min(longest, teacher.longest))
 
-    def source(self, shown: Shown, asking: Asking) -> Any:
-        table = self.for_teacher(shown.table, asking.teacher)
+    def open_source(
+        self,
+        teacher: Teacher,
+        request: SourceRequest,
+        setup: SourceSetup,
+        spec: RunSpec,  # noqa: ARG002
+    ) -> TeacherSource:
+        """From the texts in the teacher's tokens. SpecError where two tokenizers make hidden
+        states incomparable."""
+        table = self.teacher_table(request.table, teacher)
         assert isinstance(table, TextTable)
-        if table is not shown.table and (asking.wants.tokens or asking.wants.layers):
+        wanted = request.wanted
+        if table is not request.table and (wanted.tokens or wanted.layers):
             raise SpecError(
                 "Hidden states are compared word by word, so student and teacher need one "
                 "tokenizer; these differ.",
                 fix="Set loss.feature_weight, attention_weight and intermediate_weight to 0, or "
                 "start the student without pretrained weights.",
             )
-        return asking.open(table, table.one_view(), 1, asking.wants)
+        return open_source(teacher, SourceRequest(table, table.one_view(), 1, wanted), setup)
 
 
 def _tokens(spec: RunSpec, train: TextTable) -> Tokens:

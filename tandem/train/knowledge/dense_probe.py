@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,11 +13,9 @@ from torch import Tensor
 
 from tandem.data.content import IGNORED
 from tandem.train.data.masks import MaskTable
-from tandem.train.knowledge.base import Reduction
 from tandem.train.knowledge.probe import Probe
-from tandem.train.types import UNLABELLED, Signals
+from tandem.train.types import UNLABELLED, Reprojection, RowIndices, Signals, TeacherSource
 
-Rows = NDArray[np.int64]
 MOST_TOKENS = 20_000
 """More make the fit slower and no better: neighbouring tokens say the same."""
 CHUNK = 64
@@ -27,27 +25,27 @@ FINER = 8
 """A mask is looked at so many times finer than the tokens."""
 
 
-class Dense(Protocol):
+class DenseKnowledge(Protocol):
     """What gives class scores of each token."""
 
-    def dense(self, signals: Signals, fold_B: Rows | None) -> Tensor:
+    def dense(self, signals: Signals, fold_B: RowIndices | None) -> Tensor:
         """(B, H, W, K)."""
         ...
 
 
 class OwnMasks:
-    """Of a teacher whose tokens are the chances of its own classes, as `tandem` models of masks."""
+    """Knowledge of a teacher whose tokens are its own classes' chances, as a mask model's are."""
 
     name, temperature = "own", 1.0
 
-    def __init__(self, class_order: tuple[int, ...], reduction: Reduction | None) -> None:
+    def __init__(self, class_order: tuple[int, ...], reduction: Reprojection | None) -> None:
         """`class_order`: the teacher's number of each class of the run."""
         weight_KK = torch.eye(len(class_order))[list(class_order)]
         self.weight_KD, self.offset_K = weight_KK, torch.zeros(len(class_order))
         if reduction is not None:
             self.weight_KD, self.offset_K = reduction.reproject(weight_KK)
 
-    def dense(self, signals: Signals, fold_B: Rows | None) -> Tensor:  # noqa: ARG002
+    def dense(self, signals: Signals, fold_B: RowIndices | None) -> Tensor:  # noqa: ARG002
         """The logarithms of the chances; nothing was fitted on these pictures here."""
         tokens_BHWD = signals.tokens_BHWD
         assert tokens_BHWD is not None
@@ -55,11 +53,11 @@ class OwnMasks:
         chances = tokens_BHWD.float() @ weight_KD.T + self.offset_K.to(tokens_BHWD.device)
         return chances.clamp_min(LEAST_CHANCE).log()
 
-    def logits(self, signals: Signals, fold_B: Rows | None) -> Tensor:
+    def logits(self, signals: Signals, fold_B: RowIndices | None) -> Tensor:
         """(B, K): the mean over the picture."""
         return self.dense(signals, fold_B).mean((1, 2))
 
-    def class_map(self, signals: Signals, reduction: Reduction | None) -> Tensor:  # noqa: ARG002
+    def class_map(self, signals: Signals, reduction: Reprojection | None) -> Tensor:  # noqa: ARG002
         """(B, H, W, K)."""
         return self.dense(signals, None)
 
@@ -69,7 +67,7 @@ class DenseProbe:
     """`Probe` with tokens for samples; a picture's tokens are all in one fold."""
 
     probe: Probe
-    fold_N: Rows
+    fold_N: RowIndices
     """The fold that left a picture out; the last head's number where it has no mask."""
     name: str = "probe"
 
@@ -78,7 +76,9 @@ class DenseProbe:
         return self.probe.temperature
 
     @staticmethod
-    def fit(source: Any, table: MaskTable, *, folds: int, seed: int, calibrate: bool) -> DenseProbe:
+    def fit(
+        source: TeacherSource, table: MaskTable, *, folds: int, seed: int, calibrate: bool
+    ) -> DenseProbe:
         """On view 0 of the pictures with a mask. DataError with fewer than two classes in them."""
         rows = np.flatnonzero(table.labels_N != UNLABELLED)
         folds = min(folds, len(rows))
@@ -99,7 +99,7 @@ class DenseProbe:
         fold_N[rows] = fold_n
         return DenseProbe(probe, fold_N)
 
-    def dense(self, signals: Signals, fold_B: Rows | None) -> Tensor:
+    def dense(self, signals: Signals, fold_B: RowIndices | None) -> Tensor:
         """(B, H, W, K), calibrated; each picture by the head of its fold."""
         tokens_BHWD = signals.tokens_BHWD
         assert tokens_BHWD is not None
@@ -111,25 +111,27 @@ class DenseProbe:
         scores_BHWK = torch.einsum("bhwd,bkd->bhwk", tokens_BHWD.float(), weight_FKD[fold])
         return (scores_BHWK + bias_FK[fold][:, None, None]) / self.temperature
 
-    def logits(self, signals: Signals, fold_B: Rows | None) -> Tensor:
+    def logits(self, signals: Signals, fold_B: RowIndices | None) -> Tensor:
         """(B, K): the mean over the picture."""
         return self.dense(signals, fold_B).mean((1, 2))
 
-    def class_map(self, signals: Signals, reduction: Reduction | None) -> Tensor:  # noqa: ARG002
+    def class_map(self, signals: Signals, reduction: Reprojection | None) -> Tensor:  # noqa: ARG002
         """(B, H, W, K) by the head fitted on all; it was fitted on reduced tokens."""
         return self.dense(signals, None)
 
 
 def _samples(
-    source: Any, table: MaskTable, rows: Rows, seed: int
-) -> tuple[NDArray[np.float32], Rows, Rows]:
+    source: TeacherSource, table: MaskTable, rows: RowIndices, seed: int
+) -> tuple[NDArray[np.float32], RowIndices, RowIndices]:
     """Tokens, the class of each, and the place among `rows` of the picture it is from."""
     random = np.random.default_rng([seed, 8])
     each = max(1, MOST_TOKENS // max(len(rows), 1))
     tokens, labels, pictures = [], [], []
     for at in range(0, len(rows), CHUNK):
         some = rows[at : at + CHUNK]
-        tokens_BHWD = source.signals(some, np.zeros_like(some)).tokens_BHWD.float().cpu()
+        tokens_BHWD = source.signals(some, np.zeros_like(some)).tokens_BHWD
+        assert tokens_BHWD is not None
+        tokens_BHWD = tokens_BHWD.float().cpu()
         grid = (tokens_BHWD.shape[1], tokens_BHWD.shape[2])
         for place, row in enumerate(some.tolist()):
             cells = cell_labels(table.mask(row), grid, len(table.classes)).flatten()
@@ -141,7 +143,7 @@ def _samples(
     return np.concatenate(tokens), np.concatenate(labels), np.concatenate(pictures)
 
 
-def cell_labels(mask_HW: NDArray[np.uint8], grid: tuple[int, int], classes: int) -> Rows:
+def cell_labels(mask_HW: NDArray[np.uint8], grid: tuple[int, int], classes: int) -> RowIndices:
     """(rows, columns) the commonest class of each cell; UNLABELLED where most is ignored."""
     finer = (grid[0] * FINER, grid[1] * FINER)
     mask_11HW = torch.from_numpy(mask_HW)[None, None]
@@ -150,5 +152,5 @@ def cell_labels(mask_HW: NDArray[np.uint8], grid: tuple[int, int], classes: int)
     near_HW = torch.where(near_HW == IGNORED, ignored, near_HW)
     shares_KHW = F.one_hot(near_HW, classes + 1).permute(2, 0, 1).float()
     best_HW = F.avg_pool2d(shares_KHW[None], FINER)[0].argmax(0)
-    found: Rows = torch.where(best_HW == ignored, UNLABELLED, best_HW).numpy()
+    found: RowIndices = torch.where(best_HW == ignored, UNLABELLED, best_HW).numpy()
     return found

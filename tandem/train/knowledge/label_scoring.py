@@ -8,6 +8,7 @@ over orders of the list (models prefer places), less what is said of an empty gr
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
@@ -90,6 +91,10 @@ class LabelScoring:
         read = [self.content_free, self.temperature, self.teacher.fingerprint]
         whole = json.dumps([VERSION, self._language_fingerprint, asked, read])
         return blake2b(whole.encode(), digest_size=32).hexdigest()
+
+    def know(self, classes: Sequence[str]) -> bool:  # noqa: ARG002
+        """False: it was trained on no classes, it is asked about them."""
+        return False
 
     @property
     def fingerprint(self) -> str:

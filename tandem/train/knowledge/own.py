@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from tandem.spec.errors import TeacherError
-from tandem.train.knowledge.base import Reduction
-from tandem.train.types import Signals
+from tandem.train.types import Reprojection, RowIndices, Signals
 
 
 class OwnLogits:
@@ -17,7 +14,7 @@ class OwnLogits:
     def __init__(self, name: str, temperature: float = 1.0) -> None:
         self.name, self.temperature = name, temperature
 
-    def logits(self, signals: Signals, fold_B: NDArray[np.int64] | None) -> Tensor:  # noqa: ARG002
+    def logits(self, signals: Signals, fold_B: RowIndices | None) -> Tensor:  # noqa: ARG002
         """(B, K); the folds do not matter, as nothing was fitted on these samples."""
         if signals.logits_BK is None:
             raise TeacherError(
@@ -26,6 +23,6 @@ class OwnLogits:
             )
         return signals.logits_BK / self.temperature
 
-    def class_map(self, signals: Signals, reduction: Reduction | None) -> Tensor | None:  # noqa: ARG002
+    def class_map(self, signals: Signals, reduction: Reprojection | None) -> Tensor | None:  # noqa: ARG002
         """None: the words of a language model are about the whole picture."""
         return None

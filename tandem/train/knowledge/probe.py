@@ -15,9 +15,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from tandem.spec.errors import DataError
-from tandem.train.knowledge.base import Reduction
 from tandem.train.knowledge.calibrate import fit_temperature
-from tandem.train.types import UNLABELLED, Signals
+from tandem.train.types import UNLABELLED, Reprojection, RowIndices, Signals
 
 # Strengths of the penalty ½·l2·‖W‖² on the summed loss, strongest first: each fit starts at the
 # last one's answer, and the first that does worse out of fold ends the search.
@@ -35,7 +34,7 @@ class Probe:
     weight_FKD: Tensor
     """One head a fold, and last the head fitted on all labelled rows."""
     bias_FK: Tensor
-    fold_N: NDArray[np.int64]
+    fold_N: RowIndices
     """The fold that left a row out; the last head's number for rows without a label."""
     temperature: float
     l2: float
@@ -51,7 +50,7 @@ class Probe:
         seed: int,
         calibrate: bool = True,
         device: torch.device | None = None,
-        fold_n: NDArray[np.int64] | None = None,
+        fold_n: RowIndices | None = None,
     ) -> Probe:
         """Rows labelled -1 are left out. The same arguments give the same probe.
 
@@ -77,7 +76,7 @@ class Probe:
             weight_FKD.cpu(), (bias_FK - weight_FKD @ mean_D).cpu(), fold_N, temperature, l2
         )
 
-    def logits(self, signals: Signals, fold_B: NDArray[np.int64] | None) -> Tensor:
+    def logits(self, signals: Signals, fold_B: RowIndices | None) -> Tensor:
         """(B, K), calibrated; each row by the head of its fold."""
         pooled_BD = signals.pooled_BD
         assert pooled_BD is not None
@@ -88,7 +87,7 @@ class Probe:
         fold = torch.from_numpy(fold_B).to(pooled_BD.device)
         return every_BFK[torch.arange(len(fold), device=fold.device), fold] / self.temperature
 
-    def class_map(self, signals: Signals, reduction: Reduction | None) -> Tensor | None:
+    def class_map(self, signals: Signals, reduction: Reprojection | None) -> Tensor | None:
         """(B, H, W, K): the same head on each token, as pooled is the tokens' mean."""
         tokens_BHWD = signals.tokens_BHWD
         if tokens_BHWD is None:
@@ -133,7 +132,7 @@ class _Problem:
     """All folds at once: a row counts in every head but that of its own fold."""
 
     def __init__(
-        self, x_nD: Tensor, y_n: Tensor, classes: int, fold_n: NDArray[np.int64], folds: int
+        self, x_nD: Tensor, y_n: Tensor, classes: int, fold_n: RowIndices, folds: int
     ) -> None:
         self.x_nD, self.y_n, self.classes, self.folds = x_nD, y_n, classes, folds
         self.fold_n = torch.from_numpy(fold_n).to(x_nD.device)

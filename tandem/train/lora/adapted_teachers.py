@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained import adapters
-from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.pretrained.folder import PretrainedCheckpoint
 from tandem.train.teachers.hf_text import HfTextTeacher
 from tandem.train.teachers.hf_vision import HfVisionTeacher
 from tandem.train.teachers.qwen_vl import QwenVLTeacher
@@ -26,7 +26,11 @@ class AdaptedQwenVL(QwenVLTeacher):
     """Its language model, its tower or both carry adapters: the tower is taken from the whole."""
 
     def __init__(
-        self, checkpoint: Checkpoint, spec: TeacherSpec, device: torch.device, folder: Path
+        self,
+        checkpoint: PretrainedCheckpoint,
+        spec: TeacherSpec,
+        device: torch.device,
+        folder: Path,
     ) -> None:
         self.folder = folder
         super().__init__(checkpoint, spec, device)
@@ -74,7 +78,7 @@ class AdaptedHfVision(_WithHead, HfVisionTeacher):
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: PretrainedCheckpoint,
         spec: TeacherSpec,
         device: torch.device,
         folder: Path,
@@ -105,7 +109,7 @@ class AdaptedHfText(_WithHead, HfTextTeacher):
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: PretrainedCheckpoint,
         spec: TeacherSpec,
         device: torch.device,
         folder: Path,

@@ -11,7 +11,12 @@ from tandem.train.registry import register
 from tandem.train.types import Batch, Options, Signals, StepOutput
 
 
-@register.loss("attention", needs={"tokens"}, zero_at_teacher=True)
+@register.loss(
+    "attention",
+    needs={"tokens"},
+    zero_at_teacher=True,
+    zh="注意力图之间的平方距离（Zagoruyko and Komodakis 2017，式 2，p = 2）。",
+)
 def attention(
     student: StepOutput,
     teacher: Signals,

@@ -14,7 +14,12 @@ class CrossEntropyOptions(Options):
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share spread over all classes.")
 
 
-@register.loss("cross_entropy", needs={"labels"}, options=CrossEntropyOptions)
+@register.loss(
+    "cross_entropy",
+    needs={"labels"},
+    options=CrossEntropyOptions,
+    zh="带标签平滑的交叉熵，单位为每样本 nat（Szegedy et al. 2016）。",
+)
 def cross_entropy(
     student: StepOutput,
     teacher: Signals,  # noqa: ARG001

@@ -21,7 +21,12 @@ class CrossEntropyDiceOptions(Options):
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share spread over all classes.")
 
 
-@register.loss("cross_entropy_dice", needs={"labels", "masks"}, options=CrossEntropyDiceOptions)
+@register.loss(
+    "cross_entropy_dice",
+    needs={"labels", "masks"},
+    options=CrossEntropyDiceOptions,
+    zh="每像素交叉熵（奈特）加软 Dice（Milletari 等，2016），对图片取平均。",
+)
 def cross_entropy_dice(
     student: StepOutput,
     teacher: Signals,  # noqa: ARG001

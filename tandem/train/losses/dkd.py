@@ -19,7 +19,13 @@ class DKDOptions(Options):
     )
 
 
-@register.loss("dkd", needs={"logits"}, options=DKDOptions, zero_at_teacher=True)
+@register.loss(
+    "dkd",
+    needs={"logits"},
+    options=DKDOptions,
+    zero_at_teacher=True,
+    zh="解耦的 KL，单位为每行 nat，乘以 T²（Zhao et al. 2022，式 7）。",
+)
 def dkd(student: StepOutput, teacher: Signals, batch: Batch, options: DKDOptions) -> Tensor:
     """Decoupled KL, nats per row, times T² (Zhao et al. 2022, eq. 7).
 

@@ -16,7 +16,13 @@ def _tokens(student: StepOutput, teacher: Signals) -> tuple[Tensor, Tensor]:
     return matched(student.tokens_BHWD, teacher.tokens_BHWD)
 
 
-@register.loss("feature_mse", needs={"tokens"}, projects={"tokens"}, zero_at_teacher=True)
+@register.loss(
+    "feature_mse",
+    needs={"tokens"},
+    projects={"tokens"},
+    zero_at_teacher=True,
+    zh="各位置、各通道的均方差（Romero et al. 2015，FitNets，式 3）。",
+)
 def feature_mse(
     student: StepOutput,
     teacher: Signals,
@@ -30,7 +36,13 @@ def feature_mse(
     return F.mse_loss(*_tokens(student, teacher))
 
 
-@register.loss("feature_cosine", needs={"tokens"}, projects={"tokens"}, zero_at_teacher=True)
+@register.loss(
+    "feature_cosine",
+    needs={"tokens"},
+    projects={"tokens"},
+    zero_at_teacher=True,
+    zh="1 减去每个位置上两个向量的余弦，在整个特征图上平均。",
+)
 def feature_cosine(
     student: StepOutput,
     teacher: Signals,

@@ -23,6 +23,7 @@ class IntermediateOptions(Options):
     projects={"layers"},
     options=IntermediateOptions,
     zero_at_teacher=True,
+    zh="各对中间层的平均，依次配对（Romero et al. 2015；Ji et al. 2021）。",
 )
 def intermediate(
     student: StepOutput,

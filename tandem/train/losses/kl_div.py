@@ -14,7 +14,13 @@ class KLOptions(Options):
     temperature: float = Field(4.0, gt=0, description="Softens both distributions.")
 
 
-@register.loss("kl_div", needs={"logits"}, options=KLOptions, zero_at_teacher=True)
+@register.loss(
+    "kl_div",
+    needs={"logits"},
+    options=KLOptions,
+    zero_at_teacher=True,
+    zh="各类别上的 KL(教师 || 学生)，单位为每行 nat，乘以 T²（Hinton et al. 2015，式 4）。",
+)
 def kl_div(
     student: StepOutput,
     teacher: Signals,

@@ -11,7 +11,12 @@ from tandem.train.types import Batch, Options, Signals, StepOutput
 
 
 @register.loss(
-    "feature_pkd", needs={"tokens"}, projects={"tokens"}, zero_at_teacher=True, pairwise=True
+    "feature_pkd",
+    needs={"tokens"},
+    projects={"tokens"},
+    zero_at_teacher=True,
+    pairwise=True,
+    zh="每个通道在整批所有格上的 1 减皮尔逊相关系数，取平均（Cao 等，2022，PKD）。",
 )
 def feature_pkd(
     student: StepOutput,

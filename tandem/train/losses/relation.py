@@ -20,7 +20,12 @@ class RelationOptions(Options):
 
 
 @register.loss(
-    "relation", needs={"pooled"}, options=RelationOptions, zero_at_teacher=True, pairwise=True
+    "relation",
+    needs={"pooled"},
+    options=RelationOptions,
+    zero_at_teacher=True,
+    pairwise=True,
+    zh="距离与角度的关系蒸馏（Park et al. 2019，式 5 至 8）。",
 )
 def relation(
     student: StepOutput,

@@ -23,7 +23,13 @@ def _probabilities(
     return student_BK, F.softmax(teacher.logits_BK.float() / t, dim=-1)
 
 
-@register.loss("mse", needs={"logits"}, options=SoftLabelOptions, zero_at_teacher=True)
+@register.loss(
+    "mse",
+    needs={"logits"},
+    options=SoftLabelOptions,
+    zero_at_teacher=True,
+    zh="概率之间的平方距离，对类别求和，乘以 T²。",
+)
 def mse(
     student: StepOutput,
     teacher: Signals,
@@ -39,7 +45,13 @@ def mse(
     return (student_BK - teacher_BK).square().sum(dim=-1).mean() * options.temperature**2
 
 
-@register.loss("cosine", needs={"logits"}, options=SoftLabelOptions, zero_at_teacher=True)
+@register.loss(
+    "cosine",
+    needs={"logits"},
+    options=SoftLabelOptions,
+    zero_at_teacher=True,
+    zh="1 减去概率之间的余弦，按行平均，乘以 T²（同 `mse`）。",
+)
 def cosine(
     student: StepOutput,
     teacher: Signals,

@@ -14,7 +14,13 @@ class StandardisedOptions(Options):
     temperature: float = Field(4.0, gt=0, description="Softens both, after standardisation.")
 
 
-@register.loss("standardised", needs={"logits"}, options=StandardisedOptions, zero_at_teacher=True)
+@register.loss(
+    "standardised",
+    needs={"logits"},
+    options=StandardisedOptions,
+    zero_at_teacher=True,
+    zh="标准化 logits 的 KL，单位为每行 nat，乘以 T²（Sun et al. 2024，算法 1）。",
+)
 def standardised(
     student: StepOutput,
     teacher: Signals,

@@ -28,7 +28,7 @@ from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.engines.stop import StopRequest
 from tandem.train.engines.stoppable_progress import StoppableProgress
-from tandem.train.kinds.base import Kind
+from tandem.train.kinds.base import TableKind
 from tandem.train.kinds.choose import choose
 from tandem.train.lora import student_adapter
 from tandem.train.pipeline.checks import (
@@ -132,7 +132,7 @@ def execute(run: Run) -> None:
         conclude(outcome, run.reporter, began)
 
 
-def _leave_lora(run: Run, kind: Kind) -> RunSpec:
+def _leave_lora(run: Run, kind: TableKind) -> RunSpec:
     """LoRA teaches whole pictures' classes; installed systems send it with every task."""
     bare = kind.without_adapter(run.spec)
     if bare is None:
@@ -148,7 +148,7 @@ def _leave_lora(run: Run, kind: Kind) -> RunSpec:
     return bare
 
 
-def read(run: Run, kind: Kind, everyone: PartialState, progress: ProgressReporter) -> Splits:
+def read(run: Run, kind: TableKind, everyone: PartialState, progress: ProgressReporter) -> Splits:
     """The data set; the first process reads it first, the others then find the index."""
     with everyone.main_process_first():
         assert run.spec.cache.root is not None
@@ -169,7 +169,7 @@ def say_started(run: Run) -> None:
     )
 
 
-def say_teacher(run: Run, kind: Kind, prepared: PreparedTeacher, splits: Splits) -> None:
+def say_teacher(run: Run, kind: TableKind, prepared: PreparedTeacher, splits: Splits) -> None:
     """How good the teacher itself is on the validation set."""
     if prepared.judged is None:
         return

@@ -10,14 +10,16 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.pretrained.folder import PretrainedCheckpoint
 from tandem.train.pretrained.weights import Rename, by_file, header
 
 VERSION = 1  # raise it when the meaning of a teacher's signals changes
 CHUNK_BYTES = 8 * 2**20
 
 
-def fingerprint(checkpoint: Checkpoint, rename: Rename, settings: Mapping[str, Any]) -> str:
+def fingerprint(
+    checkpoint: PretrainedCheckpoint, rename: Rename, settings: Mapping[str, Any]
+) -> str:
     """Over the wanted tensors' names, shapes and bytes, and the settings that change what is said.
 
     The bytes of a large file are read once: the digest is kept by path, size and time of change.

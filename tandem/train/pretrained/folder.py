@@ -20,7 +20,7 @@ WHAT_IS_ALLOWED = ("a folder with config.json and *.safetensors", "a hub id such
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class PretrainedCheckpoint:
     """`name` is what the user wrote; `folder` is None for a hub id."""
 
     name: str
@@ -93,7 +93,7 @@ class Checkpoint:
         )
 
 
-def find(wanted: str | None) -> Checkpoint:
+def find(wanted: str | None) -> PretrainedCheckpoint:
     """A local folder, or a hub id (`owner/name`); TeacherError when it is neither."""
     if not wanted:
         raise TeacherError(
@@ -103,7 +103,7 @@ def find(wanted: str | None) -> Checkpoint:
         )
     path = Path(wanted).expanduser()
     if path.is_dir():
-        return Checkpoint(wanted, path)
+        return PretrainedCheckpoint(wanted, path)
     if path.exists():
         raise TeacherError(
             "The teacher {name} is a file, not a model's folder.",
@@ -112,7 +112,7 @@ def find(wanted: str | None) -> Checkpoint:
             fix="Point teacher.path at the folder that holds config.json.",
         )
     if HUB_ID.fullmatch(wanted):
-        return Checkpoint(wanted, None)
+        return PretrainedCheckpoint(wanted, None)
     raise TeacherError(
         "The teacher {name} is not there.",
         name=wanted,

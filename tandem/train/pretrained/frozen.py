@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained.fingerprint import fingerprint
-from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.pretrained.folder import PretrainedCheckpoint
 from tandem.train.pretrained.pixels import read_preparation
 from tandem.train.pretrained.quantize import compute_dtype, resolve_precision
 from tandem.train.pretrained.weights import by_file, count_parameters
@@ -28,7 +28,9 @@ class FrozenModel:
     width: int
     layer_count: int
 
-    def __init__(self, checkpoint: Checkpoint, spec: TeacherSpec, device: torch.device) -> None:
+    def __init__(
+        self, checkpoint: PretrainedCheckpoint, spec: TeacherSpec, device: torch.device
+    ) -> None:
         self.checkpoint, self.spec, self.device = checkpoint, spec, device
         self.precision = resolve_precision(spec.precision, device)
         self.dtype = compute_dtype(self.precision, device)
@@ -66,6 +68,15 @@ class FrozenModel:
         if self._fingerprint is None:
             self._fingerprint = fingerprint(self.checkpoint, self.rename, self.settings())
         return self._fingerprint
+
+    @property
+    def logits_key(self) -> str | None:
+        """None: without a head of its own it gives no logits."""
+        return None
+
+    def know(self, classes: Sequence[str]) -> bool:  # noqa: ARG002
+        """False: an encoder knows no classes."""
+        return False
 
     def settings(self) -> Mapping[str, Any]:
         """What else than the weights changes the signals."""
@@ -105,7 +116,7 @@ class FrozenTeacher(FrozenModel):
     """One that looks at pictures: opening reads its processor's file too."""
 
     def __init__(
-        self, checkpoint: Checkpoint, spec: TeacherSpec, device: torch.device, unit: int
+        self, checkpoint: PretrainedCheckpoint, spec: TeacherSpec, device: torch.device, unit: int
     ) -> None:
         """`unit`: the picture's side is a multiple of it, in pixels."""
         self.image_size = max(unit, round(spec.image_size / unit) * unit)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tandem.spec.errors import TeacherError
-from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.pretrained.folder import PretrainedCheckpoint
 
 FILES = ("processor_config.json", "preprocessor_config.json")
 
@@ -31,7 +31,7 @@ class Preparation:
         return ((images - mean) / std).to(dtype)
 
 
-def read_preparation(checkpoint: Checkpoint) -> Preparation:
+def read_preparation(checkpoint: PretrainedCheckpoint) -> Preparation:
     """From the checkpoint's processor files; TeacherError when it has none."""
     for name in FILES:
         path = checkpoint.file(name)

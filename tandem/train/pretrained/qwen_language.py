@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from tandem.spec.errors import TeacherError
-from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.pretrained.folder import PretrainedCheckpoint
 from tandem.train.pretrained.quantize import QUANTISED, quantisation_config
 from tandem.train.pretrained.quiet import quiet_transformers
 from tandem.train.pretrained.qwen_tower import TowerOutput
 
 
 def load_language(
-    checkpoint: Checkpoint, precision: str, dtype: torch.dtype, device: torch.device
+    checkpoint: PretrainedCheckpoint, precision: str, dtype: torch.dtype, device: torch.device
 ) -> Any:
     """The model with its language part and head, frozen, on `device`."""
     from transformers import AutoModelForImageTextToText
@@ -51,7 +51,7 @@ def load_language(
     return model.eval().requires_grad_(False)
 
 
-def _skeleton(checkpoint: Checkpoint) -> Any:
+def _skeleton(checkpoint: PretrainedCheckpoint) -> Any:
     """The architecture without weights."""
     from transformers import AutoConfig, AutoModelForImageTextToText
 
@@ -62,7 +62,7 @@ def _skeleton(checkpoint: Checkpoint) -> Any:
         return AutoModelForImageTextToText.from_config(config)
 
 
-def load_processor(checkpoint: Checkpoint) -> Any:
+def load_processor(checkpoint: PretrainedCheckpoint) -> Any:
     """The tokenizer, chat template and image processor of the checkpoint."""
     from transformers import AutoProcessor
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tandem.train.pretrained import packed_attention
-from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.pretrained.folder import PretrainedCheckpoint
 from tandem.train.pretrained.pixels import to_patches
 from tandem.train.pretrained.weights import load_into
 
@@ -35,7 +35,7 @@ class TowerOutput:
     grid_thw: Tensor
 
 
-def vision_config(checkpoint: Checkpoint) -> Any:
+def vision_config(checkpoint: PretrainedCheckpoint) -> Any:
     """The tower's configuration object, from config.json alone."""
     from transformers import Qwen2_5_VLConfig, Qwen3VLConfig
 
@@ -43,7 +43,7 @@ def vision_config(checkpoint: Checkpoint) -> Any:
     return made.from_dict(checkpoint.config).vision_config
 
 
-def load_tower(checkpoint: Checkpoint, dtype: torch.dtype) -> nn.Module:
+def load_tower(checkpoint: PretrainedCheckpoint, dtype: torch.dtype) -> nn.Module:
     """The tower's weights and no others, on the CPU."""
     from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import (
         Qwen2_5_VisionTransformerPretrainedModel,

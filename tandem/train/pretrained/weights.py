@@ -14,7 +14,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from tandem.spec.errors import TeacherError
-from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.pretrained.folder import PretrainedCheckpoint
 
 MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 Rename = Callable[[str], str | None]
@@ -38,7 +38,7 @@ def header(path: Path, teacher: str) -> dict[str, dict[str, Any]]:
     return dict(found)
 
 
-def by_file(checkpoint: Checkpoint, rename: Rename) -> dict[Path, dict[str, str]]:
+def by_file(checkpoint: PretrainedCheckpoint, rename: Rename) -> dict[Path, dict[str, str]]:
     """For each file that holds a wanted tensor: the tensor's name there -> its name wanted."""
     wanted: dict[str, dict[str, str]] = {}
     for name, file in sorted(checkpoint.tensor_files.items()):
@@ -48,7 +48,7 @@ def by_file(checkpoint: Checkpoint, rename: Rename) -> dict[Path, dict[str, str]
     return {_present(checkpoint, file): names for file, names in sorted(wanted.items())}
 
 
-def count_parameters(checkpoint: Checkpoint, rename: Rename) -> int:
+def count_parameters(checkpoint: PretrainedCheckpoint, rename: Rename) -> int:
     """How many numbers the wanted tensors hold, from the files' headers alone."""
     total = 0
     for path, names in by_file(checkpoint, rename).items():
@@ -58,7 +58,7 @@ def count_parameters(checkpoint: Checkpoint, rename: Rename) -> int:
 
 
 def tensors(
-    checkpoint: Checkpoint, rename: Rename, dtype: torch.dtype
+    checkpoint: PretrainedCheckpoint, rename: Rename, dtype: torch.dtype
 ) -> Iterator[tuple[str, Tensor]]:
     """The wanted tensors one by one, floating ones cast to `dtype`, on the CPU."""
     for path, names in by_file(checkpoint, rename).items():
@@ -69,7 +69,7 @@ def tensors(
 
 
 def load_into(
-    module: torch.nn.Module, checkpoint: Checkpoint, rename: Rename, dtype: torch.dtype
+    module: torch.nn.Module, checkpoint: PretrainedCheckpoint, rename: Rename, dtype: torch.dtype
 ) -> None:
     """Fill a module that was built on the meta device; TeacherError if a weight is missing."""
     found = dict(tensors(checkpoint, rename, dtype))
@@ -88,7 +88,7 @@ def load_into(
     module.load_state_dict({name: found[name] for name in want}, assign=True)
 
 
-def _present(checkpoint: Checkpoint, file: str) -> Path:
+def _present(checkpoint: PretrainedCheckpoint, file: str) -> Path:
     path = checkpoint.file(file)
     if path is None:
         raise TeacherError(

@@ -112,6 +112,7 @@ class BertStudent(Student):
     defaults=DEFAULTS["bert"],
     licence="Apache-2.0",
     source="https://arxiv.org/abs/1908.08962, transformers",
+    zh="BERT：用于文本；双向阅读，小规格在 CPU 上也很快。",
 )
 def build(spec: StudentSpec, num_classes: int, image_size: int) -> BertStudent:  # noqa: ARG001
     """BERT: texts; reads both ways, and its small sizes are quick on a CPU."""

@@ -113,6 +113,7 @@ class LSTMStudent(NormalisedStudent):
     frame_features={"name": FRAME_NET, "parameters_millions": 23.5},
     licence="Apache-2.0",
     source="https://arxiv.org/abs/1411.4389, timm",
+    zh="LSTM：用于片段；先取 ResNet-50 的逐帧特征，再读它们的先后顺序。",
 )
 def build(spec: StudentSpec, num_classes: int, image_size: int) -> LSTMStudent:
     """LSTM: clips; frame features of a ResNet-50, and what they say one after the other."""

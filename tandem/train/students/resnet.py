@@ -69,6 +69,7 @@ class ResNet(TimmStudent):
     defaults=DEFAULTS["resnet"],
     licence="Apache-2.0",
     source="https://arxiv.org/abs/1512.03385, timm",
+    zh="ResNet：卷积网络；在各种设备上都快，是常用的选择。",
 )
 def build(spec: StudentSpec, num_classes: int, image_size: int) -> ResNet:
     """ResNet: convolutions; fast everywhere and the usual choice."""

@@ -139,6 +139,7 @@ def _twice(inside: int, outside: int) -> nn.Sequential:
     defaults=DEFAULTS["unet"],
     licence="Apache-2.0",
     source="https://arxiv.org/abs/1505.04597; unet-<encoder>: segmentation-models-pytorch (MIT)",
+    zh="UNet：给每个像素一个类别；图片不多也能得到清晰的轮廓。",
 )
 def build(spec: StudentSpec, num_classes: int, image_size: int) -> MaskStudent:
     """UNet: a class for each pixel; sharp outlines from few pictures."""

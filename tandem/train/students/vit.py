@@ -97,6 +97,7 @@ def _patch(image_size: int) -> int | None:
     defaults=DEFAULTS["vit"],
     licence="Apache-2.0",
     source="https://arxiv.org/abs/2010.11929, timm",
+    zh="ViT：图块上的注意力网络；比 ResNet 需要更多的数据或更多的教学。",
 )
 def build(spec: StudentSpec, num_classes: int, image_size: int) -> ViT:
     """ViT: attention over patches; wants more data or more teaching than a ResNet."""

@@ -32,6 +32,7 @@ class YoloOptions(Options):
     licence="AGPL-3.0",
     needs_extra="yolo",
     source="https://github.com/ultralytics/ultralytics",
+    zh="YOLOv8：找出物体及其边框。Ultralytics 的网络，采用 AGPL-3.0 许可证。",
 )
 def build(spec: StudentSpec, num_classes: int, image_size: int) -> YoloStudent:
     """YOLOv8: finds objects and their boxes. Ultralytics' network, licensed under AGPL-3.0."""

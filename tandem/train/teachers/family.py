@@ -8,7 +8,7 @@ from typing import Any
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
-from tandem.train.pretrained.folder import Checkpoint, find
+from tandem.train.pretrained.folder import PretrainedCheckpoint, find
 from tandem.train.pretrained.qwen_tower import MODEL_TYPES
 from tandem.train.registry import names
 
@@ -20,7 +20,7 @@ TANDEM = "tandem"
 SEES_IMAGES = ("image_size", "num_channels", "vision_config")
 
 
-def checkpoint_of(spec: TeacherSpec) -> Checkpoint:
+def checkpoint_of(spec: TeacherSpec) -> PretrainedCheckpoint:
     """The teacher's checkpoint: its path, or else its name as a folder or a hub id."""
     return find(spec.path or spec.name)
 
@@ -68,7 +68,7 @@ def _of_ours(spec: TeacherSpec) -> str | None:
     return YOLO if config.get("kind") == "detection" else TANDEM
 
 
-def _family(checkpoint: Checkpoint) -> str:
+def _family(checkpoint: PretrainedCheckpoint) -> str:
     if checkpoint.model_type in MODEL_TYPES:
         return QWEN_VL
     if _needs_foreign_code(checkpoint.config):
@@ -91,7 +91,7 @@ def _family(checkpoint: Checkpoint) -> str:
     return HF_VISION
 
 
-def _reads_text(checkpoint: Checkpoint) -> bool:
+def _reads_text(checkpoint: PretrainedCheckpoint) -> bool:
     """What AutoModelForSequenceClassification loads, and sees nothing."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
@@ -105,7 +105,7 @@ def _allowed() -> list[str]:
     return ["Qwen2.5-VL", "Qwen3-VL", "ViT", "DINOv2", "DINOv3", "SigLIP", "CLIP", "BERT"]
 
 
-def _is_language(checkpoint: Checkpoint) -> bool:
+def _is_language(checkpoint: PretrainedCheckpoint) -> bool:
     """Another vision-language model: its tower alone is not what was asked for."""
     return "text_config" in checkpoint.config and checkpoint.model_type not in _with_vision_tower()
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
 from tandem.train.data.tokens import Tokens, from_checkpoint
-from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.pretrained.folder import PretrainedCheckpoint
 from tandem.train.pretrained.frozen import FrozenModel
 from tandem.train.pretrained.quantize import quantise
 from tandem.train.pretrained.quiet import quiet_transformers
@@ -34,7 +34,9 @@ class HfTextTeacher(FrozenModel):
     image_size = 0
     gives = frozenset({"pooled", "tokens", "layers"})
 
-    def __init__(self, checkpoint: Checkpoint, spec: TeacherSpec, device: torch.device) -> None:
+    def __init__(
+        self, checkpoint: PretrainedCheckpoint, spec: TeacherSpec, device: torch.device
+    ) -> None:
         super().__init__(checkpoint, spec, device)
         config = checkpoint.config
         self.width = int(config.get("hidden_size") or config.get("dim") or config.get("d_model", 0))
@@ -153,7 +155,7 @@ class HfTextTeacher(FrozenModel):
         return words(hidden[-1]), tuple(words(hidden[one + 1]) for one in self.layers)
 
 
-def _load(checkpoint: Checkpoint, dtype: torch.dtype, with_head: bool) -> Any:
+def _load(checkpoint: PretrainedCheckpoint, dtype: torch.dtype, with_head: bool) -> Any:
     from transformers import AutoModel, AutoModelForSequenceClassification
 
     auto = AutoModelForSequenceClassification if with_head else AutoModel
@@ -186,6 +188,7 @@ def _load(checkpoint: Checkpoint, dtype: torch.dtype, with_head: bool) -> Any:
     licence="the checkpoint's own",
     source="https://huggingface.co/models?pipeline_tag=text-classification",
     models=["BERT", "RoBERTa", "DistilBERT", "ELECTRA", "ERNIE"],
+    zh="transformers 能加载的文本分类器或编码器，来自文件夹或 Hub ID。",
 )
 def open_hf_text(spec: TeacherSpec, device: torch.device) -> HfTextTeacher:
     """A text classifier or encoder that transformers loads, from a folder or a hub id."""

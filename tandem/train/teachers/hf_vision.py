@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
-from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.pretrained.folder import PretrainedCheckpoint
 from tandem.train.pretrained.frozen import FrozenTeacher
 from tandem.train.pretrained.quantize import quantise
 from tandem.train.pretrained.quiet import quiet_transformers
@@ -29,7 +29,9 @@ class HfVisionTeacher(FrozenTeacher):
     out; pooled is their mean, so that a linear probe on it gives a class map per token.
     """
 
-    def __init__(self, checkpoint: Checkpoint, spec: TeacherSpec, device: torch.device) -> None:
+    def __init__(
+        self, checkpoint: PretrainedCheckpoint, spec: TeacherSpec, device: torch.device
+    ) -> None:
         self.config = vision_config(checkpoint)
         super().__init__(checkpoint, spec, device, _unit(self.config))
         self.model: Any = None
@@ -117,7 +119,7 @@ def to_grid(hidden: Any, side: int) -> Tensor:
     return patches.reshape(len(patches), g, g, -1)
 
 
-def vision_config(checkpoint: Checkpoint) -> Any:
+def vision_config(checkpoint: PretrainedCheckpoint) -> Any:
     """The image encoder's configuration; the vision part's of a two-tower model."""
     from transformers import AutoConfig
 
@@ -137,7 +139,7 @@ def vision_config(checkpoint: Checkpoint) -> Any:
     return getattr(config, "vision_config", config)
 
 
-def _load(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> Any:
+def _load(checkpoint: PretrainedCheckpoint, config: Any, dtype: torch.dtype) -> Any:
     from transformers import AutoModel
 
     with quiet_transformers():
@@ -174,6 +176,7 @@ def _unit(config: Any) -> int:
     licence="the checkpoint's own",
     source="https://huggingface.co/models?pipeline_tag=image-feature-extraction",
     models=["ViT", "DINOv2", "DINOv3", "SigLIP", "CLIP"],
+    zh="transformers 能加载的图像编码器，来自文件夹或 Hub ID。",
 )
 def open_hf_vision(spec: TeacherSpec, device: torch.device) -> HfVisionTeacher:
     """An image encoder that transformers loads, from a folder or a hub id."""

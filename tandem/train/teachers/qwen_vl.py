@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained import packed_attention
-from tandem.train.pretrained.folder import Checkpoint
+from tandem.train.pretrained.folder import PretrainedCheckpoint
 from tandem.train.pretrained.frozen import FrozenTeacher
 from tandem.train.pretrained.quantize import quantise
 from tandem.train.pretrained.qwen_language import load_language
@@ -35,7 +35,9 @@ class QwenVLTeacher(FrozenTeacher):
 
     model_types = MODEL_TYPES
 
-    def __init__(self, checkpoint: Checkpoint, spec: TeacherSpec, device: torch.device) -> None:
+    def __init__(
+        self, checkpoint: PretrainedCheckpoint, spec: TeacherSpec, device: torch.device
+    ) -> None:
         vision = vision_config(checkpoint)
         super().__init__(checkpoint, spec, device, vision.patch_size * vision.spatial_merge_size)
         self.grid = self.image_size // vision.patch_size
@@ -94,6 +96,7 @@ class QwenVLTeacher(FrozenTeacher):
     licence="Apache-2.0 (3B and 72B: Qwen's own)",
     source="https://huggingface.co/Qwen/Qwen2.5-VL-7B-Instruct",
     models=["Qwen2.5-VL", "Qwen3-VL"],
+    zh="任意规格的 Qwen2.5-VL，以及 Qwen3-VL，来自文件夹或 Hub ID。",
 )
 def open_qwen_vl(spec: TeacherSpec, device: torch.device) -> QwenVLTeacher:
     """Qwen2.5-VL of any size, and Qwen3-VL, from a folder or a hub id."""

@@ -117,6 +117,7 @@ def _load(folder: Path, device: torch.device) -> tuple[Student, ModelConfig]:
     licence="the model's own",
     source="https://arxiv.org/abs/1805.04770",
     models=["a final_model folder"],
+    zh="Tandem 之前训练的学生模型，更大或用了更多标签。",
 )
 def load(spec: TeacherSpec, device: torch.device) -> TandemTeacher:
     """A student that Tandem trained before, larger or on more labels."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -33,8 +35,17 @@ class YoloTeacher:
 
     @property
     def fingerprint(self) -> str:
-        """Of the weights and the size that it sees."""
+        """Changes with the weights and the size that it sees."""
         return f"{self._weights[:48]}{self.image_size:04d}"
+
+    @property
+    def logits_key(self) -> str | None:
+        """None: its class scores are of boxes, not of pictures."""
+        return None
+
+    def know(self, classes: Sequence[str]) -> bool:  # noqa: ARG002
+        """False: it is asked about whole pictures for its features alone."""
+        return False
 
     def signals(self, images_BCHW: Tensor) -> Signals:
         """Float images of 0 to 1; no gradient flows back."""
@@ -61,6 +72,7 @@ class YoloTeacher:
     licence="AGPL-3.0",
     needs_extra="yolo",
     source="https://github.com/ultralytics/ultralytics",
+    zh="YOLOv8：用较大模型的 final_model 文件夹教较小的模型。AGPL-3.0。",
 )
 def load(spec: TeacherSpec, device: torch.device) -> YoloTeacher:
     """YOLOv8: a final_model folder of a larger one teaches a smaller. AGPL-3.0."""

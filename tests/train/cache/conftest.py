@@ -9,14 +9,21 @@ import pytest
 import torch
 
 from tandem.spec.run import CacheSpec, DataSpec, ViewSpec
-from tandem.train.cache import CachedSource, OnlineSource, Wants, open_source
+from tandem.train.cache import (
+    CachedSource,
+    OnlineSource,
+    SourceRequest,
+    SourceSetup,
+    WantedSignals,
+    open_source,
+)
 from tandem.train.data import classification
 from tandem.train.data.augment import Views
 from tandem.train.types import ImageTable, SilentProgress, Teacher
 from tests.conftest import make_shapes
 from tests.train.cache.fake_teacher import FakeTeacher
 
-DENSE = Wants(tokens=True, layers=(0, 2), logits_key="question", grid=4)
+DENSE = WantedSignals(tokens=True, layers=(0, 2), logits_key="question", grid=4)
 
 
 class Listener(SilentProgress):
@@ -41,22 +48,25 @@ class Shop:
     views: Views
     listener: Listener = field(default_factory=Listener)
 
-    def open(self, teacher: Teacher | None = None, wants: Wants = DENSE, **changes: Any) -> Any:
+    def open(
+        self, teacher: Teacher | None = None, wanted: WantedSignals = DENSE, **changes: Any
+    ) -> Any:
         spec_changes = {
             key: changes.pop(key)
             for key in ("mode", "dims", "dtype", "verify_samples")
             if key in changes
         }
         spec = CacheSpec.model_validate({"root": self.root, "dims": 8, **spec_changes})
+        count = changes.pop("view_count", self.views.count)
         given: dict[str, Any] = {
-            "views_wanted": self.views.count,
             "device": torch.device("cpu"),
             "batch_size": 8,
             "max_pixels": 10**8,
             "progress": self.listener,
             **changes,
         }
-        source = open_source(teacher or FakeTeacher(), self.table, self.views, spec, wants, **given)
+        request = SourceRequest(self.table, self.views, count, wanted)
+        source = open_source(teacher or FakeTeacher(), request, SourceSetup(spec, **given))
         assert isinstance(source, CachedSource | OnlineSource)
         return source
 

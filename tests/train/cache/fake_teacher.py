@@ -29,6 +29,11 @@ class FakeTeacher:
         self.shown = 0
         self.calls: list[int] = []
 
+    logits_key = None
+
+    def know(self, classes):
+        return False
+
     def signals(self, images_BCHW: Tensor) -> Signals:
         assert images_BCHW.shape[2] == self.image_size
         assert images_BCHW.dtype == torch.float32

@@ -18,7 +18,7 @@ import torch
 from tandem.spec.errors import DiskFullError
 from tandem.spec.run import CacheSpec, DataSpec, ViewSpec
 from tandem.train.data import classification as data
-from tandem.train.cache import Wants, open_source
+from tandem.train.cache import SourceRequest, SourceSetup, WantedSignals, open_source
 from tandem.train.types import SilentProgress
 from tandem.train.data.augment import Views
 from tests.train.cache.fake_teacher import FakeTeacher
@@ -28,9 +28,9 @@ listener = SilentProgress()
 table = data.read(DataSpec(dataset=folder), seed=0, index_root=None, progress=listener).train
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 try:
-    open_source(FakeTeacher(), table, Views.draw(table, ViewSpec()), CacheSpec(root=Path(root)),
-        Wants(tokens=True, grid=8), views_wanted=4, device=torch.device("cpu"), batch_size=8,
-        max_pixels=10**8, progress=listener)
+    views, wanted = Views.draw(table, ViewSpec()), WantedSignals(tokens=True, grid=8)
+    setup = SourceSetup(CacheSpec(root=Path(root)), torch.device("cpu"), 8, 10**8, listener)
+    open_source(FakeTeacher(), SourceRequest(table, views, 4, wanted), setup)
 except DiskFullError as error:
     print(error)
     sys.exit(9)

@@ -15,7 +15,7 @@ import torch
 
 from tandem.spec.errors import CacheError
 from tandem.spec.run import ViewSpec
-from tandem.train.cache import Wants
+from tandem.train.cache import WantedSignals
 from tandem.train.data.augment import Views
 from tandem.train.types import Signals
 from tests.train.cache.conftest import DENSE, Shop
@@ -58,23 +58,23 @@ def test_each_view_is_asked_for_once(shop: Shop) -> None:
 
 def test_batches_are_full_and_of_the_size_asked(shop: Shop) -> None:
     teacher = FakeTeacher()
-    shop.open(teacher, wants=Wants())
+    shop.open(teacher, wanted=WantedSignals())
     assert teacher.calls == [8] * 19 + [7]
 
 
-@pytest.mark.parametrize("wants", [Wants(), DENSE])
+@pytest.mark.parametrize("wanted", [WantedSignals(), DENSE])
 @pytest.mark.parametrize("forwards", [0, 3, 7, 10, 15, 19])
 def test_a_killed_fill_ends_with_the_bytes_of_one_that_was_not(
-    make_shop: MakeShop, wants: Wants, forwards: int
+    make_shop: MakeShop, wanted: WantedSignals, forwards: int
 ) -> None:
     whole, killed = make_shop("whole"), make_shop("killed")
-    whole.open(wants=wants)
+    whole.open(wanted=wanted)
     with pytest.raises(KilledError):
-        killed.open(Mortal(forwards), wants=wants)
+        killed.open(Mortal(forwards), wanted=wanted)
     before = killed.files()
     assert not any(".part" in name for name in before)
     teacher = FakeTeacher()
-    killed.open(teacher, wants=wants, verify_samples=0)
+    killed.open(teacher, wanted=wanted, verify_samples=0)
     assert killed.files() == whole.files()
     kept = sum("pooled/" in name and name.endswith(".json") for name in before)
     assert teacher.shown <= 159 + 8 - 32 * kept
@@ -83,9 +83,9 @@ def test_a_killed_fill_ends_with_the_bytes_of_one_that_was_not(
 
 def test_what_is_done_is_not_done_again(shop: Shop) -> None:
     with pytest.raises(KilledError):
-        shop.open(Mortal(17), wants=Wants())
+        shop.open(Mortal(17), wanted=WantedSignals())
     teacher = FakeTeacher()
-    shop.open(teacher, wants=Wants(), verify_samples=0)
+    shop.open(teacher, wanted=WantedSignals(), verify_samples=0)
     assert teacher.shown == 159 - 4 * 32
 
 
@@ -110,7 +110,7 @@ def test_a_second_task_asks_nothing(shop: Shop) -> None:
     shop.table = shop.table.rows(np.arange(len(shop.table))[::-1].astype(np.int64))
     shop.views = Views.draw(shop.table, ViewSpec(count=3))
     teacher = FakeTeacher()
-    source = shop.open(teacher, wants=Wants(), verify_samples=0)
+    source = shop.open(teacher, wanted=WantedSignals(), verify_samples=0)
     assert teacher.shown == 0
     assert torch.equal(
         source.signals(np.array([0]), np.array([1])).pooled_BD,
@@ -132,7 +132,7 @@ def test_more_pictures_more_views_or_more_signals_ask_for_the_rest(shop: Shop) -
     shop.open(teacher, verify_samples=0)
     assert teacher.shown == 53
     teacher = FakeTeacher()
-    shop.open(teacher, wants=replace(DENSE, logits_key="another"), verify_samples=0)
+    shop.open(teacher, wanted=replace(DENSE, logits_key="another"), verify_samples=0)
     assert teacher.shown == 53 * 4
     assert len(list(shop.folder.glob("tokens-*"))) == 1
 
@@ -174,13 +174,13 @@ def test_a_folder_of_another_version_is_refused(shop: Shop) -> None:
 
 
 def test_an_array_of_objects_is_never_unpickled(shop: Shop) -> None:
-    shop.open(wants=Wants())
+    shop.open(wanted=WantedSignals())
     data = sorted((shop.folder / "pooled").glob("shard-*.data.npy"))[0]
     size = data.stat().st_size
     with data.open("wb") as out:
         np.save(out, np.array([{"a": 1}], dtype=object), allow_pickle=True)
         out.truncate(size)
-    shop.open(wants=Wants(), verify_samples=0)
+    shop.open(wanted=WantedSignals(), verify_samples=0)
     assert "is no array" in shop.listener.warnings[0]
 
 

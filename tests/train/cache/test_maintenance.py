@@ -5,7 +5,7 @@ import time
 
 from filelock import FileLock
 
-from tandem.train.cache import Wants, collect_garbage, list_caches, verify_cache
+from tandem.train.cache import WantedSignals, collect_garbage, list_caches, verify_cache
 from tests.train.cache.conftest import Shop
 from tests.train.cache.fake_teacher import FakeTeacher
 
@@ -24,7 +24,7 @@ def test_a_root_that_is_not_there_is_empty(shop: Shop) -> None:
 
 
 def test_listing_tells_rows_bytes_and_teacher(shop: Shop) -> None:
-    shop.open(wants=Wants())
+    shop.open(wanted=WantedSignals())
     (one,) = list_caches(shop.root)
     assert one.parts == {"pooled": 159}
     assert one.teacher == FakeTeacher().fingerprint
@@ -51,7 +51,7 @@ def test_verifying_finds_a_changed_byte_and_repairs(shop: Shop) -> None:
 
 def test_garbage_is_what_was_long_unused_or_too_much(shop: Shop) -> None:
     for seed, days in ((0, 40), (1, 10), (2, 0)):
-        shop.open(FakeTeacher(seed=seed), wants=Wants(), verify_samples=0)
+        shop.open(FakeTeacher(seed=seed), wanted=WantedSignals(), verify_samples=0)
         aged(shop, days)
     newest, middle, oldest = list_caches(shop.root)
     assert [one.path for one in collect_garbage(shop.root, older_than_days=30, dry_run=True)] == [
@@ -66,7 +66,7 @@ def test_garbage_is_what_was_long_unused_or_too_much(shop: Shop) -> None:
 
 
 def test_a_cache_in_use_is_left(shop: Shop) -> None:
-    shop.open(wants=Wants())
+    shop.open(wanted=WantedSignals())
     with FileLock(shop.folder / ".lock"):
         assert collect_garbage(shop.root, max_bytes=0) == []
     assert len(list_caches(shop.root)) == 1

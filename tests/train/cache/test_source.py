@@ -11,7 +11,7 @@ import torch
 
 from tandem.spec.errors import CacheError
 from tandem.spec.run import ViewSpec
-from tandem.train.cache import Wants
+from tandem.train.cache import WantedSignals
 from tandem.train.cache.parts import decode, encode
 from tandem.train.data.augment import Views
 from tandem.train.grids import pool_to
@@ -76,7 +76,7 @@ def test_components_keep_most_of_the_tokens_at_unit_scale(shop: Shop) -> None:
 
 def test_a_head_on_full_tokens_works_on_reduced_ones(shop: Shop) -> None:
     for dims in (None, 8):
-        source = shop.open(dims=dims, dtype="float32", wants=Wants(tokens=True, grid=8))
+        source = shop.open(dims=dims, dtype="float32", wanted=WantedSignals(tokens=True, grid=8))
         weight_KD = torch.randn(5, 24, generator=torch.Generator().manual_seed(0))
         if dims:  # a head that lies in the components' span loses nothing
             weight_KD = weight_KD @ source.reduction.basis_DR @ source.reduction.basis_DR.T
@@ -103,7 +103,7 @@ def test_without_the_cache_the_signals_are_the_same(shop: Shop, dtype: str) -> N
 
 def test_online_counts_every_forward_and_writes_nothing(shop: Shop) -> None:
     teacher = FakeTeacher()
-    source = shop.open(teacher, mode="off", wants=Wants())
+    source = shop.open(teacher, mode="off", wanted=WantedSignals())
     assert source.teacher_forwards == 0
     source.signals(ROWS[:10], VIEWS[:10])
     assert source.teacher_forwards == teacher.shown == 10
@@ -111,7 +111,7 @@ def test_online_counts_every_forward_and_writes_nothing(shop: Shop) -> None:
 
 
 def test_only_what_is_wanted_is_given(shop: Shop) -> None:
-    found = shop.open(wants=Wants()).signals(ROWS, VIEWS)
+    found = shop.open(wanted=WantedSignals()).signals(ROWS, VIEWS)
     assert found.tokens_BHWD is None
     assert found.logits_BK is None
     assert found.layers_BHWD == ()
@@ -119,7 +119,7 @@ def test_only_what_is_wanted_is_given(shop: Shop) -> None:
 
 
 def test_a_students_grid_finer_than_the_teachers_is_the_teachers(shop: Shop) -> None:
-    source = shop.open(wants=replace(DENSE, grid=14))
+    source = shop.open(wanted=replace(DENSE, grid=14))
     assert source.tokens_grid == 8
     assert source.signals(ROWS, VIEWS).tokens_BHWD.shape == (53, 8, 8, 8)
 
@@ -160,7 +160,7 @@ def test_pictures_that_are_there_twice_are_asked_for_once(shop: Shop) -> None:
     twice = shop.table.rows(np.concatenate([ROWS, ROWS[:9]]))
     shop.table, shop.views = twice, Views.draw(twice, ViewSpec(count=2))
     teacher = FakeTeacher()
-    source = shop.open(teacher, wants=Wants())
+    source = shop.open(teacher, wanted=WantedSignals())
     assert teacher.shown == 53 * 2
     found = source.signals(np.array([3, 56]), np.array([1, 1])).pooled_BD
     assert torch.equal(found[0], found[1])

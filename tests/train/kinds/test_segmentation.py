@@ -16,7 +16,7 @@ from tandem.spec.errors import StudentError
 from tandem.spec.run import RunSpec, StudentSpec, ViewSpec
 from tandem.train import kinds
 from tandem.train.data.augment import PARAMS, Views, rendered, rendered_mask
-from tandem.train.kinds.segmentation import MaskJudge
+from tandem.train.kinds.segmentation import MaskAccumulator
 from tandem.train.losses.cross_entropy_dice import (
     CrossEntropyDiceOptions,
     cross_entropy_dice,
@@ -195,7 +195,7 @@ def judged(output: StepOutput, mask_BHW: torch.Tensor, cut: int = 2):
         Path(), np.array([b""] * count), np.zeros(count, np.int64),
         np.zeros((count, 16), np.uint8), SHAPES,
     )  # fmt: skip
-    judges = [MaskJudge(table), MaskJudge(table)]
+    judges = [MaskAccumulator(table), MaskAccumulator(table)]
     for at in range(0, count, cut):
         rows = np.arange(at, min(at + cut, count))
         judge = judges[at // cut % 2]

@@ -14,7 +14,7 @@ from tandem.train.data.loader import batches, worker_count
 from tandem.train.engines.accelerate.optimizer_step import as_inputs
 from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
-from tandem.train.kinds.base import EvalResult, Kind
+from tandem.train.kinds.base import EvalResult, TableKind
 from tandem.train.types import ImageTable
 
 
@@ -27,7 +27,7 @@ class Evaluator:
         device_context: DeviceContext,
         table: ImageTable,
         views: Views,
-        kind: Kind,
+        kind: TableKind,
     ) -> None:
         self.spec, self.device_context, self.table, self.views = spec, device_context, table, views
         self.kind = kind

@@ -17,7 +17,7 @@ from tandem.data.content import IGNORED, UNLABELLED
 from tandem.spec.errors import SpecError
 from tandem.spec.run import LossSpec, RunSpec
 from tandem.train.engines.accelerate.mixing import labelled_rows
-from tandem.train.registry import Entry, find
+from tandem.train.registry import LossEntry, find
 from tandem.train.types import Batch, Options, Signals, StepOutput
 
 OF_THE_DATA = frozenset({"labels", "masks"})
@@ -29,7 +29,7 @@ class Term:
     """One loss with its weight and options."""
 
     name: str
-    entry: Entry
+    entry: LossEntry
     weight: float
     options: Options
 

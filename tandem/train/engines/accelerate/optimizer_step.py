@@ -19,7 +19,7 @@ from tandem.train.engines.accelerate.loss_terms import Term, Totals, weighted_su
 from tandem.train.engines.accelerate.projected_student import outputs, student_of
 from tandem.train.engines.checkpoint import Position
 from tandem.train.engines.device import DeviceContext, is_out_of_memory
-from tandem.train.kinds.base import Kind
+from tandem.train.kinds.base import TableKind
 from tandem.train.types import Batch, ProgressReporter, Signals, SignalSource, StepOutput
 
 NOTHING_TAUGHT = Signals()
@@ -57,7 +57,7 @@ class OptimizerStep:
         num_classes: int,
         position: Position,
         progress: ProgressReporter,
-        kind: Kind,
+        kind: TableKind,
     ) -> None:
         self.kind = kind
         self.spec, self.device_context, self.accelerator = spec, device_context, accelerator

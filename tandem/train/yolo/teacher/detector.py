@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,7 +16,6 @@ from tandem.train.engines.accelerate.learn import parameters
 from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
 from tandem.train.export import final_model
 from tandem.train.teachers.family import YOLO
-from tandem.train.types import Signals
 from tandem.train.yolo.evaluation.evaluate import evaluate
 from tandem.train.yolo.student import YoloStudent
 from tandem.train.yolo.types import (
@@ -88,7 +87,7 @@ def open_detector_teacher(
         )
     teach = DetectorTargets(detector, order, weights)
     prepared = PreparedTeacher(
-        source=teach,
+        source=None,  # it is asked about a batch's own canvases, which no row has
         tokens_width=None,
         layer_widths=tuple(detector.layer_widths),
         knowledge="own",
@@ -121,10 +120,6 @@ class DetectorTargets:
             covered.append(torch.ones(map_BHWD.shape[:3], dtype=torch.bool, device=map_BHWD.device))
         scores_BAK: Tensor = said.boxes_BCA[:, 4:].transpose(1, 2)[..., self.order].float()
         return TeacherTargets(tuple(tokens), tuple(covered), scores_BAK, "score")
-
-    def signals(self, index_B: Any, view_B: Any) -> Signals:
-        """Nothing is kept of what it says."""
-        raise NotImplementedError("a detector is asked about a batch's own canvases")
 
 
 def _folder(spec: TeacherSpec) -> Path:

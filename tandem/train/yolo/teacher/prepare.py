@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec, ViewSpec
-from tandem.train.cache import CachedSource, OnlineSource, Wants, open_source
+from tandem.train.cache import (
+    CachedSource,
+    OnlineSource,
+    SourceRequest,
+    SourceSetup,
+    WantedSignals,
+    open_source,
+)
 from tandem.train.data.augment import Views
 from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
 from tandem.train.registry import find
 from tandem.train.teachers.family import family_of
-from tandem.train.types import ProgressReporter, Teacher
+from tandem.train.types import ProgressReporter
 from tandem.train.yolo.student import YoloStudent
 from tandem.train.yolo.teacher import box_probe, detector
 from tandem.train.yolo.teacher.box_probe import BoxProbe
@@ -93,7 +100,7 @@ def _open_seeing(
     spec, device = run.spec, run.device_context.device
     assert spec.teacher is not None
     _check(spec)
-    teacher: Teacher = find("teachers", family_of(spec.teacher)).make(spec.teacher, device)
+    teacher = find("teachers", family_of(spec.teacher)).make(spec.teacher, device)
     if "tokens" not in teacher.gives:
         raise SpecError(
             "A detector needs a teacher's dense tokens, and {name} gives {gives}.",
@@ -102,18 +109,19 @@ def _open_seeing(
             fix="Choose another teacher.",
         )
     table = splits.train.table()
+    # Only the whole picture is asked for: augmentation's own geometry does the rest.
+    views = Views.draw(table, ViewSpec(count=1))
+    wanted = WantedSignals(tokens=True, grid=spec.cache.grid)
     source = open_source(
         teacher,
-        table,
-        # Only the whole picture is asked for: augmentation's own geometry does the rest.
-        Views.draw(table, ViewSpec(count=1)),
-        spec.cache,
-        Wants(tokens=True, grid=spec.cache.grid),
-        views_wanted=1,
-        device=device,
-        batch_size=spec.teacher.batch_size,
-        max_pixels=spec.data.max_image_pixels,
-        progress=progress,
+        SourceRequest(table, views, 1, wanted),
+        SourceSetup(
+            spec.cache,
+            device,
+            batch_size=spec.teacher.batch_size,
+            max_pixels=spec.data.max_image_pixels,
+            progress=progress,
+        ),
     )
     probe = _probe(run, splits, source, weights)
     if probe is None:
@@ -132,7 +140,7 @@ def _open_seeing(
     )
     targets: CachedTargets | OnlineTargets
     if isinstance(source, OnlineSource):
-        targets = OnlineTargets(teacher, source, probe, weights)
+        targets = OnlineTargets(source, probe, weights)
     else:
         # Everything it will be asked lies on the disk: its memory is the student's from here on.
         teacher.unload()

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tandem.train.cache import OnlineSource
-from tandem.train.cache.parts import coarse
-from tandem.train.types import SignalSource, Teacher
+from tandem.train.types import SignalSource
 from tandem.train.yolo.data.geometry import whole_canvas
 from tandem.train.yolo.student import STRIDES
 from tandem.train.yolo.teacher.box_probe import BoxProbe
@@ -67,14 +66,9 @@ class OnlineTargets:
     """The teacher looks at the augmented canvases themselves: colours and all, at its full cost."""
 
     def __init__(
-        self,
-        teacher: Teacher,
-        source: OnlineSource,
-        probe: BoxProbe | None,
-        weights: DetectionLossWeights,
+        self, source: OnlineSource, probe: BoxProbe | None, weights: DetectionLossWeights
     ) -> None:
-        self.teacher, self.source, self.probe, self.weights = teacher, source, probe, weights
-        self.part = next(part for part in source.parts if part.name.startswith("tokens"))
+        self.source, self.probe, self.weights = source, probe, weights
 
     def __call__(self, batch: DetectionBatch) -> TeacherTargets:
         with torch.autocast(batch["img"].device.type, enabled=False):  # as in CachedTargets
@@ -82,16 +76,11 @@ class OnlineTargets:
 
     def _asked(self, batch: DetectionBatch) -> TeacherTargets:
         images_BCHW = batch["img"]
-        size = (self.teacher.image_size, self.teacher.image_size)
+        side = self.source.calls.teacher.image_size
         with torch.no_grad():
-            resized_BCHW = F.interpolate(images_BCHW, size, mode="bilinear", antialias=True)
+            resized_BCHW = F.interpolate(images_BCHW, (side, side), mode="bilinear", antialias=True)
             # Antialiasing's negative lobes leave 0 to 1 at hard edges, such as a mosaic's seams.
-            signals = coarse(
-                self.teacher.signals(resized_BCHW.clamp(0, 1)),
-                self.source.asker.wants,
-                self.source.tokens_grid,
-            )
-            tokens_BHWD = self.part.reduced(signals)
+            tokens_BHWD = self.source.tokens_of(resized_BCHW.clamp(0, 1))
         # A mosaic is no image of the split, so no fold has left it out: the probe's last head.
         shares_BHWK = self.probe.shares(tokens_BHWD, None) if self.probe else None
         rows, columns = images_BCHW.shape[-2:]

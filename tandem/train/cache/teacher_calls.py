@@ -7,19 +7,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tandem.train.cache.parts import Wants, coarse
+from tandem.train.cache.parts import coarse
+from tandem.train.cache.request import SourceRequest, SourceSetup
 from tandem.train.data.augment import Views
-from tandem.train.types import ImageTable, Signals, Teacher
+from tandem.train.types import ImageTable, RowIndices, Signals, Teacher
 
-Rows = NDArray[np.int64]
-Ask = tuple[Rows, Rows]
+RowViews = tuple[RowIndices, RowIndices]
 """Rows of the table and the view of each."""
 _AHEAD = 3
 """Batches decoded before they are needed."""
@@ -27,39 +26,53 @@ _MOST_THREADS = 16
 
 
 @dataclass
-class Asker:
-    """Shows a teacher views of a table's pictures, and counts them."""
+class TeacherCalls:
+    """Shows a teacher views of a table's rows, and counts them."""
 
     teacher: Teacher
-    table: ImageTable
-    views: Views
-    wants: Wants
-    grid: int
-    device: torch.device
-    batch_size: int
-    max_pixels: int
+    request: SourceRequest
+    setup: SourceSetup
     forwards: int = field(default=0, init=False)
+    """Inputs that went through the teacher."""
 
-    def ask(self, rows_B: Rows, views_B: Rows) -> Signals:
-        """Of any number of pictures; dense signals on the grid that is kept."""
-        asks = [
-            (rows_B[at : at + self.batch_size], views_B[at : at + self.batch_size])
-            for at in range(0, len(rows_B), self.batch_size)
+    @property
+    def table(self) -> ImageTable:
+        return self.request.table
+
+    @property
+    def grid(self) -> int:
+        """Rows and columns of the dense signals that are kept."""
+        return min(self.request.wanted.grid or self.teacher.grid, self.teacher.grid)
+
+    def signals(self, rows_B: RowIndices, views_B: RowIndices) -> Signals:
+        """The signals of any number of rows; dense ones on the grid that is kept."""
+        parts = self.cut(rows_B, views_B)
+        return joined([signals for _, signals in self.stream(parts)])
+
+    def cut(self, rows_N: RowIndices, views_N: RowIndices) -> list[RowViews]:
+        """Batches that go through the teacher together."""
+        size = self.setup.batch_size
+        return [
+            (rows_N[at : at + size], views_N[at : at + size]) for at in range(0, len(rows_N), size)
         ]
-        return joined([signals for _, signals in self.stream(asks)])
 
-    def stream(self, asks: Iterable[Ask]) -> Iterator[tuple[Ask, Signals]]:
-        """One answer for each, in order."""
-        self.teacher.layers = self.wants.layers
-        with Renderer(self.table, self.views, self.teacher.image_size, self.max_pixels) as renderer:
-            for ask, images_BCHW in renderer.stream(asks):
-                inputs = images_BCHW.to(self.device, non_blocking=True)
+    def stream(self, batches: Iterable[RowViews]) -> Iterator[tuple[RowViews, Signals]]:
+        """The signals of each batch, in order."""
+        wanted, size = self.request.wanted, self.teacher.image_size
+        self.teacher.layers = wanted.layers
+        with Renderer(self.table, self.request.views, size, self.setup.max_pixels) as renderer:
+            for batch, images_BCHW in renderer.stream(batches):
+                inputs = images_BCHW.to(self.setup.device, non_blocking=True)
                 if inputs.dtype == torch.uint8:  # pictures; a text's numbers stay what they are
                     inputs = inputs.float().div_(255)
-                with torch.no_grad():
-                    signals = coarse(self.teacher.signals(inputs), self.wants, self.grid)
+                signals = self.of_inputs(inputs)
                 self.forwards += len(inputs)
-                yield ask, signals
+                yield batch, signals
+
+    def of_inputs(self, inputs: Tensor) -> Signals:
+        """The signals of inputs as the teacher takes them, on its device; they are not counted."""
+        with torch.no_grad():
+            return coarse(self.teacher.signals(inputs), self.request.wanted, self.grid)
 
 
 class Renderer:
@@ -82,18 +95,18 @@ class Renderer:
         self.pool.shutdown(wait=True, cancel_futures=True)
         torch.set_num_threads(self.threads_before)
 
-    def stream(self, asks: Iterable[Ask]) -> Iterator[tuple[Ask, Tensor]]:
+    def stream(self, batches: Iterable[RowViews]) -> Iterator[tuple[RowViews, Tensor]]:
         """uint8 (B, 3, size, size) for each."""
-        waiting: deque[tuple[Ask, Tensor, list[Future[None]]]] = deque()
-        for ask in asks:
-            waiting.append((ask, *self._start(ask)))
+        waiting: deque[tuple[RowViews, Tensor, list[Future[None]]]] = deque()
+        for batch in batches:
+            waiting.append((batch, *self._start(batch)))
             if len(waiting) > _AHEAD:
                 yield _finished(*waiting.popleft())
         while waiting:
             yield _finished(*waiting.popleft())
 
-    def _start(self, ask: Ask) -> tuple[Tensor, list[Future[None]]]:
-        rows_B, views_B = ask
+    def _start(self, batch: RowViews) -> tuple[Tensor, list[Future[None]]]:
+        rows_B, views_B = batch
         images_BCHW = self.table.blank(len(rows_B), self.size)
         # Several views of one picture stand together: it is decoded once for all of them.
         starts = np.flatnonzero(np.diff(rows_B, prepend=-1))
@@ -106,16 +119,18 @@ class Renderer:
         ]
         return torch.from_numpy(images_BCHW), jobs
 
-    def _render(self, out_BCHW: NDArray[Any], row: int, views_B: Rows) -> None:
+    def _render(self, out_BCHW: NDArray[np.generic], row: int, views_B: RowIndices) -> None:
         shown = self.table.shown(self.views, row, views_B.tolist(), self.size, self.max_pixels)
         for place, image_CHW in enumerate(shown):
             out_BCHW[place] = image_CHW
 
 
-def _finished(ask: Ask, images_BCHW: Tensor, jobs: list[Future[None]]) -> tuple[Ask, Tensor]:
+def _finished(
+    batch: RowViews, images_BCHW: Tensor, jobs: list[Future[None]]
+) -> tuple[RowViews, Tensor]:
     for job in jobs:
-        job.result()
-    return ask, images_BCHW
+        job.result()  # raises what went wrong in the thread
+    return batch, images_BCHW
 
 
 def joined(parts: list[Signals]) -> Signals:

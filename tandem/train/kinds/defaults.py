@@ -1,0 +1,108 @@
+"""What most kinds do alike: a kind inherits it and states where it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from tandem.spec.errors import SpecError
+from tandem.spec.run import RunSpec
+from tandem.train.cache import open_source
+from tandem.train.cache.request import SourceRequest, SourceSetup
+from tandem.train.data.augment import Views
+from tandem.train.knowledge.base import Knowledge
+from tandem.train.knowledge.own import OwnLogits
+from tandem.train.types import (
+    Batch,
+    ImageTable,
+    RowIndices,
+    Splits,
+    Student,
+    Teacher,
+    TeacherSource,
+)
+
+
+class KindDefaults:
+    """The rules of a kind, as most have them."""
+
+    name: str
+    mixes = True
+    """Whether two samples can be mixed into one."""
+    adapts_teacher = True
+
+    def check(self, spec: RunSpec) -> None:
+        """SpecError for mixup and cutmix where samples cannot be mixed."""
+        if not self.mixes and (spec.views.mixup > 0 or spec.views.cutmix > 0):
+            raise SpecError(
+                "Mixup and cutmix are for pictures of one class, not for {kind}.",
+                kind=self.name,
+                fix="Set views.mixup and views.cutmix to 0.",
+            )
+
+    def without_adapter(self, spec: RunSpec) -> RunSpec | None:
+        """The spec with rank 0, where LoRA was meant for a teacher and cannot teach it this."""
+        if self.adapts_teacher or spec.lora.rank == 0 or spec.lora.on == "student":
+            return None
+        if spec.mode == "direct":
+            return None
+        return spec.model_copy(update={"lora": spec.lora.model_copy(update={"rank": 0})})
+
+
+class TableKindDefaults(KindDefaults):
+    """The rest of a `TableKind` that most have alike.
+
+    A kind adds `primary_metric_name`, `hard`, `read`, `evaluator`, `correct`, `probe` and `taught`.
+    """
+
+    shows_pictures = True
+
+    def completed(self, spec: RunSpec, splits: Splits) -> RunSpec:  # noqa: ARG002
+        """The spec as it is."""
+        return spec
+
+    def views(self, table: ImageTable, spec: RunSpec) -> Views:
+        """The crops, flips and colours of `spec.views`."""
+        return Views.draw(table, spec.views)
+
+    def truth(self, table: ImageTable, rows_B: RowIndices, spec: RunSpec) -> Batch:  # noqa: ARG002
+        """The labels of these rows; inputs are not needed here."""
+        labels_B = torch.from_numpy(table.labels_N[rows_B])
+        return Batch(torch.empty(0), labels_B, rows_B, np.zeros_like(rows_B))
+
+    def files(self) -> dict[str, str]:
+        """None: the weights are enough."""
+        return {}
+
+    def teacher_table(self, table: ImageTable, teacher: Teacher) -> ImageTable:  # noqa: ARG002
+        """The student's own table."""
+        return table
+
+    def open_source(
+        self,
+        teacher: Teacher,
+        request: SourceRequest,
+        setup: SourceSetup,
+        spec: RunSpec,  # noqa: ARG002
+    ) -> TeacherSource:
+        """From the cache or the teacher, row by row as the student is shown them."""
+        return open_source(teacher, request, setup)
+
+    def wants_tokens(self, asks_classes: bool) -> bool:  # noqa: ARG002
+        """No: classes are of whole rows."""
+        return False
+
+    def grid(self, student: Student, teacher: Teacher) -> int:  # noqa: ARG002
+        """The student's own: a finer one would be pooled to it in every step."""
+        return student.tokens_grid
+
+    def own(
+        self,
+        teacher: Teacher,  # noqa: ARG002
+        source: TeacherSource,  # noqa: ARG002
+        temperature: Callable[[], float],
+    ) -> Knowledge:
+        """`logits_BK` of the signals."""
+        return OwnLogits("own", temperature())
