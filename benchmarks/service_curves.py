@@ -16,8 +16,8 @@ from sqlalchemy import update
 from benchmarks.row import Row
 from benchmarks.services import add_tasks, database_of, server_of
 from tandem.server.db.tables import Job
-from tandem.server.events import journal
 from tandem.server.events.curve_index import CHUNK_BYTES, CurveIndex
+from tandem.spec import journal
 
 POINTS, SHOWN, TIMES = 1_000_000, 1_000, 9
 LINE = (

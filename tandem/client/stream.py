@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from tandem.client.answers import ENDED, Task
 from tandem.client.errors import RefusedError, ServiceError, UnreachableError, away, refusal
-from tandem.spec.event import EVENT, Event, Said
+from tandem.spec.event import EVENT, EVENT_TYPES, Event
 
 BACKOFF_SECONDS = (0.25, 5.0)
 SILENCE_SECONDS = 60.0
@@ -24,7 +24,6 @@ QUIET_COMMENTS = 2
 """After so many in a row it is asked whether the task has ended."""
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers of a service that is coming or going, or of a proxy before it."""
-RUN_TYPES = frozenset(one.model_fields["type"].default for one in Said.__subclasses__())
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class Stream:
         if "attempt" in found:
             self._attempt = max(self._attempt, _number(found["attempt"]))
         # What happened outside a run may be a notice too, or carry a `seq`; never both.
-        if frame.name in RUN_TYPES and "seq" in found:
+        if frame.name in EVENT_TYPES and "seq" in found:
             try:
                 return EVENT.validate_python(found)
             except ValidationError:

@@ -28,8 +28,8 @@ class Context:
     executor: Executor
     hub: Hub
     """Feeds the live streams of this server."""
-    bell: threading.Event = field(default_factory=threading.Event)
-    """Rung when the dispatcher has something to do at once."""
+    wake_event: threading.Event = field(default_factory=threading.Event)
+    """Set when the dispatcher has something to do at once."""
     dispatcher: Dispatcher | None = None
     """None in a service that only answers."""
     metrics: Metrics | None = None
@@ -40,7 +40,7 @@ class Context:
 
     def wake(self) -> None:
         """The queue or a wish has changed: dispatch now, not at the next tick."""
-        self.bell.set()
+        self.wake_event.set()
 
 
 def _here(request: Request) -> Context:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 FailureClass = Literal["user_input", "data", "out_of_memory", "disk", "code", "lost", "stopped"]
 
 
-class Said(BaseModel):
+class RunEvent(BaseModel):
     """The part every event has: `seq` counts within a run folder, over all its attempts."""
 
     # A NaN is written as a string, which every JSON reader takes, and read back as a float.
@@ -23,7 +23,7 @@ class Said(BaseModel):
     attempt: int = Field(ge=1, description="1 for the first execution, 2 for the first resume, …")
 
 
-class Started(Said):
+class Started(RunEvent):
     type: Literal["started"] = "started"
     total_epochs: int
     device: str
@@ -32,7 +32,7 @@ class Started(Said):
     resumed_from_epoch: int | None = None
 
 
-class Notice(Said):
+class Notice(RunEvent):
     """A sentence for the person watching: what was decided, and why."""
 
     type: Literal["notice"] = "notice"
@@ -40,7 +40,7 @@ class Notice(Said):
     level: Literal["info", "warning"] = "info"
 
 
-class Metric(Said):
+class Metric(RunEvent):
     """Values of one optimizer step: `loss`, each `loss/<term>`, `learning_rate`, `grad_norm`."""
 
     type: Literal["metric"] = "metric"
@@ -51,7 +51,7 @@ class Metric(Said):
     images_per_second: float | None = None
 
 
-class Epoch(Said):
+class Epoch(RunEvent):
     """Accuracies are 0 to 1 here; the wire turns them into percentages.
 
     `val_accuracy` is the kind's figure: `figure` says which (accuracy, miou, map50).
@@ -73,7 +73,7 @@ class Epoch(Said):
     memory_megabytes: float | None = None
 
 
-class Evaluation(Said):
+class Evaluation(RunEvent):
     """`who` was measured, on what; `metrics` are 0 to 1 unless their name says a unit."""
 
     type: Literal["evaluation"] = "evaluation"
@@ -85,7 +85,7 @@ class Evaluation(Said):
     epoch: int | None = None  # None: at the end, on the best weights; only that goes to a service
 
 
-class Checkpoint(Said):
+class Checkpoint(RunEvent):
     type: Literal["checkpoint"] = "checkpoint"
     path: str
     epoch: int
@@ -93,33 +93,33 @@ class Checkpoint(Said):
     best: bool = False
 
 
-class Artifact(Said):
+class Artifact(RunEvent):
     type: Literal["artifact"] = "artifact"
     name: str
     path: str
     size_bytes: int
 
 
-class Heartbeat(Said):
+class Heartbeat(RunEvent):
     type: Literal["heartbeat"] = "heartbeat"
     doing: str
     done: int | None = None
     total: int | None = None
 
 
-class Finished(Said):
+class Finished(RunEvent):
     type: Literal["finished"] = "finished"
     seconds: float
     metrics: dict[str, float]
 
 
-class Failed(Said):
+class Failed(RunEvent):
     type: Literal["failed"] = "failed"
     failure_class: FailureClass
     message: str
 
 
-class Stopped(Said):
+class Stopped(RunEvent):
     type: Literal["stopped"] = "stopped"
     epoch: int
     step: int
@@ -141,6 +141,8 @@ Event = Annotated[
     Field(discriminator="type"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+EVENT_TYPES = tuple(str(one.model_fields["type"].default) for one in get_args(get_args(Event)[0]))
+"""The `type` of each, in the order of their classes."""
 
 
 def parse(line: str | bytes) -> Event:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from tandem.spec.event import Epoch, Evaluation
 
 TEXT_BYTES = 60_000  # of a `text` column's 65,535
+LEFT_OUT_BYTES = 2_000  # room for the names of what was left out
 SPEED = frozenset({"latency_milliseconds", "throughput_images_per_second"})
 HARD = frozenset({"hard", "cross_entropy", "cross_entropy_dice", "box", "cls", "dfl"})
 """Terms on labels; the last three are of detection."""
@@ -55,6 +57,27 @@ def digest(event: Evaluation) -> str:
     figures = {name: value for name, value in event.metrics.items() if name not in SPEED}
     said = json.dumps([event.dataset, event.samples, finite(figures)], sort_keys=True)
     return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+
+
+def details_text(facts: Mapping[str, object], details: Mapping[str, object]) -> str:
+    """An evaluation's details as JSON: as much of them as a text column holds.
+
+    The names of those that it does not hold are in `leftOut`; report.json has them all. `facts` go
+    first and win over a detail of the same name.
+    """
+    # Put together by parts: a confusion matrix may be long, and is written once.
+    said = json.dumps(facts, ensure_ascii=False)[:-1]
+    used, left_out = len(said.encode()), []
+    for name, value in details.items():
+        part = f", {json.dumps(name)}: {json.dumps(finite(value), ensure_ascii=False)}"
+        size = len(part.encode("utf-8", "backslashreplace"))
+        if used + size > TEXT_BYTES - LEFT_OUT_BYTES:
+            left_out.append(name[:40])
+        elif name not in facts:
+            said, used = said + part, used + size
+    if left_out:
+        said += f', "leftOut": {json.dumps(left_out[:30])}'
+    return said + "}"
 
 
 def finite(value: object) -> Any:

@@ -19,8 +19,9 @@ from tandem.server.db.tables import DELETED, INFERENCE, Job, Task
 from tandem.server.errors import ConflictError, NotFoundError
 from tandem.server.host.clock import now
 from tandem.server.tasks import queries
-from tandem.server.tasks.transitions import move, tell
+from tandem.server.tasks.transitions import move, record_event
 from tandem.spec.annotation import ITEMS
+from tandem.spec.service_event import ActionRequested, Deleted
 from tandem.spec.state import State
 
 COLUMNS = (
@@ -118,7 +119,7 @@ def stop(context: Context, inference_id: str) -> RowMapping:
             raise ConflictError("It is {state}: there is nothing to stop.", state=row.status)
         elif row.wanted is None:
             _put(session, row.task_id, wanted="stop", wanted_at=now())
-            tell(session, row.task_id, "asked", wanted="stop")
+            record_event(session, row.task_id, ActionRequested(wanted="stop"))
 
     context.database.run(work)
     context.wake()
@@ -148,7 +149,7 @@ def remove(context: Context, inference_id: str) -> None:
                 "It is {state} and cannot be deleted.", state=row.status, fix="Stop it first."
             )
         move(session, row.task_id, State.STOPPED, out_of=[State.QUEUED])
-        tell(session, row.task_id, "deleted")
+        record_event(session, row.task_id, Deleted())
         session.execute(update(Task).where(Task.task_id == row.task_id).values(del_flag=DELETED))
         folder: str | None = None if row.live else row.run_dir
         return folder

@@ -63,7 +63,7 @@ class Dispatcher:
     def stop(self) -> None:
         """After the present tick; the lease goes to whoever comes next."""
         self._ending.set()
-        self.context.bell.set()
+        self.context.wake_event.set()
         if self._thread.is_alive():
             self._thread.join(JOIN_SECONDS)
         try:
@@ -73,8 +73,8 @@ class Dispatcher:
 
     def tick(self) -> bool:
         """One round; whether something is live or has just changed."""
-        rung = self.context.bell.is_set()
-        self.context.bell.clear()
+        is_woken = self.context.wake_event.is_set()
+        self.context.wake_event.clear()
         if not self.lease.hold():
             self.live = 0
             return False
@@ -84,7 +84,7 @@ class Dispatcher:
         placed = 0
         now = self._clock()
         is_due = self._placed_at is None or now - self._placed_at >= IDLE_SECONDS
-        if rung or is_due or ended != self.watcher.ended:
+        if is_woken or is_due or ended != self.watcher.ended:
             placed = self.turns.tick(live)
             self._placed_at = now
         self.ticks += 1
@@ -100,9 +100,9 @@ class Dispatcher:
             except Exception as error:  # noqa: BLE001  a boundary: one bad round ends no service
                 wait_seconds = self._failed(error)
                 self._ending.wait(wait_seconds)
-                self.context.bell.set()  # what it was rung for may not have been done
+                self.context.wake_event.set()  # what it was woken for may not have been done
                 continue
-            self.context.bell.wait(wait_seconds)
+            self.context.wake_event.wait(wait_seconds)
 
     def _failed(self, error: Exception) -> float:
         """Log it once, and how long to wait before the next round."""

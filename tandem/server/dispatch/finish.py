@@ -15,8 +15,9 @@ from tandem.server.dispatch.launch import close, spec_file
 from tandem.server.dispatch.verdict import Known, Verdict, judge
 from tandem.server.events import apply
 from tandem.server.host.clock import now
-from tandem.server.tasks.transitions import move, tell
+from tandem.server.tasks.transitions import move, record_event
 from tandem.spec.i18n import t
+from tandem.spec.service_event import Ended, ServiceNotice
 from tandem.spec.state import State
 
 TAIL_BYTES = 8192
@@ -116,9 +117,8 @@ def _settle(session: Session, job: Job, verdict: Verdict, exit_code: int | None)
         verdict.failure_class,
         verdict.message or None,
     )
-    tell(
-        session, task_id, "ended", attempt=job.attempt, outcome=verdict.outcome, exit_code=exit_code
-    )
+    event = Ended(attempt=job.attempt, outcome=verdict.outcome, exit_code=exit_code)
+    record_event(session, task_id, event)
 
 
 def _requeue(session: Session, job: Job, verdict: Verdict) -> None:
@@ -146,7 +146,7 @@ def _requeue(session: Session, job: Job, verdict: Verdict) -> None:
         .execution_options(synchronize_session=False)
     )
     said = t("{reason} It goes on from its last checkpoint by itself.", reason=verdict.message)
-    tell(session, job.task_id, "notice", level="warning", message=said)
+    record_event(session, job.task_id, ServiceNotice(level="warning", message=said))
 
 
 def last_words(folder: Path, attempt: int) -> str:

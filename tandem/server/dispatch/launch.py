@@ -26,10 +26,11 @@ from tandem.server.db.tables import Attempt, Job
 from tandem.server.dispatch.advice import advice
 from tandem.server.events import apply
 from tandem.server.host.clock import now
-from tandem.server.tasks.transitions import tell
+from tandem.server.tasks.transitions import record_event
 from tandem.spec import annotation
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
+from tandem.spec.service_event import Launched
 from tandem.spec.state import State
 
 _PLAIN = re.compile(r"[^A-Za-z0-9_.-]")
@@ -199,7 +200,8 @@ def _take(session: Session, claimed: Claimed, executor: str) -> bool:
             started_at=now(),
         )
     )
-    tell(session, launch.task_id, "launched", attempt=launch.attempt, devices=list(claimed.slots))
+    event = Launched(attempt=launch.attempt, devices=list(claimed.slots))
+    record_event(session, launch.task_id, event)
     return True
 
 

@@ -20,8 +20,9 @@ from tandem.server.context import Context
 from tandem.server.db.tables import DELETED, Job, Task
 from tandem.server.dispatch.finish import finish
 from tandem.server.dispatch.launch import Launcher, spec_file
-from tandem.server.tasks.transitions import tell
+from tandem.server.tasks.transitions import record_event
 from tandem.spec.i18n import t
+from tandem.spec.service_event import Adopted
 from tandem.spec.state import State
 
 ASK_AGAIN_SECONDS = 2.0
@@ -120,9 +121,8 @@ class Watcher:
 
     def _adopt(self, job: Job) -> None:
         said = t("A new server watches this run now.")
-        self.context.database.run(
-            lambda session: tell(session, job.task_id, "adopted", level="info", message=said)
-        )
+        event = Adopted(level="info", message=said)
+        self.context.database.run(lambda session: record_event(session, job.task_id, event))
 
     def _alive(self, job: Job, status: str, handle: Handle, one: Watched) -> None:
         now = self.clock()

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from tandem.server.db.tables import THERE, Job, Task, TaskEvent
 from tandem.server.events import apply, measured
 from tandem.server.events.columns import text
-from tandem.server.events.journal import Cursor, News
+from tandem.server.events.cursor import Cursor, News
 from tandem.server.host.clock import now
-from tandem.server.tasks.transitions import ENDS, tell
+from tandem.server.tasks.transitions import ENDS, record_event
 from tandem.spec.event import (
     Artifact,
     Checkpoint,
@@ -32,11 +32,11 @@ from tandem.spec.event import (
 )
 from tandem.spec.i18n import t
 from tandem.spec.measured import accuracy, finite
+from tandem.spec.service_event import Rewound, ServiceNotice
 from tandem.spec.state import State
 from tandem.spec.state import apply as after
 
-REWOUND = "rewound"
-"""The task event that says: what the run said after `seq` is void, it goes on from there."""
+NOTICE = ServiceNotice.model_fields["type"].default
 # From where a process that this server launched may begin: a person may have ended it meanwhile.
 WAITING = frozenset({State.PENDING, State.QUEUED, State.PAUSED})
 
@@ -157,7 +157,7 @@ def absorb(session: Session, task_id: str, batch: Batch) -> bool:
     if not _advance(session, task_id, batch, found.job | attempt):
         return False
     if batch.begins.last_seq < batch.expected.last_seq:
-        tell(session, task_id, REWOUND, seq=batch.begins.last_seq)
+        record_event(session, task_id, Rewound(seq=batch.begins.last_seq))
     asked = Asked(bool(job.live), job.wanted, is_new=attempt.get("attempt", 0) > job.attempt)
     state = State(row.status)
     late = state in ENDS and not asked.is_new and not found.epochs
@@ -282,8 +282,8 @@ def _turn(session: Session, task_id: str, state: State, event: Event, asked: Ask
 def _tell_once(session: Session, task_id: str, message: str) -> None:
     said = select(TaskEvent.id).where(
         TaskEvent.task_id == task_id,
-        TaskEvent.type == "notice",
+        TaskEvent.type == NOTICE,
         TaskEvent.body.contains(json.dumps(message, ensure_ascii=False), autoescape=True),
     )
     if session.execute(said.limit(1)).first() is None:
-        tell(session, task_id, "notice", level="warning", message=message)
+        record_event(session, task_id, ServiceNotice(level="warning", message=message))

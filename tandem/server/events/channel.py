@@ -16,11 +16,14 @@ from itertools import islice
 from pathlib import Path
 
 from tandem.server.db.tables import TaskEvent
-from tandem.server.events import journal
-from tandem.server.events.absorb import REWOUND
-from tandem.server.events.journal import Cursor
+from tandem.server.events import cursor as cursors
+from tandem.server.events.cursor import Cursor
 from tandem.server.wire.envelope import iso
+from tandem.spec import journal
+from tandem.spec.journal import JournalLine
+from tandem.spec.service_event import Rewound
 
+REWOUND = Rewound.model_fields["type"].default
 KEPT_BYTES = 2**17
 PAGE_BYTES = 2**16
 
@@ -70,7 +73,7 @@ class Frame:
         return self.type.encode("ascii", "replace").replace(b"\n", b"?").replace(b"\r", b"?")
 
 
-def run_frame(line: journal.Line) -> Frame:
+def run_frame(line: JournalLine) -> Frame:
     return Frame(
         line.type, line.raw.replace(b"\r", b" "), line.seq, end_bytes=line.end_bytes, at=line.at
     )
@@ -95,7 +98,7 @@ def run_page(run_dir: str | None, at: Position, known: Cursor, most_bytes: int) 
         with path.open("rb") as file:
             offset = at.offset_bytes
             if offset is None:
-                offset = journal.seek(file, at.seq, known.offset_bytes)
+                offset = cursors.seek(file, at.seq, known.offset_bytes)
             file.seek(offset)
             end = offset
             while end < known.offset_bytes and end - offset < most_bytes:

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from tandem.server.context import Context
 from tandem.server.db.database import Database, is_transient
 from tandem.server.db.tables import Job
-from tandem.server.events import curve_index, curves, journal
+from tandem.server.events import curve_index, curves
 from tandem.server.events.absorb import Batch, absorb
-from tandem.server.events.journal import Cursor
+from tandem.server.events.cursor import Cursor, fresh_lines
+from tandem.spec import journal
 
 MOST_BYTES = 2**20
 """Of one run and one call: a run that has said much does not hold up the others."""
@@ -65,7 +66,7 @@ def _warm(context: Context, job: Job) -> None:
 def _read(job: Job, most_bytes: int) -> tuple[Batch | None, bool]:
     known = Cursor(job.last_seq or 0, job.offset_bytes or 0, job.journal)
     try:
-        news = journal.news(Path(job.run_dir or "") / journal.NAME, known, most_bytes)
+        news = fresh_lines(Path(job.run_dir or "") / journal.NAME, known, most_bytes)
     except OSError as problem:
         log.warning("%s: its journal cannot be read: %s", job.task_id, problem)
         return None, False

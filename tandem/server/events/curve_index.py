@@ -19,8 +19,9 @@ from urllib.parse import quote
 
 from filelock import FileLock
 
-from tandem.server.events import journal
-from tandem.server.events.journal import Cursor
+from tandem.server.events.cursor import Cursor, fresh_lines
+from tandem.spec import journal
+from tandem.spec.journal import JournalLine
 
 VERSION = 2
 LOCK_SECONDS = 60.0
@@ -75,7 +76,7 @@ class CurveIndex:
         state = self._load()
         path = run_dir / journal.NAME
         while True:
-            news = journal.news(path, state.cursor)
+            news = fresh_lines(path, state.cursor)
             if news is None:
                 return state
             if news.begins.journal != state.journal or news.begins.last_seq != state.last_seq:
@@ -128,7 +129,7 @@ class _Rows:
         self.axes: dict[Kind, list[tuple[float, float, float]]] = {"step": [], "epoch": []}
         self.values: dict[Kind, list[dict[str, float]]] = {"step": [], "epoch": []}
 
-    def take(self, line: journal.Line) -> None:
+    def take(self, line: JournalLine) -> None:
         if line.seq <= self.state.last_seq:
             return
         body = line.body

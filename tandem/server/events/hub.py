@@ -1,6 +1,6 @@
 """The live streams of this server: one watcher for all who listen.
 
-It looks into the data base, so it hears of runs that another server dispatches too; `poke` spares
+It looks into the data base, so it hears of runs that another server dispatches too; `wake` spares
 the wait where this one knows that something is new.
 """
 
@@ -27,7 +27,7 @@ from tandem.server.events.channel import (
     page,
     task_frame,
 )
-from tandem.server.events.journal import Cursor
+from tandem.server.events.cursor import Cursor
 
 LOOK_SECONDS = 0.1
 LEAST_SECONDS = 0.02

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from tandem.server.events.columns import letters
 from tandem.spec.event import Epoch, Evaluation
 from tandem.spec.measured import (
-    TEXT_BYTES,
+    details_text,
     digest,
     distill_loss,
     finite,
@@ -57,21 +56,5 @@ def evaluation_row(event: Evaluation, run_id: str | None) -> tuple[dict[str, Any
     known = digest(event)
     facts = {"runId": run_id, "attempt": event.attempt, "seq": event.seq, "digest": known}
     facts |= {"metrics": finite(event.metrics)}
-    row["detailed_results"] = _fitting(facts, event.details)
+    row["detailed_results"] = details_text(facts, event.details)
     return row, known
-
-
-def _fitting(facts: dict[str, Any], details: dict[str, object]) -> str:
-    """As much of the details as a text column holds; report.json has them all."""
-    said = json.dumps(facts, ensure_ascii=False)[:-1]
-    used, left_out = len(said.encode()), []
-    for name, value in details.items():
-        part = f", {json.dumps(name)}: {json.dumps(finite(value), ensure_ascii=False)}"
-        size = len(part.encode("utf-8", "backslashreplace"))
-        if used + size > TEXT_BYTES - 2_000:
-            left_out.append(name[:40])
-        elif name not in facts:
-            said, used = said + part, used + size
-    if left_out:
-        said += f', "leftOut": {json.dumps(left_out[:30])}'
-    return said + "}"

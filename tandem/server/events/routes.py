@@ -12,6 +12,7 @@ from tandem.server.errors import TooLargeError
 from tandem.server.events import spool, stream
 from tandem.server.events.curves import Axis, curves
 from tandem.server.events.schemas import Curves, Gap, ReceivedAnswer
+from tandem.spec.event import EVENT_TYPES
 
 router = APIRouter(tags=["events"])
 
@@ -98,7 +99,7 @@ EVENT: dict[str, Any] = {
         "at": {"type": "string", "format": "date-time"},
         "task_id": {"type": "string"},
         "attempt": _NUMBER,
-        "type": {"type": "string", "enum": sorted(spool.TYPES)},
+        "type": {"type": "string", "enum": sorted(EVENT_TYPES)},
     },
     "example": {
         "seq": 1,

@@ -26,8 +26,8 @@ from tandem.server.errors import (
     TooLargeError,
     UnavailableError,
 )
-from tandem.server.events import journal
 from tandem.server.events.collect import collect
+from tandem.spec import journal
 from tandem.spec.event import EVENT, Event
 from tandem.spec.i18n import t
 from tandem.spec.state import State
@@ -35,11 +35,6 @@ from tandem.spec.state import State
 MOST_EVENTS = 10_000
 MOST_BYTES = 8 * 2**20
 LOCK_SECONDS = 10.0
-LASTING = frozenset(
-    {"epoch", "evaluation", "checkpoint", "artifact", "finished", "failed", "stopped"}
-)
-"""Events that a restart of the machine must not lose."""
-TYPES = LASTING | {"started", "notice", "metric", "heartbeat"}
 
 
 class GapError(ConflictError):
@@ -193,7 +188,7 @@ def _launched_here(task_id: str) -> ConflictError:
 def _append(path: Path, events: Sequence[Event], task_id: str) -> int:
     lines = {event.seq: event.model_dump_json().encode() + b"\n" for event in reversed(events)}
     last, whole_bytes, first = _tail(path)
-    if 1 in lines and first is not None and journal.digest(lines[1]) != first:
+    if 1 in lines and first is not None and journal.run_id(lines[1]) != first:
         path.replace(path.with_name(f"events.{first}.jsonl"))  # begun anew where it runs
         last, whole_bytes = 0, 0
     fresh = sorted(seq for seq in lines if seq > last)
@@ -201,7 +196,7 @@ def _append(path: Path, events: Sequence[Event], task_id: str) -> int:
         if seq != expected:
             raise GapError(task_id, seq, expected)
     if fresh:
-        lasting = any(event.type in LASTING for event in events)
+        lasting = any(event.type in journal.LASTING for event in events)
         _write(path, b"".join(lines[seq] for seq in fresh), whole_bytes, lasting=lasting)
     return len(fresh)
 

@@ -16,8 +16,9 @@ from tandem.server.events import apply
 from tandem.server.tasks import queries, totals
 from tandem.server.tasks.creation.allowed_paths import model_place
 from tandem.server.tasks.service import missing
-from tandem.server.tasks.transitions import tell
+from tandem.server.tasks.transitions import record_event
 from tandem.server.wire.create import Progress
+from tandem.spec.service_event import FiguresLeftOut
 from tandem.spec.state import State
 
 
@@ -52,7 +53,8 @@ def _figures(session: Session, task_id: str, said: Progress, epoch: int) -> None
     )
     left_out += _epoch(session, task_id, said, epoch)
     if left_out:
-        tell(session, task_id, "figures_left_out", epoch=epoch, fields=sorted(set(left_out)))
+        event = FiguresLeftOut(epoch=epoch, fields=sorted(set(left_out)))
+        record_event(session, task_id, event)
 
 
 def _epoch(session: Session, task_id: str, said: Progress, epoch: int) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import RowMapping, select
 from sqlalchemy.exc import IntegrityError
@@ -20,9 +20,10 @@ from tandem.server.host.paths import really_below
 from tandem.server.tasks import queries, totals
 from tandem.server.tasks.creation import create as creation
 from tandem.server.tasks.queries import Filter
-from tandem.server.tasks.transitions import move, tell
+from tandem.server.tasks.transitions import move, record_event
 from tandem.spec.i18n import t
 from tandem.spec.save_request import SAVE_NOW
+from tandem.spec.service_event import ActionRequested, Created, Deleted, ServiceNotice
 from tandem.spec.state import State
 
 MOST_IDS = 20
@@ -121,9 +122,9 @@ def create(
                 )  # fmt: skip
             )
             session.flush()
-            tell(session, made.task_id, "created")
+            record_event(session, made.task_id, Created())
             for note in made.notes:
-                tell(session, made.task_id, "notice", message=note)
+                record_event(session, made.task_id, ServiceNotice(message=note))
             if start:
                 _queue(session, made.task_id, None, STARTABLE)
 
@@ -224,7 +225,7 @@ def save(context: Context, task_id: str) -> None:
         run_dir: str | None = session.scalar(
             select(Job.run_dir).where(Job.task_id == found["task_id"])
         )
-        tell(session, found["task_id"], "asked", wanted="save")
+        record_event(session, found["task_id"], ActionRequested(wanted="save"))
         return run_dir
 
     run_dir = context.database.run(work)
@@ -247,7 +248,7 @@ def _leave_request(context: Context, run_dir: str | None) -> None:
         ) from error
 
 
-def _wish(context: Context, task_id: str, wish: str, to: State) -> None:
+def _wish(context: Context, task_id: str, wish: Literal["stop", "pause"], to: State) -> None:
     def work(session: Session) -> None:
         found = _locked(session, task_id)
         task_id_ = found["task_id"]
@@ -259,7 +260,7 @@ def _wish(context: Context, task_id: str, wish: str, to: State) -> None:
             apply.stopped(session, task_id_, paused=to is State.PAUSED)
         elif found["wanted"] is None or (found["wanted"] == "pause" and wish == "stop"):
             queries.put_job(session, task_id_, wanted=wish, wanted_at=now())
-            tell(session, task_id_, "asked", wanted=wish)
+            record_event(session, task_id_, ActionRequested(wanted=wish))
 
     context.database.run(work)
     totals.changed(context.database)
@@ -279,7 +280,7 @@ def remove(context: Context, task_id: str, *, files: bool = False) -> None:
             raise _cannot("It is {state} and cannot be deleted.", found, "Stop it first.")
         move(session, task_id_, State.STOPPED, out_of=[State.QUEUED])
         queries.forget(session, task_id_)
-        tell(session, task_id_, "deleted")
+        record_event(session, task_id_, Deleted())
         queries.put_task(session, task_id_, del_flag=1, update_time=now().replace(microsecond=0))
         return task_id_, found["live"]
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from tandem.server.db.tables import THERE, Task, TaskEvent
 from tandem.server.host.clock import now
+from tandem.spec.service_event import ServiceEvent, StateChanged
 from tandem.spec.state import MOVES, State
 
 ENDS = frozenset({State.COMPLETED, State.FAILED, State.STOPPED})
@@ -39,11 +40,12 @@ def move(
     )
     if row.rowcount != 1:
         return False
-    tell(session, task_id, "state", status=to, **({"reason": reason} if reason else {}))
+    event = StateChanged(status=to, reason=reason) if reason else StateChanged(status=to)
+    record_event(session, task_id, event)
     return True
 
 
-def tell(session: Session, task_id: str, type: str, **body: Any) -> None:
+def record_event(session: Session, task_id: str, event: ServiceEvent) -> None:
     """Keep, and stream, something that happened to a task outside its runs."""
-    said = json.dumps(body, ensure_ascii=False)
-    session.add(TaskEvent(task_id=task_id, at=now(), type=type, body=said))
+    body = json.dumps(event.body(), ensure_ascii=False)
+    session.add(TaskEvent(task_id=task_id, at=now(), type=event.type, body=body))

@@ -12,10 +12,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from tandem.spec import journal
 from tandem.spec.errors import OutputFolderError
 from tandem.spec.run import RunSpec
 from tandem.train.engines.checkpoint import latest
-from tandem.train.sinks import journal
 
 SPEC = "spec.json"
 # Changing these changes nothing of what is learnt, so a resume may.
@@ -75,7 +75,7 @@ class RunFolder:
 
     def _has_said(self, kind: str) -> bool:
         file = self.path / journal.NAME
-        return file.is_file() and any(line["type"] == kind for _, line in journal.whole_lines(file))
+        return file.is_file() and any(line.type == kind for line in journal.whole_lines(file))
 
 
 class Claim:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tandem.spec.event import EVENT
+from tandem.spec import journal
 from tandem.spec.i18n import t
-from tandem.train.sinks import journal
+from tandem.spec.journal import JournalLine
 from tandem.train.sinks.service import TOKEN_VARIABLE, AwayError, RefusedError, Service
 from tandem.train.sinks.wire import FORWARDED, Call, calls
 from tandem.train.types import ProgressReporter
@@ -69,23 +67,23 @@ class Delivery:
 
     def forward(self, halted: Callable[[], bool]) -> None:
         """Everything now in the file. Raises AwayError or LockedOutError; calling again goes on."""
-        for end_bytes, line in journal.whole_lines(self._events, self._offset_bytes):
+        for line in journal.whole_lines(self._events, self._offset_bytes):
             if halted():
                 return
-            if line["type"] in FORWARDED and line["seq"] > self._cursor.seq:
+            if line.type in FORWARDED and line.seq > self._cursor.seq:
                 self._event(line)
-            self._offset_bytes = end_bytes
+            self._offset_bytes = line.end_bytes
 
     @property
     def _events(self) -> Path:
         return self._run_dir / journal.NAME
 
-    def _event(self, line: dict[str, object]) -> None:
+    def _event(self, line: JournalLine) -> None:
         self._run_id = self._run_id or run_id(self._events)
         for call in _calls(line, self._run_id)[self._cursor.parts :]:
             self._one(call)
             self._acknowledge(parts=self._cursor.parts + 1)
-        self._acknowledge(parts=0, seq=int(str(line["seq"])))
+        self._acknowledge(parts=0, seq=line.seq)
 
     def _one(self, call: Call) -> None:
         if call.digest and call.digest in self._cursor.evaluations:
@@ -155,13 +153,10 @@ class Delivery:
             )
 
 
-def _calls(line: dict[str, object], run_id: str) -> list[Call]:
-    try:
-        return calls(EVENT.validate_python(line), run_id)
-    except (
-        ValidationError
-    ):  # another version of Tandem wrote it: what is not understood is not sent
-        return []
+def _calls(line: JournalLine, run_id: str) -> list[Call]:
+    event = line.event()
+    # Another version of Tandem wrote it: what is not understood is not sent.
+    return [] if event is None else calls(event, run_id)
 
 
 def waiting(run_dir: Path) -> int:
@@ -170,12 +165,11 @@ def waiting(run_dir: Path) -> int:
     if not events.exists():
         return 0
     seen = Cursor.read(run_dir).seq
-    lines = (line for _, line in journal.whole_lines(events))
-    return sum(line["type"] in FORWARDED and line["seq"] > seen for line in lines)
+    lines = journal.whole_lines(events)
+    return sum(line.type in FORWARDED and line.seq > seen for line in lines)
 
 
 def run_id(events: Path) -> str:
-    """Of this run folder: what was said first, and when."""
-    first = next((line for _, line in journal.whole_lines(events)), {})
-    said = json.dumps(first, sort_keys=True).encode()
-    return hashlib.blake2b(said, digest_size=8).hexdigest()
+    """Which run this journal is of, by what was said first, and when; empty before its first."""
+    with events.open("rb") as file:
+        return journal.identity(file) or ""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from tandem.spec import journal
 from tandem.spec.errors import OutputFolderError, TandemError
 from tandem.spec.event import Event
 from tandem.spec.i18n import t
-from tandem.train.sinks import journal
 from tandem.train.sinks.base import Sink
 from tandem.train.sinks.delivery import LOCK, Delivery, LockedOutError, waiting
 from tandem.train.sinks.service import TOKEN_VARIABLE, AwayError, Service

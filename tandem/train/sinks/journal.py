@@ -1,22 +1,14 @@
-"""`events.jsonl`: one event a line, appended whole or not at all."""
+"""Writes `events.jsonl`: one event a line, appended whole or not at all."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from tandem.spec.errors import DiskFullError
 from tandem.spec.event import Event
-
-NAME = "events.jsonl"
-# Events that a restart of the machine must not lose.
-LASTING = frozenset(
-    {"epoch", "evaluation", "checkpoint", "artifact", "finished", "failed", "stopped"}
-)
+from tandem.spec.journal import LASTING, NAME, whole_lines
 
 
 class Journal:
@@ -28,10 +20,10 @@ class Journal:
         self.last_seq, self.attempts = 0, 0
         whole_bytes = 0
         if self.path.exists():
-            for end, line in whole_lines(self.path):
-                self.last_seq = max(self.last_seq, line["seq"])
-                self.attempts += line["type"] == "started"
-                whole_bytes = end
+            for line in whole_lines(self.path):
+                self.last_seq = max(self.last_seq, line.seq)
+                self.attempts += line.type == "started"
+                whole_bytes = line.end_bytes
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._end_bytes = whole_bytes
         os.ftruncate(self._file, whole_bytes)
@@ -62,30 +54,3 @@ class Journal:
         """Anything said later fails, rather than reaching a file that got the same number."""
         os.close(self._file)
         self._file = -1
-
-
-def whole_lines(path: Path, start_bytes: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each complete line from `start_bytes` on, with the offset just after it.
-
-    It ends at the first line that is half written or no event: nothing after it was acknowledged.
-    """
-    with path.open("rb") as file:
-        file.seek(start_bytes)
-        end_bytes = start_bytes
-        for line in file:
-            if not line.endswith(b"\n"):
-                return
-            try:
-                found = json.loads(line)
-            except ValueError:
-                return
-            if not _is_event(found):
-                return
-            end_bytes += len(line)
-            yield end_bytes, found
-
-
-def _is_event(found: object) -> bool:
-    if not isinstance(found, dict):
-        return False
-    return type(found.get("seq")) is int and isinstance(found.get("type"), str)

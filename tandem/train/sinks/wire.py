@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,8 +20,8 @@ from tandem.spec.event import (
     Stopped,
 )
 from tandem.spec.measured import (
-    TEXT_BYTES,
     accuracy,
+    details_text,
     digest,
     distill_loss,
     finite,
@@ -148,7 +147,7 @@ def _evaluation(event: Evaluation, task: str, run_id: str) -> Call:
         call.put(theirs, percentage(event.metrics.get(ours)), RATIO)
     facts = {"runId": run_id, "attempt": event.attempt, "seq": event.seq, "digest": call.digest}
     facts |= {"metrics": finite(event.metrics)}
-    body["detailedResults"] = _fitting(facts, event.details)
+    body["detailedResults"] = details_text(facts, event.details)
     return call
 
 
@@ -159,20 +158,6 @@ EVALUATION_FIELDS = {
     "map50": "map50",
     "map95": "map95",
 }
-
-
-def _fitting(facts: dict[str, Any], details: dict[str, object]) -> str:
-    """As much of the details as a text column holds; report.json has them all."""
-    left_out: list[str] = []
-    for name, value in details.items():
-        more = {**facts, name: finite(value)}
-        if len(json.dumps(more, ensure_ascii=False).encode()) > TEXT_BYTES:
-            left_out.append(name)
-        else:
-            facts = more
-    return json.dumps(
-        {**facts, "leftOut": left_out} if left_out else facts, ensure_ascii=False, allow_nan=False
-    )
 
 
 def _model_path(event: Artifact, task: str) -> Call:

@@ -42,7 +42,7 @@ def make(sqlite: Database, settings_of: Callable[..., ServerSettings], monkeypat
 def test_a_run_is_launched_heard_and_ended(make):
     house = make(TRAINER)
     house.queue()
-    house.context.ring()
+    house.context.wake()
     until(lambda: house.task().status == "COMPLETED")
     until(lambda: house.job().live == 0)
     assert house.attempts()[0].exit_code == 0
@@ -52,7 +52,7 @@ def test_a_run_is_launched_heard_and_ended(make):
 def test_one_that_does_not_hear_is_killed_after_the_grace(make):
     house = make(DEAF)
     house.queue()
-    house.context.ring()
+    house.context.wake()
     until(lambda: (house.settings.home / "runs" / "TASK_1" / "pid").exists())
     house.wish("stop")
     until(lambda: house.task().status == "STOPPED")
@@ -62,7 +62,7 @@ def test_one_that_does_not_hear_is_killed_after_the_grace(make):
 def test_a_stopped_dispatcher_leaves_its_runs_and_the_next_one_adopts(make):
     house = make(DEAF)
     house.queue()
-    house.context.ring()
+    house.context.wake()
     pid_file = house.settings.home / "runs" / "TASK_1" / "pid"
     until(pid_file.exists)
     house.dispatcher.stop()

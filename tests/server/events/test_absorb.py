@@ -11,8 +11,9 @@ from tandem.server.db.database import Database
 from tandem.server.db.tables import Job
 from tandem.server.events.absorb import Batch, absorb
 from tandem.server.events.collect import collect
+from tandem.server.events.cursor import Cursor, fresh_lines
 from tandem.server.events.hub import Hub
-from tandem.server.events.journal import NAME, Cursor, news
+from tandem.spec.journal import NAME
 from tests.server.events.rows import epochs, evaluations, job, line, row, task, told
 
 TASK = "TASK_00000001"
@@ -112,7 +113,7 @@ def test_nothing_is_taken_twice_by_readers_at_once(run: Run):
 
 def test_a_batch_that_comes_again_or_late_is_dropped(run: Run):
     run.says(*whole()[:5])
-    read = news(run.folder / NAME, Cursor())
+    read = fresh_lines(run.folder / NAME, Cursor())
     assert read is not None
     first = Batch.of(Cursor(), read)
     assert run.database.run(lambda session: absorb(session, TASK, first))
@@ -129,7 +130,7 @@ def test_a_later_batch_is_taken_once_too(run: Run):
     run.collected()
     run.says(*whole()[3:])
     known = Cursor(3, run.job().offset_bytes, run.job().journal)
-    read = news(run.folder / NAME, known)
+    read = fresh_lines(run.folder / NAME, known)
     assert read is not None
     batch = Batch.of(known, read)
     taken = [run.database.run(lambda session: absorb(session, TASK, batch)) for _ in range(2)]

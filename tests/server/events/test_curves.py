@@ -15,8 +15,8 @@ from tandem.server.events import curve_index
 from tandem.server.events.collect import collect
 from tandem.server.events.curves import curves, extremes
 from tandem.server.events.hub import Hub
-from tandem.server.events.journal import NAME
 from tandem.server.events.schemas import Curve
+from tandem.spec.journal import NAME
 from tests.server.events.rows import job, line, task
 
 TASK = "TASK_00000001"

@@ -13,8 +13,8 @@ from tandem.server.db.tables import Attempt
 from tandem.server.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
 from tandem.server.events import spool
 from tandem.server.events.hub import Hub
-from tandem.server.events.journal import NAME
 from tandem.server.host.clock import now
+from tandem.spec.journal import NAME
 from tests.server.events.rows import epochs, job, line, row, task
 
 TASK = "TASK_00000001"

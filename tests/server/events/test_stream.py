@@ -17,12 +17,12 @@ import uvicorn
 from tandem.executors.fake import FakeExecutor
 from tandem.server.app import create_app
 from tandem.server.db.database import Database
-from tandem.server.db.tables import Job
+from tandem.server.db.tables import Job, TaskEvent
 from tandem.server.events import channel, stream
 from tandem.server.events.collect import collect
 from tandem.server.events.ending import EndingServer
-from tandem.server.events.journal import NAME
-from tandem.server.tasks.transitions import tell
+from tandem.server.host.clock import now
+from tandem.spec.journal import NAME
 from tests.server.events.rows import job, line, task
 from tests.server.faults.small_server import wait_for
 
@@ -61,8 +61,8 @@ class Service:
 
     def tells(self, type: str, **body: object) -> None:
         with self.database.write() as session:
-            tell(session, TASK, type, **body)
-        self.context.hub.poke()
+            session.add(TaskEvent(task_id=TASK, at=now(), type=type, body=json.dumps(body)))
+        self.context.hub.wake()
 
     def end(self) -> None:
         self.server.handle_exit(signal.SIGTERM, None)

@@ -19,7 +19,8 @@ from typing import Any
 from filelock import FileLock
 
 from tandem.spec.event import EVENT
-from tandem.train.sinks.journal import Journal, whole_lines
+from tandem.spec.journal import whole_lines
+from tandem.train.sinks.journal import Journal
 
 GO = "go"
 
@@ -121,7 +122,7 @@ def journal_epochs(folder: Path) -> list[int]:
     file = folder / "events.jsonl"
     if not file.exists():
         return []
-    return [line["epoch"] for _, line in whole_lines(file) if line["type"] == "epoch"]
+    return [line.body["epoch"] for line in whole_lines(file) if line.type == "epoch"]
 
 
 if __name__ == "__main__":

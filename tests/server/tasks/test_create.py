@@ -208,7 +208,7 @@ def test_v1_takes_a_spec(each: TestClient):
     assert (task["status"], task["priority"], task["queue_position"]) == ("QUEUED", 3, 1)
     assert task["spec"]["run"]["devices"] == "cpu"
     assert task["spec"]["loss"]["options"] == {"pace": {"seconds": 1.0}}
-    assert each.app.state.context.bell.is_set()
+    assert each.app.state.context.wake_event.is_set()
     assert data(each.get(f"{A}/{task['task_id']}"))["totalEpochs"] == 3
     create = {k: v for k, v in body().items() if k != "taskName"}
     answer = each.post(V1, json={"name": "b", "create": create})

@@ -31,7 +31,7 @@ def test_start_from_each_state(one: TestClient, state: State):
         assert (told["status"], told["errorMessage"]) == ("QUEUED", None)
         known = job(one, task_id)
         assert (known.resumes, known.wanted, known.position) == (0, None, 1)
-        assert one.app.state.context.bell.is_set()
+        assert one.app.state.context.wake_event.is_set()
     else:
         assert str(state) in answer.json()["message"]
 
@@ -101,7 +101,7 @@ def test_stop_of_a_live_run_is_a_wish(each: TestClient):
     assert data(each.post(f"{A}/{task_id}/stop"))["status"] == "RUNNING"
     data(each.post(f"{A}/{task_id}/stop"))
     assert job(each, task_id).wanted == "stop"
-    assert each.app.state.context.bell.is_set()
+    assert each.app.state.context.wake_event.is_set()
     each.post(f"{V1}/{task_id}/pause")
     assert job(each, task_id).wanted == "stop"
 

@@ -1,21 +1,13 @@
-"""Reads a run's events.jsonl from where it was last read to; never past a half or broken line."""
+"""How far a run's journal has been read, and what is new in it since."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from pydantic import ValidationError
-
-from tandem.spec.event import EVENT, Event
-
-NAME = "events.jsonl"
-LINE_BYTES = 64 * 2**20
-"""Of the longest line believed: a confusion matrix of a few thousand classes."""
+from tandem.spec.journal import LINE_BYTES, JournalLine, identity, parse, read_lines
 
 
 @dataclass(frozen=True)
@@ -25,29 +17,7 @@ class Cursor:
     last_seq: int = 0
     offset_bytes: int = 0
     journal: str | None = None
-    """Of which file: a digest of its first line."""
-
-
-@dataclass
-class Line:
-    """One event as it was written."""
-
-    seq: int
-    type: str
-    raw: bytes
-    end_bytes: int
-    body: dict[str, Any] = field(repr=False)
-
-    @property
-    def at(self) -> str:
-        return str(self.body.get("at"))
-
-    def event(self) -> Event | None:
-        """None: another version of Tandem wrote it."""
-        try:
-            return EVENT.validate_json(self.raw)
-        except ValidationError:
-            return None
+    """Which file it is, as `journal.run_id` tells it: a cleared folder begins another one."""
 
 
 @dataclass
@@ -55,7 +25,7 @@ class News:
     """What was read, and from where: elsewhere than asked when the file was rewritten."""
 
     begins: Cursor
-    lines: list[Line] = field(default_factory=list)
+    lines: list[JournalLine] = field(default_factory=list)
     more: bool = False
     """There is more than was asked for."""
 
@@ -76,7 +46,7 @@ def size_bytes(path: Path) -> int:
         return 0
 
 
-def news(path: Path, cursor: Cursor, most_bytes: int = 2**20) -> News | None:
+def fresh_lines(path: Path, cursor: Cursor, most_bytes: int = 2**20) -> News | None:
     """The whole lines after `cursor`, about `most_bytes` of them; None when there are none.
 
     A file that was cleared is read from its beginning. One that lost its end (a machine that
@@ -95,37 +65,6 @@ def news(path: Path, cursor: Cursor, most_bytes: int = 2**20) -> News | None:
     except FileNotFoundError:  # cleared between the two calls
         return None
     return found if found.lines or begins != cursor else None
-
-
-def identity(file: BinaryIO) -> str | None:
-    """A digest of the first line; None while it is not whole."""
-    file.seek(0)
-    return digest(file.readline(LINE_BYTES))
-
-
-def digest(first: bytes) -> str | None:
-    """The trainer calls the same its run's id."""
-    line = parse(first, 0)
-    if line is None:
-        return None
-    said = json.dumps(json.loads(first), sort_keys=True).encode()
-    return hashlib.blake2b(said, digest_size=8).hexdigest()
-
-
-def parse(raw: bytes, end_bytes: int) -> Line | None:
-    """None on half a line, and on one that is no event."""
-    if not raw.endswith(b"\n"):
-        return None
-    try:
-        found = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict):
-        return None
-    seq, kind = found.get("seq"), found.get("type")
-    if type(seq) is not int or not 0 < seq < 2**62 or not isinstance(kind, str):
-        return None
-    return Line(seq, kind, raw[:-1], end_bytes, found)
 
 
 def _begins(file: BinaryIO, cursor: Cursor, first: str, size: int) -> Cursor:
@@ -151,37 +90,24 @@ def _goes_on(file: BinaryIO, cursor: Cursor) -> bool:
 def _whole_end(file: BinaryIO, first: str) -> Cursor:
     """Its end was lost: what is left had been read before."""
     seq, end = 0, 0
-    for line in _walk(file):
+    for line in read_lines(file):
         seq, end = max(seq, line.seq), line.end_bytes
     return Cursor(seq, end, first)
 
 
 def _last_started(file: BinaryIO, first: str) -> Cursor:
     before = found = Cursor(journal=first)
-    for line in _walk(file):
+    for line in read_lines(file):
         if line.type == "started":
             found = before
         before = Cursor(max(before.last_seq, line.seq), line.end_bytes, first)
     return found
 
 
-def _walk(file: BinaryIO) -> Any:
-    file.seek(0)
-    end = 0
-    while raw := file.readline(LINE_BYTES):
-        end += len(raw)
-        line = parse(raw, end)
-        if line is None:
-            return
-        yield line
-
-
 def seek(file: BinaryIO, seq: int, end_bytes: int) -> int:
     """The byte just after the line `seq`, found by halving; numbers rise in a journal."""
-    low, high = (
-        0,
-        end_bytes,
-    )  # a line with a number <= seq ends at low; one with more begins at high
+    # A line whose number is seq or less ends at `low`; one with a higher number begins at `high`.
+    low, high = 0, end_bytes
     while seq > 0 and high - low > 2**14:
         file.seek((low + high) // 2)
         skipped = len(file.readline(LINE_BYTES))
@@ -208,14 +134,9 @@ def seek(file: BinaryIO, seq: int, end_bytes: int) -> int:
 
 def _lines(file: BinaryIO, begins: Cursor, size: int, most_bytes: int) -> News:
     found = News(begins)
-    file.seek(begins.offset_bytes)
-    end = begins.offset_bytes
-    while end - begins.offset_bytes < most_bytes:
-        raw = file.readline(LINE_BYTES)
-        line = parse(raw, end + len(raw))
-        if line is None:
-            return found
-        end = line.end_bytes
+    for line in read_lines(file, begins.offset_bytes):
         found.lines.append(line)
-    found.more = end < size
+        if line.end_bytes - begins.offset_bytes >= most_bytes:
+            found.more = line.end_bytes < size
+            break
     return found
