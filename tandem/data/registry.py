@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
+from tandem.data.reading.folder_listing import FolderListing
+from tandem.spec import i18n
 from tandem.spec.errors import DataError, TandemError
 
 ENTRY_POINT_GROUP = "tandem.plugins"
@@ -51,8 +53,8 @@ class Writer(Protocol):
 class Format(Protocol):
     """One layout."""
 
-    def sniff(self, path: Path) -> bool:
-        """Whether the folder is laid out so; quick, by names only."""
+    def sniff(self, folder: FolderListing) -> bool:
+        """Whether the folder is laid out so; quick, by names and the beginnings of files."""
         ...
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
@@ -73,15 +75,29 @@ class FormatEntry:
     """One registered layout."""
 
     name: str
-    make: Callable[[], Any]
+    make: type[Format]
     kinds: frozenset[str]
     holds: frozenset[str]
     """Of label, boxes, outlines, masks, rle, crowd, confidence, attributes, frames, text."""
+    writes: frozenset[str]
+    """The kinds whose predictions its writer takes."""
+    zh: str = ""
+    """The Chinese of `about`."""
+    zh_more: Mapping[str, str] = field(default_factory=dict)
+    """The Chinese of the other sentences of its file, by the English."""
 
     @property
     def about(self) -> str:
         """The first line of its docstring."""
         return (self.make.__doc__ or "").strip().splitlines()[0] if self.make.__doc__ else ""
+
+    @property
+    def chinese(self) -> dict[str, str]:
+        """What its file brings into the dictionary."""
+        return {self.about: self.zh, **self.zh_more} if self.zh else dict(self.zh_more)
+
+
+F = TypeVar("F", bound=Format)
 
 
 class _Register:
@@ -89,11 +105,23 @@ class _Register:
         self.entries: dict[str, FormatEntry] = {}
 
     def format(
-        self, name: str, kinds: Iterable[str], holds: Iterable[str] = ()
-    ) -> Callable[[Any], Any]:
-        """Decorates a class with the methods of `Format`."""
+        self,
+        name: str,
+        kinds: Iterable[str],
+        holds: Iterable[str] = (),
+        *,
+        writes: Iterable[str] | None = None,
+        zh: str = "",
+        zh_more: Mapping[str, str] | None = None,
+    ) -> Callable[[type[F]], type[F]]:
+        """Decorates a class with the methods of `Format`.
 
-        def decorate(make: Any) -> Any:
+        `writes` are the kinds whose predictions can be written so, where these are others than
+        `kinds`. `zh` is the Chinese of the docstring's first line, `zh_more` of what its `faults`
+        and its writer say that zh.json does not have.
+        """
+
+        def decorate(make: type[F]) -> type[F]:
             known = self.entries.get(name)
             if known is not None and known.make.__module__ != make.__module__:
                 raise TandemError(
@@ -104,7 +132,12 @@ class _Register:
                     other=make.__module__,
                     fix="Rename one of them.",
                 )
-            self.entries[name] = FormatEntry(name, make, frozenset(kinds), frozenset(holds))
+            entry = FormatEntry(
+                name, make, frozenset(kinds), frozenset(holds),
+                frozenset(kinds if writes is None else writes), zh, zh_more or {},
+            )  # fmt: skip
+            self.entries[name] = entry
+            i18n.add_chinese(entry.chinese)
             return make
 
         return decorate
@@ -147,7 +180,7 @@ def recognise(path: Path, kind: str | None = None) -> FormatEntry:
             path=path,
             fix="Put pictures into {path}/train/<class>/.",
         )
-    known = formats()
+    known, listing = formats(), FolderListing(path)
     named = type_in_meta(path / "meta.json")
     if named is not None and named not in known:
         raise DataError(
@@ -162,7 +195,7 @@ def recognise(path: Path, kind: str | None = None) -> FormatEntry:
         known.items(), key=lambda one: (kind not in one[1].kinds, one[0] == "classification")
     )
     for name, entry in ordered:
-        if name == named or (named is None and entry.make().sniff(path)):
+        if name == named or (named is None and entry.make().sniff(listing)):
             return entry
     raise DataError(
         "The folder {path} is laid out like no data set that is known.",
@@ -174,7 +207,7 @@ def recognise(path: Path, kind: str | None = None) -> FormatEntry:
 
 def read(path: Path, faults: Faults, kind: str | None = None) -> Content:
     """All of a data set, by its layout. DataError where it cannot be read as `kind`."""
-    content: Content = recognise(path, kind).make().content(path, faults, kind)
+    content = recognise(path, kind).make().content(path, faults, kind)
     if kind is not None and content.kind != kind:
         raise DataError(
             "The data set {dataset} is for {found}, not for {asked}.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -43,11 +43,21 @@ def language() -> str:
     return "en"
 
 
+_BESIDE: dict[str, str] = {}
+"""What data layouts that were loaded here bring, those of other packages too."""
+
+
+def add_chinese(sentences: Mapping[str, str]) -> None:
+    """Add sentences and their Chinese to the dictionary of this process."""
+    _BESIDE.update(sentences)
+    chinese.cache_clear()
+
+
 @cache
 def chinese() -> dict[str, str]:
     """Each sentence's Chinese: zh.json, and what plug-ins say of themselves."""
     plugins: dict[str, str] = json.loads(CATALOG_FILE.read_text(encoding="utf-8"))["chinese"]
-    return {**plugins, **json.loads(CHINESE_FILE.read_text(encoding="utf-8"))}
+    return {**plugins, **json.loads(CHINESE_FILE.read_text(encoding="utf-8")), **_BESIDE}
 
 
 def joined(sentences: Iterable[str]) -> str:

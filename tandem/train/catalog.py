@@ -32,7 +32,8 @@ def build() -> dict[str, object]:
         "flags": {flag.name: flag.path for flag in FLAGS},
         "rest": dict(REST),
         "run_schema": RunSpec.model_json_schema(),
-        "chinese": {one.about: one.zh for one in said if one.zh},
+        "chinese": {one.about: one.zh for one in said if one.zh}
+        | {english: zh for one in layouts for english, zh in one.chinese.items()},
     }
 
 
@@ -55,8 +56,12 @@ def _entry(entry: Entry) -> dict[str, object]:
 
 
 def _layout(entry: FormatEntry) -> dict[str, object]:
-    sets = {"kinds": _plain(entry.kinds), "holds": _plain(entry.holds)}
-    return {"name": entry.name, "about": entry.about, **sets}
+    sets = {"kinds": entry.kinds, "holds": entry.holds, "writes": entry.writes}
+    return {
+        "name": entry.name,
+        "about": entry.about,
+        **{name: _plain(one) for name, one in sets.items()},
+    }
 
 
 def _plain(fact: object) -> object:

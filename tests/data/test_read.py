@@ -10,6 +10,7 @@ from PIL import Image
 
 from tandem.data.check import report
 from tandem.data.raster import item_mask
+from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.registry import formats, recognise
 from tandem.spec.errors import DataError
 from tests.data import make
@@ -38,7 +39,7 @@ def layout(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
 def test_it_is_found_by_looking_and_no_other_layout_claims_it(layout: tuple[str, Path]) -> None:
     name, path = layout
     assert recognise(path).name == name
-    claims = {one for one, entry in formats().items() if entry.make().sniff(path)}
+    claims = {one for one, entry in formats().items() if entry.make().sniff(FolderListing(path))}
     # An image folder claims whatever has folders in train; it is asked last.
     assert claims - {"classification"} == {name} - {"classification"}
 

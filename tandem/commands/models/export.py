@@ -9,9 +9,8 @@ from typing import Any
 from tandem.commands.models.locate import find_model
 from tandem.commands.terminal import print_json, print_table
 from tandem.spec.errors import UserInputError
+from tandem.spec.exports import OWN
 from tandem.spec.i18n import t
-
-FORMATS = ("onnx", "int8")
 
 
 def export(
@@ -20,7 +19,7 @@ def export(
     """Write it, and say where, how large and how good it is beside the student itself."""
     folder = find_model(model)
     target = target.expanduser().absolute()
-    if format not in FORMATS:
+    if format not in OWN:
         _by_ultralytics(folder, format, target, as_json)
         return
     from tandem.train.export import measured
@@ -62,9 +61,7 @@ def _by_ultralytics(folder: Path, format: str, target: Path, as_json: bool) -> N
     from tandem.train.export import final_model
 
     if final_model.read_config(folder).student.type != "yolov8":
-        raise UserInputError(
-            "A model cannot be written as {format}.", format=format, allowed=FORMATS
-        )
+        raise UserInputError("A model cannot be written as {format}.", format=format, allowed=OWN)
     from tandem.train.yolo.formats import write
 
     write(folder, format, target)

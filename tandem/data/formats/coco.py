@@ -28,6 +28,7 @@ from tandem.data.layout import (
 )  # fmt: skip
 from tandem.data.listing import Walk
 from tandem.data.raster import is_whole
+from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
@@ -41,13 +42,19 @@ LARGEST_SIDE = 100_000
     "coco",
     kinds={"detection", "segmentation"},
     holds={"boxes", "outlines", "rle", "crowd", "confidence", "attributes"},
+    zh="每个划分一个 JSON 文件：图片、类别和标注。",
 )
 class Coco:
     """One JSON file a split: pictures, categories and annotations."""
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, folder: FolderListing) -> bool:
         """Whether there are annotations/*.json that go by a split's name."""
-        return any(_file(path, split) is not None for split in SPLITS)
+        names = [one for one in folder.names("annotations") if one.endswith(".json")]
+        return any(
+            one == f"{split}.json" or one.startswith(f"instances_{split}")
+            for one in names
+            for split in SPLITS
+        )
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
         """Every picture with its annotations; a picture without any is background."""

@@ -11,32 +11,44 @@ from typing import Any
 from tandem.data import data_yaml
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
-from tandem.data.formats.text import lines_of, read_text, table_rows
-from tandem.data.layout import SPLITS, Parts, measure, placed, put_picture, write_whole
+from tandem.data.formats.text import decoded, lines_of, read_text, table_rows
+from tandem.data.images import is_picture
+from tandem.data.layout import (
+    SPLITS,
+    Parts,
+    measure,
+    placed,
+    put_picture,
+    with_suffix_of_picture,
+    write_whole,
+)
 from tandem.data.listing import Walk
+from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 
+TEXTS_LOOKED_AT = 20
+INSTRUCTION_KEYS = {"instruction", "conversations", "messages"}
 Turn = dict[str, str]
 ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant",
          "system": "system", "tool": "tool"}  # fmt: skip
 
 
-@register.format("instruction", kinds={"instruction"}, holds={"text"})
+@register.format(
+    "instruction",
+    kinds={"instruction"},
+    holds={"text"},
+    zh="JSONL，内容为指令、对话（ShareGPT）、消息或纯文本。",
+)
 class Instruction:
     """JSONL of instructions, conversations (ShareGPT), messages, or plain texts."""
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, folder: FolderListing) -> bool:
         """Whether a table's first line is an instruction or a conversation."""
-        for file in _files(path).values():
-            try:
-                first = next((x for x in lines_of(read_text(file)[0]) if x.strip()), "{}")
-                row = json.loads(first)
-            except (DataError, ValueError, RecursionError):
-                return False
-            keys = {"instruction", "conversations", "messages"}
-            return isinstance(row, dict) and bool(keys & row.keys())
-        return False
+        if folder.has_folder("train"):
+            return False
+        names = [f"{split}.jsonl" for split in SPLITS if folder.has_file(f"{split}.jsonl")]
+        return bool(names) and _is_instruction(folder.head(names[0]))
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
         """Every line as a list of turns, in `attributes["messages"]`."""
@@ -49,21 +61,28 @@ class Instruction:
         return MessagesWriter(target)
 
 
-@register.format("caption", kinds={"caption"}, holds={"text"})
+@register.format(
+    "caption",
+    kinds={"caption"},
+    holds={"text"},
+    zh="图片配同名的 .txt，或 metadata.csv 或 .jsonl。",
+)
 class Caption:
     """Pictures with a .txt of the same name, or metadata.csv or .jsonl."""
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, folder: FolderListing) -> bool:
         """Whether there is such a table, or a text beside a picture."""
-        if any((path / f"metadata.{one}").is_file() for one in ("csv", "jsonl")):
+        if any(folder.has_file(f"metadata.{one}") for one in ("csv", "jsonl")):
             return True
-        if data_yaml.find(path) is not None:
+        if data_yaml.find(folder.root) is not None:
             return False  # Ultralytics also takes labels that lie beside their pictures
-        folder = path / "train" if (path / "train").is_dir() else path
-        texts = sorted(folder.glob("*.txt"))[:20]
-        pictures = Walk(path).pictures(folder, deep=False) if texts else []
-        stems = {Path(os.fsdecode(one)).stem for one in pictures}
-        return any(one.stem in stems for one in texts)
+        inner = "train" if folder.has_folder("train") else ""
+        names = folder.names(inner)
+        stems = {Path(one).stem for one in names if is_picture(one)}
+        texts = [Path(one).stem for one in names if one.endswith(".txt")][:TEXTS_LOOKED_AT]
+        # The picture of a text may be beyond the names that a listing reads.
+        beside = folder.root / inner
+        return any(one in stems or with_suffix_of_picture(beside, one) for one in texts)
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
         """Every picture with its caption."""
@@ -75,6 +94,15 @@ class Caption:
     def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
         """A .txt beside each picture."""
         return CaptionWriter(target)
+
+
+def _is_instruction(head: bytes) -> bool:
+    first = next((one for one in head.split(b"\n") if one.strip()), b"{}")
+    try:
+        row = json.loads(decoded(first)[0])
+    except (DataError, ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and bool(INSTRUCTION_KEYS & row.keys())
 
 
 def _files(path: Path) -> dict[str, Path]:

@@ -23,6 +23,7 @@ from tandem.data.layout import (
     write_whole,
 )
 from tandem.data.listing import Walk
+from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
@@ -33,18 +34,19 @@ COLUMNS = ("file", "split", "label", "confidence", "left", "top", "right", "bott
 
 
 @register.format(
-    "csv", kinds={"classification", "detection"}, holds={"label", "boxes", "confidence"}
+    "csv",
+    kinds={"classification", "detection"},
+    holds={"label", "boxes", "confidence"},
+    writes={"classification", "detection", "sequence", "text"},
+    zh="表格，每个标签或框一行。",
 )
 class Csv:
     """A table with a line for each label or box."""
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, folder: FolderListing) -> bool:
         """Whether there is a labels.csv with our columns."""
-        file = path / FILE
-        if not file.is_file():
-            return False
-        with file.open("rb") as head:
-            return head.read(200).removeprefix(b"\xef\xbb\xbf").startswith(b"file,split,label")
+        head = folder.head(FILE, 200).removeprefix(b"\xef\xbb\xbf")
+        return head.startswith(b"file,split,label")
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
         """Every line; a file with neither label nor box is background, or unlabelled."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.layout import check_class_names, measure, placed, put_picture
+from tandem.data.images import is_picture
+from tandem.data.layout import SPLITS, check_class_names, measure, placed, put_picture
 from tandem.data.listing import Listed, Listing, Walk
+from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
@@ -17,18 +19,20 @@ NAMED = 5
 """Names told in one sentence; the rest are counted."""
 
 
-@register.format("classification", kinds={"classification"}, holds={"label"})
+@register.format(
+    "classification",
+    kinds={"classification"},
+    holds={"label"},
+    zh="图片放在以类别命名的文件夹中；类别文件夹里还可以有子文件夹。",
+)
 class ImageFolder:
     """Pictures in folders named by their class; a class folder may hold folders of its own."""
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, folder: FolderListing) -> bool:
         """Whether there is a split with class folders, or with pictures that should have them."""
-        walk = Walk(path)
-        for split in ("train", "val"):
-            folder = path / split
-            if folder.is_dir() and (walk.folders(folder) or walk.pictures(folder, deep=False)):
-                return True
-        return False
+        return any(
+            folder.folders(split) or any(map(is_picture, folder.names(split))) for split in SPLITS
+        )
 
     def read(self, path: Path) -> Listing:
         """Every picture's name and class; DataError for a layout that cannot be meant."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,13 @@ from tandem.data.layout import (
 )  # fmt: skip
 from tandem.data.listing import Walk
 from tandem.data.raster import to_outlines
+from tandem.data.reading.folder_listing import HEAD_BYTES, FolderListing
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
 VERSION = "5.5.0"
-LOOKED_AT, FOLDERS_LOOKED_AT, ENTRIES_LOOKED_AT = 20, 50, 2000
+_SHAPES = re.compile(rb'"shapes"\s*:\s*\[')
 OWN = {"label", "points", "shape_type", "group_id", "flags", "description", "mask", "score"}
 Drawn = tuple[Item, list[tuple[str, Shape]] | None, str | None]
 
@@ -40,16 +41,18 @@ Drawn = tuple[Item, list[tuple[str, Shape]] | None, str | None]
     "labelme",
     kinds={"classification", "detection", "segmentation"},
     holds={"label", "boxes", "outlines", "confidence", "attributes"},
+    zh="每张图片旁有一个 JSON：按名称给出矩形和多边形；flags 给出图片的类别。",
 )
 class LabelMe:
     """A JSON beside each picture: rectangles and polygons by name; flags name the picture."""
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, folder: FolderListing) -> bool:
         """Whether a picture has a LabelMe JSON beside it."""
-        if (path / "annotations").is_dir() or (path / "images").is_dir():
+        if folder.has_folder("annotations") or folder.has_folder("images"):
             return False
-        folders = [path / split for split in SPLITS if (path / split).is_dir()] or [path]
-        return any(_is_labelme(file) for one in folders for file in _some_json(one))
+        splits = [split for split in SPLITS if folder.has_folder(split)] or [""]
+        files = (file for one in splits for file in folder.below(one, ".json"))
+        return any(_is_labelme(folder.head(file)) for file in files)
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
         """Every picture; one without a JSON has not been looked at."""
@@ -78,28 +81,12 @@ class LabelMe:
         return LabelMeWriter(target, classes, kind)
 
 
-def _some_json(folder: Path) -> list[Path]:
-    """The first JSON files in it or in the folders below; millions of pictures are not listed."""
-    found: list[Path] = []
-    waiting = [folder]
-    for _ in range(FOLDERS_LOOKED_AT):
-        if not waiting or len(found) >= LOOKED_AT:
-            break
-        with os.scandir(waiting.pop(0)) as entries:
-            for entry in islice(entries, ENTRIES_LOOKED_AT):
-                if entry.name[0] == "." or entry.is_symlink():
-                    continue
-                if entry.is_dir():
-                    waiting.append(Path(entry.path))
-                elif entry.name.endswith(".json"):
-                    found.append(Path(entry.path))
-    return sorted(found)[:LOOKED_AT]
-
-
-def _is_labelme(file: Path) -> bool:
+def _is_labelme(head: bytes) -> bool:
+    if len(head) == HEAD_BYTES:  # its picture is in it, as base64, and its shapes come before
+        return _SHAPES.search(head) is not None
     try:
-        told = read_json(file)
-    except DataError:
+        told = json.loads(head.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
         return False
     return isinstance(told, dict) and isinstance(told.get("shapes"), list)
 

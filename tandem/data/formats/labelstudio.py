@@ -27,6 +27,7 @@ from tandem.data.layout import (
 )  # fmt: skip
 from tandem.data.listing import Walk
 from tandem.data.raster import to_outlines
+from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.registry import Writer, register
 from tandem.spec.i18n import t
 
@@ -38,13 +39,14 @@ Row = dict[str, Any]
     "labelstudio",
     kinds={"classification", "detection", "segmentation"},
     holds={"label", "boxes", "outlines", "confidence"},
+    zh="一个任务 JSON；框和轮廓的坐标为图片尺寸的百分比。",
 )
 class LabelStudio:
     """One JSON of tasks; boxes and outlines are per cent of the picture."""
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, folder: FolderListing) -> bool:
         """Whether there is a label_studio.json."""
-        return (path / FILE).is_file()
+        return folder.has_file(FILE)
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
         """Every task whose picture is here: a person's annotation before a prediction."""

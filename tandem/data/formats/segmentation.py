@@ -16,6 +16,7 @@ from tandem.data.images import MASK_FORMATS
 from tandem.data.layout import measure, placed, put_picture, write_whole
 from tandem.data.listing import Walk
 from tandem.data.raster import class_mask
+from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
@@ -23,17 +24,19 @@ from tandem.spec.i18n import t
 MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".gif")
 
 
-@register.format("segmentation", kinds={"segmentation"}, holds={"masks"})
+@register.format(
+    "segmentation",
+    kinds={"segmentation"},
+    holds={"masks"},
+    zh="图片及其掩膜；掩膜每像素一个字节，即该像素的类别。",
+)
 class Masks:
     """Pictures, and a mask of each with one byte a pixel: its class."""
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, folder: FolderListing) -> bool:
         """Whether there are pictures and masks."""
-        return (
-            (path / "images").is_dir()
-            and (path / "masks").is_dir()
-            and not (path / "data.yaml").is_file()
-        )
+        both = folder.has_folder("images") and folder.has_folder("masks")
+        return both and not folder.has_file("data.yaml")
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
         """Every picture with its mask; one without a mask has not been looked at."""

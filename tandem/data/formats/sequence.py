@@ -8,26 +8,34 @@ from pathlib import Path
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.layout import check_class_names, put_picture, write_whole
+from tandem.data.images import is_picture
+from tandem.data.layout import SPLITS, check_class_names, put_picture, write_whole
 from tandem.data.listing import Walk
+from tandem.data.reading.folder_listing import MOST_FOLDERS, FolderListing
 from tandem.data.registry import Writer, register
 from tandem.data.video import is_video
 from tandem.spec.errors import DataError
 
 
-@register.format("sequence", kinds={"sequence"}, holds={"label", "frames"})
+@register.format(
+    "sequence",
+    kinds={"sequence"},
+    holds={"label", "frames"},
+    zh="片段放在以类别命名的文件夹中：每个片段是一个帧文件夹或一个视频。",
+)
 class Clips:
     """Clips in folders named by their class: each a folder of frames, or a video."""
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, folder: FolderListing) -> bool:
         """Whether the first class folder holds clips, and no loose pictures."""
-        for split in ("train", "val"):
-            for one in _folders(path / split):
-                if any(is_video(entry.name) for entry in _entries(one)):
+        for split in SPLITS:
+            for one in folder.folders(split)[:MOST_FOLDERS]:
+                names, clips = folder.names(one), folder.folders(one)
+                if any(map(is_video, names)):
                     return True
-                walk = Walk(path)
-                if walk.folders(one) and not walk.pictures(one, deep=False):
-                    return any(walk.pictures(one / name, deep=False) for name in walk.folders(one))
+                if clips and not any(map(is_picture, names)):
+                    several = (folder.names(clip) for clip in clips[:MOST_FOLDERS])
+                    return any(is_picture(name) for clip in several for name in clip)
         return False
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
@@ -75,10 +83,6 @@ def _clips(walk: Walk, folder: Path, label: int, faults: Faults) -> list[Item]:
             path = os.fsencode(os.path.relpath(entry.path, walk.root))
             items.append(Item(path, label=label))
     return items
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [Path(one.path) for one in _entries(folder) if one.is_dir()]
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

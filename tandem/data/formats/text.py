@@ -13,6 +13,7 @@ from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
 from tandem.data.layout import SPLITS, Parts, number, write_whole
 from tandem.data.listing import Walk
+from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
@@ -22,28 +23,28 @@ TEXT_COLUMNS = ("text", "sentence", "text_a")
 SECOND_COLUMNS = ("text_b", "sentence2")
 ENCODINGS = ("utf-8-sig", "gb18030")
 LONGEST_FIELD = 10_000_000
+HEAD_BYTES = 100_000
+INSTRUCTIONS = (b'"instruction"', b'"conversations"', b'"messages"')
+"""What such a table has in its first rows instead of a text."""
 Row = tuple[int, dict[str, Any]]
 
 
-@register.format("text", kinds={"text"}, holds={"label", "text"})
+@register.format(
+    "text",
+    kinds={"text"},
+    holds={"label", "text"},
+    zh="文本及其标签的表格，每个划分一个文件。",
+)
 class Texts:
     """Tables of texts and their labels, a file for each split."""
 
-    def sniff(self, path: Path) -> bool:
-        """Whether a train table is there, with a text and no instruction in it."""
-        file = _file(path, "train")
-        if file is None or (path / "train").is_dir():
+    def sniff(self, folder: FolderListing) -> bool:
+        """Whether a train table is there, with no instruction in it."""
+        there = [f"train{suffix}" for suffix in SUFFIXES if f"train{suffix}" in folder.names()]
+        if not there or folder.has_folder("train"):
             return False
-        try:
-            text, _ = read_text(file)
-        except DataError:
-            return False
-        head = text[:100_000]
-        return (
-            '"instruction"' not in head
-            and '"conversations"' not in head
-            and ('"messages"' not in head)
-        )
+        head = folder.head(there[0], HEAD_BYTES)
+        return not any(one in head for one in INSTRUCTIONS)
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
         """Every row; labels are sorted names."""
@@ -90,12 +91,20 @@ def read_text(file: Path) -> tuple[str, str]:
             reason=error.strerror,
             fix="Check that it is there and that you may read it.",
         ) from error
-    for encoding in ENCODINGS:
-        try:
-            return raw.decode(encoding), encoding
-        except UnicodeDecodeError:
-            continue
-    raise DataError("{path} is neither UTF-8 nor GBK.", path=file, fix="Save it as UTF-8.")
+    try:
+        return decoded(raw)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            "{path} is neither UTF-8 nor GBK.", path=file, fix="Save it as UTF-8."
+        ) from error
+
+
+def decoded(raw: bytes) -> tuple[str, str]:
+    """The text and its encoding, of ENCODINGS; UnicodeDecodeError where it is in none of them."""
+    try:
+        return raw.decode(ENCODINGS[0]), ENCODINGS[0]
+    except UnicodeDecodeError:
+        return raw.decode(ENCODINGS[1]), ENCODINGS[1]
 
 
 def lines_of(text: str) -> list[str]:

@@ -25,6 +25,7 @@ from tandem.data.layout import (
     write_whole,
 )  # fmt: skip
 from tandem.data.listing import Walk
+from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.registry import Writer, register
 from tandem.spec.i18n import t
 
@@ -35,16 +36,21 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 Drawn = tuple[Item, list[tuple[str, Shape]] | None]
 
 
-@register.format("voc", kinds={"detection"}, holds={"boxes", "confidence", "attributes"})
+@register.format(
+    "voc",
+    kinds={"detection"},
+    holds={"boxes", "confidence", "attributes"},
+    zh="每张图片一个 XML 文件，按名称给出各个框。",
+)
 class Voc:
     """An XML file for each picture, with its boxes by name."""
 
     flat = True
     """The splits share one folder."""
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, folder: FolderListing) -> bool:
         """Whether both folders are there."""
-        return (path / "Annotations").is_dir() and (path / "JPEGImages").is_dir()
+        return folder.has_folder("Annotations") and folder.has_folder("JPEGImages")
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
         """Every picture of the sets; the classes are the names, sorted."""

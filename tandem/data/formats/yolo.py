@@ -22,6 +22,7 @@ from tandem.data.layout import (
 )  # fmt: skip
 from tandem.data.listing import Walk
 from tandem.data.raster import to_outlines
+from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
@@ -36,17 +37,15 @@ Numbers = list[float]
     "yolo",
     kinds={"detection", "segmentation"},
     holds={"boxes", "outlines", "confidence"},
+    zh="每张图片一个文本文件，每个框或轮廓一行：先是类别，再是 0 到 1 的坐标。",
 )
 class Yolo:
     """A text file for each picture, a line for each box or outline: class, then 0 to 1."""
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, folder: FolderListing) -> bool:
         """Whether there is a data.yaml, or labels beside images."""
-        return data_yaml.find(path) is not None or (
-            (path / "images").is_dir()
-            and (path / "labels").is_dir()
-            and not (path / "masks").is_dir()
-        )
+        both = folder.has_folder("images") and folder.has_folder("labels")
+        return data_yaml.find(folder.root) is not None or (both and not folder.has_folder("masks"))
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
         """Every picture with its lines; no label file, or an empty one: background."""

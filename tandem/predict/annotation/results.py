@@ -23,7 +23,9 @@ BESIDE = ".predictions"
 """In a data set: hidden, so that no reader takes it for data, and no label is ever written over."""
 FOLDERS = frozenset({"train", "val", "test", "images", "JPEGImages", "unlabeled"})
 ALIASES = {"masks": "segmentation"}
-LABEL_ONLY = {"sequence", "text"}
+WITHOUT_PICTURE = {"sequence", "text"}
+USUAL = ("labelme", "csv")
+"""The first that can hold the labels is written where no other is asked for."""
 
 
 class Results:
@@ -144,7 +146,7 @@ class Results:
         return opened
 
     def _picture(self, source: Source, is_main: bool) -> Path | None:
-        if not self.spec.pictures or not is_main or self.kind in LABEL_ONLY:
+        if not self.spec.pictures or not is_main or self.kind in WITHOUT_PICTURE:
             return None
         return source.path
 
@@ -171,15 +173,15 @@ def _named(item: Item, source: Source, given: Path | None) -> Item:
 
 def writer_name(asked: str, kind: str) -> str:
     """A data format that can hold what a model of this kind says; DataError without one."""
-    name = ALIASES.get(asked, asked) or ("csv" if kind in LABEL_ONLY else "labelme")
-    entry = find(name)
-    if kind not in entry.kinds and not (kind in LABEL_ONLY and name == "csv"):
-        fitting = [one.name for one in formats().values() if kind in one.kinds]
+    fitting = [name for name, entry in formats().items() if kind in entry.writes]
+    name = ALIASES.get(asked, asked) or next((one for one in USUAL if one in fitting), USUAL[0])
+    find(name)
+    if name not in fitting:
         raise DataError(
             "The format {name} cannot hold what a model of the kind {kind} says.",
             name=name,
             kind=kind,
-            allowed=["csv"] if kind in LABEL_ONLY else fitting,
+            allowed=fitting,
         )
     return name
 

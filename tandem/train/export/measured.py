@@ -16,6 +16,7 @@ from onnxruntime.capi.onnxruntime_inference_collection import InferenceSession
 from torch import Tensor, nn
 
 from tandem.spec.errors import DataError, OutputFolderError, SpecError
+from tandem.spec.exports import OWN
 from tandem.spec.model import ModelConfig
 from tandem.spec.report import ExportReport, Measured
 from tandem.spec.run import RunSpec
@@ -26,7 +27,6 @@ from tandem.train.kinds.base import EvalResult
 from tandem.train.pipeline import report
 from tandem.train.types import SilentProgress, StepOutput
 
-FORMATS = ("onnx", "int8")
 TIMED, WARM = 20, 3
 
 
@@ -60,8 +60,8 @@ def write(
     Without a run, or where its data is gone, only size and latency are known. Raises what
     `export.to_onnx` does, SpecError for an unknown format, DataError without calibration pictures.
     """
-    if format not in FORMATS:
-        raise SpecError("A model cannot be written as {format}.", format=format, allowed=FORMATS)
+    if format not in OWN:
+        raise SpecError("A model cannot be written as {format}.", format=format, allowed=OWN)
     if not target.parent.is_dir():
         raise OutputFolderError("There is no folder {path}.", path=target.parent)
     _, config = final_model.load(what.folder)

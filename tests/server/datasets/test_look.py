@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tandem.data.reading.folder_listing import MOST_NAMES
 from tandem.data.registry import recognise
-from tandem.server.datasets.look import MOST_ENTRIES, look
+from tandem.server.datasets.look import look
+from tests.data import make
 
 LAYOUTS = {
     "yolo": ["data.yaml", "images/train/1.jpg", "labels/train/1.txt"],
@@ -25,6 +27,7 @@ LAYOUTS = {
 CONTENTS = {
     "data.yaml": "train: images/train\nnames: [a]\n",
     "train/1.json": '{"shapes": [], "imagePath": "1.jpg"}',
+    "1.json": '{"shapes": [], "imagePath": "1.jpg"}',
     "train.csv": "text,label\na,b\n",
     "train.jsonl": '{"instruction": "say", "output": "a"}\n',
 }
@@ -41,6 +44,12 @@ def laid_out(folder: Path, names: list[str]) -> Path:
 def test_a_layout_is_seen_as_its_reader_would(kind: str, tmp_path: Path):
     folder = laid_out(tmp_path / "one", LAYOUTS[kind])
     assert look(folder).type == recognise(folder).name == kind
+
+
+@pytest.mark.parametrize("name", sorted(make.ALL))
+def test_every_layout_is_seen_as_its_reader_says(name: str, tmp_path: Path):
+    make.ALL[name](tmp_path / "one")
+    assert look(tmp_path / "one").type == recognise(tmp_path / "one").name == name
 
 
 def test_videos_and_loose_layouts_are_seen(tmp_path: Path):
@@ -60,6 +69,15 @@ def test_a_look_at_what_is_hostile_ends(tmp_path: Path):
 
 
 def test_a_huge_folder_is_not_read_to_its_end(tmp_path: Path):
-    laid_out(tmp_path, [f"train/cat/{number}.jpg" for number in range(MOST_ENTRIES + 50)])
+    laid_out(tmp_path, [f"train/cat/{number}.jpg" for number in range(MOST_NAMES + 50)])
     seen = look(tmp_path)
-    assert (seen.files, seen.more) == (MOST_ENTRIES, True)
+    assert (seen.files, seen.more) == (MOST_NAMES, True)
+
+
+def test_the_old_list_says_the_layouts_that_the_trainer_reads(client, datasets):
+    for name in ("csv", "labelstudio", "yolo"):
+        make.ALL[name](datasets / name)
+    answer = client.get("/model-distillation/datasets").json()["data"]
+    assert {one["value"]: one["type"] for one in answer} == {
+        one: one for one in ("csv", "labelstudio", "yolo")
+    }

@@ -10,15 +10,8 @@ from tandem.server.datasets.look import look
 from tandem.spec.run import RunSpec
 
 PLAIN = "classification"
-LAYOUTS = {
-    "yolo": "detection",
-    "voc": "detection",
-    "coco": "detection",
-    "segmentation": "segmentation",
-    "sequence": "sequence",
-    "text": "text",
-}
-"""Of a layout that may hold both boxes and outlines the commoner; the student decides first."""
+COMMON = (PLAIN, "detection")
+"""A layout that may hold a class is mostly meant so, one of boxes and outlines for its boxes."""
 
 
 def kind_of(spec: RunSpec) -> str:
@@ -32,10 +25,19 @@ def kind_of(spec: RunSpec) -> str:
         return "segmentation"
     data = spec.data
     folder = data.root / data.dataset if data.root else Path(data.dataset)
-    seen = LAYOUTS.get(look(folder).type, PLAIN)
+    seen = _of_layouts().get(look(folder).type, PLAIN)
     return seen if seen in known else known[0]
 
 
 @cache
 def _kinds() -> dict[str, tuple[str, ...]]:
     return {one["name"]: tuple(one["kinds"]) for one in catalog.read()["students"]}
+
+
+@cache
+def _of_layouts() -> dict[str, str]:
+    """The commonest kind that each layout may mean; the student decides first."""
+    return {
+        one["name"]: next((kind for kind in COMMON if kind in one["kinds"]), one["kinds"][0])
+        for one in catalog.read()["formats"]
+    }

@@ -1,0 +1,1 @@
+"""What the layouts read with: folders, text files, pictures' sizes, data.yaml."""
