@@ -25,7 +25,7 @@ MEASURED = """
 import json, os, resource, sys
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:{cores}])
 from pathlib import Path
-from tandem.data.check import report
+from tandem.data.inspection.check import report
 said = report(Path(sys.argv[1]))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print(json.dumps([said.errors, sum(said.items.values()), sum(

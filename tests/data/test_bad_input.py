@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tandem.data.check import report
+from tandem.data.inspection.check import report
 from tandem.data.registry import recognise
 from tests.data import make
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tandem.data.check import report
+from tandem.data.inspection.check import report
 from tests.data import make
 
 LINE = "1 0.5 0.5 0.2 0.2\n"

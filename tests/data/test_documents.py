@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tandem.data.convert import convert
 from tandem.data.registry import formats, register
-from tandem.data.split import split
+from tandem.data.writing.convert import convert
+from tandem.data.writing.split import split
 from tests.data import make
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tandem.data import video
-from tandem.data.check import report
 from tandem.data.content import Rle
+from tandem.data.inspection.check import report
 from tandem.data.raster import is_whole, mask_rle, rle_mask
 from tandem.spec.errors import DataError
 from tests.data import make

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tandem.data.check import report
+from tandem.data.inspection.check import report
 from tests.data import make
 
 OUT = {"yolo": "labels/train/a.txt", "coco": "annotations/train.json", "voc": "Annotations/a.xml",

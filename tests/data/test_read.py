@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tandem.data.check import report
+from tandem.data.inspection.check import report
 from tandem.data.raster import item_mask
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.registry import formats, recognise

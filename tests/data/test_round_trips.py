@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tandem.data import convert
 from tandem.data.content import Content, Item, Shape
-from tandem.data.layout import placed
 from tandem.data.raster import item_mask, mask_rle, rle_mask, shape_mask
 from tandem.data.registry import find, formats
+from tandem.data.writing import convert
+from tandem.data.writing.files import placed
 from tandem.spec.errors import DataError, OutputFolderError
 from tests.data import make
 

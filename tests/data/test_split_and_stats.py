@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tandem.data.chart import draw
-from tandem.data.near_duplicates import near_copies
-from tandem.data.split import split
-from tandem.data.stats import stats
+from tandem.data.inspection.chart import draw
+from tandem.data.inspection.near_duplicates import near_copies
+from tandem.data.inspection.stats import stats
+from tandem.data.writing.split import split
 from tandem.spec.errors import DataError, SpecError
 from tests.data import make
 

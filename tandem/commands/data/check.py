@@ -13,7 +13,7 @@ FAULTY = DataError.exit_code
 
 def check(path: Path, kind: str | None, as_json: bool) -> int:
     """Print every fault, then what is there; 2 where something is wrong."""
-    from tandem.data.check import report
+    from tandem.data.inspection.check import report
 
     said = report(check_folder(path), known_kind(kind))
     if as_json:

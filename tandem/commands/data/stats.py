@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tandem.commands.data.check import check_folder, known_kind, print_counts
 from tandem.commands.terminal import print_json, print_table
-from tandem.data.stats import Stats
+from tandem.data.inspection.stats import Stats
 from tandem.spec.i18n import t
 
 NEAR_GROUPS_SHOWN = 10
@@ -14,11 +14,11 @@ NEAR_GROUPS_SHOWN = 10
 
 def stats(path: Path, kind: str | None, picture: Path | None, as_json: bool) -> None:
     """Print the figures, and draw them where that is asked for."""
-    from tandem.data.stats import stats as run
+    from tandem.data.inspection.stats import stats as run
 
     said, values = run(check_folder(path), known_kind(kind))
     if picture is not None:
-        from tandem.data.chart import draw
+        from tandem.data.inspection.chart import draw
 
         draw(said, values, picture)
     if as_json:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tandem.commands.data.check import check_folder, known_kind
 from tandem.commands.terminal import print_json
-from tandem.data.convert import Written
+from tandem.data.writing.convert import Written
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t
 
@@ -17,7 +17,7 @@ def convert(
     source: Path, target: Path, to: str, kind: str | None, leave_out: bool, as_json: bool
 ) -> None:
     """Write it, and print what was lost on the way."""
-    from tandem.data.convert import convert as run
+    from tandem.data.writing.convert import convert as run
 
     check_folder(source)
     _print(run(source, target, to, known_kind(kind), leave_out=leave_out), as_json)
@@ -34,7 +34,7 @@ def split(
     as_json: bool,
 ) -> None:
     """Write it, or show how large the parts would be."""
-    from tandem.data.split import split as run
+    from tandem.data.writing.split import split as run
 
     if by not in WAYS:
         raise SpecError("There is no way {by!r} to split.", by=by, allowed=WAYS)

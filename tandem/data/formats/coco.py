@@ -14,22 +14,12 @@ from pycocotools import mask as coco_mask
 from tandem.data.content import BACKGROUND, Content, Item, Rle, Shape
 from tandem.data.faults import Faults
 from tandem.data.formats.yolo import with_background
-from tandem.data.layout import (
-    SPLITS,
-    Parts,
-    inside,
-    is_there,
-    measure,
-    number,
-    placed,
-    put_picture,
-    read_json,
-    write_whole,
-)  # fmt: skip
-from tandem.data.listing import Walk
 from tandem.data.raster import is_whole
+from tandem.data.reading.files import SPLITS, inside, is_there, measure, number, read_json
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
+from tandem.data.writing.files import Parts, placed, put_picture, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 

@@ -8,23 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tandem.data import data_yaml
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.formats.text import decoded, lines_of, read_text, table_rows
 from tandem.data.images import is_picture
-from tandem.data.layout import (
-    SPLITS,
-    Parts,
-    measure,
-    placed,
-    put_picture,
-    with_suffix_of_picture,
-    write_whole,
-)
-from tandem.data.listing import Walk
+from tandem.data.reading import data_yaml
+from tandem.data.reading.files import SPLITS, measure, with_suffix_of_picture
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
+from tandem.data.writing.files import Parts, placed, put_picture, write_whole
 from tandem.spec.errors import DataError
 
 TEXTS_LOOKED_AT = 20

@@ -10,21 +10,11 @@ from pathlib import Path
 from tandem.data.content import UNLABELLED, Content, Item, Shape
 from tandem.data.faults import Faults
 from tandem.data.formats.text import table_rows
-from tandem.data.layout import (
-    SPLITS,
-    Parts,
-    inside,
-    is_there,
-    measure,
-    number,
-    placed,
-    put_picture,
-    read_text,
-    write_whole,
-)
-from tandem.data.listing import Walk
+from tandem.data.reading.files import SPLITS, inside, is_there, measure, number, read_text
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
+from tandem.data.writing.files import Parts, placed, put_picture, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 

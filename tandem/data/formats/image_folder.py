@@ -8,10 +8,12 @@ from pathlib import Path
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
 from tandem.data.images import is_picture
-from tandem.data.layout import SPLITS, check_class_names, measure, placed, put_picture
-from tandem.data.listing import Listed, Listing, Walk
+from tandem.data.reading.files import SPLITS, measure
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.labelled_paths import LabelledPaths, LabelledSplits
+from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
+from tandem.data.writing.files import check_class_names, placed, put_picture
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -34,7 +36,7 @@ class ImageFolder:
             folder.folders(split) or any(map(is_picture, folder.names(split))) for split in SPLITS
         )
 
-    def read(self, path: Path) -> Listing:
+    def read(self, path: Path) -> LabelledSplits:
         """Every picture's name and class; DataError for a layout that cannot be meant."""
         walk = Walk(path)
         train_by_class = _by_class(walk, "train")
@@ -54,7 +56,9 @@ class ImageFolder:
         train.labels.extend([UNLABELLED] * len(unlabelled))
         val = _labelled(classes, val_by_class)
         notes = _notes(walk, path, classes, val_by_class)
-        return Listing(path, "classification", classes, train, val if len(val) else None, notes)
+        return LabelledSplits(
+            path, "classification", classes, train, val if len(val) else None, notes
+        )
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
         """The same as items; a fault of the layout is one fault."""
@@ -172,8 +176,8 @@ def _check_val(path: Path, classes: tuple[str, ...], by_class: dict[str, list[by
         )
 
 
-def _labelled(classes: tuple[str, ...], by_class: dict[str, list[bytes]]) -> Listed:
-    listed = Listed([], [])
+def _labelled(classes: tuple[str, ...], by_class: dict[str, list[bytes]]) -> LabelledPaths:
+    listed = LabelledPaths([], [])
     for label, name in enumerate(classes):
         files = by_class.get(name, [])
         listed.paths.extend(files)

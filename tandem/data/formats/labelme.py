@@ -14,20 +14,12 @@ import numpy as np
 from tandem.data.content import BACKGROUND, UNLABELLED, Content, Item, Shape
 from tandem.data.faults import Faults
 from tandem.data.formats.yolo import with_background
-from tandem.data.layout import (
-    SPLITS,
-    measure,
-    number,
-    placed,
-    put_picture,
-    read_json,
-    read_text,
-    write_whole,
-)  # fmt: skip
-from tandem.data.listing import Walk
 from tandem.data.raster import to_outlines
+from tandem.data.reading.files import SPLITS, measure, number, read_json, read_text
 from tandem.data.reading.folder_listing import HEAD_BYTES, FolderListing
+from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
+from tandem.data.writing.files import placed, put_picture, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 

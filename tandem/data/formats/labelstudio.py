@@ -12,23 +12,20 @@ import numpy as np
 
 from tandem.data.content import BACKGROUND, UNLABELLED, Content, Item, Shape
 from tandem.data.faults import Faults
-from tandem.data.layout import (
+from tandem.data.raster import to_outlines
+from tandem.data.reading.files import (
     SPLITS,
-    Parts,
     inside,
     is_there,
     measure,
     number,
-    placed,
-    put_picture,
     read_json,
     read_text,
-    write_whole,
-)  # fmt: skip
-from tandem.data.listing import Walk
-from tandem.data.raster import to_outlines
+)
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
+from tandem.data.writing.files import Parts, placed, put_picture, write_whole
 from tandem.spec.i18n import t
 
 FILE = "label_studio.json"

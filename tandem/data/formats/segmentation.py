@@ -13,11 +13,12 @@ from PIL import Image
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.images import MASK_FORMATS
-from tandem.data.layout import measure, placed, put_picture, write_whole
-from tandem.data.listing import Walk
 from tandem.data.raster import class_mask
+from tandem.data.reading.files import measure
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
+from tandem.data.writing.files import placed, put_picture, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
 from tandem.data.images import is_picture
-from tandem.data.layout import SPLITS, check_class_names, put_picture, write_whole
-from tandem.data.listing import Walk
+from tandem.data.reading.files import SPLITS
 from tandem.data.reading.folder_listing import MOST_FOLDERS, FolderListing
+from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.video import is_video
+from tandem.data.writing.files import check_class_names, put_picture, write_whole
 from tandem.spec.errors import DataError
 
 

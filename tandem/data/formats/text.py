@@ -11,10 +11,11 @@ from typing import Any
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.layout import SPLITS, Parts, number, write_whole
-from tandem.data.listing import Walk
+from tandem.data.reading.files import SPLITS, number
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
+from tandem.data.writing.files import Parts, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 

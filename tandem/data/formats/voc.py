@@ -14,19 +14,11 @@ from defusedxml.ElementTree import fromstring
 
 from tandem.data.content import Content, Item, Shape
 from tandem.data.faults import Faults
-from tandem.data.layout import (
-    SPLITS,
-    measure,
-    number,
-    placed,
-    put_picture,
-    read_text,
-    with_suffix_of_picture,
-    write_whole,
-)  # fmt: skip
-from tandem.data.listing import Walk
+from tandem.data.reading.files import SPLITS, measure, number, read_text, with_suffix_of_picture
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
+from tandem.data.writing.files import placed, put_picture, write_whole
 from tandem.spec.i18n import t
 
 FLAGS = ("difficult", "truncated", "occluded")

@@ -10,20 +10,15 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tandem.data import data_yaml
 from tandem.data.content import BACKGROUND, Content, Item, Shape
 from tandem.data.faults import Faults
-from tandem.data.layout import (
-    measure,
-    placed,
-    put_picture,
-    read_text,
-    write_whole,
-)  # fmt: skip
-from tandem.data.listing import Walk
 from tandem.data.raster import to_outlines
+from tandem.data.reading import data_yaml
+from tandem.data.reading.files import measure, read_text
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
+from tandem.data.writing.files import placed, put_picture, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from tandem.data.content import Item
-from tandem.data.layout import placed, read_json, read_text, write_whole
+from tandem.data.reading.files import read_json, read_text
 from tandem.data.registry import Writer, find, formats
+from tandem.data.writing.files import placed, write_whole
 from tandem.predict.annotation.lines import Line, line_of
 from tandem.predict.annotation.sources import Source
 from tandem.predict.answers import Answer, to_item

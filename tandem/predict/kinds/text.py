@@ -46,6 +46,6 @@ class Texts:
 
 
 def _of_file(path: Path) -> str:
-    from tandem.data.layout import read_text
+    from tandem.data.reading.files import read_text
 
     return read_text(path)

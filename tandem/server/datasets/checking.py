@@ -79,7 +79,7 @@ class Checker:
 
     def _report(self, name: str) -> dict[str, Any] | None:
         folder = self.context.settings.datasets_root / name
-        return self._said(["-m", "tandem.data.check", str(folder)])
+        return self._said(["-m", "tandem.data.inspection.check", str(folder)])
 
     def _made(self, name: str) -> dict[str, Any] | None:
         """Why what is to be split off from another one could not be; None: there is no such why."""

@@ -1,6 +1,6 @@
 """The index of a data set for its pages: built once for what lies there, by a process of its own.
 
-See `tandem.data.browse`. The files lie under TANDEM_HOME and are made anew when they are gone.
+See `tandem.data.inspection.index`. The files lie under TANDEM_HOME, and are made anew when gone.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 
 def _is_current(file: Path, folder: Path) -> bool:
-    from tandem.data.seen import signature
+    from tandem.data.inspection.changes import signature
 
     try:
         with closing(_connect(file)) as base:
@@ -90,7 +90,7 @@ def _build(file: Path, folder: Path) -> None:
         with FileLock(file.with_suffix(".lock"), timeout=PATIENCE_SECONDS, thread_local=False):
             if file.is_file() and _is_current(file, folder):
                 return
-            command = [sys.executable, "-m", "tandem.data.browse", str(folder), str(file)]
+            command = [sys.executable, "-m", "tandem.data.inspection.index", str(folder), str(file)]
             ended = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True,
                 timeout=LONGEST_SECONDS, check=False,

@@ -105,7 +105,7 @@ def command(context: Context, name: str, job: dict[str, Any]) -> list[str]:
             shutil.rmtree(one, ignore_errors=True)
     source, target = root / Path(str(job["source"])).name, root / name
     ratio, seed = str(job["val_ratio"]), str(job["seed"])
-    return ["-m", "tandem.data.divide", os.fspath(source), os.fspath(target), ratio, seed]
+    return ["-m", "tandem.data.writing.split", os.fspath(source), os.fspath(target), ratio, seed]
 
 
 def done(context: Context, name: str) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
-from tandem.data.listing import Listed, Listing
+from tandem.data.reading.labelled_paths import LabelledPaths, LabelledSplits
 from tandem.data.registry import recognise
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
@@ -90,26 +90,26 @@ def _inside(root: Path, name: str) -> Path:
     return path
 
 
-def _list(path: Path) -> Listing:
+def _list(path: Path) -> LabelledSplits:
     """What the format that fits finds there."""
     format = recognise(path, "classification").make()
     if hasattr(format, "read"):
-        listing: Listing = format.read(path)
+        listing: LabelledSplits = format.read(path)
         return listing
     faults = Faults()
     content: Content = format.content(path, faults, "classification")
     faults.check()
     val = None if content.val is None else _listed([one for one in content.val if one.label >= 0])
-    return Listing(
+    return LabelledSplits(
         path, content.kind, content.classes, _listed(content.train), val, tuple(content.notes)
     )
 
 
-def _listed(items: list[Item]) -> Listed:
-    return Listed([one.path for one in items], [one.label for one in items])
+def _listed(items: list[Item]) -> LabelledPaths:
+    return LabelledPaths([one.path for one in items], [one.label for one in items])
 
 
-def _check_num_classes(spec: DataSpec, listing: Listing) -> None:
+def _check_num_classes(spec: DataSpec, listing: LabelledSplits) -> None:
     found = len(listing.classes)
     if spec.num_classes is not None and spec.num_classes != found:
         raise DataError(
@@ -122,7 +122,7 @@ def _check_num_classes(spec: DataSpec, listing: Listing) -> None:
         )
 
 
-def _check_same_classes(train: Listing, val: Listing) -> None:
+def _check_same_classes(train: LabelledSplits, val: LabelledSplits) -> None:
     lacks = sorted(set(train.classes) - set(val.classes))
     extra = sorted(set(val.classes) - set(train.classes))
     if lacks or extra:
@@ -138,8 +138,8 @@ def _check_same_classes(train: Listing, val: Listing) -> None:
 
 
 def _table(
-    listing: Listing,
-    listed: Listed,
+    listing: LabelledSplits,
+    listed: LabelledPaths,
     spec: DataSpec,
     index_root: Path | None,
     progress: ProgressReporter,

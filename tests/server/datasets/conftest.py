@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tandem.data import browse
+from tandem.data.inspection import index
 from tandem.server.datasets import indexing
 
 
@@ -32,4 +32,4 @@ def read_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 def _read(file: Path, folder: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    browse.build(folder, file)
+    index.build(folder, file)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tandem.data import browse as reading
+from tandem.data.inspection import index as reading
 from tests.data import make
 
 

@@ -12,8 +12,8 @@ import yaml
 
 from tandem.data.faults import Faults
 from tandem.data.images import is_picture
-from tandem.data.layout import SPLITS, inside, is_there, read_text
-from tandem.data.listing import Walk
+from tandem.data.reading.files import SPLITS, inside, is_there, read_text
+from tandem.data.reading.walk import Walk
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 

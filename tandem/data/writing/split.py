@@ -1,8 +1,13 @@
-"""Divide a data set's items into train and val: alike in their classes, groups kept together."""
+"""Divide a data set's items into train and val: alike in their classes, groups kept together.
+
+`python -m tandem.data.writing.split FOLDER TARGET SHARE SEED` does it and says one line of JSON.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.data.content import Content, Item
-from tandem.data.convert import Written, check_target, write
 from tandem.data.faults import Faults
 from tandem.data.raster import item_mask
 from tandem.data.registry import find, read
-from tandem.spec.errors import SpecError
+from tandem.data.writing.convert import Written, check_target, write
+from tandem.spec.errors import SpecError, TandemError
 from tandem.spec.i18n import t
 
 USUAL = (0.1, 0.2)
@@ -177,3 +182,17 @@ def pick(counts_GC: Counts, sizes_G: NDArray[np.int64], share: float, seed: int)
             here_C = after_C
             left_C = left_C - present_C
     return chosen
+
+
+def _said(source: str, target: str, share: str, seed: str) -> dict[str, object]:
+    """Whether it went well, and if not why, for a person."""
+    try:
+        written = split(Path(source), float(share), int(seed), Path(target))
+    except (TandemError, OSError) as error:
+        reason = error.sentence() if isinstance(error, TandemError) else str(error)
+        return {"ok": False, "message": reason}
+    return {"ok": True, "items": written.items, "notes": written.notes}
+
+
+if __name__ == "__main__":  # the service's own way: a process that may take its time
+    print(json.dumps(_said(*sys.argv[1:5]), ensure_ascii=True))

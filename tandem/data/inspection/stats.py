@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.data.check import MAX_PIXELS, Progress, counts_of
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.images import is_picture, open_rgb
-from tandem.data.near_duplicates import Near, near_copies
+from tandem.data.inspection.check import MAX_PIXELS, Progress, counts_of
+from tandem.data.inspection.near_duplicates import Near, near_copies
 from tandem.data.registry import read
 from tandem.spec.errors import DataError
 

@@ -13,31 +13,6 @@ from tandem.spec.errors import DataError
 _NOT_DATA = frozenset({"__MACOSX", "$RECYCLE.BIN", "System Volume Information", "@eaDir"})
 
 
-@dataclass(frozen=True)
-class Listed:
-    """Files of one split: their paths relative to the data set, and each one's class."""
-
-    paths: list[bytes]
-    labels: list[int]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What a format finds in a folder, before any file is opened."""
-
-    root: Path
-    kind: str
-    classes: tuple[str, ...]
-    train: Listed
-    """Its unlabelled files too, labelled UNLABELLED."""
-    val: Listed | None
-    """None where the folder has no validation split of its own."""
-    notes: tuple[str, ...] = ()
-
-
 @dataclass
 class Walk:
     """Goes through folders of a data set; counts what it leaves out."""

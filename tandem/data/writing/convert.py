@@ -15,9 +15,9 @@ import numpy as np
 
 from tandem.data.content import BACKGROUND, IGNORED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.layout import check_class_names, placed
 from tandem.data.raster import class_shapes, item_mask
 from tandem.data.registry import FormatEntry, Writer, find, read, recognise
+from tandem.data.writing.files import check_class_names, placed
 from tandem.spec.errors import DataError, OutputFolderError
 from tandem.spec.i18n import t
 

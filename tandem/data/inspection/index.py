@@ -1,7 +1,7 @@
 """An index of a data set for pages that show it: every item with its labels, found by number.
 
-`python -m tandem.data.browse FOLDER FILE` reads the layout once, in a process of its own, and
-writes an SQLite file aside, which takes its name when it is whole.
+`python -m tandem.data.inspection.index FOLDER FILE` reads the layout once, in a process of its own,
+and writes an SQLite file aside, which takes its name when it is whole.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import numpy as np
 from tandem.data.content import IGNORED, Content, Item, Shape
 from tandem.data.faults import Faults
 from tandem.data.images import is_picture
-from tandem.data.layout import measure
+from tandem.data.inspection.changes import plan_of, signature
 from tandem.data.raster import item_mask
+from tandem.data.reading.files import measure
 from tandem.data.registry import read
-from tandem.data.seen import plan_of, signature
 from tandem.spec.errors import DataError
 
 MOST_OPENED = 2000

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tandem.data.layout import write_whole
-from tandem.data.stats import Measured, Stats
+from tandem.data.inspection.stats import Measured, Stats
+from tandem.data.writing.files import write_whole
 from tandem.spec.errors import OutputFolderError
 from tandem.spec.i18n import t
 

@@ -1,0 +1,1 @@
+"""What is looked at in a data set: its faults, its figures, near copies, an index for pages."""

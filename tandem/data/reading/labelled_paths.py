@@ -1,0 +1,31 @@
+"""Images by path and class alone: what a training run needs before any file is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class LabelledPaths:
+    """Files of one split: their paths relative to the data set, and each one's class."""
+
+    paths: list[bytes]
+    labels: list[int]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+@dataclass(frozen=True)
+class LabelledSplits:
+    """What a format finds in a folder, before any file is opened."""
+
+    root: Path
+    kind: str
+    classes: tuple[str, ...]
+    train: LabelledPaths
+    """Its unlabelled files too, labelled UNLABELLED."""
+    val: LabelledPaths | None
+    """None where the folder has no validation split of its own."""
+    notes: tuple[str, ...] = ()
