@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tandem.spec.run import Kind, StudentSpec
 
+FORMAT: Final = "tandem-model-1"
 Three = Annotated[list[float], Field(min_length=3, max_length=3)]
 
 
@@ -21,7 +22,7 @@ class ModelConfig(BaseModel):
     """Written by us, but read from anywhere: every field is checked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    format: Literal["tandem-model-1"] = "tandem-model-1"
+    format: Literal["tandem-model-1"] = FORMAT
     tandem_version: Annotated[str, Field(max_length=50)]
     kind: Kind
     student: StudentSpec

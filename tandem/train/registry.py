@@ -20,7 +20,7 @@ from torch import Tensor
 
 from tandem.spec.errors import SpecError, TandemError
 from tandem.spec.run import StudentSpec, TeacherSpec
-from tandem.train.pretrained.folder import PretrainedCheckpoint
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.types import Options, Student, Teacher
 
 FOLDERS = ("students", "teachers", "losses", "kinds")

@@ -11,19 +11,26 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any
+from typing import Protocol, TypeGuard
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
 from tandem.train.knowledge.question import Wording, single_token_codes
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.pretrained.fingerprint import fingerprint
-from tandem.train.pretrained.qwen_language import Question, ask, load_processor, next_token_logits
+from tandem.train.pretrained.qwen_language import (
+    Processor,
+    Question,
+    ask,
+    load_processor,
+    next_token_logits,
+)
 from tandem.train.pretrained.qwen_tower import TowerOutput, vision_name
 from tandem.train.pretrained.weights import count_parameters
-from tandem.train.types import Signals
+from tandem.train.types import Signals, Teacher
 
 VERSION = 1
 GREY = 128 / 255
@@ -35,6 +42,33 @@ TEXT_FILES = (
 )
 
 
+class LanguageTeacher(Teacher, Protocol):
+    """A teacher whose tower is a part of a language model."""
+
+    checkpoint: PretrainedCheckpoint
+
+    def load_language(self) -> nn.Module:
+        """The whole model; its tower takes the lone one's place."""
+        ...
+
+    def prepare(self, images_BCHW: Tensor) -> Tensor:
+        """A batch as the tower wants it, on its device."""
+        ...
+
+    def look(self, pixels_BCHW: Tensor) -> TowerOutput:
+        """The tower's own answer to prepared pictures."""
+        ...
+
+    def signals_of(self, seen: TowerOutput) -> Signals:
+        """The signals that this answer comes to."""
+        ...
+
+
+def has_language(teacher: Teacher) -> TypeGuard[LanguageTeacher]:
+    """Whether a language model can be asked about what the teacher sees."""
+    return hasattr(teacher, "load_language")
+
+
 class LabelScoring:
     """A teacher whose signals also carry `logits_BK`; everything else is the wrapped teacher's.
 
@@ -43,7 +77,7 @@ class LabelScoring:
 
     def __init__(
         self,
-        teacher: Any,
+        teacher: Teacher,
         spec: TeacherSpec,
         classes: tuple[str, ...],
         *,
@@ -51,30 +85,28 @@ class LabelScoring:
         temperature: float = 1.0,
     ) -> None:
         """`content_free`: take off what is said of a grey picture; not for an adapted teacher."""
-        if not hasattr(teacher, "load_language"):
+        if not has_language(teacher):
             raise TeacherError(
                 "Label scoring asks a language model, and the teacher {name} has none.",
                 name=spec.name or spec.path,
                 allowed=["Qwen2.5-VL", "Qwen3-VL"],
                 fix="Label some pictures and use teacher.knowledge probe, or choose one of these.",
             )
-        self.teacher = teacher
+        self.teacher: LanguageTeacher = teacher
         self.content_free, self.temperature = content_free, temperature
         self.wording = Wording(spec.prompt, classes, spec.label_orders)
-        self.gives: frozenset[str] = frozenset(teacher.gives) | {"logits"}
-        self.image_size: int = teacher.image_size
-        self.grid: int = teacher.grid
-        self.width: int = teacher.width
-        self.layer_count: int = teacher.layer_count
-        self.parameters: int = count_parameters(teacher.checkpoint, lambda name: name)
-        self._asked: list[Asked] | None = None
+        self.gives = teacher.gives | {"logits"}
+        self.image_size, self.grid, self.width = teacher.image_size, teacher.grid, teacher.width
+        self.layer_count = teacher.layer_count
+        self.parameters = count_parameters(teacher.checkpoint, lambda name: name)
+        self._questions: list[CodeQuestion] | None = None
         self._prior_OK: Tensor | None = None
         self._language_fingerprint: str | None = None
 
     @property
     def layers(self) -> tuple[int, ...]:
         """Which hidden layers `layers_BHWD` gives."""
-        return tuple(self.teacher.layers)
+        return self.teacher.layers
 
     @layers.setter
     def layers(self, layers: tuple[int, ...]) -> None:
@@ -111,14 +143,13 @@ class LabelScoring:
             if self.content_free:
                 scores_OBK = scores_OBK - self._prior()[:, None]
             logits_BK = scores_OBK.mean(0) / self.temperature
-        told: Signals = self.teacher.signals_of(seen)
-        return replace(told, logits_BK=logits_BK)
+        return replace(self.teacher.signals_of(seen), logits_BK=logits_BK)
 
     def load(self) -> None:
         """Bring the whole model and its tokenizer into memory, unless they are there."""
         self.teacher.load_language()
-        if self._asked is None:
-            self._asked = write_questions(
+        if self._questions is None:
+            self._questions = write_questions(
                 load_processor(self.teacher.checkpoint), self.wording, self.image_size
             )
 
@@ -129,12 +160,12 @@ class LabelScoring:
 
     def _scores(self, seen: TowerOutput) -> Tensor:
         """(orders, B, K) log-probabilities."""
-        assert self._asked is not None
+        assert self._questions is not None
         model = self.teacher.load_language()
-        return torch.stack([asked.scores(model, seen) for asked in self._asked])
+        return torch.stack([question.scores(model, seen) for question in self._questions])
 
     def _prior(self) -> Tensor:
-        """(orders, K) of the grey picture, asked once."""
+        """(orders, K): what is said of the grey picture, asked once."""
         if self._prior_OK is None:
             grey = torch.full((1, 3, self.image_size, self.image_size), GREY)
             self._prior_OK = self._scores(self.teacher.look(self.teacher.prepare(grey)))[:, 0]
@@ -146,26 +177,26 @@ class LabelScoring:
         return [blake2b(path.read_bytes()).hexdigest() for path in found if path is not None]
 
 
-class Asked:
+class CodeQuestion:
     """The question in one order of the classes."""
 
     def __init__(self, question: Question, tokens_K: list[int]) -> None:
         self.question, self.tokens_K = question, tokens_K
 
-    def scores(self, model: Any, seen: TowerOutput) -> Tensor:
+    def scores(self, model: nn.Module, seen: TowerOutput) -> Tensor:
         """(B, K) log-probabilities of the codes, in the order of the classes."""
         logits_BV = next_token_logits(model, seen, self.question)[:, -1]
         tokens = torch.tensor(self.tokens_K, device=logits_BV.device)
         return logits_BV[:, tokens].log_softmax(-1)
 
 
-class AskedByName(Asked):
+class NameQuestion(CodeQuestion):
     """Where there are more classes than codes: the likelihood of each class's whole name."""
 
     def __init__(self, answers: list[tuple[Question, int]]) -> None:
         self.answers = answers
 
-    def scores(self, model: Any, seen: TowerOutput) -> Tensor:
+    def scores(self, model: nn.Module, seen: TowerOutput) -> Tensor:
         """(B, K) summed log-probabilities of the names' tokens and the end of the turn."""
         columns = []
         for question, length in self.answers:
@@ -176,10 +207,10 @@ class AskedByName(Asked):
         return torch.stack(columns, dim=1).log_softmax(-1)
 
 
-def write_questions(processor: Any, wording: Wording, image_size: int) -> list[Asked]:
+def write_questions(processor: Processor, wording: Wording, image_size: int) -> list[CodeQuestion]:
     """The question as tokens, once for each order of the classes."""
     codes = single_token_codes(processor.tokenizer, len(wording.classes))
-    made: list[Asked] = []
+    made: list[CodeQuestion] = []
     for order in wording.permutations():
         if codes is None:
             made.append(_by_name(processor, wording, wording.text(order, None), image_size))
@@ -187,15 +218,15 @@ def write_questions(processor: Any, wording: Wording, image_size: int) -> list[A
         question = ask(processor, wording.text(order, list(codes)), image_size)
         place = {cls: place for place, cls in enumerate(order)}
         tokens = list(codes.values())
-        made.append(Asked(question, [tokens[place[k]] for k in range(len(order))]))
+        made.append(CodeQuestion(question, [tokens[place[k]] for k in range(len(order))]))
     return made
 
 
-def _by_name(processor: Any, wording: Wording, text: str, image_size: int) -> Asked:
+def _by_name(processor: Processor, wording: Wording, text: str, image_size: int) -> CodeQuestion:
     end = processor.tokenizer.eos_token
     open_ended = ask(processor, text, image_size).input_ids.shape[1]
     answers = [ask(processor, text, image_size, name + end) for name in wording.classes]
-    return AskedByName([(full, full.input_ids.shape[1] - open_ended) for full in answers])
+    return NameQuestion([(full, full.input_ids.shape[1] - open_ended) for full in answers])
 
 
 def _language_name(name: str) -> str | None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from string import ascii_lowercase, ascii_uppercase
-from typing import Any
 
 from tandem.spec.errors import SpecError
+from tandem.train.pretrained.qwen_language import Tokenizer
 
 MARK = "{options}"
 DEFAULT_PROMPT = (
@@ -56,7 +56,7 @@ class Wording:
         return (self.prompt or DEFAULT_PROMPT).replace(MARK, "\n".join(lines))
 
 
-def single_token_codes(tokenizer: Any, count: int) -> dict[str, int] | None:
+def single_token_codes(tokenizer: Tokenizer, count: int) -> dict[str, int] | None:
     """`count` codes and their token, each one token long; None when the tokenizer has too few.
 
     Letters first, then pairs and triples of capitals, then small letters and digits.

@@ -1,11 +1,10 @@
-"""Teachers with a trained adapter in them, read from the folder that `lora.adapt` wrote."""
+"""Teachers with a trained adapter in them, read from the folder that `fit_teacher` wrote."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -13,7 +12,8 @@ from torch import Tensor, nn
 
 from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained import adapters
-from tandem.train.pretrained.folder import PretrainedCheckpoint
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
+from tandem.train.pretrained.frozen import FrozenModel
 from tandem.train.teachers.hf_text import HfTextTeacher
 from tandem.train.teachers.hf_vision import HfVisionTeacher
 from tandem.train.teachers.qwen_vl import QwenVLTeacher
@@ -38,105 +38,72 @@ class AdaptedQwenVL(QwenVLTeacher):
     def load(self) -> None:
         self.load_language()
 
-    def load_language(self) -> Any:
+    def load_language(self) -> nn.Module:
         if self.language is None:
             adapters.load_adapter(super().load_language(), self.folder)
+        assert self.language is not None
         return self.language
 
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> Mapping[str, object]:
         return {**super().settings(), "adapter": adapters.digest(self.folder)}
 
 
-class _WithHead:
-    """Adapters in an encoder, and a linear head on its pooled tokens."""
+class _WithHead(FrozenModel):
+    """Adapters in an encoder, and a linear head on its pooled tokens: put before the encoder's own
+    class among a class's bases."""
 
-    folder: Path
-    temperature: float
-    head: nn.Linear | None
-    model: Any
-    device: torch.device
+    model: nn.Module | None
+
+    def __init__(
+        self,
+        checkpoint: PretrainedCheckpoint,
+        spec: TeacherSpec,
+        device: torch.device,
+        folder: Path,
+        temperature: float = 1.0,
+    ) -> None:
+        """`temperature`: what the head's class scores are divided by."""
+        self.folder, self.temperature = folder, temperature
+        self.head: nn.Linear | None = None
+        super().__init__(checkpoint, spec, device)
+        self.gives = self.gives | {"logits"}
 
     @property
     def logits_key(self) -> str:
         """The logits change with the adapter, its head and the temperature."""
         return f"{adapters.digest(self.folder, HEAD_FILE)}/{self.temperature!r}"
 
-    def take_adapter(self) -> None:
-        """Put the adapters into the loaded model, and load the head."""
-        adapters.load_adapter(self.model, self.folder)
-        self.head = load_head(self.folder).to(self.device)
+    def load(self) -> None:
+        if self.model is None:
+            super().load()
+            assert self.model is not None
+            adapters.load_adapter(self.model, self.folder)
+            self.head = load_head(self.folder).to(self.device)
 
-    def with_logits(self, signals: Signals) -> Signals:
-        """The same with the head's class scores."""
+    def forget(self) -> None:
+        super().forget()
+        self.head = None
+
+    def answer(self, pixels_BCHW: Tensor) -> Signals:
+        signals = super().answer(pixels_BCHW)
         assert self.head is not None
         assert signals.pooled_BD is not None
         return replace(signals, logits_BK=self.head(signals.pooled_BD) / self.temperature)
+
+    def settings(self) -> Mapping[str, object]:
+        return {**super().settings(), "adapter": adapters.digest(self.folder, HEAD_FILE)}
 
 
 class AdaptedHfVision(_WithHead, HfVisionTeacher):
     """An image encoder with adapters and a linear head on its pooled tokens."""
 
-    def __init__(
-        self,
-        checkpoint: PretrainedCheckpoint,
-        spec: TeacherSpec,
-        device: torch.device,
-        folder: Path,
-        temperature: float = 1.0,
-    ) -> None:
-        self.folder, self.temperature, self.head = folder, temperature, None
-        super().__init__(checkpoint, spec, device)
-        self.gives = self.gives | {"logits"}
-
-    def load(self) -> None:
-        if self.model is None:
-            super().load()
-            self.take_adapter()
-
-    def forget(self) -> None:
-        super().forget()
-        self.head = None
-
-    def answer(self, pixels_BCHW: Tensor) -> Signals:
-        return self.with_logits(super().answer(pixels_BCHW))
-
-    def settings(self) -> Mapping[str, Any]:
-        return {**super().settings(), "adapter": adapters.digest(self.folder, HEAD_FILE)}
-
 
 class AdaptedHfText(_WithHead, HfTextTeacher):
     """A text encoder with adapters and a linear head on its pooled words."""
 
-    def __init__(
-        self,
-        checkpoint: PretrainedCheckpoint,
-        spec: TeacherSpec,
-        device: torch.device,
-        folder: Path,
-        temperature: float = 1.0,
-    ) -> None:
-        self.folder, self.temperature, self.head = folder, temperature, None
-        super().__init__(checkpoint, spec, device)
-        self.gives = self.gives | {"logits"}
-
-    def load(self) -> None:
-        if self.model is None:
-            super().load()
-            self.take_adapter()
-
-    def forget(self) -> None:
-        super().forget()
-        self.head = None
-
-    def answer(self, pixels_BCHW: Tensor) -> Signals:
-        return self.with_logits(super().answer(pixels_BCHW))
-
-    def settings(self) -> Mapping[str, Any]:
-        return {**super().settings(), "adapter": adapters.digest(self.folder, HEAD_FILE)}
-
 
 def save_head(head: nn.Linear, folder: Path) -> None:
-    """Beside the adapter's files."""
+    """Write it beside the adapter's files."""
     state = {name: value.detach().cpu().contiguous() for name, value in head.state_dict().items()}
     save_file(state, folder / HEAD_FILE)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -28,7 +27,7 @@ HEADS = ("classifier", "head", "fc", "mask_head", "classify")
 class Adapter:
     """What a PEFT folder holds."""
 
-    config: dict[str, Any]
+    config: dict[str, object]
     weights: dict[str, Tensor]
 
     def save(self, folder: Path) -> None:
@@ -127,10 +126,9 @@ def merge(student: Student, lora: LoraSpec) -> Adapter:
     targets = []
     for name, module in list(student.named_modules()):
         if isinstance(module, LoraLayer):
-            layer: Any = module
-            layer.merge()
+            module.merge()
             parent = student.get_submodule(name.rpartition(".")[0])
-            setattr(parent, name.rpartition(".")[2], layer.get_base_layer())
+            setattr(parent, name.rpartition(".")[2], module.get_base_layer())
             targets.append(name)
     student.requires_grad_(True)
     config = {

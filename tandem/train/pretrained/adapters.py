@@ -8,13 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import LoraSpec
 from tandem.train.pretrained.quantize import hush
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 BLOCK = re.compile(r"\.(?:blocks|layers?)\.(\d+)\.")
 ALL_LINEAR = "all-linear"
@@ -46,11 +49,11 @@ def choose_targets(
 
 
 def linear_names(model: nn.Module) -> list[str]:
-    """Of every layer that can be adapted."""
+    """The full name of every layer that can be adapted."""
     return [name for name, module in model.named_modules() if _can_be_adapted(name, module)]
 
 
-def attach(model: nn.Module, lora: LoraSpec, targets: list[str]) -> Any:
+def attach(model: nn.Module, lora: LoraSpec, targets: list[str]) -> PeftModel:
     """The same model with fresh adapters, which alone (and biases, if asked) are trained."""
     hush()
     from peft import LoraConfig, get_peft_model
@@ -63,7 +66,8 @@ def attach(model: nn.Module, lora: LoraSpec, targets: list[str]) -> Any:
         bias=lora.bias,
     )
     with _quiet_peft():
-        return get_peft_model(model, config)  # type: ignore[arg-type]
+        adapted: PeftModel = get_peft_model(model, config)  # type: ignore[arg-type,assignment]
+    return adapted
 
 
 def load_adapter(model: nn.Module, folder: Path) -> nn.Module:
@@ -72,7 +76,7 @@ def load_adapter(model: nn.Module, folder: Path) -> nn.Module:
     from peft import PeftModel
 
     with _quiet_peft():
-        adapted: Any = PeftModel.from_pretrained(model, str(folder))  # type: ignore[arg-type]
+        adapted = PeftModel.from_pretrained(model, str(folder))  # type: ignore[arg-type]
     inner: nn.Module = adapted.get_base_model()
     return inner.eval().requires_grad_(False)
 
@@ -86,7 +90,7 @@ def _quiet_peft() -> Iterator[None]:
 
 
 def digest(folder: Path, *more: str) -> str:
-    """Of the adapter's files, and of `more` files beside them."""
+    """A word for the adapter's files, and for `more` files beside them."""
     found = blake2b(digest_size=32)
     for name in (*FILES, *more):
         found.update((folder / name).read_bytes())

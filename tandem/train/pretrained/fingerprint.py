@@ -8,17 +8,17 @@ import tempfile
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
-from tandem.train.pretrained.folder import PretrainedCheckpoint
-from tandem.train.pretrained.weights import Rename, by_file, header
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
+from tandem.train.pretrained.header import read_header
+from tandem.train.pretrained.weights import Rename, by_file
 
 VERSION = 1  # raise it when the meaning of a teacher's signals changes
 CHUNK_BYTES = 8 * 2**20
 
 
 def fingerprint(
-    checkpoint: PretrainedCheckpoint, rename: Rename, settings: Mapping[str, Any]
+    checkpoint: PretrainedCheckpoint, rename: Rename, settings: Mapping[str, object]
 ) -> str:
     """Over the wanted tensors' names, shapes and bytes, and the settings that change what is said.
 
@@ -31,7 +31,7 @@ def fingerprint(
     return digest.hexdigest()
 
 
-def _add(digest: blake2b, what: Any) -> None:
+def _add(digest: blake2b, what: object) -> None:
     digest.update(json.dumps(what, sort_keys=True, default=str).encode())
 
 
@@ -49,14 +49,14 @@ def _file_digest(path: Path, names: list[str], teacher: str) -> str:
 
 def _hash_tensors(path: Path, names: list[str], teacher: str) -> str:
     """Independent of how the tensors are spread over a file, so that re-saving changes nothing."""
-    entries = header(path, teacher)
+    entries = read_header(path, teacher)
     digest = blake2b(digest_size=32)
     with path.open("rb") as file:
         start = 8 + int.from_bytes(file.read(8), "little")
         for name in names:
             entry = entries[name]
-            _add(digest, [name, entry["dtype"], entry["shape"]])
-            begin, end = entry["data_offsets"]
+            _add(digest, [name, entry.dtype, entry.shape])
+            begin, end = entry.data_offsets
             file.seek(start + begin)
             while begin < end:
                 chunk = file.read(min(CHUNK_BYTES, end - begin))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.pretrained.fingerprint import fingerprint
-from tandem.train.pretrained.folder import PretrainedCheckpoint
 from tandem.train.pretrained.pixels import read_preparation
 from tandem.train.pretrained.quantize import compute_dtype, resolve_precision
 from tandem.train.pretrained.weights import by_file, count_parameters
@@ -78,12 +77,12 @@ class FrozenModel:
         """False: an encoder knows no classes."""
         return False
 
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> Mapping[str, object]:
         """What else than the weights changes the signals."""
         raise NotImplementedError
 
     def signals(self, images_BCHW: Tensor) -> Signals:
-        """What it says of a batch; float32 answers, no gradient."""
+        """What it gives of a batch; float32, no gradient."""
         # Not inference_mode: a student's loss may save these for its backward pass.
         with torch.no_grad():
             return self.answer(self.prepare(images_BCHW))
@@ -123,7 +122,7 @@ class FrozenTeacher(FrozenModel):
         self.preparation = read_preparation(checkpoint)
         super().__init__(checkpoint, spec, device)
 
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> Mapping[str, object]:
         """What else than the weights changes the signals."""
         vision = self.checkpoint.config.get("vision_config", self.checkpoint.config)
         return {

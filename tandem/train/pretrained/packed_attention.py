@@ -7,7 +7,6 @@ are 64 calls a block. Windows of the same length are one batch here.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +22,12 @@ def choose(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
     from transformers.utils.import_utils import is_flash_attn_2_available
 
-    config: Any = module.config
     half = dtype in (torch.float16, torch.bfloat16)
     if device.type == "cuda" and half and is_flash_attn_2_available():
         module.set_attn_implementation(FLASH_ATTENTION)  # type: ignore[operator]
         return
     ALL_ATTENTION_FUNCTIONS.register(NAME, packed_attention)
-    config._attn_implementation = NAME
+    setattr(module.config, "_attn_implementation", NAME)  # noqa: B010
 
 
 def packed_attention(
@@ -40,7 +38,7 @@ def packed_attention(
     attention_mask: Tensor | None,  # noqa: ARG001
     scaling: float | None = None,
     cu_seq_lens_q: Tensor | None = None,
-    **unused: Any,  # noqa: ARG001
+    **unused: object,  # noqa: ARG001
 ) -> tuple[Tensor, None]:
     """`query`, `key`, `value` are (1, heads, L, D); the answer is (1, L, heads, D)."""
     assert cu_seq_lens_q is not None

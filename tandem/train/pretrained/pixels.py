@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from tandem.spec.errors import TeacherError
-from tandem.train.pretrained.folder import PretrainedCheckpoint
+from tandem.train.pretrained.checkpoint import ConfigJson, PretrainedCheckpoint
 
 FILES = ("processor_config.json", "preprocessor_config.json")
 
@@ -37,7 +36,7 @@ def read_preparation(checkpoint: PretrainedCheckpoint) -> Preparation:
         path = checkpoint.file(name)
         if path is None:
             continue
-        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        settings: ConfigJson = json.loads(path.read_text(encoding="utf-8"))
         settings = settings.get("image_processor", settings)
         if not settings.get("do_normalize", True):
             return Preparation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

@@ -11,14 +11,17 @@ from __future__ import annotations
 import importlib.util
 import logging
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from tandem.spec.errors import DeviceError, MissingExtraError
 
-QUANTISED = ("int8", "int4")
+if TYPE_CHECKING:
+    from transformers import BitsAndBytesConfig
+
+QUANTIZED = ("int8", "int4")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # With the full prefix: a bare `visual` matches nothing, and all of the tower would be quantised.
 KEPT_WHOLE = (
@@ -46,11 +49,11 @@ def resolve_precision(asked: str, device: torch.device) -> str:
     if asked == "fp16" and not on_gpu:
         raise DeviceError(
             "A teacher in fp16 needs a GPU; this run is on the CPU.",
-            allowed=["auto", "fp32", "bf16", *QUANTISED],
+            allowed=["auto", "fp32", "bf16", *QUANTIZED],
             fix="Use teacher.precision auto.",
         )
-    if asked in QUANTISED:
-        _check_quantiser(asked, device)
+    if asked in QUANTIZED:
+        _check_quantizer(asked, device)
     return asked
 
 
@@ -65,9 +68,9 @@ def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
     )
 
 
-def quantise(module: nn.Module, precision: str, dtype: torch.dtype) -> None:
+def quantize_linear(module: nn.Module, precision: str, dtype: torch.dtype) -> None:
     """Replace the linear layers of the blocks, in place; they shrink on the next `.to(device)`."""
-    if precision not in QUANTISED:
+    if precision not in QUANTIZED:
         return
     hush()
     make = _make_int8 if precision == "int8" else _make_int4
@@ -80,7 +83,9 @@ def quantise(module: nn.Module, precision: str, dtype: torch.dtype) -> None:
     setattr(module, f"is_loaded_in_{8 if precision == 'int8' else 4}bit", True)
 
 
-def quantisation_config(precision: str, dtype: torch.dtype, skeleton: nn.Module) -> Any:
+def quantization_config(
+    precision: str, dtype: torch.dtype, skeleton: nn.Module
+) -> BitsAndBytesConfig:
     """What transformers' `from_pretrained` is given; `skeleton` is the model on the meta device."""
     hush()
     from transformers import BitsAndBytesConfig
@@ -99,7 +104,7 @@ def quantisation_config(precision: str, dtype: torch.dtype, skeleton: nn.Module)
 def _too_odd(module: nn.Module) -> list[str]:
     """Layers that int4 leaves whole: bitsandbytes' CPU kernels want blocks of 64 in rows of 32.
 
-    Of the 7B release's tower these are the `down_proj`s, 3,420 wide.
+    In the 7B release's tower these are the `down_proj`s, 3,420 wide.
     """
     return [
         name
@@ -114,7 +119,7 @@ def hush() -> None:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
-def _check_quantiser(asked: str, device: torch.device) -> None:
+def _check_quantizer(asked: str, device: torch.device) -> None:
     if device.type not in ("cpu", "cuda"):
         raise DeviceError(
             "A teacher in {precision} needs a CPU or an NVIDIA GPU; this is {device}.",

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tandem.spec.errors import TeacherError
-from tandem.train.pretrained.folder import PretrainedCheckpoint
-from tandem.train.pretrained.quantize import QUANTISED, quantisation_config
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
+from tandem.train.pretrained.quantize import QUANTIZED, quantization_config
 from tandem.train.pretrained.quiet import quiet_transformers
 from tandem.train.pretrained.qwen_tower import TowerOutput
 
 
 def load_language(
     checkpoint: PretrainedCheckpoint, precision: str, dtype: torch.dtype, device: torch.device
-) -> Any:
+) -> nn.Module:
     """The model with its language part and head, frozen, on `device`."""
     from transformers import AutoModelForImageTextToText
 
     quantisation = None
     with quiet_transformers():
-        if precision in QUANTISED:
-            quantisation = quantisation_config(precision, dtype, _skeleton(checkpoint))
-        loaded: Any = AutoModelForImageTextToText.from_pretrained(
+        if precision in QUANTIZED:
+            quantisation = quantization_config(precision, dtype, _skeleton(checkpoint))
+        loaded = AutoModelForImageTextToText.from_pretrained(
             checkpoint.source,
             dtype=dtype,
             quantization_config=quantisation,
@@ -36,7 +37,8 @@ def load_language(
             attn_implementation="sdpa",
             output_loading_info=True,
         )
-    model, info = loaded
+    # With `output_loading_info` it is a pair, which transformers' own types do not know.
+    model, info = cast(tuple[nn.Module, dict[str, list[str]]], loaded)
     missing = sorted(info["missing_keys"])
     if missing:
         raise TeacherError(
@@ -51,7 +53,7 @@ def load_language(
     return model.eval().requires_grad_(False)
 
 
-def _skeleton(checkpoint: PretrainedCheckpoint) -> Any:
+def _skeleton(checkpoint: PretrainedCheckpoint) -> nn.Module:
     """The architecture without weights."""
     from transformers import AutoConfig, AutoModelForImageTextToText
 
@@ -59,16 +61,50 @@ def _skeleton(checkpoint: PretrainedCheckpoint) -> Any:
         checkpoint.source, local_files_only=checkpoint.folder is not None
     )
     with torch.device("meta"):
-        return AutoModelForImageTextToText.from_config(config)
+        skeleton: nn.Module = AutoModelForImageTextToText.from_config(config)
+    return skeleton
 
 
-def load_processor(checkpoint: PretrainedCheckpoint) -> Any:
+class Tokenizer(Protocol):
+    """What is asked of transformers' tokenizer."""
+
+    eos_token: str
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """The numbers of a text's tokens."""
+        ...
+
+
+class Processor(Protocol):
+    """What is asked of transformers' processor."""
+
+    tokenizer: Tokenizer
+
+    def apply_chat_template(
+        self, conversation: object, *, tokenize: bool, add_generation_prompt: bool
+    ) -> str:
+        """The conversation as the model was trained to read it."""
+        ...
+
+    def __call__(
+        self,
+        *,
+        images: list[Tensor],
+        text: list[str],
+        return_tensors: str,
+        images_kwargs: dict[str, bool],
+    ) -> dict[str, Tensor]:
+        """`input_ids` and what goes with them."""
+        ...
+
+
+def load_processor(checkpoint: PretrainedCheckpoint) -> Processor:
     """The tokenizer, chat template and image processor of the checkpoint."""
     from transformers import AutoProcessor
 
     with quiet_transformers():
         try:
-            return AutoProcessor.from_pretrained(
+            processor = AutoProcessor.from_pretrained(
                 checkpoint.source,
                 trust_remote_code=False,
                 local_files_only=checkpoint.folder is not None,
@@ -80,6 +116,7 @@ def load_processor(checkpoint: PretrainedCheckpoint) -> Any:
                 error=error,
                 fix="Copy the checkpoint again, all of its files.",
             ) from error
+    return cast(Processor, processor)
 
 
 @dataclass(frozen=True)
@@ -100,7 +137,7 @@ class Question:
         }
 
 
-def ask(processor: Any, text: str, image_size: int, answer: str = "") -> Question:
+def ask(processor: Processor, text: str, image_size: int, answer: str = "") -> Question:
     """The chat template's turn with one square picture and `text`, up to the answer's place."""
     content = [{"type": "image"}, {"type": "text", "text": text}]
     prompt = processor.apply_chat_template(
@@ -116,8 +153,10 @@ def ask(processor: Any, text: str, image_size: int, answer: str = "") -> Questio
     return Question(inputs["input_ids"], inputs["mm_token_type_ids"])
 
 
-def next_token_logits(model: Any, seen: TowerOutput, question: Question, keep: int = 1) -> Tensor:
-    """(B, keep, vocabulary): of the last `keep` places. The tower is not run again."""
+def next_token_logits(
+    model: nn.Module, seen: TowerOutput, question: Question, keep: int = 1
+) -> Tensor:
+    """(B, keep, vocabulary), at the last `keep` places. The tower is not run again."""
     batch = len(seen.grid_thw)
     answer = model(
         **question.repeat(batch, seen.grid_thw.device),
@@ -130,13 +169,14 @@ def next_token_logits(model: Any, seen: TowerOutput, question: Question, keep: i
     return logits.float()
 
 
-def _per_image(seen: TowerOutput, batch: int) -> Any:
+def _per_image(seen: TowerOutput, batch: int) -> object:
     """The tower's merged tokens as `get_image_features` would give them: one tensor a picture."""
     raw = seen.raw
-    per = type(raw)(
+    made: Callable[..., object] = type(raw)
+    per = made(
         last_hidden_state=raw.last_hidden_state, pooler_output=raw.pooler_output.chunk(batch)
     )
     deepstack = getattr(raw, "deepstack_features", None)
     if deepstack is not None:
-        per.deepstack_features = [level.chunk(batch) for level in deepstack]
+        setattr(per, "deepstack_features", [level.chunk(batch) for level in deepstack])  # noqa: B010
     return per

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from tandem.train.pretrained import packed_attention
-from tandem.train.pretrained.folder import PretrainedCheckpoint
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.pretrained.pixels import to_patches
 from tandem.train.pretrained.weights import load_into
 
@@ -25,22 +26,47 @@ def vision_name(name: str) -> str | None:
     return found[1] if found else None
 
 
+class VisionConfig(Protocol):
+    """What is read of transformers' configuration of a tower."""
+
+    patch_size: int
+    spatial_merge_size: int
+    temporal_patch_size: int
+    hidden_size: int
+    depth: int
+    _attn_implementation: str
+
+
+class RawTowerOutput(Protocol):
+    """What transformers' tower answers."""
+
+    last_hidden_state: Tensor
+    """(B*H*W, D), in the tower's own order, before the merger."""
+    pooler_output: Tensor
+    """The merged tokens, as the language model reads them."""
+
+
 @dataclass(frozen=True)
 class TowerOutput:
-    """`tokens_BHWD` is normalised as the merger sees it; `raw` is what transformers answered."""
+    """`tokens_BHWD` is normalised as the merger sees it."""
 
     tokens_BHWD: Tensor
     layers_BHWD: tuple[Tensor, ...]
-    raw: Any
+    raw: RawTowerOutput
     grid_thw: Tensor
 
 
-def vision_config(checkpoint: PretrainedCheckpoint) -> Any:
+def config_of(tower: nn.Module) -> VisionConfig:
+    """A loaded tower's configuration."""
+    return cast(VisionConfig, tower.config)
+
+
+def vision_config(checkpoint: PretrainedCheckpoint) -> VisionConfig:
     """The tower's configuration object, from config.json alone."""
     from transformers import Qwen2_5_VLConfig, Qwen3VLConfig
 
     made = Qwen3VLConfig if checkpoint.model_type == "qwen3_vl" else Qwen2_5_VLConfig
-    return made.from_dict(checkpoint.config).vision_config
+    return cast(VisionConfig, made.from_dict(checkpoint.config).vision_config)
 
 
 def load_tower(checkpoint: PretrainedCheckpoint, dtype: torch.dtype) -> nn.Module:
@@ -51,13 +77,13 @@ def load_tower(checkpoint: PretrainedCheckpoint, dtype: torch.dtype) -> nn.Modul
     from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLVisionModel
 
     config = vision_config(checkpoint)
-    made: Any = (
+    made = (
         Qwen3VLVisionModel
         if checkpoint.model_type == "qwen3_vl"
         else Qwen2_5_VisionTransformerPretrainedModel
     )
     with torch.device("meta"):
-        tower: nn.Module = made(config)
+        tower: nn.Module = made(config)  # type: ignore[arg-type]
     load_into(tower, checkpoint, vision_name, dtype)
     _fill_buffers(tower)
     return tower.eval().requires_grad_(False)
@@ -74,7 +100,7 @@ def _fill_buffers(tower: nn.Module) -> None:
 
 def run_tower(tower: nn.Module, images_BCHW: Tensor, layers: tuple[int, ...] = ()) -> TowerOutput:
     """All pictures (normalised, square, of one size) in one call of the tower."""
-    config: Any = tower.config
+    config = config_of(tower)
     B, _, S, _ = images_BCHW.shape
     side = S // config.patch_size
     order = _order(tower, B, side, images_BCHW.device)
@@ -96,17 +122,18 @@ def run_tower(tower: nn.Module, images_BCHW: Tensor, layers: tuple[int, ...] = (
     )
 
 
-def _catch(caught: dict[int, Tensor], i: int) -> Any:
-    def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+def _catch(
+    caught: dict[int, Tensor], i: int
+) -> Callable[[nn.Module, object, Tensor | tuple[Tensor, ...]], None]:
+    def keep(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
         caught[i] = output[0] if isinstance(output, tuple) else output
 
     return keep
 
 
 def _norm(tower: nn.Module) -> nn.Module:
-    merger: Any = tower.merger
-    norm: nn.Module = merger.ln_q if hasattr(merger, "ln_q") else merger.norm
-    return norm
+    merger = tower.get_submodule("merger")
+    return merger.get_submodule("ln_q" if hasattr(merger, "ln_q") else "norm")
 
 
 @dataclass(frozen=True)
@@ -114,7 +141,7 @@ class Order:
     """Where the patches of a batch of B equal squares lie in the tower's sequence."""
 
     grid_thw: Tensor
-    arguments: dict[str, Any]
+    arguments: dict[str, object]
     """What the tower would work out from grid_thw in every call, with a wait for the GPU each."""
     index_L: Tensor
     batch: int
@@ -126,7 +153,7 @@ class Order:
 
 
 def _order(tower: nn.Module, batch: int, side: int, device: torch.device) -> Order:
-    config: Any = tower.config
+    config = config_of(tower)
     return _make_order(
         batch,
         side,
@@ -153,7 +180,7 @@ def _make_order(
 
     grid = torch.tensor([[1, side, side]] * batch)
     bounds = vision.get_vision_cu_seqlens(grid)
-    arguments: dict[str, Any] = {
+    arguments: dict[str, object] = {
         "position_ids": vision.get_vision_position_ids(grid, merge).to(device),
         "cu_seqlens": bounds if bounds_on_cpu else bounds.to(device),
         "max_seqlen": side * side,

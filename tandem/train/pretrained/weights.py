@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
-import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
 from torch import Tensor
 
 from tandem.spec.errors import TeacherError
-from tandem.train.pretrained.folder import PretrainedCheckpoint
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
+from tandem.train.pretrained.header import read_header
 
-MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 Rename = Callable[[str], str | None]
 """The name a tensor has in the module to load; None: not wanted."""
-
-
-def header(path: Path, teacher: str) -> dict[str, dict[str, Any]]:
-    """Name -> dtype, shape and data_offsets of every tensor; TeacherError for a broken file."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > MAX_HEADER_BYTES:
-                raise ValueError(length)
-            found = json.loads(file.read(length))
-            found.pop("__metadata__", None)
-            needed = 8 + length + max(entry["data_offsets"][1] for entry in found.values())
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError):
-        raise _broken(path, teacher) from None
-    if path.stat().st_size < needed:
-        raise _broken(path, teacher)
-    return dict(found)
 
 
 def by_file(checkpoint: PretrainedCheckpoint, rename: Rename) -> dict[Path, dict[str, str]]:
@@ -52,8 +32,8 @@ def count_parameters(checkpoint: PretrainedCheckpoint, rename: Rename) -> int:
     """How many numbers the wanted tensors hold, from the files' headers alone."""
     total = 0
     for path, names in by_file(checkpoint, rename).items():
-        found = header(path, checkpoint.name)
-        total += sum(math.prod(found[name]["shape"]) for name in names if name in found)
+        found = read_header(path, checkpoint.name)
+        total += sum(math.prod(found[name].shape) for name in names if name in found)
     return total
 
 
@@ -98,12 +78,3 @@ def _present(checkpoint: PretrainedCheckpoint, file: str) -> Path:
             fix="Copy the checkpoint again, all of its files.",
         )
     return path
-
-
-def _broken(path: Path, teacher: str) -> TeacherError:
-    return TeacherError(
-        "The teacher {name} has a broken weight file: {file} is truncated or no safetensors.",
-        name=teacher,
-        file=path.name,
-        fix="Copy the checkpoint again.",
-    )

@@ -4,25 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
 from tandem.train.data.tokens import Tokens, from_checkpoint
-from tandem.train.pretrained.folder import PretrainedCheckpoint
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.pretrained.frozen import FrozenModel
-from tandem.train.pretrained.quantize import quantise
+from tandem.train.pretrained.quantize import quantize_linear
 from tandem.train.pretrained.quiet import quiet_transformers
 from tandem.train.registry import register
-from tandem.train.teachers.family import checkpoint_of, family_of
+from tandem.train.teachers.family import (
+    LAST,
+    checkpoint_of,
+    family_of,
+    refuse_foreign_code,
+    sees_images,
+)
 from tandem.train.types import Signals
 
 MAY_LACK = ("pooler", "classifier", "score", "position_ids", "pre_classifier", "out_proj", "dense")
 HEADS = ("cls.", "lm_head.", "qa_outputs.")
 LONGEST = 512
+
+
+class TextOutput(Protocol):
+    """What is read of transformers' answer."""
+
+    hidden_states: tuple[Tensor, ...]
+    """(B, L, D) of the embeddings and each layer."""
+    logits: Tensor
+    """(B, K), of a model with a head."""
 
 
 class HfTextTeacher(FrozenModel):
@@ -47,7 +62,7 @@ class HfTextTeacher(FrozenModel):
         self.grid = self.longest
         self.layers = tuple(spec.layers)
         self.class_order: tuple[int, ...] | None = None
-        self.model: Any = None
+        self.model: nn.Module | None = None
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -85,17 +100,17 @@ class HfTextTeacher(FrozenModel):
 
     @property
     def logits_key(self) -> str | None:
-        """Of the cache's part: the order of the classes."""
+        """The order of the classes: the logits are put into it."""
         return None if self.class_order is None else f"own-{self.class_order}"
 
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> Mapping[str, object]:
         config = {k: v for k, v in self.checkpoint.config.items() if k != "transformers_version"}
         return {"text": config, "precision": self.precision, "dtype": str(self.dtype)}
 
     def load(self) -> None:
         if self.model is None:
             model = _load(self.checkpoint, self.dtype, with_head=self.class_order is not None)
-            quantise(model, self.precision, self.dtype)
+            quantize_linear(model, self.precision, self.dtype)
             self.model = model.to(self.device).eval()
 
     def forget(self) -> None:
@@ -109,6 +124,7 @@ class HfTextTeacher(FrozenModel):
         return images_BCHW.to(self.device)
 
     def answer(self, pixels_BCHW: Tensor) -> Signals:
+        assert self.model is not None, "prepare loads it"
         answer = self._run(self.model, pixels_BCHW)
         tokens_BHWD, layers_BHWD = self._dense(answer, pixels_BCHW)
         logits_BK = None
@@ -121,7 +137,7 @@ class HfTextTeacher(FrozenModel):
             layers_BHWD=layers_BHWD,
         )
 
-    def look(self, model: Any, pixels_BCHW: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def look(self, model: nn.Module, pixels_BCHW: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Words and the hidden layers asked for, float32; gradient flows if it is on."""
         return self._dense(self._run(model, pixels_BCHW), pixels_BCHW)
 
@@ -130,22 +146,23 @@ class HfTextTeacher(FrozenModel):
         count_B1 = pixels_BCHW[:, 1].sum(1, keepdim=True).clamp_min(1)
         return tokens_BHWD.sum((1, 2)) / count_B1
 
-    def _run(self, model: Any, ids_B3L: Tensor) -> Any:
+    def _run(self, model: nn.Module, ids_B3L: Tensor) -> TextOutput:
         ids_BL, mask_BL, types_BL = ids_B3L.unbind(1)
         options = {"token_type_ids": types_BL} if self._takes_types(model) else {}
-        return model(
+        answer: TextOutput = model(
             input_ids=ids_BL,
             attention_mask=mask_BL,
             output_hidden_states=True,
             return_dict=True,
             **options,
         )
+        return answer
 
     @staticmethod
-    def _takes_types(model: Any) -> bool:
+    def _takes_types(model: nn.Module) -> bool:
         return int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
 
-    def _dense(self, answer: Any, ids_B3L: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _dense(self, answer: TextOutput, ids_B3L: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         mask_BL11 = ids_B3L[:, 1, :, None, None]
         hidden = answer.hidden_states
 
@@ -155,7 +172,7 @@ class HfTextTeacher(FrozenModel):
         return words(hidden[-1]), tuple(words(hidden[one + 1]) for one in self.layers)
 
 
-def _load(checkpoint: PretrainedCheckpoint, dtype: torch.dtype, with_head: bool) -> Any:
+def _load(checkpoint: PretrainedCheckpoint, dtype: torch.dtype, with_head: bool) -> nn.Module:
     from transformers import AutoModel, AutoModelForSequenceClassification
 
     auto = AutoModelForSequenceClassification if with_head else AutoModel
@@ -178,13 +195,28 @@ def _load(checkpoint: PretrainedCheckpoint, dtype: torch.dtype, with_head: bool)
             example=missing[0],
             fix="Copy the checkpoint again, all of its files.",
         )
-    return model.requires_grad_(False)
+    frozen: nn.Module = model.requires_grad_(False)
+    return frozen
+
+
+def recognises(checkpoint: PretrainedCheckpoint) -> bool:
+    """What AutoModelForSequenceClassification loads, and sees nothing."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+    )
+
+    refuse_foreign_code(checkpoint)
+    reads = checkpoint.model_type in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
+    return reads and not sees_images(checkpoint.config)
 
 
 @register.teacher(
     "hf_text",
     gives={"pooled", "tokens", "layers", "logits"},
     reads="text",
+    recognises=recognises,
+    strict=True,
+    precedence=LAST,
     licence="the checkpoint's own",
     source="https://huggingface.co/models?pipeline_tag=text-classification",
     models=["BERT", "RoBERTa", "DistilBERT", "ELECTRA", "ERNIE"],

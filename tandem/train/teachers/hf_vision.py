@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import inspect
 from math import isqrt
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
-from tandem.train.pretrained.folder import PretrainedCheckpoint
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.pretrained.frozen import FrozenTeacher
-from tandem.train.pretrained.quantize import quantise
+from tandem.train.pretrained.quantize import quantize_linear
 from tandem.train.pretrained.quiet import quiet_transformers
 from tandem.train.registry import register
-from tandem.train.teachers.family import checkpoint_of, family_of
+from tandem.train.teachers.family import (
+    LAST,
+    checkpoint_of,
+    family_of,
+    refuse_foreign_code,
+    sees_images,
+)
 from tandem.train.types import Signals
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 # Weights of heads that these signals do not come from may be absent.
 MAY_LACK = ("pooler", "head", "classifier", "mask_token", "text_model", "logit_")
+TWO_TOWERS = ("clip", "siglip", "siglip2", "chinese_clip", "altclip", "metaclip_2")
+"""Models of a text and an image tower: the image tower alone is a teacher."""
 TEXT_SIDE = ("text_model.", "text_projection", "visual_projection", "logit_")
+
+
+class VisionOutput(Protocol):
+    """What is read of transformers' answer."""
+
+    last_hidden_state: Tensor
+    hidden_states: tuple[Tensor, ...] | None
+    """The embeddings' and each layer's, where they were asked for."""
 
 
 class HfVisionTeacher(FrozenTeacher):
@@ -34,7 +53,7 @@ class HfVisionTeacher(FrozenTeacher):
     ) -> None:
         self.config = vision_config(checkpoint)
         super().__init__(checkpoint, spec, device, _unit(self.config))
-        self.model: Any = None
+        self.model: nn.Module | None = None
         self.side = self.image_size // _unit(self.config)
         self.layer_count = 0
         self.grid, self.width, self.layer_count = self._shape()
@@ -50,13 +69,14 @@ class HfVisionTeacher(FrozenTeacher):
         if self.model is not None:
             return
         model = _load(self.checkpoint, self.config, self.dtype)
-        quantise(model, self.precision, self.dtype)
+        quantize_linear(model, self.precision, self.dtype)
         self.model = model.to(self.device).eval()
 
     def forget(self) -> None:
         self.model = None
 
     def answer(self, pixels_BCHW: Tensor) -> Signals:
+        assert self.model is not None, "prepare loads it"
         tokens_BHWD, layers_BHWD = self.look(self.model, pixels_BCHW)
         return Signals(
             pooled_BD=self.pool(tokens_BHWD, pixels_BCHW),
@@ -64,10 +84,11 @@ class HfVisionTeacher(FrozenTeacher):
             layers_BHWD=layers_BHWD,
         )
 
-    def look(self, model: Any, pixels_BCHW: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def look(self, model: nn.Module, pixels_BCHW: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Tokens and the hidden layers asked for, float32; gradient flows if it is on."""
         answer = _run(model, pixels_BCHW, hidden=bool(self.layers))
-        layers = tuple(to_grid(answer.hidden_states[i + 1], self.side) for i in self.layers)
+        hidden = answer.hidden_states or ()
+        layers = tuple(to_grid(hidden[i + 1], self.side) for i in self.layers)
         return to_grid(answer.last_hidden_state, self.side), layers
 
     def pool(self, tokens_BHWD: Tensor, pixels_BCHW: Tensor) -> Tensor:  # noqa: ARG002
@@ -93,33 +114,36 @@ class HfVisionTeacher(FrozenTeacher):
                 error=error,
                 fix="Set teacher.image_size to the size it was trained with, or choose another.",
             ) from error
-        hidden: Any = answer.hidden_states or ()
+        hidden = answer.hidden_states or ()
         same = len(hidden) > 1 and all(x.shape == hidden[0].shape for x in hidden)
         grid, width = int(tokens_BHWD.shape[1]), int(tokens_BHWD.shape[-1])
         return grid, width, len(hidden) - 1 if same else 0
 
 
-def _run(model: Any, pixels_BCHW: Tensor, hidden: bool) -> Any:
-    options: dict[str, Any] = {}
+def _run(model: nn.Module, pixels_BCHW: Tensor, hidden: bool) -> VisionOutput:
+    options: dict[str, bool] = {}
     if "interpolate_pos_encoding" in inspect.signature(model.forward).parameters:
         options["interpolate_pos_encoding"] = True
-    return model(pixels_BCHW, return_dict=True, output_hidden_states=hidden, **options)
+    answer: VisionOutput = model(
+        pixels_BCHW, return_dict=True, output_hidden_states=hidden, **options
+    )
+    return answer
 
 
-def to_grid(hidden: Any, side: int) -> Tensor:
+def to_grid(hidden: Tensor, side: int) -> Tensor:
     """(B, prefix + g*g, D) or (B, D, g, g) to (B, g, g, D), float32.
 
     The patches come last; what precedes them are class and register tokens. `side` is the picture's
     side in patches; an encoder that merges patches on its way (Swin) ends with fewer.
     """
     if hidden.ndim == 4:
-        return hidden.permute(0, 2, 3, 1).float()  # type: ignore[no-any-return]
+        return hidden.permute(0, 2, 3, 1).float()
     g = side if hidden.shape[1] >= side * side else isqrt(hidden.shape[1])
     patches: Tensor = hidden[:, -g * g :].float()
     return patches.reshape(len(patches), g, g, -1)
 
 
-def vision_config(checkpoint: PretrainedCheckpoint) -> Any:
+def vision_config(checkpoint: PretrainedCheckpoint) -> PreTrainedConfig:
     """The image encoder's configuration; the vision part's of a two-tower model."""
     from transformers import AutoConfig
 
@@ -136,10 +160,13 @@ def vision_config(checkpoint: PretrainedCheckpoint) -> Any:
             type=checkpoint.model_type,
             fix="Check its config.json, or choose another teacher.",
         ) from error
-    return getattr(config, "vision_config", config)
+    vision: PreTrainedConfig = getattr(config, "vision_config", config)
+    return vision
 
 
-def _load(checkpoint: PretrainedCheckpoint, config: Any, dtype: torch.dtype) -> Any:
+def _load(
+    checkpoint: PretrainedCheckpoint, config: PreTrainedConfig, dtype: torch.dtype
+) -> nn.Module:
     from transformers import AutoModel
 
     with quiet_transformers():
@@ -161,18 +188,31 @@ def _load(checkpoint: PretrainedCheckpoint, config: Any, dtype: torch.dtype) -> 
             example=missing[0],
             fix="Copy the checkpoint again, all of its files.",
         )
-    return model.requires_grad_(False)
+    frozen: nn.Module = model.requires_grad_(False)
+    return frozen
 
 
-def _unit(config: Any) -> int:
+def _unit(config: PreTrainedConfig) -> int:
     """What the picture's side is a multiple of."""
     patch = getattr(config, "patch_size", 1)
     return int(patch[0] if isinstance(patch, list | tuple) else patch)
 
 
+def recognises(checkpoint: PretrainedCheckpoint) -> bool:
+    """An image encoder; of models that also write or read texts, those with a tower for images
+    alone: another vision-language model's tower is not what was asked for."""
+    refuse_foreign_code(checkpoint)
+    config = checkpoint.config
+    whole = "text_config" not in config or checkpoint.model_type in TWO_TOWERS
+    return sees_images(config) and whole
+
+
 @register.teacher(
     "hf_vision",
     gives={"pooled", "tokens", "layers"},
+    recognises=recognises,
+    strict=True,
+    precedence=LAST,
     licence="the checkpoint's own",
     source="https://huggingface.co/models?pipeline_tag=image-feature-extraction",
     models=["ViT", "DINOv2", "DINOv3", "SigLIP", "CLIP"],

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained import packed_attention
-from tandem.train.pretrained.folder import PretrainedCheckpoint
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.pretrained.frozen import FrozenTeacher
-from tandem.train.pretrained.quantize import quantise
+from tandem.train.pretrained.quantize import quantize_linear
 from tandem.train.pretrained.qwen_language import load_language
 from tandem.train.pretrained.qwen_tower import (
     MODEL_TYPES,
@@ -45,7 +43,7 @@ class QwenVLTeacher(FrozenTeacher):
         self.layer_count = vision.depth
         self.layers = tuple(spec.layers)
         self.tower: nn.Module | None = None
-        self.language: Any = None
+        self.language: nn.Module | None = None
         """The whole model with its language part, once `load_language` was called."""
 
     def rename(self, name: str) -> str | None:
@@ -55,15 +53,15 @@ class QwenVLTeacher(FrozenTeacher):
         if self.tower is not None:
             return
         tower = load_tower(self.checkpoint, self.dtype)
-        quantise(tower, self.precision, self.dtype)
+        quantize_linear(tower, self.precision, self.dtype)
         self._use(tower.to(self.device).eval())
 
-    def load_language(self) -> Any:
+    def load_language(self) -> nn.Module:
         """The whole model on the teacher's device; its tower takes the lone one's place."""
         if self.language is None:
             self.forget()
             self.language = load_language(self.checkpoint, self.precision, self.dtype, self.device)
-            self._use(self.language.model.visual)
+            self._use(self.language.get_submodule("model.visual"))
         return self.language
 
     def forget(self) -> None:
@@ -90,9 +88,16 @@ class QwenVLTeacher(FrozenTeacher):
         self.tower = tower
 
 
+def recognises(checkpoint: PretrainedCheckpoint) -> bool:
+    """A checkpoint whose tower is one of those that `qwen_tower` reads."""
+    return checkpoint.raw_config.get("model_type") in MODEL_TYPES
+
+
 @register.teacher(
     "qwen_vl",
     gives={"pooled", "tokens", "layers", "logits"},
+    recognises=recognises,
+    strict=True,
     licence="Apache-2.0 (3B and 72B: Qwen's own)",
     source="https://huggingface.co/Qwen/Qwen2.5-VL-7B-Instruct",
     models=["Qwen2.5-VL", "Qwen3-VL"],

@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tandem.spec.errors import StudentError, TeacherError
-from tandem.spec.model import ModelConfig
+from tandem.spec.model import FORMAT, ModelConfig
 from tandem.spec.run import TeacherSpec
 from tandem.train.export import final_model
 from tandem.train.grids import pool_to
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.registry import register
 from tandem.train.types import Signals, StepOutput, Student
 
@@ -47,7 +48,7 @@ class TandemTeacher:
 
     @property
     def fingerprint(self) -> str:
-        """Of the weights; the size is theirs."""
+        """Changes with the weights; the size is theirs."""
         return self._fingerprint
 
     def know(self, classes: Sequence[str]) -> bool:
@@ -61,8 +62,9 @@ class TandemTeacher:
 
     @property
     def logits_key(self) -> str | None:
-        """Of the cache's part: the order of the classes."""
-        if self.class_order is None or self.masks:  # of masks the tokens are the scores
+        """The order of the classes: the logits are put into it. None for masks, whose tokens are
+        the class scores."""
+        if self.class_order is None or self.masks:
             return None
         return f"own-{self.class_order}"
 
@@ -111,9 +113,16 @@ def _load(folder: Path, device: torch.device) -> tuple[Student, ModelConfig]:
     return student.requires_grad_(False), config
 
 
+def recognises(checkpoint: PretrainedCheckpoint) -> bool:
+    """A final_model folder of anything but boxes."""
+    config = checkpoint.raw_config
+    return config.get("format") == FORMAT and config.get("kind") != "detection"
+
+
 @register.teacher(
     "tandem",
     gives={"pooled", "tokens", "logits"},
+    recognises=recognises,
     licence="the model's own",
     source="https://arxiv.org/abs/1805.04770",
     models=["a final_model folder"],

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tandem.spec.model import FORMAT
 from tandem.spec.run import TeacherSpec
+from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.registry import register
 from tandem.train.types import Signals
 from tandem.train.yolo.boxes import STRIDE, whole_strides
@@ -66,9 +68,16 @@ class YoloTeacher:
         self.detector = None
 
 
+def recognises(checkpoint: PretrainedCheckpoint) -> bool:
+    """A final_model folder of a detector."""
+    config = checkpoint.raw_config
+    return config.get("format") == FORMAT and config.get("kind") == "detection"
+
+
 @register.teacher(
     "yolov8",
     gives={"pooled", "tokens"},
+    recognises=recognises,
     licence="AGPL-3.0",
     needs_extra="yolo",
     source="https://github.com/ultralytics/ultralytics",

@@ -15,7 +15,6 @@ from tandem.spec.run import TeacherSpec
 from tandem.train.engines.accelerate.learn import parameters
 from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
 from tandem.train.export import final_model
-from tandem.train.teachers.family import YOLO
 from tandem.train.yolo.evaluation.evaluate import evaluate
 from tandem.train.yolo.student import YoloStudent
 from tandem.train.yolo.types import (
@@ -25,6 +24,8 @@ from tandem.train.yolo.types import (
     DetectionTeacher,
     TeacherTargets,
 )
+
+YOLO = "yolov8"
 
 if TYPE_CHECKING:
     from tandem.train.pipeline.run import Run

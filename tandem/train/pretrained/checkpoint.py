@@ -11,12 +11,17 @@ from typing import Any
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.i18n import t
+from tandem.train.pretrained.header import read_header
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.bin")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 WHAT_IS_ALLOWED = ("a folder with config.json and *.safetensors", "a hub id such as owner/name")
+
+
+ConfigJson = dict[str, Any]
+"""A config.json: every architecture has fields of its own."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +32,20 @@ class PretrainedCheckpoint:
     folder: Path | None
 
     @cached_property
-    def config(self) -> dict[str, Any]:
-        """config.json, read; TeacherError when there is none or it is no JSON object."""
+    def raw_config(self) -> ConfigJson:
+        """config.json, whoever wrote it; empty where there is none or it is no JSON object."""
         path = self.file("config.json")
         try:
             config = json.loads(path.read_text(encoding="utf-8")) if path else None
         except ValueError:
             config = None
-        if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        return config if isinstance(config, dict) else {}
+
+    @property
+    def config(self) -> ConfigJson:
+        """config.json of a model that transformers knows; TeacherError when it is none."""
+        config = self.raw_config
+        if not isinstance(config.get("model_type"), str):
             raise TeacherError(
                 "The teacher {name} is no model: it has no config.json with a model_type.",
                 name=self.name,
@@ -70,9 +81,7 @@ class PretrainedCheckpoint:
         if single is None:
             self._refuse_weights()
         assert single is not None
-        from tandem.train.pretrained.weights import header
-
-        return dict.fromkeys(header(single, self.name), SINGLE_FILE)
+        return dict.fromkeys(read_header(single, self.name), SINGLE_FILE)
 
     def _refuse_weights(self) -> None:
         if any(self.file(name) for name in PICKLES):
