@@ -5,7 +5,7 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from tandem.spec.run import TeacherSpec
-from tandem.train.knowledge.label_scoring import Asked, AskedByName, LabelScoring
+from tandem.train.knowledge.label_scoring import CodeQuestion, NameQuestion, LabelScoring
 from tandem.train.knowledge.question import DEFAULT_PROMPT, Wording, single_token_codes
 from tests.train.teachers.folders import open_teacher, pictures
 
@@ -117,7 +117,7 @@ def test_more_classes_than_codes_are_scored_by_their_whole_names(checkpoints):
     teacher = scoring(path, classes, label_orders=1, image_size=28)
     images = (pictures(1, 28) * 255).round() / 255
     found = teacher.signals(images).logits_BK
-    assert type(teacher._asked[0]) is AskedByName
+    assert type(teacher._questions[0]) is NameQuestion
     teacher.load()
     text = Wording(None, classes, 1).text(range(80), None)
     scores = []
@@ -139,7 +139,7 @@ def test_more_classes_than_codes_are_scored_by_their_whole_names(checkpoints):
 def test_few_classes_use_codes(checkpoints):
     teacher = scoring(checkpoints["qwen2_5_vl"])
     teacher.load()
-    assert [type(asked) for asked in teacher._asked] == [Asked] * 3
+    assert [type(asked) for asked in teacher._questions] == [CodeQuestion] * 3
 
 
 @pytest.mark.parametrize(("classes", "orders", "distinct"), [(2, 4, 2), (5, 5, 5), (10, 4, 4)])
