@@ -5,7 +5,7 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from tandem.spec.run import TeacherSpec
-from tandem.train.knowledge.label_scoring import CodeQuestion, NameQuestion, LabelScoring
+from tandem.train.knowledge.label_scoring import CodeQuestion, LabelScoring, NameQuestion
 from tandem.train.knowledge.question import DEFAULT_PROMPT, Wording, single_token_codes
 from tests.train.teachers.folders import open_teacher, pictures
 
