@@ -16,7 +16,7 @@ from tandem.spec.event import Epoch, Event, parse
 from tandem.spec.report import RunReport
 from tandem.spec.run import RunSpec
 from tandem.train.__main__ import main
-from tandem.train.demo import digits, teach
+from tandem.train.demo import digits, digits_teacher
 from tandem.train.pipeline import report
 
 
@@ -86,10 +86,12 @@ class Room:
 
 
 @contextmanager
-def room(lesson: teach.Lesson | None = None) -> Iterator[Room]:
+def room(recipe: digits_teacher.TeacherRecipe | None = None) -> Iterator[Room]:
     """Digits in `datasets/digits`, and the teacher after `lesson`; removed at the end."""
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as name:
         folder = Path(name)
         digits.write(folder / "datasets" / "digits")
-        teach.teach(folder / "teacher", digits.load(), lesson or teach.Lesson())
+        digits_teacher.make_teacher(
+            folder / "teacher", digits.load(), recipe or digits_teacher.TeacherRecipe()
+        )
         yield Room(folder, folder / "datasets", folder / "teacher")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from benchmarks.engine import Ran, Room, changed, room, run
 from benchmarks.row import Row
 from tandem.train.demo.recipe import make_spec
-from tandem.train.demo.teach import Lesson
+from tandem.train.demo.teacher import TeacherRecipe
 
 EPOCHS, ROUNDS = 20, 1
 
@@ -32,7 +32,7 @@ class Times:
 
 
 def measure() -> list[Row]:
-    with room(Lesson(epochs=1)) as here:
+    with room(TeacherRecipe(epochs=1)) as here:
         taken = {mode: [_times(here, mode, turn) for turn in range(1)] for mode in ("on", "off")}
         for turn in range(1, ROUNDS):
             for mode in ("off", "on"):

@@ -18,7 +18,7 @@ from benchmarks.row import Row
 from tandem.train.demo import digits
 from tandem.train.demo.recipe import make_spec
 from tandem.train.demo.small_qwen import build
-from tandem.train.demo.summary import spread
+from tandem.train.demo.summary import mean_and_deviation
 
 SEEDS = 5
 UNTRAINED: dict[str, Any] = {"depth": 2, "hidden": 96, "full_attention": (0, 1), "text_hidden": 96}
@@ -40,12 +40,13 @@ def measure(seeds: int = SEEDS) -> list[Row]:
     return [
         Row(
             "ResNet-18, 100 labels: taught − labels only, five seeds",
-            f"{spread(taught)} − {spread(alone)} = {gain:+.1f} points",
+            f"{mean_and_deviation(taught)} − {mean_and_deviation(alone)} = {gain:+.1f} points",
             "≥ 5 points, beyond the spread",
             gain >= 5 and apart,
             f"val accuracy in %, mean ± standard deviation; each seed draws other labels, weights "
             f"and order. Taught {_list(taught)}; labels only {_list(alone)}; teacher "
-            f"{spread(knows)}; {steps} epochs of all 1,297 pictures, as many steps without it",
+            f"{mean_and_deviation(knows)}; {steps} epochs of all 1,297 pictures, as many steps "
+            "without it",
         ),
         Row(
             "the same with an untrained teacher",

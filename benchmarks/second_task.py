@@ -6,11 +6,11 @@ from benchmarks.engine import Room, changed, room, run
 from benchmarks.row import Row
 from tandem.spec.run import RunSpec
 from tandem.train.demo.recipe import make_spec
-from tandem.train.demo.teach import Lesson
+from tandem.train.demo.teacher import TeacherRecipe
 
 
 def measure() -> list[Row]:
-    with room(Lesson(epochs=1)) as here:
+    with room(TeacherRecipe(epochs=1)) as here:
         first = run(_spec(here, "first")).report.teacher
         second = changed(
             _spec(here, "second"),

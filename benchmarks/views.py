@@ -11,7 +11,7 @@ from benchmarks.engine import Ran, Room, changed, room, run
 from benchmarks.row import Row
 from tandem.spec.run import ViewSpec
 from tandem.train.demo.recipe import make_spec
-from tandem.train.demo.summary import spread
+from tandem.train.demo.summary import mean_and_deviation
 
 COUNTS, SEEDS, EPOCHS = (1, 2, 4, 8), 3, 4
 
@@ -27,7 +27,7 @@ def _row(count: int, runs: list[Ran]) -> Row:
     assert first.teacher is not None
     return Row(
         f"{count} view{'s' * (count > 1)} of each picture: val accuracy of ResNet-18, taught",
-        spread([one.accuracy for one in runs]) + " %",
+        mean_and_deviation([one.accuracy for one in runs]) + " %",
         note=f"{first.teacher.forwards} forwards of the teacher fill the cache; then {EPOCHS} "
         f"epochs of {seconds / EPOCHS:.1f} s; crop and colour as by default, {SEEDS} seeds",
     )

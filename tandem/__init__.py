@@ -12,11 +12,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tandem._version import __version__
+
 if TYPE_CHECKING:
     from tandem.predict.predictor import Predictor
 
 __all__ = ["__version__", "load"]
-__version__ = "0.1.0"
 
 
 def load(path: str | Path, device: str = "auto") -> Predictor:

@@ -13,8 +13,8 @@ from tandem.commands.service import demo
 from tandem.commands.service.child import NoServiceError
 from tandem.spec.errors import OutputFolderError
 from tandem.spec.run import RunSpec
-from tandem.train.demo import prepare, recipe, teach
-from tandem.train.demo.summary import spread
+from tandem.train.demo import digits_teacher, prepare, recipe
+from tandem.train.demo.summary import mean_and_deviation
 from tandem.train.export import final_model
 from tandem.train.pipeline import report
 
@@ -32,10 +32,12 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         return spec.model_copy(update={"views": spec.views.model_copy(update={"count": 1})})
 
     monkeypatch.setattr(prepare, "make_spec", of_one_view)
-    lesson = teach.Lesson(epochs=1)
-    taught = teach.teach
+    short_recipe = digits_teacher.TeacherRecipe(epochs=1)
+    taught = digits_teacher.make_teacher
     monkeypatch.setattr(
-        teach, "teach", lambda folder, data, progress: taught(folder, data, lesson, progress)
+        digits_teacher,
+        "make_teacher",
+        lambda folder, data, progress: taught(folder, data, short_recipe, progress),
     )
 
 
@@ -97,5 +99,5 @@ def test_a_root_that_cannot_be_written_is_named(
 
 
 def test_spread_is_the_mean_and_the_sample_deviation() -> None:
-    assert spread([0.9, 0.92, 0.94]) == "92.0 ± 2.0"
-    assert spread([0.5]) == "50.0"
+    assert mean_and_deviation([0.9, 0.92, 0.94]) == "92.0 ± 2.0"
+    assert mean_and_deviation([0.5]) == "50.0"

@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 from onnx import helper
 
-import tandem
+from tandem._version import __version__
 from tandem.predict.onnx_model import CONFIG_KEY, open_session
 from tandem.spec.errors import StudentError
 from tandem.spec.model import ModelConfig
@@ -42,7 +42,7 @@ def read(path: Path, classes: Sequence[str], image_size: int | None) -> tuple[An
         raise _unfit(path, f"its output is {result.shape}, for {len(names)} classes")
     pixels = shape[2] if isinstance(shape[2], int) else image_size or 224
     config = ModelConfig(
-        tandem_version=tandem.__version__,
+        tandem_version=__version__,
         kind=kind,
         student=StudentSpec(type="onnx", size="onnx"),
         classes=names,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tandem.data.images import is_picture
+from tandem.data.video import evenly_spread
 from tandem.predict.answers import Answer
 from tandem.predict.images import opened
 from tandem.predict.kinds.base import ModelInput, Output, Picture
@@ -21,7 +22,6 @@ from tandem.predict.videos import broken_video
 from tandem.spec.errors import DataError
 from tandem.spec.model import ModelConfig
 from tandem.train.data.augment import whole
-from tandem.train.data.clips import spread
 
 
 class Clips:
@@ -60,7 +60,7 @@ class Clips:
     def _pictures(self, sources: Sequence[Picture]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         size = self.config.image_size
         read: dict[int, tuple[NDArray[np.uint8], tuple[int, int]]] = {}
-        picked = spread(len(sources), self.frames).tolist()
+        picked = evenly_spread(self.frames, len(sources)).tolist()
         for place in picked:
             if place not in read:
                 image, own = opened(sources[place], size)
@@ -74,7 +74,7 @@ class Clips:
                 stream = video.streams.video[0]
                 own = stream.height, stream.width
                 count = int(stream.frames) or _counted(path)
-                wanted = spread(count, self.frames).tolist()
+                wanted = evenly_spread(self.frames, count).tolist()
                 kept: dict[int, NDArray[np.uint8]] = {}
                 for number, frame in enumerate(video.decode(stream)):
                     if number in wanted:

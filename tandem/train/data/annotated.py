@@ -6,6 +6,7 @@ Classification keeps columns in place of objects (`train.data`): it meets millio
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 from tandem.spec.run import DataSpec
 from tandem.train.data.classification import find_folder
+from tandem.train.data.splits import check_num_classes, check_same_classes, held_out_count
 from tandem.train.types import ProgressReporter
 
 WARNINGS_TOLD = 5
@@ -31,12 +33,14 @@ def read_content(
     classes in them and seeded. Raises DataError: a fault of a file or line names it.
     """
     content = _read(find_folder(spec.root, spec.dataset), kind, progress)
-    _check_num_classes(spec, content)
+    check_num_classes(spec, content.classes)
     notes = list(content.notes)
     train, val = content.train, content.val
     if spec.val_dataset:
         other = _read(find_folder(spec.root, spec.val_dataset), kind or content.kind, progress)
-        _check_same_classes(content, other)
+        check_same_classes(
+            (content.root, content.classes), (other.root, other.classes), are_folders=False
+        )
         val = [_moved(one, other, content) for one in (other.val or other.train)]
         notes += other.notes
     elif val is None:
@@ -51,8 +55,7 @@ def read_content(
             )
         )
     _check_some(content, train, val)
-    whole = Content(content.root, content.format, content.kind, content.classes, train, val)
-    return Content(**{**whole.__dict__, "notes": tuple(notes)}), val
+    return replace(content, train=train, val=val, notes=tuple(notes)), val
 
 
 def is_annotated(item: Item) -> bool:
@@ -61,7 +64,7 @@ def is_annotated(item: Item) -> bool:
 
 
 def hold_out(items: list[Item], ratio: float, seed: int) -> tuple[list[Item], list[Item]]:
-    """(train, val): of every set of classes its share; what nobody annotated stays in train."""
+    """(train, val): every set of classes gives its share; what nobody annotated stays in train."""
     groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for row, item in enumerate(items):
         if is_annotated(item):
@@ -69,7 +72,7 @@ def hold_out(items: list[Item], ratio: float, seed: int) -> tuple[list[Item], li
     order: list[int] = []
     for number, (_, rows) in enumerate(sorted(groups.items())):
         order += np.random.default_rng([seed, number]).permutation(rows).tolist()
-    count = min(max(round(len(order) * ratio), 1), len(order) - 1) if len(order) > 1 else 0
+    count = held_out_count(len(order), ratio)
     # Every 1/ratio-th of the rows in the order of their classes: each group gives its share.
     places = (np.arange(count) + 0.5) * len(order) / max(count, 1)
     chosen = {order[int(place)] for place in places}
@@ -103,8 +106,6 @@ def _read(folder: Path, kind: str | None, progress: ProgressReporter) -> Content
 
 def _moved(item: Item, source: Content, target: Content) -> Item:
     """The item of another data set as one of this: its path is absolute, its classes renumbered."""
-    from dataclasses import replace
-
     new = {old: target.classes.index(name) for old, name in enumerate(source.classes)}
 
     def there(path: bytes) -> bytes:
@@ -127,34 +128,6 @@ def _moved(item: Item, source: Content, target: Content) -> Item:
         mask=None if item.mask is None else there(item.mask),
         frames=tuple(there(one) for one in item.frames),
     )
-
-
-def _check_num_classes(spec: DataSpec, content: Content) -> None:
-    found = len(content.classes)
-    if spec.num_classes is not None and spec.num_classes != found:
-        raise DataError(
-            "num_classes is {asked}, but the data set {dataset} has {found} classes: {names}.",
-            asked=spec.num_classes,
-            dataset=spec.dataset,
-            found=found,
-            names=", ".join(content.classes[:20]) + (", …" if found > 20 else ""),
-            fix="Leave num_classes out, or set it to {found}.",
-        )
-
-
-def _check_same_classes(train: Content, val: Content) -> None:
-    lacks = sorted(set(train.classes) - set(val.classes))
-    extra = sorted(set(val.classes) - set(train.classes))
-    if extra or lacks:
-        raise DataError(
-            "{val} validates {train}, so both must have the same classes; "
-            "it lacks: {lacks}; it has besides: {extra}.",
-            val=val.root,
-            train=train.root,
-            lacks=", ".join(lacks[:10]) or "-",
-            extra=", ".join(extra[:10]) or "-",
-            fix="Name the classes alike in both.",
-        )
 
 
 def _check_some(content: Content, train: list[Item], val: list[Item]) -> None:

@@ -40,11 +40,11 @@ PARAMS = np.dtype(
     ]
 )
 _MOST_STRETCH = np.log(4 / 3)
-"""Of a crop's aspect ratio against the picture's own, as in Inception's crops."""
+"""The logarithm of a crop's largest aspect ratio against the image's own (Szegedy et al. 2015)."""
 _FINER = 2
 """A JPEG is decoded at no less than so many times the size that is rendered."""
 
-Picture = Image.Image | NDArray[np.uint8]
+ImageLike = Image.Image | NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Views:
         """The views of these rows only."""
         return Views(self.params_NV[rows], self.fingerprint)
 
-    def render(self, image_HWC: Picture, row: int, view: int, size: int) -> Tensor:
+    def render(self, image_HWC: ImageLike, row: int, view: int, size: int) -> Tensor:
         """uint8 (3, size, size) of one view: the same crop of the picture at any size."""
         return torch.from_numpy(rendered(image_HWC, self.params_NV[row, view], size))
 
@@ -99,12 +99,12 @@ class Views:
         return [rendered(image, self.params_NV[row, view], size) for view in wanted]
 
 
-def whole(image: Picture, size: int) -> NDArray[np.uint8]:
+def whole(image: ImageLike, size: int) -> NDArray[np.uint8]:
     """(size, size, 3): all of a picture, as view 0 and every validation image are."""
     return _resized(np.asarray(image), size).transpose(1, 2, 0)
 
 
-def rendered(image: Picture, params: Any, size: int) -> NDArray[np.uint8]:
+def rendered(image: ImageLike, params: Any, size: int) -> NDArray[np.uint8]:
     """(3, size, size) of the view that `params` (one PARAMS) describe."""
     image_HWC = np.asarray(image)
     height, width = image_HWC.shape[:2]

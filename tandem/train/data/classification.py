@@ -15,6 +15,7 @@ from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 from tandem.spec.run import DataSpec
 from tandem.train.data.inspect_files import inspect
+from tandem.train.data.splits import check_num_classes, check_same_classes, held_out_count
 from tandem.train.types import UNLABELLED, ImageTable, ProgressReporter, Splits
 
 
@@ -27,12 +28,14 @@ def read(
     changed files. Raises DataError, one sentence that names what is wrong.
     """
     listing = _list(find_folder(spec.root, spec.dataset))
-    _check_num_classes(spec, listing)
+    check_num_classes(spec, listing.classes)
     other = _list(find_folder(spec.root, spec.val_dataset)) if spec.val_dataset else None
     train = _table(listing, listing.train, spec, index_root, progress)
     notes = list(listing.notes)
     if other is not None:
-        _check_same_classes(listing, other)
+        check_same_classes(
+            (listing.root, listing.classes), (other.root, other.classes), are_folders=True
+        )
         listed = other.val if other.val is not None else other.train
         val = _labelled_only(_table(other, listed, spec, index_root, progress))
         notes += other.notes
@@ -109,34 +112,6 @@ def _listed(items: list[Item]) -> LabelledPaths:
     return LabelledPaths([one.path for one in items], [one.label for one in items])
 
 
-def _check_num_classes(spec: DataSpec, listing: LabelledSplits) -> None:
-    found = len(listing.classes)
-    if spec.num_classes is not None and spec.num_classes != found:
-        raise DataError(
-            "num_classes is {asked}, but the data set {dataset} has {found} classes: {names}.",
-            asked=spec.num_classes,
-            dataset=spec.dataset,
-            found=found,
-            names=", ".join(listing.classes[:20]) + (", …" if found > 20 else ""),
-            fix="Leave num_classes out, or set it to {found}.",
-        )
-
-
-def _check_same_classes(train: LabelledSplits, val: LabelledSplits) -> None:
-    lacks = sorted(set(train.classes) - set(val.classes))
-    extra = sorted(set(val.classes) - set(train.classes))
-    if lacks or extra:
-        raise DataError(
-            "{val} validates {train}, so both must have the same classes; "
-            "it lacks: {lacks}; it has besides: {extra}.",
-            val=val.root,
-            train=train.root,
-            lacks=", ".join(lacks[:10]) or "-",
-            extra=", ".join(extra[:10]) or "-",
-            fix="Name the class folders alike in both.",
-        )
-
-
 def _table(
     listing: LabelledSplits,
     listed: LabelledPaths,
@@ -159,11 +134,11 @@ def _labelled_only(table: ImageTable) -> ImageTable:
 
 
 def _hold_out(table: ImageTable, ratio: float, seed: int) -> tuple[ImageTable, ImageTable]:
-    """Of each class that share, at least one picture where it has two."""
+    """Each class gives that share, at least one image where it has two."""
     held: list[NDArray[np.int64]] = []
     for label in range(len(table.classes)):
         rows = np.flatnonzero(table.labels_N == label)
-        count = min(max(round(len(rows) * ratio), 1), len(rows) - 1) if len(rows) else 0
+        count = held_out_count(len(rows), ratio)
         held.append(np.random.default_rng([seed, label]).permutation(rows)[:count])
     val_rows = np.sort(np.concatenate(held)).astype(np.int64)
     train_rows = np.setdiff1d(np.arange(len(table)), val_rows).astype(np.int64)

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tandem.data.content import Content, Item
+from tandem.data.video import evenly_spread
 from tandem.train.data.augment import Views
 from tandem.train.data.inspect_files import inspect
+from tandem.train.data.video_frames import frames_of
 from tandem.train.types import ImageTable, ProgressReporter, Shows, Signals, TeacherSource
 
 Rows = NDArray[np.int64]
@@ -30,7 +32,7 @@ class ClipTable(ImageTable):
     """Where a clip's frames begin in `frames`."""
     counts_N: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     shown_frames: int = 8
-    """Of a clip, to the student."""
+    """How many frames of a clip the student sees."""
 
     def rows(self, rows: Rows) -> Self:
         some = super().rows(rows)
@@ -54,13 +56,7 @@ class ClipTable(ImageTable):
     def picked(self, row: int) -> NDArray[np.int64]:
         """The student's frames of one clip, as rows of `frames`."""
         start = int(self.starts_N[row])
-        return start + spread(int(self.counts_N[row]), self.shown_frames)
-
-
-def spread(count: int, wanted: int) -> NDArray[np.int64]:
-    """`wanted` of `count` frames, evenly; a shorter clip repeats frames in their order."""
-    places = (np.arange(wanted) + 0.5) * count / wanted
-    return np.minimum(places.astype(np.int64), count - 1)
+        return start + evenly_spread(self.shown_frames, int(self.counts_N[row]))
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ class ClipSource:
     source: TeacherSource
     table: ClipTable
     kept_frames: tuple[NDArray[np.int64], ...]
-    """Of each clip: the frames that the teacher saw, as rows of the source's table."""
+    """The frames of each clip that the teacher saw, as rows of the source's table."""
 
     @property
     def tokens_width(self) -> int:
@@ -92,7 +88,7 @@ class ClipSource:
             kept = self.kept_frames[clip]
             rows.append(kept)
             owners.append(np.full(len(kept), place))
-            picks.append(at + spread(len(kept), self.table.shown_frames))
+            picks.append(at + evenly_spread(self.table.shown_frames, len(kept)))
             at += len(kept)
         frame_rows, owner = np.concatenate(rows), np.concatenate(owners)
         said: Signals = self.source.signals(frame_rows, view_B[owner])
@@ -130,7 +126,7 @@ def teacher_frames(
     assert table.frames is not None
     wanted, kept, at = [], [], 0
     for start, count in zip(table.starts_N.tolist(), table.counts_N.tolist(), strict=True):
-        some = np.arange(count) if not frames else np.unique(spread(count, frames))
+        some = np.arange(count) if not frames else np.unique(evenly_spread(frames, count))
         wanted.append(start + some)
         kept.append(np.arange(at, at + len(some)))
         at += len(some)
@@ -155,12 +151,10 @@ def clip_table(
     index_root: Path | None,
     progress: ProgressReporter,
 ) -> ClipTable:
-    """Of these items. A video's frames are written below `frames_root` first.
+    """The items as one table. A video's frames are written below `frames_root` first.
 
     Raises DataError for a clip without a frame, a video that cannot be decoded, a bad picture.
     """
-    from tandem.train.data.video_frames import frames_of
-
     lists = [frames_of(content, item, frames_root, progress) for item in items]
     paths = [path for one in lists for path in one]
     hashes_N = inspect(content.root, paths, max_pixels, index_root, progress)

@@ -14,7 +14,7 @@ from tandem.spec.errors import DataError
 from tandem.train.data.augment import Views
 from tandem.train.types import Batch, ImageTable
 
-Plan = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+BatchPlan = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 MOST_WORKERS = 16
 _BATCHES_A_WORKER = 4
 """With fewer, starting a process costs more than it saves."""
@@ -36,7 +36,7 @@ def worker_count(requested: int | None) -> int:
 def batches(
     table: ImageTable,
     views: Views,
-    plan: Plan,
+    plan: BatchPlan,
     *,
     image_size: int,
     max_pixels: int,
@@ -46,7 +46,7 @@ def batches(
 
     DataError for a file that went bad since it was read first.
     """
-    rendered = Rendered(table, views, plan, image_size, max_pixels)
+    rendered = RenderedBatches(table, views, plan, image_size, max_pixels)
     workers = min(workers, len(plan) // _BATCHES_A_WORKER)
     if workers == 0:
         for number in range(len(plan)):
@@ -67,11 +67,11 @@ def batches(
         yield found
 
 
-class Rendered(Dataset[Batch]):
+class RenderedBatches(Dataset[Batch]):
     """A plan's batches by their number."""
 
     def __init__(
-        self, table: ImageTable, views: Views, plan: Plan, image_size: int, max_pixels: int
+        self, table: ImageTable, views: Views, plan: BatchPlan, image_size: int, max_pixels: int
     ) -> None:
         self.table, self.views, self.plan = table, views, plan
         self.image_size, self.max_pixels = image_size, max_pixels
@@ -87,7 +87,7 @@ class Rendered(Dataset[Batch]):
 class _InWorker(Dataset[Batch | DataError]):
     """In a worker an error is handed over: PyTorch would raise it with a traceback in its text."""
 
-    def __init__(self, rendered: Rendered) -> None:
+    def __init__(self, rendered: RenderedBatches) -> None:
         self.rendered = rendered
 
     def __len__(self) -> int:

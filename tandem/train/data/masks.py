@@ -63,7 +63,7 @@ def mask_table(
     index_root: Path | None,
     progress: ProgressReporter,
 ) -> MaskTable:
-    """Of these items, each picture opened once. DataError that names the bad ones."""
+    """The items as one table, each image opened once. DataError that names the bad ones."""
     paths = [item.path for item in items]
     annotated = [0 if is_annotated(item) else UNLABELLED for item in items]
     hashes_N: Any = inspect(content.root, paths, max_pixels, index_root, progress)

@@ -29,7 +29,7 @@ class TextTable(ImageTable):
     ids_N3L: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 3, 0), np.int32))
     """Empty until `tokenised`."""
     key: str = ""
-    """Of the tokenizer and the length: the signals of a text depend on both."""
+    """Names the tokenizer and the length, on both of which the signals of a text depend."""
 
     def rows(self, rows: Rows) -> Self:
         some = super().rows(rows)
@@ -65,7 +65,7 @@ class TextTable(ImageTable):
 
 
 def text_table(root: Path, items: Sequence[Item], classes: tuple[str, ...]) -> TextTable:
-    """Of these items, not yet tokenised."""
+    """The items as one table, not yet tokenised."""
     hashes = [
         hashlib.blake2b(f"{one.text}\\0{one.text_b}".encode(errors="surrogatepass"), digest_size=16)
         for one in items

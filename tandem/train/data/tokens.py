@@ -28,7 +28,7 @@ FILE = "tokenizer.json"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PADS = ("[PAD]", "<pad>", "<|endoftext|>", "</s>")
 MOST_WORDS = 16_000
-"""Of a vocabulary made from the texts: more would each be seen too seldom."""
+"""Words of a vocabulary made from the texts: more would each be seen too seldom."""
 CHUNK = 4096
 
 
@@ -52,7 +52,7 @@ class Tokens:
 
     @property
     def words(self) -> int:
-        """Of the vocabulary, with what was added to it."""
+        """How many the vocabulary has, with what was added to it."""
         return max(self.tokenizer.get_vocab(with_added_tokens=True).values()) + 1
 
     @property

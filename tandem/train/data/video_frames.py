@@ -8,19 +8,17 @@ import os
 import shutil
 from pathlib import Path
 
-import av
-from av.error import FFmpegError
 from PIL import Image
 
 from tandem.data.content import Content, Item
 from tandem.data.images import is_picture
+from tandem.data.video import evenly_spread, frame_count, stream
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
-from tandem.train.data.clips import spread
 from tandem.train.types import ProgressReporter
 
 MOST_FRAMES = 512
-"""Of a video that are kept, evenly spread: more say nothing new of one class."""
+"""Frames kept of a video, evenly spread: more say nothing new of one class."""
 QUALITY = 95
 _DONE = "frames.json"
 
@@ -65,33 +63,20 @@ def _decode(path: Path, folder: Path) -> None:
     shutil.rmtree(hidden, ignore_errors=True)
     hidden.mkdir(parents=True)
     try:
-        count = _count(path)
-        wanted = set(spread(count, MOST_FRAMES).tolist()) if count > MOST_FRAMES else None
+        count = frame_count(path)
+        wanted = set(evenly_spread(MOST_FRAMES, count).tolist()) if count > MOST_FRAMES else None
         names = []
-        with av.open(str(path)) as video:
-            for number, frame in enumerate(video.decode(video=0)):
-                if wanted is None or number in wanted:
-                    name = f"{number:06d}.jpg"
-                    picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
-                    picture.save(hidden / name, quality=QUALITY, subsampling=0)
-                    names.append(name)
+        for number, _, frame in stream(path):
+            if wanted is None or number in wanted:
+                name = f"{number:06d}.jpg"
+                # No subsampling: halved colours would differ from the frame a predictor decodes.
+                Image.fromarray(frame).save(hidden / name, quality=QUALITY, subsampling=0)
+                names.append(name)
         if not names:
+            # A header may count frames that are not there.
             raise DataError("The video {path} holds no frame.", path=path, fix="Take it away.")
         (hidden / _DONE).write_text(json.dumps(names), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         hidden.rename(folder)
-    except (FFmpegError, IndexError, ValueError) as error:
-        raise DataError(
-            "The video {path} cannot be decoded: {reason}.",
-            path=path,
-            reason=str(error)[:120] or type(error).__name__,
-            fix="Convert it, for example to H.264 in MP4, or take it away.",
-        ) from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-
-
-def _count(path: Path) -> int:
-    with av.open(str(path)) as video:
-        stream = video.streams.video[0]
-        return int(stream.frames) or sum(1 for _ in video.decode(stream))

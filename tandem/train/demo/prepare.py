@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tandem.spec.i18n import t
-from tandem.train.demo import digits, teach
+from tandem.train.demo import digits, digits_teacher
 from tandem.train.demo.recipe import make_spec
 from tandem.train.sinks.stdout import stdout
 from tandem.train.types import ProgressReporter
@@ -24,7 +24,7 @@ def prepare(dataset: Path, teacher: Path) -> None:
     if not teacher.is_dir():
         print(t("Teaching a small Qwen2.5-VL its digits first; that is its pretraining."))
     watcher = _Terminal()
-    teach.teach(teacher, digits.load(), progress=watcher)
+    digits_teacher.make_teacher(teacher, digits.load(), progress=watcher)
     watcher.close()
     print(
         t("The teacher in {path} stands in for a pretrained one: nothing is downloaded here. To "

@@ -17,7 +17,7 @@ from tandem.spec.run import (
     TeacherSpec,
     ViewSpec,
 )
-from tandem.train.demo import digits, teach
+from tandem.train.demo import digits, digits_teacher
 
 DATASET = "digits"
 EPOCHS = 4
@@ -38,7 +38,7 @@ def make_spec(
         task_id=output_dir.name,
         data=DataSpec(root=datasets, dataset=dataset, image_size=digits.PIXELS, workers=0),
         teacher=TeacherSpec(
-            path=str(teacher), image_size=teach.PIXELS, precision="fp32", batch_size=128
+            path=str(teacher), image_size=digits_teacher.PIXELS, precision="fp32", batch_size=128
         ),
         student=StudentSpec(type="resnet", size="resnet18"),
         loss=LossSpec(

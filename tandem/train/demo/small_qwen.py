@@ -53,7 +53,7 @@ VOCABULARY_SIZE = 512
 
 
 @dataclass(frozen=True)
-class Shape:
+class QwenShape:
     """How large the small model is; the real one of 7 B has depth 32, hidden 1280, heads 16."""
 
     family: Family = "qwen2_5_vl"
@@ -84,7 +84,7 @@ def build(
     seed: int = 0,
 ) -> Path:
     """Write the checkpoint into `folder` and return it. The same arguments give the same bytes."""
-    shape = Shape(
+    shape = QwenShape(
         family,
         depth,
         hidden,
@@ -102,7 +102,7 @@ def build(
     return folder
 
 
-def build_model(shape: Shape, tokenizer: Any, seed: int = 0) -> Any:
+def build_model(shape: QwenShape, tokenizer: Any, seed: int = 0) -> Any:
     """The model alone, with random weights from `seed`; the caller's random state is left as is."""
     config = _config(shape, tokenizer)
     with torch.random.fork_rng(devices=[]):
@@ -164,7 +164,7 @@ def build_tokenizer() -> Any:
     )
 
 
-def _config(shape: Shape, tokenizer: Any) -> Any:
+def _config(shape: QwenShape, tokenizer: Any) -> Any:
     from transformers import Qwen2_5_VLConfig, Qwen3VLConfig
 
     ids = {
@@ -182,7 +182,7 @@ def _config(shape: Shape, tokenizer: Any) -> Any:
     )
 
 
-def _vision(shape: Shape) -> dict[str, Any]:
+def _vision(shape: QwenShape) -> dict[str, Any]:
     shared = {
         "depth": shape.depth,
         "hidden_size": shape.hidden,
@@ -202,7 +202,7 @@ def _vision(shape: Shape) -> dict[str, Any]:
     return shared | {"window_size": shape.window_size, "fullatt_block_indexes": list(full)}
 
 
-def _text(shape: Shape, tokenizer: Any) -> dict[str, Any]:
+def _text(shape: QwenShape, tokenizer: Any) -> dict[str, Any]:
     half = shape.text_hidden // shape.text_heads // 2
     temporal = half // 4
     height = (half - temporal) // 2

@@ -41,14 +41,14 @@ def print_summary(reports: Sequence[RunReport], runs: Sequence[Path], teacher: P
     assert spec is not None
     table.add_row(
         t("teacher (tower, probe)"),
-        spread(knows),
+        mean_and_deviation(knows),
         _millions(first.teacher.parameters),
         f"{1000 * teacher_seconds(spec):.1f}",
         _megabytes((teacher / "model.safetensors").stat().st_size),
     )
     size = first.student.size
-    table.add_row(t("{student}, taught", student=size), spread(taught), *student)
-    table.add_row(t("{student}, labels only", student=size), spread(alone), *student)
+    table.add_row(t("{student}, taught", student=size), mean_and_deviation(taught), *student)
+    table.add_row(t("{student}, labels only", student=size), mean_and_deviation(alone), *student)
     print()
     width = None if sys.stdout.isatty() else 120
     Console(highlight=False, width=width).print(table)
@@ -83,7 +83,7 @@ def _remarks(report: RunReport, taught: Sequence[float], alone: Sequence[float])
     ]
 
 
-def spread(values: Sequence[float]) -> str:
+def mean_and_deviation(values: Sequence[float]) -> str:
     """Ratios as percent: the mean, and the standard deviation where there are several."""
     mean = 100 * statistics.fmean(values)
     if len(values) < 2:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-import tandem
+from tandem._version import __version__
 from tandem.spec.errors import SpecError, StudentError
 from tandem.spec.i18n import t
 from tandem.spec.measured import finite
@@ -49,7 +49,7 @@ def save(
     what was merged into them. An OSError (a full disk) leaves the old folder as it was.
     """
     config = ModelConfig(
-        tandem_version=tandem.__version__,
+        tandem_version=__version__,
         kind=spec.kind or "classification",
         student=spec.student.model_copy(update={"init": "random", "path": None}),
         facts={name: getattr(student, name) for name in FACTS if hasattr(student, name)},
@@ -86,7 +86,7 @@ def write_card(folder: Path, card: str) -> None:
 
 
 def size_bytes(folder: Path) -> int:
-    """Of the weights on disk."""
+    """Bytes of the weights on disk."""
     return (folder / WEIGHTS).stat().st_size
 
 

@@ -35,7 +35,7 @@ class _Reader(CalibrationDataReader):
         return None if batch is None else {self.name: batch}
 
 
-def quantise_file(source: Path, target: Path, kind: str, batches: Iterable[NDArray[Any]]) -> None:
+def quantize_file(source: Path, target: Path, kind: str, batches: Iterable[NDArray[Any]]) -> None:
     """Weights and activations in int8 (QDQ, weights by channel), ranges from the batches.
 
     A text's ranges are found as it is read (dynamic), so `batches` is not used. DataError where
@@ -80,9 +80,9 @@ def _some(batches: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
 def _last_nodes(file: Path, kind: str) -> list[str]:
     """A detector's decoding and a classifier's last layer stay in floats: they decide ranks."""
     graph = onnx.load(str(file)).graph
-    quantised = [node for node in graph.node if node.op_type in STATIC]
+    quantized_nodes = [node for node in graph.node if node.op_type in STATIC]
     if kind != "detection":
-        return [quantised[-1].name] if quantised else []
+        return [quantized_nodes[-1].name] if quantized_nodes else []
     made_by = {output: node for node in graph.node for output in node.output}
     ahead, found = [graph.output[0].name], []
     while ahead:

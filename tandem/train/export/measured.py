@@ -22,7 +22,7 @@ from tandem.spec.report import ExportReport, Measured
 from tandem.spec.run import RunSpec
 from tandem.train.engines.device import DeviceContext
 from tandem.train.export import final_model, onnx_model
-from tandem.train.export.int8 import SAMPLES, as_array, quantise_file
+from tandem.train.export.int8 import SAMPLES, as_array, quantize_file
 from tandem.train.kinds.base import EvalResult
 from tandem.train.pipeline import report
 from tandem.train.types import SilentProgress, StepOutput
@@ -47,7 +47,7 @@ class Subject:
 
 
 def subject(folder: Path) -> Subject:
-    """Of a final_model folder."""
+    """The model in a final_model folder, and its run where that lies around it."""
     run = folder.parent if (folder.parent / "report.json").is_file() else None
     return Subject(folder, run)
 
@@ -70,7 +70,7 @@ def write(
         onnx_model.to_onnx(what.folder, target)
     else:
         _to_int8(what, config, target, _batches(data, config, calibration))
-    measured = None if data is None else _judged(data, target, config)
+    measured = None if data is None else _evaluated(data, target, config)
     metrics = {} if measured is None else dict(measured.metrics)
     metrics["latency_milliseconds"] = 1000 * _latency_seconds(target, config)
     made = ExportReport(
@@ -91,7 +91,7 @@ def _to_int8(
     small = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         onnx_model.to_onnx(what.folder, whole)
-        quantise_file(whole, small, config.kind, batches)
+        quantize_file(whole, small, config.kind, batches)
         small.replace(target)
     finally:
         whole.unlink(missing_ok=True)
@@ -170,7 +170,7 @@ def _data(what: Subject, config: ModelConfig) -> _Data | None:
     return _Data(spec, kind, splits.train, splits.val)
 
 
-def _judged(data: _Data, file: Path, config: ModelConfig) -> EvalResult:
+def _evaluated(data: _Data, file: Path, config: ModelConfig) -> EvalResult:
     student: Any = OnnxStudent(file, config).eval()
     cpu = torch.device("cpu")
     if data.kind is None:
@@ -190,27 +190,27 @@ def _batches(
 ) -> Iterator[NDArray[Any]]:
     """Inputs to calibrate on: the pictures given, else of the run's own training split."""
     if calibration:
-        yield from _pictures(calibration, config)
+        yield from _image_batches(calibration, config)
     elif data is not None and data.kind is None:
         from tandem.train.yolo.evaluation.evaluate import letterboxed
 
-        for row in _spread(len(data.train)):
+        for row in _spread_rows(len(data.train)):
             canvas, _ = letterboxed(data.train, row, config.image_size)
             yield canvas.float().div(255).numpy()[None]
     elif data is not None:
         views = data.kind.views(data.train, data.spec)
         most = data.spec.data.max_image_pixels
-        for row in _spread(len(data.train)):
+        for row in _spread_rows(len(data.train)):
             rows = np.array([row])
             batch = data.train.batch(views, rows, np.zeros_like(rows), config.image_size, most)
             yield from as_array([batch.inputs])
 
 
-def _spread(count: int) -> list[int]:
+def _spread_rows(count: int) -> list[int]:
     return sorted({int(one) for one in np.linspace(0, count - 1, min(count, SAMPLES))})
 
 
-def _pictures(paths: Sequence[Path], config: ModelConfig) -> Iterator[NDArray[Any]]:
+def _image_batches(paths: Sequence[Path], config: ModelConfig) -> Iterator[NDArray[Any]]:
     from tandem.data.images import is_picture, open_rgb
     from tandem.train.data.augment import whole
 

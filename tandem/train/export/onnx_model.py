@@ -50,12 +50,12 @@ def answer_of(output: StepOutput, kind: str) -> Tensor:
 
 
 def input_name(kind: str) -> str:
-    """Of the ONNX file's only input."""
+    """The name of the ONNX file's only input."""
     return INPUTS.get(kind, "images")
 
 
 def output_name(kind: str) -> str:
-    """Of its only output."""
+    """The name of its only output."""
     return OUTPUTS.get(kind, "logits")
 
 

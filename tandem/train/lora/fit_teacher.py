@@ -26,7 +26,7 @@ from tandem.spec.errors import DataError, NumericError, TeacherError
 from tandem.spec.i18n import t
 from tandem.spec.run import LoraSpec, RunSpec, TeacherSpec
 from tandem.train.data.augment import Views
-from tandem.train.data.loader import Plan, batches, worker_count
+from tandem.train.data.loader import BatchPlan, batches, worker_count
 from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.knowledge.label_scoring import LabelScoring
 from tandem.train.lora.adapted_teachers import AdaptedHfText, AdaptedHfVision, AdaptedQwenVL
@@ -273,7 +273,7 @@ def _rate(step: int, total: int) -> float:
     return min((step + 1) / up, (total - step) / max(1, total - up))
 
 
-def _shuffled(task: AdapterTask, lora: LoraSpec, epoch: int) -> Plan:
+def _shuffled(task: AdapterTask, lora: LoraSpec, epoch: int) -> BatchPlan:
     """Each row once, in a view drawn anew each epoch."""
     random = np.random.default_rng([task.spec.run.seed, 11, epoch])
     rows = random.permutation(task.learn_n)
@@ -282,12 +282,12 @@ def _shuffled(task: AdapterTask, lora: LoraSpec, epoch: int) -> Plan:
     return [(rows[i : i + size], views[i : i + size]) for i in range(0, len(rows), size)]
 
 
-def _chunks(rows: RowIndices, size: int) -> Plan:
+def _chunks(rows: RowIndices, size: int) -> BatchPlan:
     parts = [rows[i : i + size] for i in range(0, len(rows), size)]
     return [(part, np.zeros_like(part)) for part in parts]
 
 
-def _batches(task: AdapterTask, plan: Plan) -> Iterator[Batch]:
+def _batches(task: AdapterTask, plan: BatchPlan) -> Iterator[Batch]:
     data = task.spec.data
     yield from batches(
         task.table,

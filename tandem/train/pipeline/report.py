@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import tandem
+from tandem._version import __version__
 from tandem.spec.i18n import t
 from tandem.spec.report import ExportReport, RunReport, Verdict
 from tandem.train.export import final_model
@@ -67,7 +67,7 @@ def only_better(student_N: NDArray[np.float64], baseline_N: NDArray[np.float64])
 
 def versions() -> dict[str, str]:
     """Of Tandem, Python and the packages that the figures depend on."""
-    found = {"tandem": tandem.__version__, "python": platform.python_version()}
+    found = {"tandem": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
             found[name] = version(name)

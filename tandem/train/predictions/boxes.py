@@ -12,17 +12,17 @@ from tandem.data.content import Points, Shape
 from tandem.train.predictions.serialize import MOST_BOXES, PredictionLine, labels, number
 
 MOST_POINTS = 5_000
-"""Of a picture's outlines; where there are more, boxes are shown alone."""
+"""Points of one image's outlines; where there are more, boxes are shown alone."""
 
 
-Detections = NDArray[np.floating[Any]]
+DetectionArray = NDArray[np.floating[Any]]
 """(n, 6): left, top, right, bottom, score, class, in pixels of the picture."""
 
 
 def above_threshold(
-    found: Sequence[Detections], classes: Sequence[str], thresholds: dict[str, float]
-) -> list[Detections]:
-    """Of each picture the boxes above their class's threshold, which are what is answered."""
+    found: Sequence[DetectionArray], classes: Sequence[str], thresholds: dict[str, float]
+) -> list[DetectionArray]:
+    """Each image's boxes above their class's threshold: these are what is answered."""
     least_K = np.array([thresholds[name] for name in classes])
     return [one_n6[one_n6[:, 4] > least_K[one_n6[:, 5].astype(np.int64)]] for one_n6 in found]
 
@@ -37,7 +37,7 @@ class LabelledImages(Protocol):
 
 
 class BoxPredictions:
-    """Of every picture of a split, in its order; `kept` as `answered` gives them."""
+    """The boxes that a detector answers in each image of a split, as `above_threshold` gives."""
 
     score_name = "F1 at IoU 0.5"
     has_pairs = True
@@ -45,7 +45,7 @@ class BoxPredictions:
     def __init__(
         self,
         split: LabelledImages,
-        detections_N: Sequence[Detections],
+        detections_N: Sequence[DetectionArray],
         scores_N: NDArray[np.float64],
         pairs_N: Sequence[list[list[int]]],
     ) -> None:
@@ -82,7 +82,7 @@ class BoxPredictions:
             self._box(one.label, one.bounds(), None, one.outlines if few else ()) for one in shown
         ]
 
-    def _answered(self, kept_N6: Detections) -> list[PredictionLine]:
+    def _answered(self, kept_N6: DetectionArray) -> list[PredictionLine]:
         order = np.argsort(-kept_N6[:, 4], kind="stable")[:MOST_BOXES]
         return [
             self._box(int(one[5]), (one[0], one[1], one[2], one[3]), one[4], ())

@@ -16,9 +16,9 @@ from tandem.train.types import UNLABELLED, ImageTable
 
 MOST_WORST, MOST_BEST = 350, 150
 MOST_PAIRS = 40
-"""Of (true class, answered class) that a picture is listed under."""
+"""Pairs (true class, answered class) that one image is listed under."""
 LEAST_SHARE = 0.002
-"""Of a picture's pixels, for a pair to be listed."""
+"""The share of an image's pixels that a pair needs to be listed."""
 
 ClassIndices = NDArray[np.uint8]
 Pngs = tuple[bytes, bytes]
@@ -70,7 +70,7 @@ class MaskReservoir:
 
 @dataclass(frozen=True)
 class MaskPredictions:
-    """Of every row of a table."""
+    """Every row's score, and the masks that were kept of some."""
 
     table: ImageTable
     scores_N: NDArray[np.float64]

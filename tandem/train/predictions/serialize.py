@@ -13,7 +13,7 @@ from tandem.train.types import UNLABELLED, ImageTable
 
 PredictionLine = dict[str, Any]
 MOST_BOXES = 300
-"""Of a picture, true or answered."""
+"""Boxes written of one image, true or answered."""
 TOP = 5
 _CHUNK = 1024
 
@@ -27,8 +27,8 @@ class Predictions(Protocol):
     """Whether lines have `pairs`: which classes of a picture were taken for which."""
 
     def lines(self, most: int) -> Iterator[PredictionLine]:
-        """Of the first `most` rows, in order: truth, answer, score, right, and what is known of
-        the picture (width, height)."""
+        """The first `most` rows in order: truth, answer, score, right, and what is known of the
+        image (width, height)."""
         ...
 
     def masks(self) -> dict[int, tuple[bytes, bytes]]:

@@ -18,7 +18,7 @@ FILE = "predictions.jsonl"
 MASKS = "predictions"
 MOST_LINES = 200_000
 MOST_LETTERS = 2_000
-"""Of a text; the rest is left out."""
+"""Letters written of one text; the rest is left out."""
 
 
 def write(folder: Path, spec: RunSpec, table: ImageTable, told: Predictions) -> Path:

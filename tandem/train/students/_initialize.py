@@ -22,7 +22,7 @@ from tandem.spec.run import StudentSpec
 from tandem.train.students._timm import TimmStudent
 from tandem.train.types import Student
 
-Filter = Callable[[dict[str, Tensor], Any], dict[str, Tensor]]
+ConvertWeights = Callable[[dict[str, Tensor], Any], dict[str, Tensor]]
 LAST_LAYER = 2
 """A weight and a bias: what a head for other classes lacks."""
 FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
@@ -30,7 +30,9 @@ FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.pth", "weights.safetensors")
 
 
-def initialise(student: TimmStudent, spec: StudentSpec, convert: Filter | None = None) -> None:
+def initialise(
+    student: TimmStudent, spec: StudentSpec, convert: ConvertWeights | None = None
+) -> None:
     """Give the student its first weights, drawn from torch's global generator.
 
     random: timm's own scheme for the network. kaiming: He et al. 2015, normal, fan-in.
@@ -58,7 +60,9 @@ def draw(net: nn.Module, scheme_name: str) -> None:
             module.reset_parameters()
 
 
-def _load_pretrained(student: TimmStudent, spec: StudentSpec, convert: Filter | None) -> None:
+def _load_pretrained(
+    student: TimmStudent, spec: StudentSpec, convert: ConvertWeights | None
+) -> None:
     if not spec.path:
         raise StudentError(
             "Pretrained weights of {size} were asked for, but not where they are.",
@@ -80,7 +84,9 @@ def _load_pretrained(student: TimmStudent, spec: StudentSpec, convert: Filter | 
         student.normalise_with(config["mean"], config["std"])
 
 
-def load_plain(student: Student, spec: StudentSpec, encoder: str = "", foreign: str = "") -> None:
+def load_pretrained(
+    student: Student, spec: StudentSpec, encoder: str = "", foreign: str = ""
+) -> None:
     """All weights of a model of ours, or those of its encoder alone where they are that.
 
     `encoder` is what its names begin with in the student, `foreign` what they may begin with there.

@@ -84,7 +84,7 @@ class TimmStudent(NormalisedStudent):
     def features(
         self, images_BCHW: Tensor, layers: Sequence[int]
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """Of normalised images: pooled (B, D), last tokens (B, H, W, D), the layers in order."""
+        """For normalised images: pooled (B, D), last tokens (B, H, W, D), the layers in order."""
         raise NotImplementedError
 
     def classifier(self) -> nn.Module:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tandem.spec.run import StudentSpec
 from tandem.spec.students import DEFAULTS, SIZES, resolve
 from tandem.train.registry import register
-from tandem.train.students._initialize import draw, load_plain
+from tandem.train.students._initialize import draw, load_pretrained
 from tandem.train.types import Options, StepOutput, Student
 
 SHAPES = {
@@ -25,7 +25,7 @@ SHAPES = {
 """Layers, width and heads."""
 POSITIONS = 512
 WORDS = 30_522
-"""Of the tokenizer it was published with, where nobody says another number."""
+"""Words of the tokenizer it was published with, where nobody says another number."""
 
 
 class BertOptions(Options):
@@ -121,5 +121,5 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> BertStudent: 
     if spec.init in ("kaiming", "xavier"):
         draw(student, spec.init)
     elif spec.init == "pretrained":
-        load_plain(student, spec, encoder="net.", foreign="bert.")
+        load_pretrained(student, spec, encoder="net.", foreign="bert.")
     return student

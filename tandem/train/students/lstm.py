@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tandem.spec.run import StudentSpec
 from tandem.spec.students import DEFAULTS, SIZES, resolve
 from tandem.train.registry import register
-from tandem.train.students._initialize import draw, load_plain
+from tandem.train.students._initialize import draw, load_pretrained
 from tandem.train.students._timm import NormalisedStudent
 from tandem.train.types import Options, StepOutput
 
@@ -79,9 +79,9 @@ class LSTMStudent(NormalisedStudent):
         self.check_layers(layers)
         clips = images_BCHW[:, None] if images_BCHW.ndim == 4 else images_BCHW
         batch, frames = clips.shape[:2]
-        pictures = self.normalised(clips.flatten(0, 1))
+        frames_BCHW = self.normalised(clips.flatten(0, 1))
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_features):
-            frame_BTD = self.features(pictures).unflatten(0, (batch, frames))
+            frame_BTD = self.features(frames_BCHW).unflatten(0, (batch, frames))
         states_BTD, (last, _) = self.lstm(frame_BTD)
         pooled_BD = self._pool(states_BTD, last)
         tokens_BHWD = states_BTD[:, :, None]
@@ -91,8 +91,8 @@ class LSTMStudent(NormalisedStudent):
 
     def example(self, count: int) -> Tensor:
         """Clips of as many frames as it is shown."""
-        pictures = super().example(count * self.frames)
-        return pictures.view(count, self.frames, *pictures.shape[1:])
+        frames_BCHW = super().example(count * self.frames)
+        return frames_BCHW.view(count, self.frames, *frames_BCHW.shape[1:])
 
     def _pool(self, states_BTD: Tensor, last: Tensor) -> Tensor:
         if self.attention is not None:
@@ -122,7 +122,7 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> LSTMStudent:
     if spec.init in ("kaiming", "xavier"):
         draw(student, spec.init)
     elif spec.init == "pretrained":
-        load_plain(student, spec, encoder="features.")
+        load_pretrained(student, spec, encoder="features.")
     if not spec.train_features:
         student.freeze_features()
     return student

@@ -15,7 +15,7 @@ from tandem.spec.errors import StudentError
 from tandem.spec.run import StudentSpec
 from tandem.spec.students import DEFAULTS, SIZES, resolve
 from tandem.train.registry import register
-from tandem.train.students._initialize import draw, load_plain
+from tandem.train.students._initialize import draw, load_pretrained
 from tandem.train.students._timm import NormalisedStudent, to_raster
 from tandem.train.types import Options, StepOutput
 
@@ -40,7 +40,7 @@ class MaskStudent(NormalisedStudent):
     """A network that gives encoder stages and a class for each pixel."""
 
     stride: int
-    """Of the bottleneck; a picture is padded to a multiple of it."""
+    """Pixels that one cell of the bottleneck spans; an image is padded to a multiple of it."""
 
     def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:
         """Float images of 0 to 1; `layers` counts the encoder's stages from 0."""
@@ -59,7 +59,7 @@ class MaskStudent(NormalisedStudent):
         )
 
     def masks(self, images_BCHW: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Of normalised, padded images: the stages, finest first, and (B, K, H, W) scores."""
+        """From normalised, padded images: the stages, finest first, and (B, K, H, W) scores."""
         raise NotImplementedError
 
 
@@ -153,7 +153,7 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> MaskStudent:
     if spec.init in ("kaiming", "xavier"):
         draw(student, spec.init)
     elif spec.init == "pretrained":
-        load_plain(student, spec, encoder="net.encoder." if size not in BASE_WIDTH else "")
+        load_pretrained(student, spec, encoder="net.encoder." if size not in BASE_WIDTH else "")
     return student
 
 

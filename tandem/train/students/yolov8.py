@@ -9,7 +9,7 @@ from pydantic import Field
 from tandem.spec.run import StudentSpec
 from tandem.spec.students import DEFAULTS, SIZES, resolve
 from tandem.train.registry import register
-from tandem.train.students._initialize import draw, load_plain
+from tandem.train.students._initialize import draw, load_pretrained
 from tandem.train.types import Options
 from tandem.train.yolo.student import YoloStudent, make_net
 
@@ -44,5 +44,5 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> YoloStudent:
         # The head starts at rare objects: from zero biases the first steps would unlearn that.
         net.model[-1].bias_init()  # type: ignore[index, union-attr, operator]
     elif spec.init == "pretrained":
-        load_plain(student, spec)
+        load_pretrained(student, spec)
     return student

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 GREY = 114
-"""Of the margins around a picture, as YOLOv8 is trained with."""
+"""The margins around an image, as YOLOv8 is trained with."""
 STRIDE = 32
 MOST_CANDIDATES = 30_000
 MOST_BOXES = 300
@@ -33,7 +33,7 @@ class Letterbox:
     top: int
     height: int
     width: int
-    """Of the picture, before it was placed."""
+    """Pixels of the image before it was placed, as `height` is."""
 
 
 def letterbox(image_CHW: Tensor, height: int, width: int) -> tuple[Tensor, Letterbox]:
@@ -92,7 +92,7 @@ def suppress(
     *,
     most: int = MOST_BOXES,
 ) -> list[Tensor]:
-    """Of each picture (n, 6): left, top, right, bottom, score, class; best first.
+    """For each image (n, 6): left, top, right, bottom, score, class; best first.
 
     `boxes_BCA` is `StepOutput.boxes_BCA`. A box counts for every class whose score is above
     `confidence` (one value, or one for each class); of boxes of one class that overlap by more

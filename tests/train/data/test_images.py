@@ -27,7 +27,7 @@ def near(pixel: np.ndarray, colour: tuple[int, int, int], by: int = 25) -> bool:
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.bmp", "a.webp", "a.tif", "a.gif"])
-def test_every_format_gives_the_same_picture(tmp_path: Path, name: str) -> None:
+def test_every_format_gives_the_same_image(tmp_path: Path, name: str) -> None:
     two_tone().save(tmp_path / name, quality=95)
     image_HWC = load_rgb(tmp_path / name, LIMIT)
     assert image_HWC.shape == (10, 20, 3)
@@ -90,7 +90,7 @@ def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_exif_turns_the_picture(tmp_path: Path, suffix: str, orientation: int) -> None:
+def test_exif_turns_the_image(tmp_path: Path, suffix: str, orientation: int) -> None:
     path = tmp_path / f"a.{suffix}"
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -137,7 +137,7 @@ def test_a_bomb_is_refused_from_its_header(tmp_path: Path, monkeypatch: pytest.M
         load_rgb(tmp_path / "a.png", LIMIT)
 
 
-def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
+def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("hello")
     (tmp_path / "empty.png").write_bytes(b"")
     for name in ("text.jpg", "empty.png"):

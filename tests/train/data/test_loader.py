@@ -11,7 +11,7 @@ from tandem.spec.errors import DataError
 from tandem.spec.run import DataSpec, ViewSpec
 from tandem.train.data import classification
 from tandem.train.data.augment import Views
-from tandem.train.data.loader import Plan, batches, worker_count
+from tandem.train.data.loader import BatchPlan, batches, worker_count
 from tandem.train.types import Batch, ImageTable, SilentProgress
 from tests.conftest import make_shapes
 
@@ -23,12 +23,12 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> ImageTable:
     return classification.read(spec, seed=0, index_root=None, progress=SilentProgress()).train
 
 
-def plan_of(table: ImageTable, size: int = 4) -> Plan:
+def plan_of(table: ImageTable, size: int = 4) -> BatchPlan:
     order = np.random.default_rng(0).permutation(len(table))
     return [(order[at : at + size], np.arange(size) % 4) for at in range(0, len(order), size)]
 
 
-def load(table: ImageTable, plan: Plan, workers: int = 0, size: int = 24) -> list[Batch]:
+def load(table: ImageTable, plan: BatchPlan, workers: int = 0, size: int = 24) -> list[Batch]:
     views = Views.draw(table, ViewSpec())
     stream = batches(table, views, plan, image_size=size, max_pixels=10**8, workers=workers)
     return list(stream)
@@ -95,6 +95,6 @@ def test_memory_stays_flat_over_many_batches(table: ImageTable) -> None:
     assert psutil.Process().memory_info().rss - before < 8 * 2**20
 
 
-def _stream(table: ImageTable, plan: Plan):  # noqa: ANN202
+def _stream(table: ImageTable, plan: BatchPlan):  # noqa: ANN202
     views = Views.draw(table, ViewSpec())
     return batches(table, views, plan, image_size=64, max_pixels=10**8, workers=0)

@@ -104,7 +104,7 @@ def test_without_val_a_part_of_each_class_is_held_out(tmp_path: Path) -> None:
     assert (other.val.paths_N != splits.val.paths_N).any()
 
 
-def test_a_class_with_one_picture_keeps_it_to_learn_from(tmp_path: Path) -> None:
+def test_a_class_with_one_image_keeps_it_to_learn_from(tmp_path: Path) -> None:
     folder = make_shapes(tmp_path / "shapes", train=4, val=0)
     for number in range(1, 4):
         (folder / f"train/circle/{number}.png").unlink()
@@ -113,7 +113,7 @@ def test_a_class_with_one_picture_keeps_it_to_learn_from(tmp_path: Path) -> None
     assert sorted(splits.val.labels_N) == [1, 2]
 
 
-def test_another_data_set_validates(folder: Path, tmp_path: Path) -> None:
+def test_another_dataset_validates(folder: Path, tmp_path: Path) -> None:
     other = make_shapes(tmp_path / "other", train=4, val=3, seed=5)
     splits = read(folder, val_dataset=str(other))
     assert len(splits.val) == 9
@@ -237,7 +237,7 @@ def test_a_lower_limit_is_checked_again(tmp_path: Path) -> None:
     refused(folder, r"big\.png has 200 x 100 pixels", max_image_pixels=10_000)
 
 
-def test_pictures_of_val_that_are_in_train_are_counted(folder: Path) -> None:
+def test_images_of_val_that_are_in_train_are_counted(folder: Path) -> None:
     shutil.copy(folder / "train/cross/0.png", folder / "val/cross/copy.png")
     shutil.copy(folder / "train/cross/0.png", folder / "train/circle/copy.png")
     listener = Listener()
@@ -274,6 +274,6 @@ def test_meta_names_the_type(folder: Path) -> None:
     refused(folder, r"meta\.json is no JSON")
 
 
-def test_a_pipe_named_like_a_picture_is_left_alone(folder: Path) -> None:
+def test_a_pipe_named_like_a_image_is_left_alone(folder: Path) -> None:
     os.mkfifo(folder / "train/circle/pipe.png")
     assert len(read(folder).train) == 18

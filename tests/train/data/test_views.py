@@ -33,7 +33,7 @@ def gradient(width: int = 120, height: int = 80) -> np.ndarray:
     return image_HWC
 
 
-def test_the_first_view_is_the_whole_picture() -> None:
+def test_the_first_view_is_the_whole_image() -> None:
     views = Views.draw(table(), ViewSpec())
     image_HWC = gradient()
     shown = views.render(image_HWC, 3, 0, 32).numpy()
@@ -73,7 +73,7 @@ def test_crops_keep_their_area_and_stay_inside() -> None:
     assert len(np.unique(params["left"][:, 0])) > 2000
 
 
-def test_settings_of_nothing_leave_the_picture_alone() -> None:
+def test_settings_of_nothing_leave_the_image_alone() -> None:
     views = Views.draw(table(), ViewSpec(crop_scale_min=1, flip="off", colour=0))
     assert (views.params_NV[:, 1:] == views.params_NV[:, :1]).all()
 

@@ -31,7 +31,7 @@ def test_a_tenth_is_labelled_and_each_digit_equally_often(folder: Path) -> None:
     assert len(set(numbers)) == len(numbers) == 1797
 
 
-def test_a_picture_lies_in_the_folder_of_what_it_shows(folder: Path) -> None:
+def test_a_image_lies_in_the_folder_of_what_it_shows(folder: Path) -> None:
     source = load_digits()
     for path in pictures(folder / "train") + pictures(folder / "val"):
         assert int(path.parent.name) == source.target[int(path.stem)]

@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from tandem.data.video import evenly_spread
 from tandem.spec.run import RunSpec, StudentSpec, ViewSpec
 from tandem.train import kinds
 from tandem.train.data.augment import Views
-from tandem.train.data.clips import ClipSource, ClipTable, spread, teacher_frames
+from tandem.train.data.clips import ClipSource, ClipTable, teacher_frames
 from tandem.train.registry import find
 from tandem.train.students.lstm import parameters_by_part
 from tandem.train.types import Signals, SilentProgress
@@ -116,7 +117,7 @@ def test_the_teacher_sees_all_frames_and_the_student_few(clips: Path, tmp_path: 
     for place, clip in enumerate((2, 0)):
         assert float(said.pooled_BD[place, 0]) == pytest.approx(kept[clip].mean())
         assert float(said.logits_BK[place, 0]) == pytest.approx(10 * kept[clip].mean())
-        own = kept[clip][spread(len(kept[clip]), 3)]
+        own = kept[clip][evenly_spread(3, len(kept[clip]))]
         assert said.tokens_BHWD[place, :, 0, 0].tolist() == own.tolist()
         # The token of a place is of the very frame that the student is shown there.
         student_files = [train.frames.path(frame) for frame in train.picked(clip).tolist()]
@@ -142,10 +143,10 @@ def test_equal_frames_of_two_clips_are_two_rows_of_the_cache(tmp_path: Path) -> 
 
 
 def test_spread_takes_evenly_and_repeats_in_order() -> None:
-    assert spread(8, 4).tolist() == [1, 3, 5, 7]
-    assert spread(4, 4).tolist() == [0, 1, 2, 3]
-    assert spread(1, 3).tolist() == [0, 0, 0]
-    assert spread(2, 4).tolist() == [0, 0, 1, 1]
+    assert evenly_spread(4, 8).tolist() == [1, 3, 5, 7]
+    assert evenly_spread(4, 4).tolist() == [0, 1, 2, 3]
+    assert evenly_spread(3, 1).tolist() == [0, 0, 0]
+    assert evenly_spread(4, 2).tolist() == [0, 0, 1, 1]
 
 
 def test_the_frames_of_a_clip_share_crop_and_flip(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_two_processes_keep_the_masks_that_one_does():
     assert alone.kept.keys() == {*order[:7], *best[:3]}
 
 
-def test_few_pictures_all_keep_their_masks():
+def test_few_images_all_keep_their_masks():
     assert len(keep(MaskReservoir(7, 3), np.linspace(0, 1, 5), range(5)).kept) == 5
 
 
@@ -89,7 +89,7 @@ def test_a_full_disk_costs_the_answers_and_not_the_run(
     assert RunFolder(out).finished
 
 
-def test_a_name_outside_of_the_data_set_keeps_its_own_place(tmp_path: Path):
+def test_a_name_outside_of_the_dataset_keeps_its_own_place(tmp_path: Path):
     from tandem.train.predictions.write import _name
 
     (tmp_path / "link").symlink_to(tmp_path)

@@ -89,7 +89,7 @@ def test_a_student_of_ours_is_a_pretrained_start(tmp_path: Path):
     assert torch.equal(first.eval()(images).logits_BK, second.eval()(images).logits_BK)
 
 
-def test_a_vit_of_another_picture_size_is_resampled(tmp_path: Path):
+def test_a_vit_of_another_image_size_is_resampled(tmp_path: Path):
     weights = timm.create_model("vit_tiny_patch16_224", num_classes=10).state_dict()
     save_file(weights, tmp_path / "w.safetensors")
     student = make("vit-tiny", init="pretrained", path=str(tmp_path / "w.safetensors"))

@@ -192,7 +192,7 @@ def test_onnx_agrees(name, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_catalogue_facts_are_there(name):
+def test_the_catalog_facts_are_there(name):
     entry = entries("students")[name]
     assert entry.about
     assert entry.facts["licence"]
@@ -209,11 +209,11 @@ def test_the_catalogue_facts_are_there(name):
     ("image_size", "patch"),
     [(16, 2), (28, 4), (32, 4), (64, 8), (96, 16), (100, 10), (224, 16), (1024, 16)],
 )
-def test_small_pictures_get_small_patches(image_size, patch):
+def test_small_images_get_small_patches(image_size, patch):
     assert patch_for(image_size) == patch
 
 
-def test_a_picture_no_patch_divides_names_the_nearest_that_work():
+def test_a_image_no_patch_divides_names_the_nearest_that_work():
     with pytest.raises(StudentError, match=r"97 pixels.*Allowed: 96, 98") as failure:
         make("vit", 97)
     assert failure.value.exit_code == 2

@@ -13,22 +13,22 @@ from pycocotools.cocoeval import COCOeval
 
 from tandem.data.content import Item, Shape
 from tandem.train.yolo.data.images import DetectionTable
-from tandem.train.yolo.evaluation.average_precision import measure
+from tandem.train.yolo.evaluation.average_precision import score
 
 CLASSES = ("cat", "dog", "bird")
 SIDE = 200
 
 
-def truth(random: np.random.Generator, pictures: int) -> DetectionTable:
+def truth(random: np.random.Generator, table: int) -> DetectionTable:
     """Some pictures are empty, one was never looked at, and some boxes are crowds."""
     items = []
-    for row in range(pictures):
+    for row in range(table):
         shapes = [
             Shape(int(random.integers(2)), _box(random), crowd=bool(random.random() < 0.15))
             for _ in range(int(random.integers(0, 5)))
         ]
         items.append(Item(f"{row}.png".encode(), SIDE, SIDE, shapes=None if row == 3 else shapes))
-    return DetectionTable(Path(), items, CLASSES, np.zeros((pictures, 16), np.uint8), 10**6)
+    return DetectionTable(Path(), items, CLASSES, np.zeros((table, 16), np.uint8), 10**6)
 
 
 def _box(random: np.random.Generator) -> tuple[float, float, float, float]:
@@ -90,7 +90,7 @@ def test_the_figures_are_those_of_pycocotools(seed: int) -> None:
     random = np.random.default_rng(seed)
     split = truth(random, 24)
     found = predictions(random, split)
-    said, expected = measure(split, found), by_pycocotools(split, found)
+    said, expected = score(split, found), by_pycocotools(split, found)
     assert said.metrics["map50_95"] == pytest.approx(expected[0], abs=1e-6)
     assert said.metrics["map50"] == pytest.approx(expected[1], abs=1e-6)
     assert 0 < said.metrics["map50_95"] < said.metrics["map50"] < 1
@@ -110,11 +110,11 @@ def test_perfect_boxes_are_worth_one_and_none_nothing() -> None:
         ).reshape(-1, 6)
         for item in split.items
     ]
-    best = measure(split, perfect)
+    best = score(split, perfect)
     assert best.metrics == pytest.approx(dict.fromkeys(best.metrics, 1.0))
     assert best.scores_N.tolist() == [1.0] * 9
     assert best.thresholds["cat"] < 0.9
-    none = measure(split, [np.zeros((0, 6))] * 10)
+    none = score(split, [np.zeros((0, 6))] * 10)
     assert set(none.metrics.values()) == {0.0}
 
 
@@ -125,7 +125,7 @@ def test_the_threshold_is_where_f1_is_best() -> None:
     )
     right = [[*one.bounds(), score, 0] for one, score in zip(shapes, (0.8, 0.6), strict=True)]
     wrong = [[70, 0, 90, 20, 0.3, 0], [0, 70, 20, 90, 0.2, 0]]
-    said = measure(split, [np.array(right + wrong, float)])
+    said = score(split, [np.array(right + wrong, float)])
     assert said.thresholds["cat"] == pytest.approx(0.45)
     assert said.metrics["precision"] == said.metrics["recall"] == 1.0
 
@@ -136,4 +136,4 @@ def test_a_detection_on_a_crowd_is_no_mistake() -> None:
         Path(), [Item(b"a", 100, 100, shapes=shapes)], ("cat",), np.zeros((1, 16), np.uint8), 10**6
     )
     found = np.array([[0, 0, 20, 20, 0.5, 0], [45, 45, 60, 60, 0.9, 0], [70, 70, 90, 90, 0.8, 0]])
-    assert measure(split, [found.astype(float)]).metrics["map50"] == pytest.approx(1)
+    assert score(split, [found.astype(float)]).metrics["map50"] == pytest.approx(1)

@@ -10,7 +10,7 @@ import pytest
 from tandem.data.content import Item, Shape
 from tandem.train.predictions.boxes import above_threshold
 from tandem.train.yolo.data.images import DetectionTable
-from tandem.train.yolo.evaluation.average_precision import measure
+from tandem.train.yolo.evaluation.average_precision import score
 from tandem.train.yolo.evaluation.confusion import confusion
 from tests.train.yolo.test_average_precision import predictions, truth
 
@@ -50,7 +50,7 @@ def test_of_two_boxes_on_one_thing_the_right_class_is_its_own() -> None:
 
 
 @pytest.mark.parametrize(("shapes", "total"), [(None, 0), ([], 1)])
-def test_a_picture_that_nobody_looked_at_counts_for_nothing(
+def test_a_image_that_nobody_looked_at_counts_for_nothing(
     shapes: list[Shape] | None, total: int
 ) -> None:
     matrix, pairs = taken(shapes, (LEFT, 0.9, CAT))
@@ -68,7 +68,7 @@ def test_it_agrees_with_the_recall_and_the_precision_beside_it(seed: int) -> Non
     random = np.random.default_rng(seed)
     split = truth(random, 24)
     found = predictions(random, split)
-    worth = measure(split, found)
+    worth = score(split, found)
     kept = above_threshold(found, split.classes, worth.thresholds)
     matrix = confusion(split, kept).count_KK
     assert matrix[:-1].sum(1).tolist() == [row["support"] for row in worth.per_class]

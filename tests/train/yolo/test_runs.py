@@ -189,7 +189,7 @@ def test_a_distilled_run_lowers_the_feature_loss_that_it_adds(
     assert report["data"]["labelled_images"] == 18
 
 
-def test_a_teacher_without_a_cache_sees_the_augmented_pictures(
+def test_a_teacher_without_a_cache_sees_the_augmented_images(
     half_drawn: Path, small_teacher: Path, tmp_path: Path
 ) -> None:
     ear = run(

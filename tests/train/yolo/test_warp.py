@@ -20,7 +20,7 @@ SHAPES = ((90, 128), (128, 70), (64, 64), (200, 150))
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> DetectionTable:
+def table(tmp_path: Path) -> DetectionTable:
     """Red grows to the right, green downwards, blue says whose picture it is."""
     items = []
     for row in range(ROWS):
@@ -35,12 +35,12 @@ def pictures(tmp_path: Path) -> DetectionTable:
     return DetectionTable(tmp_path, items, ("a",), np.zeros((ROWS, 16), np.uint8), 10**6)
 
 
-def tokens_of(pictures: DetectionTable) -> torch.Tensor:
+def tokens_of(table: DetectionTable) -> torch.Tensor:
     """What a teacher would give that sees nothing but where it looks: (u, v, row)."""
     centre = (torch.arange(GRID) + 0.5) / GRID
     v, u = torch.meshgrid(centre, centre, indexing="ij")
     return torch.stack(
-        [torch.stack((u, v, torch.full_like(u, row)), -1) for row in range(len(pictures))]
+        [torch.stack((u, v, torch.full_like(u, row)), -1) for row in range(len(table))]
     )
 
 
@@ -54,8 +54,8 @@ KNOBS = {
 
 
 @pytest.mark.parametrize("knobs", KNOBS)
-def test_tokens_that_say_where_they_are_agree_with_the_picture_that_does(
-    pictures: DetectionTable, knobs: str
+def test_tokens_that_say_where_they_are_agree_with_the_image_that_does(
+    table: DetectionTable, knobs: str
 ) -> None:
     prepare()
     from ultralytics.cfg import get_cfg
@@ -65,9 +65,9 @@ def test_tokens_that_say_where_they_are_agree_with_the_picture_that_does(
 
     quiet = {"hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.0}
     dataset = TandemDataset(
-        pictures, seed=1, batch_size=4, imgsz=SIZE, hyp=get_cfg(overrides=quiet | KNOBS[knobs])
+        table, seed=1, batch_size=4, imgsz=SIZE, hyp=get_cfg(overrides=quiet | KNOBS[knobs])
     )
-    tokens = tokens_of(pictures)
+    tokens = tokens_of(table)
     compared, bare, grey, seen = 0, 0, 0, set()
     for place in range(ROWS):
         sample = dataset[SampleRef.of(place, 0, place)]
@@ -95,7 +95,7 @@ def test_tokens_that_say_where_they_are_agree_with_the_picture_that_does(
     assert grey >= 0.8 * bare  # the rest lies half on an edge
 
 
-def test_cells_that_no_picture_reaches_are_not_covered(pictures: DetectionTable) -> None:
+def test_cells_that_no_image_reaches_are_not_covered(table: DetectionTable) -> None:
     prepare()
     from tandem.train.yolo.data.geometry import transformed, whole_canvas
 
@@ -116,7 +116,7 @@ class Told:
         return Signals(tokens_BHWD=self.tokens[torch.from_numpy(index_B)])
 
 
-def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: DetectionTable) -> None:
+def test_half_precision_of_the_step_does_not_move_the_tokens(table: DetectionTable) -> None:
     prepare()
     from tandem.train.yolo.data.geometry import transformed, whole_canvas
     from tandem.train.yolo.teacher.targets import CachedTargets
@@ -130,7 +130,7 @@ def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: Detection
             [whole_canvas(2, 128, 128), whole_canvas(7, 9, 9)],
         ],
     }
-    teach = CachedTargets(Told(tokens_of(pictures)), None, DetectionLossWeights(feature=1.0))
+    teach = CachedTargets(Told(tokens_of(table)), None, DetectionLossWeights(feature=1.0))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = teach(batch)
     full = teach(batch)
@@ -144,7 +144,7 @@ def test_half_precision_of_the_step_does_not_move_the_tokens(pictures: Detection
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_loader_begins_anywhere_with_the_same_batches(
-    pictures: DetectionTable, workers: int
+    table: DetectionTable, workers: int
 ) -> None:
     prepare()
     from ultralytics.cfg import get_cfg
@@ -153,7 +153,7 @@ def test_a_loader_begins_anywhere_with_the_same_batches(
 
     def loader() -> ResumableLoader:
         dataset = TandemDataset(
-            pictures, seed=3, batch_size=3, imgsz=64, hyp=get_cfg(overrides={"mosaic": 1.0})
+            table, seed=3, batch_size=3, imgsz=64, hyp=get_cfg(overrides={"mosaic": 1.0})
         )
         return ResumableLoader(dataset, batch_size=3, workers=workers, pin=False)
 

@@ -29,12 +29,12 @@ class TandemDataset(YOLODataset):
     """A `DetectionTable` by Ultralytics' own transforms. `im_file` holds the row's number."""
 
     def __init__(
-        self, pictures: DetectionTable, *, seed: int, batch_size: int, **options: Any
+        self, table: DetectionTable, *, seed: int, batch_size: int, **options: Any
     ) -> None:
-        self.table, self.seed = pictures, seed
+        self.table, self.seed = table, seed
         self.sample_ref: SampleRef | None = None
         self.mosaic_buffer: MosaicBuffer | None = None
-        names = dict(enumerate(pictures.classes))
+        names = dict(enumerate(table.classes))
         super().__init__(
             img_path="", data={"names": names}, task="detect", batch_size=batch_size, **options
         )
@@ -99,7 +99,7 @@ class TandemDataset(YOLODataset):
         return recorded(transforms) if self.augment else transforms
 
     def partners(self, count: int) -> list[int]:
-        """Of a mosaic: lately shown pictures, with labels to one that has some, else without."""
+        """The rows that share a mosaic with this one: lately shown, and labelled if it is."""
         assert self.sample_ref is not None
         if self.mosaic_buffer is None:
             info = get_worker_info()

@@ -45,7 +45,7 @@ class RecordedMosaic(Mosaic):
 
 
 def _pasted(item: dict[str, Any]) -> list[CanvasSource]:
-    """Of a patch, as yet untouched: it is one whole picture."""
+    """The sources of one patch, which as yet is one whole image."""
     height, width = item["img_shape"]
     shift = np.array([[1, 0, item["padw"]], [0, 1, item["padh"]], [0, 0, 1]], np.float64)
     seen = (

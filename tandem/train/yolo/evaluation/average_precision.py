@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tandem.train.predictions.boxes import Detections
+from tandem.train.predictions.boxes import DetectionArray
 from tandem.train.yolo.data.images import DetectionTable
 
 UNSURE = 0.25
@@ -25,7 +25,7 @@ _ALL_AREAS, _MOST_FOUND = 0, -1
 
 
 @dataclass(frozen=True)
-class Precision:
+class DetectionScores:
     """On one split, 0 to 1."""
 
     metrics: dict[str, float]
@@ -37,7 +37,7 @@ class Precision:
     """F1 of each annotated picture at these thresholds; of an empty one left empty, 1."""
 
 
-def measure(truth: DetectionTable, found: list[Detections]) -> Precision:
+def score(truth: DetectionTable, found: list[DetectionArray]) -> DetectionScores:
     """Predictions against boxes; pictures that nobody looked at are left out."""
     rows = [row for row in range(len(truth)) if truth.labelled(row)]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -54,11 +54,11 @@ def measure(truth: DetectionTable, found: list[Detections]) -> Precision:
     metrics = {"map50": _mean(precision_TRK[0]), "map50_95": _mean(precision_TRK)}
     for name in ("precision", "recall", "f1"):
         metrics[name] = float(np.mean([row[name] for row in there])) if there else 0.0
-    return Precision(
+    return DetectionScores(
         metrics,
         per_class,
         {name: curve.threshold for name, curve in zip(truth.classes, curves, strict=True)},
-        _by_picture(evaluation, curves),
+        _f1_by_image(evaluation, curves),
     )
 
 
@@ -74,7 +74,7 @@ def _truth(truth: DetectionTable, rows: list[int]) -> COCO:
     return _coco(truth, rows, annotations)
 
 
-def _predictions(truth: DetectionTable, rows: list[int], found: list[Detections]) -> COCO:
+def _predictions(truth: DetectionTable, rows: list[int], found: list[DetectionArray]) -> COCO:
     annotations: list[dict[str, Any]] = []
     for row in rows:
         for *box, score, label in found[row].tolist():
@@ -151,7 +151,7 @@ def _right(one: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return scores_n[counted], matches_n[counted] > 0
 
 
-def _by_picture(evaluation: COCOeval, curves: list[_Curve]) -> NDArray[np.float64]:
+def _f1_by_image(evaluation: COCOeval, curves: list[_Curve]) -> NDArray[np.float64]:
     """2 hits over what was found and what was there."""
     images = len(evaluation.params.imgIds)
     hits_N, found_N, there_N = (np.zeros(images) for _ in range(3))

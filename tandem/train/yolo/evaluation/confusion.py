@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from tandem.train.predictions.boxes import Detections
+from tandem.train.predictions.boxes import DetectionArray
 from tandem.train.yolo.data.images import DetectionTable
 
 LEAST_IOU = 0.5
@@ -28,10 +28,10 @@ class Confusion:
     count_KK: NDArray[np.int64]
     """(classes + 1, classes + 1); rows: the true class."""
     pairs_N: list[list[list[int]]]
-    """Of each picture [true class, answered class], each once; empty where nobody has looked."""
+    """Each image's pairs [true class, answered class], each once; empty where nobody looked."""
 
 
-def confusion(truth: DetectionTable, kept: Sequence[Detections]) -> Confusion:
+def confusion(truth: DetectionTable, kept: Sequence[DetectionArray]) -> Confusion:
     """`kept`: what is answered to each picture. What falls on a crowd counts for nothing."""
     classes = len(truth.classes)
     count_KK = np.zeros((classes + 1, classes + 1), np.int64)
@@ -40,14 +40,14 @@ def confusion(truth: DetectionTable, kept: Sequence[Detections]) -> Confusion:
         if not truth.labelled(row):
             pairs_N.append([])
             continue
-        pairs_P2 = _of_picture(truth, row, kept_n6, nothing=classes)
+        pairs_P2 = _pairs_of(truth, row, kept_n6, nothing=classes)
         np.add.at(count_KK, (pairs_P2[:, 0], pairs_P2[:, 1]), 1)
         pairs_N.append(np.unique(pairs_P2, axis=0).tolist())
     return Confusion(count_KK, pairs_N)
 
 
-def _of_picture(
-    truth: DetectionTable, row: int, found_n6: Detections, nothing: int
+def _pairs_of(
+    truth: DetectionTable, row: int, found_n6: DetectionArray, nothing: int
 ) -> NDArray[np.int64]:
     """(P, 2): each true box and each found one in one pair."""
     shapes = truth.items[row].shapes or []
@@ -69,7 +69,7 @@ def _of_picture(
 
 
 def _ious(
-    found_n6: Detections, true_m: list[Any], crowd_m: NDArray[np.bool_]
+    found_n6: DetectionArray, true_m: list[Any], crowd_m: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """(n, m); for a crowd, how much of the found box lies on it."""
     if not len(found_n6) or not true_m:

@@ -7,11 +7,11 @@ import torch
 
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
 from tandem.train.kinds.base import EvalResult
-from tandem.train.predictions.boxes import BoxPredictions, Detections, above_threshold
+from tandem.train.predictions.boxes import BoxPredictions, DetectionArray, above_threshold
 from tandem.train.types import Student
 from tandem.train.yolo.boxes import Letterbox, letterbox, suppress, unletterbox
 from tandem.train.yolo.data.images import DetectionTable
-from tandem.train.yolo.evaluation.average_precision import measure
+from tandem.train.yolo.evaluation.average_precision import score
 from tandem.train.yolo.evaluation.confusion import confusion
 
 
@@ -21,9 +21,9 @@ def detect(
     device: torch.device,
     batch_size: int,
     stop: StopRequest | None = None,
-) -> list[Detections]:
+) -> list[DetectionArray]:
     """What it finds in every picture, down to the least score: (n, 6) in the picture's pixels."""
-    found: list[Detections] = []
+    found: list[DetectionArray] = []
     was_training = student.training
     student.eval()
     with torch.no_grad():
@@ -60,7 +60,7 @@ def evaluate(
 ) -> EvalResult:
     """Its worth on the split; the best epoch is another's choice."""
     found = detect(student, split, device, batch_size, stop)
-    precision = measure(split, found)
+    precision = score(split, found)
     kept = above_threshold(found, split.classes, precision.thresholds)
     taken = confusion(split, kept)
     return EvalResult(

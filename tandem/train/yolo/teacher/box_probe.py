@@ -46,7 +46,7 @@ def fit(source: Any, split: DetectionTable, *, folds: int, seed: int, calibrate:
     """On the whole pictures that somebody looked at; a picture's tokens are all in one fold."""
     rows = np.array([row for row in range(len(split)) if split.labelled(row)], np.int64)
     folds = max(min(folds, len(rows)), 2)
-    tokens, labels, pictures = _samples(source, split, rows, seed)
+    tokens, labels, images = _samples(source, split, rows, seed)
     order = np.random.default_rng([seed, 11]).permutation(len(rows))
     fold_n = np.empty(len(rows), np.int64)
     fold_n[order] = np.arange(len(rows)) % folds
@@ -57,7 +57,7 @@ def fit(source: Any, split: DetectionTable, *, folds: int, seed: int, calibrate:
         folds=folds,
         seed=seed,
         calibrate=calibrate,
-        fold_n=fold_n[pictures],
+        fold_n=fold_n[images],
     )
     fold_N = np.full(len(split), folds, np.int64)
     fold_N[rows] = fold_n
@@ -70,7 +70,7 @@ def _samples(
     """Tokens, the class of each, and the place among `rows` of the picture it is from."""
     random = np.random.default_rng([seed, 12])
     each = max(1, MOST_TOKENS // len(rows))
-    tokens, labels, pictures = [], [], []
+    tokens, labels, images = [], [], []
     for at in range(0, len(rows), CHUNK):
         some = rows[at : at + CHUNK]
         tokens_BHWD = source.signals(some, np.zeros_like(some)).tokens_BHWD.float().cpu()
@@ -79,8 +79,8 @@ def _samples(
             picked = random.permutation(len(cells))[:each]
             tokens.append(tokens_BHWD[place].flatten(0, 1)[picked].numpy())
             labels.append(cells[picked])
-            pictures.append(np.full(len(picked), at + place, np.int64))
-    return np.concatenate(tokens), np.concatenate(labels), np.concatenate(pictures)
+            images.append(np.full(len(picked), at + place, np.int64))
+    return np.concatenate(tokens), np.concatenate(labels), np.concatenate(images)
 
 
 def cell_labels(split: DetectionTable, row: int, rows: int, columns: int) -> Rows:

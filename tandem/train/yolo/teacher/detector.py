@@ -60,7 +60,7 @@ def open_detector(spec: TeacherSpec, device: torch.device) -> tuple[YoloStudent,
 
 
 def fingerprint(spec: TeacherSpec) -> str:
-    """Of its weights."""
+    """blake2b of its weights' file, as hex."""
     with (_folder(spec) / final_model.WEIGHTS).open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
 
@@ -81,9 +81,9 @@ def open_detector_teacher(
             fix="Name a teacher trained on the same classes.",
         )
     order = [classes.index(name) for name in splits.train.classes]
-    worth = None
+    eval_result = None
     if order == list(range(len(classes))):
-        worth = evaluate(
+        eval_result = evaluate(
             detector, splits.val, run.device_context.device, run.spec.optim.batch_size, run.stop
         )
     teach = DetectorTargets(detector, order, weights)
@@ -93,11 +93,11 @@ def open_detector_teacher(
         layer_widths=tuple(detector.layer_widths),
         knowledge="own",
         temperature=None,
-        judged=worth,
+        judged=eval_result,
         name=spec.name or str(spec.path),
         parameters=parameters(detector),
         fingerprint=fingerprint(spec),
-        forwards=len(splits.val) if worth else 0,
+        forwards=len(splits.val) if eval_result else 0,
     )
     pairs = tuple(zip(student.layer_widths, detector.layer_widths, strict=True))
     return DetectionTeacher(prepared, weights, pairs if weights.feature else (), teach)

@@ -68,7 +68,7 @@ class CellSamples:
 
 
 def cell_samples(canvases: Canvases, rows: int, columns: int, stride: int) -> CellSamples:
-    """Of the cells of one of the neck's maps. A cell belongs to the picture at its centre."""
+    """The cells of one of the neck's maps. A cell belongs to the image at its centre."""
     device = canvases.seen_BS4.device
     y_H = (torch.arange(rows, device=device) + 0.5) * stride - 0.5
     x_W = (torch.arange(columns, device=device) + 0.5) * stride - 0.5

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tandem.spec.run import TeacherSpec
-from tandem.train.demo import digits, small_qwen, teach
+from tandem.train.demo import digits, digits_teacher, small_qwen
 from tandem.train.knowledge.probe import Probe
 from tandem.train.registry import find
 from tandem.train.types import Signals
 
-SHORT = teach.Lesson(epochs=10)
+SHORT = digits_teacher.TeacherRecipe(epochs=10)
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +27,12 @@ def data() -> digits.Digits:
 
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory: pytest.TempPathFactory, data: digits.Digits) -> Path:
-    return teach.teach(tmp_path_factory.mktemp("home") / "teacher", data, SHORT)
+    return digits_teacher.make_teacher(tmp_path_factory.mktemp("home") / "teacher", data, SHORT)
 
 
 def pooled(folder: Path, data: digits.Digits) -> Tensor:
     """As the engine gets it: the registered teacher, from the folder."""
-    spec = TeacherSpec(path=str(folder), image_size=teach.PIXELS, precision="fp32")
+    spec = TeacherSpec(path=str(folder), image_size=digits_teacher.PIXELS, precision="fp32")
     teacher = find("teachers", "qwen_vl").make(spec, torch.device("cpu"))
     images = torch.from_numpy(data.images_NHW)[:, None] / 255
     images = F.interpolate(images, size=(56, 56), mode="bicubic", antialias=True).clamp(0, 1)
@@ -54,7 +54,7 @@ def probe_accuracy(folder: Path, data: digits.Digits) -> float:
 def test_it_knows_the_digits_and_an_untaught_one_does_not(
     taught: Path, data: digits.Digits, tmp_path: Path
 ) -> None:
-    shape = teach.SHAPE
+    shape = digits_teacher.SHAPE
     untaught = small_qwen.build(
         tmp_path / "untaught",
         depth=shape.depth,
@@ -73,20 +73,20 @@ def test_it_is_an_ordinary_checkpoint_folder(taught: Path) -> None:
     assert [path.name for path in taught.parent.iterdir()] == ["teacher"]
 
 
-def test_no_val_picture_is_learnt_from(data: digits.Digits, tmp_path: Path) -> None:
-    lesson = teach.Lesson(epochs=1)
+def test_no_val_image_is_learnt_from(data: digits.Digits, tmp_path: Path) -> None:
+    recipe = digits_teacher.TeacherRecipe(epochs=1)
     data = digits.Digits(data.images_NHW[:400], data.labels_N[:400], data.is_val_N[:400])
     blank = data.images_NHW.copy()
     blank[data.is_val_N] = 0
     labels = data.labels_N.copy()
     labels[data.is_val_N] = 0
     blind = replace(data, images_NHW=blank, labels_N=labels)
-    one = teach.teach(tmp_path / "one", data, lesson) / "model.safetensors"
-    other = teach.teach(tmp_path / "other", blind, lesson) / "model.safetensors"
+    one = digits_teacher.make_teacher(tmp_path / "one", data, recipe) / "model.safetensors"
+    other = digits_teacher.make_teacher(tmp_path / "other", blind, recipe) / "model.safetensors"
     assert one.read_bytes() == other.read_bytes()
 
 
 def test_a_teacher_that_is_there_is_not_taught_again(taught: Path, data: digits.Digits) -> None:
     before = (taught / "model.safetensors").stat().st_mtime_ns
-    teach.teach(taught, data, SHORT)
+    digits_teacher.make_teacher(taught, data, SHORT)
     assert (taught / "model.safetensors").stat().st_mtime_ns == before

@@ -28,11 +28,11 @@ from tandem.train.types import ProgressReporter, SilentProgress
 
 PIXELS = 56
 """A side of what the teacher sees: 4 x 4 patches of 14 pixels."""
-SHAPE = small_qwen.Shape(depth=2, hidden=96, full_attention=(0, 1), text_hidden=96)
+SHAPE = small_qwen.QwenShape(depth=2, hidden=96, full_attention=(0, 1), text_hidden=96)
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TeacherRecipe:
     """How long and how hard; these reach 0.97 of val in about half a minute on two cores."""
 
     epochs: int = 30
@@ -45,19 +45,19 @@ class Lesson:
     seed: int = 0
 
 
-def teach(
+def make_teacher(
     folder: Path,
     digits: Digits,
-    lesson: Lesson = Lesson(),
+    recipe: TeacherRecipe = TeacherRecipe(),
     progress: ProgressReporter = SilentProgress(),
 ) -> Path:
     """A checkpoint in `folder` that knows the digits; skipped when it is there already."""
     if folder.is_dir():
         return folder
     processor = small_qwen.build_processor(SHAPE.family)
-    model = small_qwen.build_model(SHAPE, processor.tokenizer, lesson.seed)
+    model = small_qwen.build_model(SHAPE, processor.tokenizer, recipe.seed)
     with _one_thread():
-        _learn(model, processor.image_processor, digits, lesson, progress)
+        _learn(model, processor.image_processor, digits, recipe, progress)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as hidden:
         made = Path(hidden) / folder.name
@@ -83,28 +83,32 @@ def pooled(model: Any, image_processor: Any, images_BCHW: Tensor) -> Tensor:
 
 
 def _learn(
-    model: Any, image_processor: Any, digits: Digits, lesson: Lesson, progress: ProgressReporter
+    model: Any,
+    image_processor: Any,
+    digits: Digits,
+    recipe: TeacherRecipe,
+    progress: ProgressReporter,
 ) -> None:
     packed_attention.choose(model.model.visual, torch.device("cpu"), torch.float32)
-    random = torch.Generator().manual_seed(lesson.seed)
+    random = torch.Generator().manual_seed(recipe.seed)
     images_NCHW = torch.from_numpy(digits.images_NHW[~digits.is_val_N])[:, None] / 255
     labels_N = torch.from_numpy(digits.labels_N[~digits.is_val_N])
     head = nn.Linear(SHAPE.hidden, len(CLASSES))
     nn.init.normal_(head.weight, std=0.02, generator=random)
     nn.init.zeros_(head.bias)
     learnt = [*model.model.visual.parameters(), *head.parameters()]
-    steps = lesson.epochs * (len(labels_N) // lesson.batch_size)
-    optimizer = torch.optim.AdamW(learnt, lr=lesson.learning_rate, weight_decay=lesson.weight_decay)
+    steps = recipe.epochs * (len(labels_N) // recipe.batch_size)
+    optimizer = torch.optim.AdamW(learnt, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, lesson.learning_rate, total_steps=steps, pct_start=0.15
+        optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.15
     )
     model.train()
-    for step, rows in enumerate(_batches(len(labels_N), steps, lesson.batch_size, random)):
-        seen = _vary(images_NCHW[rows], lesson, random).expand(-1, 3, -1, -1)
+    for step, rows in enumerate(_batches(len(labels_N), steps, recipe.batch_size, random)):
+        seen = _vary(images_NCHW[rows], recipe, random).expand(-1, 3, -1, -1)
         loss = functional.cross_entropy(
             head(pooled(model, image_processor, seen)),
             labels_N[rows],
-            label_smoothing=lesson.label_smoothing,
+            label_smoothing=recipe.label_smoothing,
         )
         optimizer.zero_grad()
         loss.backward()
@@ -125,12 +129,12 @@ def _batches(count: int, steps: int, size: int, random: torch.Generator) -> Iter
                 yield rows
 
 
-def _vary(images_BCHW: Tensor, lesson: Lesson, random: torch.Generator) -> Tensor:
+def _vary(images_BCHW: Tensor, recipe: TeacherRecipe, random: torch.Generator) -> Tensor:
     """The pictures at PIXELS, each a little rotated and cropped somewhere; digits do not flip."""
     count = len(images_BCHW)
-    area = 1 - (1 - lesson.crop_scale_min) * torch.rand(count, generator=random)
+    area = 1 - (1 - recipe.crop_scale_min) * torch.rand(count, generator=random)
     side = area.sqrt()
-    half_turn = (2 * torch.rand(count, generator=random) - 1) * lesson.rotation_degrees / 180
+    half_turn = (2 * torch.rand(count, generator=random) - 1) * recipe.rotation_degrees / 180
     cos, sin = (half_turn * torch.pi).cos() * side, (half_turn * torch.pi).sin() * side
     shift = (2 * torch.rand(count, 2, generator=random) - 1) * (1 - side)[:, None]
     rows = torch.stack([cos, -sin, shift[:, 0], sin, cos, shift[:, 1]], dim=1)
