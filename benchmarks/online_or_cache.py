@@ -10,10 +10,11 @@ import math
 import statistics
 from dataclasses import dataclass
 
+from tandem.train.demo.teacher import TeacherRecipe
+
 from benchmarks.engine import Ran, Room, changed, room, run
 from benchmarks.row import Row
 from tandem.train.demo.recipe import make_spec
-from tandem.train.demo.teacher import TeacherRecipe
 
 EPOCHS, ROUNDS = 20, 1
 
