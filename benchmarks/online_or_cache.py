@@ -10,7 +10,7 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from tandem.train.demo.teacher import TeacherRecipe
+from tandem.train.demo.digits_teacher import TeacherRecipe
 
 from benchmarks.engine import Ran, Room, changed, room, run
 from benchmarks.row import Row

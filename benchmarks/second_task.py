@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.train.demo.teacher import TeacherRecipe
+from tandem.train.demo.digits_teacher import TeacherRecipe
 
 from benchmarks.engine import Room, changed, room, run
 from benchmarks.row import Row
