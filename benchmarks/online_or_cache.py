@@ -10,10 +10,9 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from tandem.train.demo.digits_teacher import TeacherRecipe
-
 from benchmarks.engine import Ran, Room, changed, room, run
 from benchmarks.row import Row
+from tandem.train.demo.digits_teacher import TeacherRecipe
 from tandem.train.demo.recipe import make_spec
 
 EPOCHS, ROUNDS = 20, 1

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tandem.train.demo.digits_teacher import TeacherRecipe
-
 from benchmarks.engine import Room, changed, room, run
 from benchmarks.row import Row
 from tandem.spec.run import RunSpec
+from tandem.train.demo.digits_teacher import TeacherRecipe
 from tandem.train.demo.recipe import make_spec
 
 
