@@ -7,9 +7,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from tandem.config.catalog import students
 from tandem.config.models import find_student_weights, find_teacher
 from tandem.config.settings import Settings
+from tandem.spec.catalog import students
 from tandem.spec.check import run_spec
 from tandem.spec.errors import SpecError, StudentError
 from tandem.spec.legacy import MODEL, complete, get, put

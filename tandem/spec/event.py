@@ -7,6 +7,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from tandem.spec.losses import LossRole
+
 FailureClass = Literal["user_input", "data", "out_of_memory", "disk", "code", "lost", "stopped"]
 
 
@@ -62,6 +64,8 @@ class Epoch(RunEvent):
     total_epochs: int
     train_loss: float
     terms: dict[str, float]
+    roles: dict[str, LossRole] = Field(default_factory=dict)
+    """The role of each term; empty in journals that were written before terms had one."""
     train_accuracy: float | None = None
     val_loss: float | None = None
     val_accuracy: float | None = None

@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tandem.spec.event import Epoch, Evaluation
+from tandem.spec.losses import role_of
 
 TEXT_BYTES = 60_000  # of a `text` column's 65,535
 LEFT_OUT_BYTES = 2_000  # room for the names of what was left out
 SPEED = frozenset({"latency_milliseconds", "throughput_images_per_second"})
-HARD = frozenset({"hard", "cross_entropy", "cross_entropy_dice", "box", "cls", "dfl"})
-"""Terms on labels; the last three are of detection."""
-SOFT = frozenset({"soft", "kl_div", "mse", "cosine", "dkd", "standardised"})
 
 
 def percentage(ratio: float | None) -> float | None:
@@ -27,22 +25,23 @@ def percentage(ratio: float | None) -> float | None:
 
 
 def hard_loss(event: Epoch) -> float | None:
-    """Of the terms on labels."""
-    return _sum(event, HARD)
+    """The sum of the terms on labels, before their weights."""
+    return _sum(event, lambda role: role == "hard")
 
 
 def soft_loss(event: Epoch) -> float | None:
-    """Of the terms on soft labels."""
-    return _sum(event, SOFT)
+    """The sum of the terms on the teacher's class scores, before their weights."""
+    return _sum(event, lambda role: role == "soft")
 
 
 def distill_loss(event: Epoch) -> float | None:
-    """Of all terms on what the teacher says."""
-    return _sum(event, frozenset(event.terms) - HARD)
+    """The sum of all terms on what the teacher says, before their weights."""
+    return _sum(event, lambda role: role != "hard")
 
 
-def _sum(event: Epoch, names: frozenset[str]) -> float | None:
-    values = [value for name, value in event.terms.items() if name in names]
+def _sum(event: Epoch, is_wanted: Callable[[str | None], bool]) -> float | None:
+    terms = event.terms.items()
+    values = [value for name, value in terms if is_wanted(role_of(name, event.roles))]
     return sum(values) if values else None
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tandem.spec.losses import FeatureLoss, SoftLoss
+
 Kind = Literal["classification", "detection", "segmentation", "sequence", "text"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -158,11 +160,11 @@ class LossSpec(Section):
     """Of the cross-entropy on the labels."""
     soft_label_weight: Weight = 0.5
     """Of the loss on the teacher's soft labels."""
-    soft_loss: Literal["kl_div", "mse", "cosine", "dkd", "standardised"] = "kl_div"
+    soft_loss: SoftLoss = "kl_div"
     """How soft labels are compared."""
     feature_weight: Weight = 1.0
     """Of the loss on dense features."""
-    feature_loss: Literal["mse", "cosine", "pkd"] = "mse"
+    feature_loss: FeatureLoss = "mse"
     """How dense features are compared."""
     align_feature: bool = True
     """A linear projector on the student's side; False needs equal widths."""

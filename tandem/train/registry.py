@@ -18,13 +18,15 @@ from typing import Literal, TypeVar, overload
 import torch
 from torch import Tensor
 
+from tandem.spec import catalog
+from tandem.spec.catalog import ENTRY_POINT_GROUP
 from tandem.spec.errors import SpecError, TandemError
+from tandem.spec.losses import LossRole
 from tandem.spec.run import StudentSpec, TeacherSpec
 from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.types import Options, Student, Teacher
 
 FOLDERS = ("students", "teachers", "losses", "kinds")
-ENTRY_POINT_GROUP = "tandem.plugins"
 PRECEDENCE = 50
 """Of a plug-in that does not say."""
 
@@ -87,6 +89,8 @@ class LossEntry(Entry):
     """A term of the loss."""
 
     make: LossFunction
+    role: LossRole
+    """What it is in a run, by which histories add its value up and a spec may choose it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,15 +176,23 @@ class _Register:
         self,
         name: str,
         *,
+        role: LossRole,
         needs: Iterable[str] = (),
         options: type[Options] = Options,
         zh: str = "",
         **facts: object,
     ) -> Callable[[_Made], _Made]:
-        """Decorates `loss(student, teacher: Signals, batch: Batch, options) -> Tensor`."""
+        """Decorates `loss(student, teacher: Signals, batch: Batch, options) -> Tensor`.
+
+        `role` says what it is in a run: `hard` (on labels), `soft` (on the teacher's class
+        scores), `feature` (on its dense features; named `feature_<name>`), `attention`,
+        `relation` or `intermediate`. A spec chooses among those of `soft` and of `feature`.
+        """
 
         def decorate(make: _Made) -> _Made:
+            catalog.note("losses", name, role)
             entry = LossEntry(
+                role=role,
                 group="losses",
                 name=name,
                 make=make,  # type: ignore[arg-type]

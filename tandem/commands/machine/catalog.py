@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tandem.commands.terminal import print_json, print_table
-from tandem.config.catalog import read
+from tandem.spec.catalog import read
 from tandem.spec.i18n import t
 
 

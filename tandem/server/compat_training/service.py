@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import RowMapping, select
 
-from tandem.config.catalog import students
 from tandem.config.settings import Settings
 from tandem.server.artifacts import folder as folders
 from tandem.server.compat_training.schemas import ModelOut, StartIn, StatusOut
@@ -20,6 +19,7 @@ from tandem.server.errors import ConflictError, InvalidError, RequestError
 from tandem.server.tasks import service as tasks
 from tandem.server.tasks.creation import create as creation
 from tandem.server.tasks.creation.allowed_paths import inside
+from tandem.spec.catalog import students
 from tandem.spec.errors import StudentError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from tandem.config import catalog
 from tandem.config.findings import extras, roots, teachers
 from tandem.config.findings import machine as machine_found
 from tandem.config.models import find_teacher
@@ -21,7 +20,7 @@ from tandem.server.http.console import WEB
 from tandem.server.http.health import VERSION
 from tandem.server.system.packages import licences
 from tandem.server.system.schemas import Catalogue, MachineOut, MissingPart, System, TeacherOut
-from tandem.spec import fields
+from tandem.spec import catalog, fields
 from tandem.spec.errors import TandemError
 from tandem.spec.i18n import t
 from tandem.spec.students import memory_megabytes

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from tandem.server.wire.envelope import Camel
+from tandem.spec.losses import FeatureLoss, SoftLoss
 from tandem.spec.run import Kind
 from tandem.spec.state import State
 
@@ -121,7 +122,7 @@ class LoraConfig(Camel):
 class DistillationConfig(Camel):
     hard_label_weight: Weight | None = None
     soft_label_weight: Weight | None = None
-    loss_type: Literal["kl_div", "mse", "cosine", "dkd", "standardised"] | None = None
+    loss_type: SoftLoss | None = None
     intermediate_layers: Numbers | None = None
     attention_distill: Switch | None = None
 
@@ -156,11 +157,11 @@ class Advanced(Camel):
     lora_layers: Word | None = Field(None, examples=["all", "0-11"])
     lora_bias_train: Literal["none", "all", "lora_only"] | None = None
     distillation_type: Literal["feature", "logit", "hybrid"] | None = None
-    feature_loss_type: Literal["mse", "cosine"] | None = None
+    feature_loss_type: FeatureLoss | None = None
     align_feature: bool | None = None
     hard_label_weight: Weight | None = None
     soft_label_weight: Weight | None = None
-    distill_loss_type: Literal["kl_div", "mse", "cosine", "dkd", "standardised"] | None = None
+    distill_loss_type: SoftLoss | None = None
     intermediate_layers: Numbers | None = None
     attention_distill: Switch | None = None
     teacher_model_config: TeacherConfig | None = None

@@ -20,7 +20,7 @@ class DKDOptions(Options):
 
 
 @register.loss(
-    "dkd",
+    "dkd", role="soft",
     needs={"logits"},
     options=DKDOptions,
     zero_at_teacher=True,

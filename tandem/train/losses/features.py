@@ -17,7 +17,7 @@ def _tokens(student: StepOutput, teacher: Signals) -> tuple[Tensor, Tensor]:
 
 
 @register.loss(
-    "feature_mse",
+    "feature_mse", role="feature",
     needs={"tokens"},
     projects={"tokens"},
     zero_at_teacher=True,
@@ -37,7 +37,7 @@ def feature_mse(
 
 
 @register.loss(
-    "feature_cosine",
+    "feature_cosine", role="feature",
     needs={"tokens"},
     projects={"tokens"},
     zero_at_teacher=True,

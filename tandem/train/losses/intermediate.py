@@ -18,7 +18,8 @@ class IntermediateOptions(Options):
 
 
 @register.loss(
-    "intermediate",
+    "intermediate", role="intermediate",
+    role="intermediate",
     needs={"layers"},
     projects={"layers"},
     options=IntermediateOptions,

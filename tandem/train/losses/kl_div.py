@@ -15,7 +15,7 @@ class KLOptions(Options):
 
 
 @register.loss(
-    "kl_div",
+    "kl_div", role="soft",
     needs={"logits"},
     options=KLOptions,
     zero_at_teacher=True,

@@ -20,7 +20,7 @@ class RelationOptions(Options):
 
 
 @register.loss(
-    "relation",
+    "relation", role="relation",
     needs={"pooled"},
     options=RelationOptions,
     zero_at_teacher=True,

@@ -24,7 +24,7 @@ def _probabilities(
 
 
 @register.loss(
-    "mse",
+    "mse", role="soft",
     needs={"logits"},
     options=SoftLabelOptions,
     zero_at_teacher=True,
@@ -46,7 +46,7 @@ def mse(
 
 
 @register.loss(
-    "cosine",
+    "cosine", role="soft",
     needs={"logits"},
     options=SoftLabelOptions,
     zero_at_teacher=True,

@@ -15,7 +15,7 @@ class StandardisedOptions(Options):
 
 
 @register.loss(
-    "standardised",
+    "standardised", role="soft",
     needs={"logits"},
     options=StandardisedOptions,
     zero_at_teacher=True,

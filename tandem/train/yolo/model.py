@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from ultralytics.nn.tasks import DetectionModel
 
+from tandem.spec.losses import LossRole
 from tandem.train.grids import pool_to
 from tandem.train.registry import find
 from tandem.train.types import Batch, Signals, StepOutput
@@ -46,6 +47,12 @@ class TaughtModel(DetectionModel):
         """The parts of the loss by name, in its order."""
         taught = [self.weights.feature_loss] if self.weights.feature > 0 else []
         return (*OWN, *taught, *(["soft"] if self.weights.soft > 0 else []))
+
+    @property
+    def roles(self) -> dict[str, LossRole]:
+        """What each of the terms is in a run."""
+        taught: dict[str, LossRole] = {self.weights.feature_loss: "feature", "soft": "soft"}
+        return {name: taught.get(name, "hard") for name in self.terms}
 
     def student_state(self) -> dict[str, Tensor]:
         """The network's own weights."""

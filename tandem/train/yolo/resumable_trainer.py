@@ -209,6 +209,7 @@ class ResumableDetectionTrainer(DetectionStepTrainer):
             total_epochs=self.epochs,
             train_loss=self._weighted(items),
             terms=items,
+            roles=self.model.roles,
             val_loss=val_loss,
             val_accuracy=float(self.metrics[MAP50]),
             figure="map50",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from tandem.config import catalog
 from tandem.server.datasets.look import look
+from tandem.spec import catalog
 from tandem.spec.run import RunSpec
 
 PLAIN = "classification"

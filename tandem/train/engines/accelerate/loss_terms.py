@@ -15,9 +15,10 @@ from torch import Tensor
 
 from tandem.data.content import IGNORED, UNLABELLED
 from tandem.spec.errors import SpecError
+from tandem.spec.losses import LossRole
 from tandem.spec.run import LossSpec, RunSpec
 from tandem.train.engines.accelerate.mixing import labelled_rows
-from tandem.train.registry import LossEntry, find
+from tandem.train.registry import LossEntry, entries, find
 from tandem.train.types import Batch, Options, Signals, StepOutput
 
 OF_THE_DATA = frozenset({"labels", "masks"})
@@ -96,13 +97,30 @@ def _weights(spec: RunSpec, hard: str) -> dict[str, float]:
         return {hard: 1.0}
     weights = {hard: loss.hard_label_weight}
     if loss.distillation_type in ("logit", "hybrid"):
-        weights[loss.soft_loss] = loss.soft_label_weight
+        weights[_of_role(loss.soft_loss, "soft", "loss.soft_loss")] = loss.soft_label_weight
     if loss.distillation_type in ("feature", "hybrid"):
-        weights[f"feature_{loss.feature_loss}"] = loss.feature_weight
+        feature = _of_role(f"feature_{loss.feature_loss}", "feature", "loss.feature_loss")
+        weights[feature] = loss.feature_weight
     weights["attention"] = loss.attention_weight
     weights["relation"] = loss.relation_weight
     weights["intermediate"] = loss.intermediate_weight
     return weights
+
+
+def _of_role(name: str, role: LossRole, field: str) -> str:
+    """The name itself; SpecError where that loss is of another role.
+
+    A spec's own check knows the catalog and the plug-ins that are announced by name; a package's
+    other plug-ins are known here first.
+    """
+    if find("losses", name).role != role:
+        raise SpecError(
+            "{field} names {name}, which is no loss of that sort.",
+            field=field,
+            name=name,
+            allowed=[one.name for one in entries("losses").values() if one.role == role],
+        )
+    return name
 
 
 def _term(name: str, weight: float, loss: LossSpec) -> Term:

@@ -67,6 +67,11 @@ class OptimizerStep:
         # Three rows never leave a part of one, which such a batch norm cannot take.
         self.fewest = 3 if norms_single_cells(model) else 1
 
+    @property
+    def labelled_terms(self) -> frozenset[str]:
+        """The terms that are means over the labelled rows, not over all."""
+        return frozenset(term.name for term in self.terms if term.only_labelled)
+
     def step(
         self,
         group: list[Batch],

@@ -14,7 +14,6 @@ import torch
 
 from tandem.spec.errors import NumericError, StoppedError
 from tandem.spec.i18n import t
-from tandem.spec.measured import HARD
 from tandem.spec.run import RunSpec
 from tandem.train.data.augment import Views
 from tandem.train.data.loader import batches, worker_count
@@ -167,7 +166,7 @@ class Trainer:
         position.global_step += 1
         self._add("loss", result.loss * result.rows)
         for name, value in result.terms.items():
-            share = result.labelled if name in HARD else result.rows
+            share = result.labelled if name in self.stepper.labelled_terms else result.rows
             self._add(f"term/{name}", value * share)
         self._add("rows", result.rows)
         self._add("labelled", result.labelled)
@@ -227,10 +226,15 @@ class Trainer:
             train_loss=sums["loss"] / sums["rows"],
             terms={
                 key.removeprefix("term/"): value
-                / (labelled if key.removeprefix("term/") in HARD else sums["rows"])
+                / (
+                    labelled
+                    if key.removeprefix("term/") in self.stepper.labelled_terms
+                    else sums["rows"]
+                )
                 for key, value in sums.items()
                 if key.startswith("term/")
             },
+            roles={term.name: term.entry.role for term in self.stepper.terms},
             train_accuracy=sums["correct"] / labelled,
             val_loss=loss,
             val_accuracy=accuracy,

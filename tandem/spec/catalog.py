@@ -1,0 +1,124 @@
+"""What there is to choose from, as the trainer's registry wrote it: read without torch.
+
+`tandem/catalog.json` lists what ships with Tandem. A package of its own adds to it by an entry
+point in the group `tandem.plugins`; one that is named `<group>.<name>`, such as `losses.huber`, is
+known by that name here too, though only the trainer imports it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+FILE = Path(__file__).parent.parent / "catalog.json"
+ENTRY_POINT_GROUP: Final = "tandem.plugins"
+
+_registered: dict[tuple[str, str], str] = {}
+"""The role of each plug-in that registered itself in this process, by group and name."""
+
+
+_fresh: dict[str, Any] = {}
+"""What `read` gives while the file is being made anew."""
+
+
+def read() -> dict[str, Any]:
+    """The catalog as `python -m tandem.train.catalog` wrote it."""
+    return _fresh or _file()
+
+
+@cache
+def _file() -> dict[str, Any]:
+    return dict(json.loads(FILE.read_text(encoding="utf-8")))
+
+
+@contextmanager
+def instead_of_the_file(groups: Mapping[str, Any]) -> Iterator[None]:
+    """Within it `read` gives these: what is made from the catalog then has no older one in it."""
+    _fresh.update(groups)
+    try:
+        yield
+    finally:
+        _fresh.clear()
+
+
+def students() -> dict[str, dict[str, Any]]:
+    """The students by type."""
+    return {one["name"]: one for one in read()["students"]}
+
+
+def note(group: str, name: str, role: str) -> None:
+    """Tell of a plug-in that this process has: a fresh one may not be in the file yet."""
+    _registered[group, name] = role
+
+
+def losses(role: str) -> dict[str, Mapping[str, Any]]:
+    """The catalog's losses of a role by the name a spec chooses them by.
+
+    A loss on features is registered as `feature_<name>` and chosen as `<name>`.
+    """
+    prefix = f"{role}_"
+    found = (one for one in read()["losses"] if one["role"] == role)
+    return {one["name"].removeprefix(prefix): one for one in found}
+
+
+class LossOf:
+    """Metadata of a spec's field: the name of one of the losses of `role`.
+
+    A name from the catalog, of a plug-in that registered itself or that an installed package
+    announces. Where a package has plug-ins that it does not announce by name, any name passes, for
+    the trainer's registry to judge.
+    """
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+
+    def __get_pydantic_core_schema__(
+        self, source: type, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._known, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | {"enum": sorted(losses(self.role))}
+
+    def _known(self, name: str) -> str:
+        allowed = self.names()
+        if name not in allowed and not _unannounced():
+            # Said as a Literal's fault is, so that each entrance answers it as one.
+            expected = " or ".join(f"'{one}'" for one in sorted(allowed))
+            raise PydanticCustomError(
+                "literal_error", "Input should be {expected}", {"expected": expected}
+            )
+        return name
+
+    def names(self) -> set[str]:
+        """Every name that may be chosen."""
+        prefix = f"{self.role}_"
+        names = set(losses(self.role)) | {
+            name.removeprefix(prefix)
+            for (group, name), role in _registered.items()
+            if group == "losses" and role == self.role
+        }
+        return names | {name.removeprefix(prefix) for name in _announced("losses")}
+
+
+@cache
+def _points() -> tuple[str, ...]:
+    return tuple(point.name for point in entry_points(group=ENTRY_POINT_GROUP))
+
+
+def _announced(group: str) -> set[str]:
+    return {one.removeprefix(f"{group}.") for one in _points() if one.startswith(f"{group}.")}
+
+
+def _unannounced() -> bool:
+    return any("." not in one for one in _points())
