@@ -25,51 +25,51 @@ from tandem.spec.run import RunSpec
 PACKAGE = Path(check.__file__).parent.parent
 
 VARIABLES = {
-    ("commands/catalog.py", 't(one["about"])'): "catalog.json: `_catalogue` below",
-    ("commands/config.py", "t(key.about)"): "KEYS: `templates` below",
-    ("config/findings.py", "t(purpose)"): "_EXTRAS: `_listed` below",
-    ("commands/flags.py", "t(text)"): "the first line of a field's docstring: `_fields` below",
-    ("commands/show.py", "t(head)"): "a table's heads: `_heads` below",
-    ("commands/submit.py", "t(about)"): "OWN: `_listed` below",
-    ("commands/i18n.py", "t(word)"): "WORDS: `_listed` below",
-    ("data/faults.py", "t(self.template, **self.fields)"): "what `faults.add` was given: `_found`",
-    ("data/formats/coco.py", "t(shape)"): "what its readers return: `_found` below",
-    ("data/formats/labelme.py", "t(found)"): "the same",
-    ("data/formats/labelstudio.py", "t(problem)"): "the same",
-    ("data/formats/voc.py", "t(shape)"): "the same",
-    ("spec/check.py", 't(str(context["error"]))'): "ValueErrors of spec/run.py: `_faults` below",
-    ("spec/check.py", "t(_SAYS[kind], field=shown, **context)"): "_SAYS: `_faults` below",
-    ("spec/errors.py", "t(template, **fields)"): "what an error was given: collected there",
-    ("server/http/boundary.py", "t(words)"): "HTTP_WORDS: `_listed` below",
-    ("server/http/boundary.py", 't(str(context.get("error", fault["msg"])))'): (
+    ("catalog.py", 't(one["about"])'): "catalog.json: `_catalogue` below",
+    ("config.py", "t(key.about)"): "KEYS: `templates` below",
+    ("findings.py", "t(purpose)"): "_EXTRAS: `_listed` below",
+    ("flags.py", "t(text)"): "the first line of a field's docstring: `_fields` below",
+    ("terminal.py", "t(head)"): "a table's heads: `_heads` below",
+    ("submit.py", "t(about)"): "OWN: `_listed` below",
+    ("i18n.py", "t(word)"): "WORDS: `_listed` below",
+    ("faults.py", "t(self.template, **self.fields)"): "what `faults.add` was given: `_found`",
+    ("coco.py", "t(shape)"): "what its readers return: `_found` below",
+    ("labelme.py", "t(found)"): "the same",
+    ("labelstudio.py", "t(problem)"): "the same",
+    ("voc.py", "t(shape)"): "the same",
+    ("check.py", 't(str(context["error"]))'): "ValueErrors of spec/run.py: `_faults` below",
+    ("check.py", "t(_SAYS[kind], field=shown, **context)"): "_SAYS: `_faults` below",
+    ("errors.py", "t(template, **fields)"): "what an error was given: collected there",
+    ("boundary.py", "t(words)"): "HTTP_WORDS: `_listed` below",
+    ("boundary.py", 't(str(context.get("error", fault["msg"])))'): (
         "ValueErrors of the wire: `_faults` below"
     ),
     (
-        "server/samples/service.py",
+        "service.py",
         "t(str(name))",
     ): "score_name of train/predictions: `_scores` below",
-    ("server/tasks/create.py", "t(why)"): "SERVICES_OWN: `_listed` below",
-    ("server/tasks/service.py", 'ConflictError(what, fix=fix, state=found["status"])'): (
+    ("create.py", "t(why)"): "SERVICES_OWN: `_listed` below",
+    ("service.py", 'ConflictError(what, fix=fix, state=found["status"])'): (
         "what `_cannot` was given: collected there"
     ),
-    ("server/system/service.py", 't(entry["about"])'): "the same",
-    ("spec/fields.py", "t(title)"): "SECTIONS: `_knobs` below",
-    ("spec/fields.py", "t(knob.title)"): "KNOBS: the same",
-    ("spec/fields.py", "t(choice)"): "CHOICES: the same",
-    ("spec/fields.py", "t(one)"): "the docstrings of spec/run.py: the same",
-    ("server/compat_training/service.py", 't(entry["about"])'): "catalog.json: `_catalogue` below",
-    ("train/demo/summary.py", "t(head)"): "a table's heads: `_heads` below",
-    ("train/pipeline/run.py", "t(kind.primary_metric_name)"): "FIGURES: `_listed` below",
+    ("fields.py", "t(title)"): "SECTIONS: `_knobs` below",
+    ("fields.py", "t(knob.title)"): "KNOBS: the same",
+    ("fields.py", "t(choice)"): "CHOICES: the same",
+    ("fields.py", "t(one)"): "the docstrings of spec/run.py: the same",
+    ("service.py", 't(entry["about"])'): "catalog.json: `_catalogue` below",
+    ("summary.py", "t(head)"): "a table's heads: `_heads` below",
+    ("run.py", "t(kind.primary_metric_name)"): "FIGURES: `_listed` below",
     (
-        "train/data/inspect_files.py",
+        "inspect_files.py",
         "t(one.what, **one.fields)",
     ): "an error that was raised already",
-    ("train/pipeline/model_card.py", "t(name)"): "FIGURES, and the speeds: `_listed` below",
-    ("train/pretrained/folder.py", "t(one)"): "WHAT_IS_ALLOWED: `_listed` below",
-    ("train/sinks/lines.py", "t(name)"): "the same figures",
-    ("train/sinks/lines.py", "t(event.figure)"): "the same figures",
+    ("model_card.py", "t(name)"): "FIGURES, and the speeds: `_listed` below",
+    ("folder.py", "t(one)"): "WHAT_IS_ALLOWED: `_listed` below",
+    ("lines.py", "t(name)"): "the same figures",
+    ("lines.py", "t(event.figure)"): "the same figures",
 }
-"""Calls whose template is no constant, and where their templates are found instead."""
+"""Calls whose template is no constant, by their file's name, and where their templates are found
+instead."""
 
 ALIKE = {
     "AdamW",
@@ -105,6 +105,11 @@ ALIKE = {
 def _trees() -> dict[str, ast.Module]:
     files = sorted(PACKAGE.rglob("*.py"))
     return {str(f.relative_to(PACKAGE)): ast.parse(f.read_text("utf-8")) for f in files}
+
+
+def _named(name: str) -> list[ast.Module]:
+    """The files of a name, in whichever folder they lie."""
+    return [tree for file, tree in _trees().items() if Path(file).name == name]
 
 
 @cache
@@ -217,15 +222,15 @@ def _strings(node: ast.AST) -> Iterator[str]:
 def _listed() -> Iterator[str]:
     """Tuples and tables of words, by their names."""
     for file, name in (
-        ("commands/i18n.py", "WORDS"),
-        ("commands/submit.py", "OWN"),
-        ("train/pipeline/model_card.py", "FIGURES"),
-        ("config/findings.py", "_EXTRAS"),
-        ("train/pretrained/folder.py", "WHAT_IS_ALLOWED"),
-        ("server/tasks/create.py", "SERVICES_OWN"),
-        ("server/http/boundary.py", "HTTP_WORDS"),
+        ("i18n.py", "WORDS"),
+        ("submit.py", "OWN"),
+        ("model_card.py", "FIGURES"),
+        ("findings.py", "_EXTRAS"),
+        ("folder.py", "WHAT_IS_ALLOWED"),
+        ("create.py", "SERVICES_OWN"),
+        ("boundary.py", "HTTP_WORDS"),
     ):
-        [node] = [n for n in _trees()[file].body
+        [node] = [n for tree in _named(file) for n in tree.body
                   if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == name]  # fmt: skip
         value = ast.literal_eval(node.value)
         if isinstance(value, dict):
@@ -265,8 +270,9 @@ def _knobs() -> Iterator[str]:
 def _faults() -> Iterator[str]:
     yield from check._SAYS.values()
     wire = [file for file in _trees() if file.startswith("server/wire/")]
-    for file in ("spec/run.py", "server/tasks/list_query.py", "server/tasks/schemas.py", *wire):
-        for node in ast.walk(_trees()[file]):
+    named = [tree for one in ("run.py", "list_query.py", "schemas.py") for tree in _named(one)]
+    for tree in (*named, *(_trees()[file] for file in wire)):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "ValueError":
                 yield from _strings(node.args[0])
 
@@ -331,7 +337,7 @@ def test_no_entry_is_empty_or_still_english() -> None:
 
 def test_what_is_translated_is_constant() -> None:
     loose = {
-        (file, ast.unparse(call).replace("'", '"'))
+        (Path(file).name, ast.unparse(call).replace("'", '"'))
         for file, call, shown in _calls()
         for template in shown
         if _constants(template) is None

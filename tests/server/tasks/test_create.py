@@ -46,6 +46,18 @@ def test_defaults_are_the_contracts(each: TestClient):
     assert spec.teacher.path == "Qwen/Qwen2.5-VL-7B-Instruct"
 
 
+def test_every_loss_of_the_catalog_can_be_chosen_on_both_surfaces(one: TestClient):
+    schema = one.get("/api/v1/catalog").json()["run_schema"]["$defs"]["LossSpec"]["properties"]
+    assert {"pkd"} <= set(schema["feature_loss"]["enum"])
+    for name in schema["feature_loss"]["enum"]:
+        spec = spec_of(one, make(one, featureLossType=name)["taskId"])
+        assert spec.loss.feature_loss == name
+    for name in schema["soft_loss"]["enum"]:
+        spec = spec_of(one, make(one, distillLossType=name)["taskId"])
+        assert spec.loss.soft_loss == name
+    assert faults(one, featureLossType="nothing") == ["featureLossType"]
+
+
 def test_the_advanced_half_flat_whole_nested_and_as_text(one: TestClient):
     flat = make(
         one, optimizer="sgd", gpuDevices="0,1", loraTargetModules="q_proj, v_proj",
