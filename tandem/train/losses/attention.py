@@ -12,7 +12,8 @@ from tandem.train.types import Batch, Options, Signals, StepOutput
 
 
 @register.loss(
-    "attention", role="attention",
+    "attention",
+    role="attention",
     needs={"tokens"},
     zero_at_teacher=True,
     zh="注意力图之间的平方距离（Zagoruyko and Komodakis 2017，式 2，p = 2）。",

@@ -15,7 +15,8 @@ class CrossEntropyOptions(Options):
 
 
 @register.loss(
-    "cross_entropy", role="hard",
+    "cross_entropy",
+    role="hard",
     needs={"labels"},
     options=CrossEntropyOptions,
     zh="带标签平滑的交叉熵，单位为每样本 nat（Szegedy et al. 2016）。",

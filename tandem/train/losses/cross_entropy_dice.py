@@ -22,7 +22,8 @@ class CrossEntropyDiceOptions(Options):
 
 
 @register.loss(
-    "cross_entropy_dice", role="hard",
+    "cross_entropy_dice",
+    role="hard",
     needs={"labels", "masks"},
     options=CrossEntropyDiceOptions,
     zh="每像素交叉熵（奈特）加软 Dice（Milletari 等，2016），对图片取平均。",

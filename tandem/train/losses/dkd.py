@@ -20,7 +20,8 @@ class DKDOptions(Options):
 
 
 @register.loss(
-    "dkd", role="soft",
+    "dkd",
+    role="soft",
     needs={"logits"},
     options=DKDOptions,
     zero_at_teacher=True,

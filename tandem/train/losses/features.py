@@ -17,7 +17,8 @@ def _tokens(student: StepOutput, teacher: Signals) -> tuple[Tensor, Tensor]:
 
 
 @register.loss(
-    "feature_mse", role="feature",
+    "feature_mse",
+    role="feature",
     needs={"tokens"},
     projects={"tokens"},
     zero_at_teacher=True,
@@ -37,7 +38,8 @@ def feature_mse(
 
 
 @register.loss(
-    "feature_cosine", role="feature",
+    "feature_cosine",
+    role="feature",
     needs={"tokens"},
     projects={"tokens"},
     zero_at_teacher=True,

@@ -18,7 +18,7 @@ class IntermediateOptions(Options):
 
 
 @register.loss(
-    "intermediate", role="intermediate",
+    "intermediate",
     role="intermediate",
     needs={"layers"},
     projects={"layers"},

@@ -15,7 +15,8 @@ class KLOptions(Options):
 
 
 @register.loss(
-    "kl_div", role="soft",
+    "kl_div",
+    role="soft",
     needs={"logits"},
     options=KLOptions,
     zero_at_teacher=True,

@@ -11,7 +11,8 @@ from tandem.train.types import Batch, Options, Signals, StepOutput
 
 
 @register.loss(
-    "feature_pkd", role="feature",
+    "feature_pkd",
+    role="feature",
     needs={"tokens"},
     projects={"tokens"},
     zero_at_teacher=True,

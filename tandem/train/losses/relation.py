@@ -20,7 +20,8 @@ class RelationOptions(Options):
 
 
 @register.loss(
-    "relation", role="relation",
+    "relation",
+    role="relation",
     needs={"pooled"},
     options=RelationOptions,
     zero_at_teacher=True,

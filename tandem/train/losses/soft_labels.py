@@ -24,7 +24,8 @@ def _probabilities(
 
 
 @register.loss(
-    "mse", role="soft",
+    "mse",
+    role="soft",
     needs={"logits"},
     options=SoftLabelOptions,
     zero_at_teacher=True,
@@ -46,7 +47,8 @@ def mse(
 
 
 @register.loss(
-    "cosine", role="soft",
+    "cosine",
+    role="soft",
     needs={"logits"},
     options=SoftLabelOptions,
     zero_at_teacher=True,

@@ -15,7 +15,8 @@ class StandardisedOptions(Options):
 
 
 @register.loss(
-    "standardised", role="soft",
+    "standardised",
+    role="soft",
     needs={"logits"},
     options=StandardisedOptions,
     zero_at_teacher=True,
