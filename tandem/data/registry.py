@@ -19,16 +19,10 @@ from tandem.spec import i18n
 from tandem.spec.errors import DataError, TandemError
 
 ENTRY_POINT_GROUP = "tandem.plugins"
-KNOWN = (
-    "train/<class>/*",
-    "images/ labels/ data.yaml",
-    "annotations/*.json",
-    "Annotations/*.xml",
-    "*.json beside pictures",
-    "images/ masks/",
-    "train/<class>/<clip>/*",
-    "train.jsonl",
-)
+
+
+Example = Callable[[Path], str]
+"""Writes a small data set into a folder, and names a file of it the loss of which must be told."""
 
 
 class Writer(Protocol):
@@ -81,6 +75,11 @@ class FormatEntry:
     """Of label, boxes, outlines, masks, rle, crowd, confidence, attributes, frames, text."""
     writes: frozenset[str]
     """The kinds whose predictions its writer takes."""
+    files: str = ""
+    """Where its files lie, for people."""
+    flat: bool = False
+    """The splits share one folder, and so their pictures' names."""
+    example: Example | None = None
     zh: str = ""
     """The Chinese of `about`."""
     zh_more: Mapping[str, str] = field(default_factory=dict)
@@ -111,14 +110,18 @@ class _Register:
         holds: Iterable[str] = (),
         *,
         writes: Iterable[str] | None = None,
+        files: str = "",
+        flat: bool = False,
+        example: Example | None = None,
         zh: str = "",
         zh_more: Mapping[str, str] | None = None,
     ) -> Callable[[type[F]], type[F]]:
         """Decorates a class with the methods of `Format`.
 
         `writes` are the kinds whose predictions can be written so, where these are others than
-        `kinds`. `zh` is the Chinese of the docstring's first line, `zh_more` of what its `faults`
-        and its writer say that zh.json does not have.
+        `kinds`. `flat` says that the splits share one folder. The tests read, write, break and
+        split what `example` makes. `zh` is the Chinese of the docstring's first line, `zh_more` of
+        what its `faults` and its writer say that zh.json does not have.
         """
 
         def decorate(make: type[F]) -> type[F]:
@@ -134,7 +137,8 @@ class _Register:
                 )
             entry = FormatEntry(
                 name, make, frozenset(kinds), frozenset(holds),
-                frozenset(kinds if writes is None else writes), zh, zh_more or {},
+                frozenset(kinds if writes is None else writes), files, flat, example,
+                zh, zh_more or {},
             )  # fmt: skip
             self.entries[name] = entry
             i18n.add_chinese(entry.chinese)
@@ -200,7 +204,7 @@ def recognise(path: Path, kind: str | None = None) -> FormatEntry:
     raise DataError(
         "The folder {path} is laid out like no data set that is known.",
         path=path,
-        allowed=KNOWN,
+        allowed=[entry.files for entry in known.values() if entry.files],
         fix="Put pictures into {path}/train/<class>/.",
     )
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
-from tandem.data.registry import recognise
+from tandem.data.registry import formats, recognise
 
 WIDTH, HEIGHT = 40, 30
 CLASSES = ("cat", "dog")
@@ -228,12 +228,16 @@ def labelstudio(root: Path) -> None:
     write(root / "label_studio.json", json.dumps(tasks))
 
 
-Make = Callable[[Path], None]
+Make = Callable[[Path], object]
 ALL: dict[str, Make] = {
     "caption": caption, "classification": classification, "coco": coco, "csv": csv,
     "instruction": instruction, "labelme": labelme, "labelstudio": labelstudio,
     "segmentation": segmentation, "sequence": sequence, "text": text, "voc": voc, "yolo": yolo,
 }  # fmt: skip
+HAND_MADE = frozenset(ALL)
+EXAMPLES = {one.name: one.example for one in formats().values() if one.example is not None}
+"""Of layouts that bring their own: each names a file the loss of which must be told."""
+ALL |= EXAMPLES
 BOXES = ("coco", "csv", "labelme", "labelstudio", "voc", "yolo")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tandem.data import layout_table
 from tandem.data.registry import formats, register
 from tandem.data.writing.convert import convert
 from tandem.data.writing.split import split
@@ -46,3 +47,8 @@ def test_the_table_of_layouts_names_every_one_and_its_kinds() -> None:
     for name, entry in formats().items():
         for kind in entry.kinds:
             assert kind in rows[name][3] or "all of pictures" in rows[name][3], (name, kind)
+
+
+def test_the_table_of_layouts_is_the_registry_s() -> None:
+    text = (DOCS / "data.md").read_text("utf-8")
+    assert layout_table.replaced(text) == text, "run: python -m tandem.data.layout_table"

@@ -30,6 +30,7 @@ LARGEST_SIDE = 100_000
 
 @register.format(
     "coco",
+    files="annotations/{train,val}.json or instances_*.json, images/ flat or by split",
     kinds={"detection", "segmentation"},
     holds={"boxes", "outlines", "rle", "crowd", "confidence", "attributes"},
     zh="每个划分一个 JSON 文件：图片、类别和标注。",

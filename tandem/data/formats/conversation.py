@@ -29,6 +29,7 @@ ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assi
 
 @register.format(
     "instruction",
+    files="train.jsonl: instructions, conversations, messages",
     kinds={"instruction"},
     holds={"text"},
     zh="JSONL，内容为指令、对话（ShareGPT）、消息或纯文本。",
@@ -56,6 +57,7 @@ class Instruction:
 
 @register.format(
     "caption",
+    files="{train,val}/*, and a .txt beside each picture, or metadata.{csv,jsonl}",
     kinds={"caption"},
     holds={"text"},
     zh="图片配同名的 .txt，或 metadata.csv 或 .jsonl。",

@@ -25,6 +25,7 @@ COLUMNS = ("file", "split", "label", "confidence", "left", "top", "right", "bott
 
 @register.format(
     "csv",
+    files="labels.csv: a line for each label or box; images/{train,val}/*",
     kinds={"classification", "detection"},
     holds={"label", "boxes", "confidence"},
     writes={"classification", "detection", "sequence", "text"},

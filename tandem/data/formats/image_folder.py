@@ -23,6 +23,7 @@ NAMED = 5
 
 @register.format(
     "classification",
+    files="train/<class>/*, val/<class>/*, unlabeled/*",
     kinds={"classification"},
     holds={"label"},
     zh="图片放在以类别命名的文件夹中；类别文件夹里还可以有子文件夹。",

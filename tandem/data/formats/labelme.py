@@ -31,6 +31,7 @@ Drawn = tuple[Item, list[tuple[str, Shape]] | None, str | None]
 
 @register.format(
     "labelme",
+    files="{train,val}/*, and a .json of the same name beside each picture",
     kinds={"classification", "detection", "segmentation"},
     holds={"label", "boxes", "outlines", "confidence", "attributes"},
     zh="每张图片旁有一个 JSON：按名称给出矩形和多边形；flags 给出图片的类别。",

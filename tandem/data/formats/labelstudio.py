@@ -34,6 +34,7 @@ Row = dict[str, Any]
 
 @register.format(
     "labelstudio",
+    files="label_studio.json, images/{train,val}/*",
     kinds={"classification", "detection", "segmentation"},
     holds={"label", "boxes", "outlines", "confidence"},
     zh="一个任务 JSON；框和轮廓的坐标为图片尺寸的百分比。",

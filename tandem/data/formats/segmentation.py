@@ -27,6 +27,7 @@ MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".gif")
 
 @register.format(
     "segmentation",
+    files="images/{train,val}/*, masks/{train,val}/*.png, classes.txt",
     kinds={"segmentation"},
     holds={"masks"},
     zh="图片及其掩膜；掩膜每像素一个字节，即该像素的类别。",

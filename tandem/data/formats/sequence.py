@@ -20,6 +20,7 @@ from tandem.spec.errors import DataError
 
 @register.format(
     "sequence",
+    files="train/<class>/<clip>/*.jpg or train/<class>/*.mp4",
     kinds={"sequence"},
     holds={"label", "frames"},
     zh="片段放在以类别命名的文件夹中：每个片段是一个帧文件夹或一个视频。",

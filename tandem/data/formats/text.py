@@ -32,6 +32,7 @@ Row = tuple[int, dict[str, Any]]
 
 @register.format(
     "text",
+    files="train.{jsonl,csv,tsv}: text (or sentence, text_a, text_b), label",
     kinds={"text"},
     holds={"label", "text"},
     zh="文本及其标签的表格，每个划分一个文件。",

@@ -30,15 +30,14 @@ Drawn = tuple[Item, list[tuple[str, Shape]] | None]
 
 @register.format(
     "voc",
+    files="JPEGImages/*, Annotations/*.xml, ImageSets/Main/{train,val}.txt",
+    flat=True,
     kinds={"detection"},
     holds={"boxes", "confidence", "attributes"},
     zh="每张图片一个 XML 文件，按名称给出各个框。",
 )
 class Voc:
     """An XML file for each picture, with its boxes by name."""
-
-    flat = True
-    """The splits share one folder."""
 
     def sniff(self, folder: FolderListing) -> bool:
         """Whether both folders are there."""

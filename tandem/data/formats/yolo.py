@@ -30,6 +30,7 @@ Numbers = list[float]
 
 @register.format(
     "yolo",
+    files="images/{train,val}/*, labels/{train,val}/*.txt, data.yaml",
     kinds={"detection", "segmentation"},
     holds={"boxes", "outlines", "confidence"},
     zh="每张图片一个文本文件，每个框或轮廓一行：先是类别，再是 0 到 1 的坐标。",

@@ -127,8 +127,7 @@ def write(content: Content, target: Path, entry: FormatEntry) -> Written:
     lost: Counter[str] = Counter()
     with _aside(target) as hidden:
         writer: Writer = entry.make().writer(hidden, content.classes, content.kind)
-        flat = bool(getattr(entry.make, "flat", False))
-        for split, item, renamed in distinct(content, flat=flat):
+        for split, item, renamed in distinct(content, flat=entry.flat):
             lost.update(_put(writer, content, entry, split, item, renamed))
         for split, items in content.splits():
             said.items[split] = len(items)
