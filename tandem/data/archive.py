@@ -8,13 +8,12 @@ import stat
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tandem.data.progress import OnProgress
 from tandem.spec.errors import DataError, DiskFullError
 
-Progress = Callable[[int, int], None]
 BLOCK_BYTES = 2**20
 LEFT_OUT = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 UTF8_FLAG, ENCRYPTED_FLAG = 0x800, 0x1
@@ -42,7 +41,7 @@ class _Entry:
 
 
 def unpack(
-    archive: Path, target: Path, limits: Limits | None = None, progress: Progress | None = None
+    archive: Path, target: Path, limits: Limits | None = None, progress: OnProgress | None = None
 ) -> int:
     """Unpack into `target`, which must not be there; how many files it holds.
 
@@ -219,7 +218,7 @@ def _check_room(folder: Path, needed: int) -> None:
 
 
 def _extract(
-    opened: zipfile.ZipFile, entries: list[_Entry], hidden: Path, progress: Progress | None
+    opened: zipfile.ZipFile, entries: list[_Entry], hidden: Path, progress: OnProgress | None
 ) -> None:
     made: set[str] = set()
     hidden.mkdir(parents=True)

@@ -51,12 +51,16 @@ class Faults:
         self, file: object, line: int, what: str, /, *, warning: bool = False, **fields: object
     ) -> None:
         """Remember one. `file` is shown as it is; `what` is a sentence without its full stop."""
-        if warning:
+        self.keep(Fault(str(file), line, what, fields, warning))
+
+    def keep(self, fault: Fault) -> None:
+        """Remember one; of those beyond `most` only the count."""
+        if fault.warning:
             self.warnings += 1
         else:
             self.errors += 1
         if len(self.found) < self.most:
-            self.found.append(Fault(str(file), line, what, fields, warning))
+            self.found.append(fault)
 
     def check(self) -> None:
         """DataError naming the first few errors, if there are any."""

@@ -11,7 +11,7 @@ from tandem.data.content import IGNORED, Box, Content, Item, Points, Rle, Shape
 from tandem.data.images import MASK_FORMATS, MOST_MASK_PIXELS, open_rgb
 from tandem.spec.errors import DataError
 
-Mask = NDArray[np.uint8]
+MaskPixels = NDArray[np.uint8]
 MOST_DIGITS = 8
 
 
@@ -21,7 +21,7 @@ def rle_bounds(rle: Rle) -> Box:
     return left, top, left + width, top + height
 
 
-def rle_mask(rle: Rle) -> Mask:
+def rle_mask(rle: Rle) -> MaskPixels:
     """(height, width) of 0 and 1."""
     runs = _runs(rle)
     if runs is None:
@@ -31,7 +31,7 @@ def rle_mask(rle: Rle) -> Mask:
     return np.ascontiguousarray(marked.reshape(rle.width, rle.height).T)
 
 
-def shape_mask(shape: Shape, height: int, width: int) -> Mask:
+def shape_mask(shape: Shape, height: int, width: int) -> MaskPixels:
     """(height, width) of 0 and 1: by run lengths, else outlines, else the box.
 
     A pixel belongs to an outline that its centre lies in, as COCO counts.
@@ -46,7 +46,7 @@ def shape_mask(shape: Shape, height: int, width: int) -> Mask:
     return rle_mask(Rle(height, width, merged["counts"]))
 
 
-def _fitted(mask: Mask, height: int, width: int) -> Mask:
+def _fitted(mask: MaskPixels, height: int, width: int) -> MaskPixels:
     """Cut or filled to the picture's size, where a run length's own differs."""
     out = np.zeros((height, width), np.uint8)
     high, wide = min(height, mask.shape[0]), min(width, mask.shape[1])
@@ -54,19 +54,19 @@ def _fitted(mask: Mask, height: int, width: int) -> Mask:
     return out
 
 
-def mask_rle(mask: Mask) -> Rle:
+def mask_rle(mask: MaskPixels) -> Rle:
     """The run lengths of a mask of 0 and 1."""
     coded = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
     return Rle(mask.shape[0], mask.shape[1], coded["counts"])
 
 
-def class_shapes(mask: Mask, background: int = 0) -> list[Shape]:
+def class_shapes(mask: MaskPixels, background: int = 0) -> list[Shape]:
     """A shape for each class of a mask, by run lengths; the background and IGNORED are none."""
     labels = [int(one) for one in np.unique(mask) if one not in (background, IGNORED)]
     return [Shape(label, rle=mask_rle(mask == label)) for label in labels]
 
 
-def class_mask(item: Item, height: int, width: int, *, offset: int = 1) -> Mask:
+def class_mask(item: Item, height: int, width: int, *, offset: int = 1) -> MaskPixels:
     """(height, width): each pixel's class index + `offset`, 0 where no shape is.
 
     Larger shapes are painted first, so that a small one before a large one is seen; a crowd is
@@ -79,7 +79,7 @@ def class_mask(item: Item, height: int, width: int, *, offset: int = 1) -> Mask:
     return whole
 
 
-def item_mask(content: Content, item: Item) -> Mask:
+def item_mask(content: Content, item: Item) -> MaskPixels:
     """(height, width) class of each pixel, from its file or painted from its shapes."""
     if item.mask is None:
         width, height = item.width, item.height
@@ -152,7 +152,7 @@ def to_outlines(shape: Shape) -> tuple[Points, ...]:
     return (np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64),)
 
 
-def traced(mask: Mask) -> tuple[Points, ...]:
+def traced(mask: MaskPixels) -> tuple[Points, ...]:
     """Polygons around the parts of a mask of 0 and 1: painted again, they give the mask.
 
     The edge runs between the pixels (marching along unit steps), so nothing is smoothed away;
@@ -177,17 +177,17 @@ def _traced(mask: NDArray[np.bool_]) -> list[Points]:
     found = []
     while edges:
         first = next(iter(edges))
-        ring, here = [first], _take(edges, first)
+        ring, here = [first], _next_corner(edges, first)
         while here != first:
             ring.append(here)
-            here = _take(edges, here)
+            here = _next_corner(edges, here)
         points = _corners(np.array(ring, np.float64))
         if _turn(points) > 0:  # around a part, not around a hole
             found.append(points)
     return found
 
 
-def _take(
+def _next_corner(
     edges: dict[tuple[int, int], list[tuple[int, int]]], here: tuple[int, int]
 ) -> tuple[int, int]:
     following = edges[here].pop()

@@ -99,7 +99,7 @@ class FormatEntry:
 F = TypeVar("F", bound=Format)
 
 
-class _Register:
+class _FormatRegister:
     def __init__(self) -> None:
         self.entries: dict[str, FormatEntry] = {}
 
@@ -147,7 +147,7 @@ class _Register:
         return decorate
 
 
-register = _Register()
+register = _FormatRegister()
 
 
 @cache

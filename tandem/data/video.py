@@ -20,7 +20,7 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Containers that PyAV opens, in lower case; any case is read. Training, prediction, the service's
 look at a folder and its uploads all take just these."""
-Frame = NDArray[np.uint8]
+RgbFrame = NDArray[np.uint8]
 """(H, W, 3), RGB."""
 
 
@@ -49,7 +49,7 @@ def frame_count(path: Path) -> int:
     return count
 
 
-def frames(path: Path, indices: Sequence[int]) -> list[Frame]:
+def frames(path: Path, indices: Sequence[int]) -> list[RgbFrame]:
     """These frames, by number from 0, in the order given. DataError where one is not there."""
     wanted, found = set(indices), {}
     last = max(wanted)
@@ -64,7 +64,7 @@ def frames(path: Path, indices: Sequence[int]) -> list[Frame]:
     return [found[one] for one in indices]
 
 
-def stream(path: Path, every: int = 1) -> Iterator[tuple[int, float, Frame]]:
+def stream(path: Path, every: int = 1) -> Iterator[tuple[int, float, RgbFrame]]:
     """(number, seconds, frame) of every `every`-th frame, decoded as it is asked for."""
     with _opened(path) as video:
         for number, frame in enumerate(video.decode(video=0)):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tandem.data.inspection.chart import draw
-from tandem.data.inspection.near_duplicates import near_copies
+from tandem.data.inspection.near_duplicates import find_near_duplicates
 from tandem.data.inspection.stats import stats
 from tandem.data.writing.split import split
 from tandem.spec.errors import DataError, SpecError
@@ -179,7 +179,7 @@ def test_near_copies_are_those_of_few_bits_however_many_there_are() -> None:
     for n, (_, _, one) in enumerate(hashes):
         near = [g for g in expected if any((hashes[m][2] ^ one).bit_count() <= 3 for m in g)]
         expected = [g for g in expected if g not in near] + [set().union({n}, *near)]
-    said = near_copies(hashes)
+    said = find_near_duplicates(hashes)
     assert said.within["train"] == sum(len(one) for one in expected if len(one) > 1)
     assert len(said.groups) == sum(len(one) > 1 for one in expected)
 

@@ -1,7 +1,7 @@
 """A page of `docs/` that tells how something is added: its steps, done in a copy of the tree.
 
-A line "File `path`:" before a fenced block says what the file holds; a ```bash block is run. The last
-of these runs the tests that reach what was added.
+A line "File `path`:" before a fenced block says what the file holds; a ```bash block is run. The
+last of these runs the tests that reach what was added.
 """
 
 from __future__ import annotations

@@ -6,16 +6,23 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from tandem.data.content import BACKGROUND, Content, Item, Rle, Shape
-from tandem.data.faults import Faults
+from tandem.data.content import BACKGROUND, Content, Item, Points, Rle, Shape
+from tandem.data.faults import Fault, Faults
 from tandem.data.formats.yolo import with_background
 from tandem.data.raster import is_whole
-from tandem.data.reading.files import SPLITS, inside, is_there, measure, number, read_json
+from tandem.data.reading.files import (
+    SPLITS,
+    JsonObject,
+    inside,
+    is_there,
+    measure,
+    number,
+    read_json,
+)
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
@@ -23,7 +30,11 @@ from tandem.data.writing.files import Parts, placed, put_picture, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
-Row = dict[str, Any]
+JsonObject = JsonObject
+LISTS = ("images", "categories", "annotations")
+Id = int | str
+_CocoFile = dict[str, list[object]]
+"""The lists of one file, by name."""
 STANDARD = {"id", "image_id", "category_id", "bbox", "segmentation", "area", "iscrowd", "score"}
 LARGEST_SIDE = 100_000
 
@@ -83,48 +94,45 @@ def _file(path: Path, split: str) -> Path | None:
     return found[0] if found else None
 
 
-def _told(file: Path) -> Row:
+def _told(file: Path) -> _CocoFile:
     told = read_json(file)
-    lists = (
-        [told.get(name) for name in ("images", "categories", "annotations")]
-        if isinstance(told, dict)
-        else []
-    )
-    if not lists or not all(isinstance(one, list) for one in lists):
+    told = told if isinstance(told, dict) else {}
+    lists = {name: one for name in LISTS if isinstance(one := told.get(name), list)}
+    if len(lists) < len(LISTS):
         raise DataError(
             "{file} is no COCO file: it needs lists of images, categories and annotations.",
             file=file,
             fix="Mend it or take it away.",
         )
-    return dict(told)
+    return lists
 
 
 def _categories(
-    told: dict[str, Row], files: dict[str, Path], faults: Faults
-) -> list[tuple[Any, str]]:
+    told: dict[str, _CocoFile], files: dict[str, Path], faults: Faults
+) -> list[tuple[int, str]]:
     """(id, name) in the order of the ids; the same in every split."""
-    found: dict[Any, str] = {}
+    found: dict[int, str] = {}
     for split, one in told.items():
-        seen: set[Any] = set()
+        seen: set[Id] = set()
         for row in one["categories"]:
-            key = row.get("id") if isinstance(row, dict) else None
-            if not isinstance(key, int) or not isinstance(row.get("name"), str):
+            key, name = (row.get("id"), row.get("name")) if isinstance(row, dict) else (None, None)
+            if not isinstance(key, int) or not isinstance(name, str):
                 faults.add(files[split], 0, "a category has no id or no name")
                 continue
             if key in seen:
                 faults.add(files[split], 0, "the category id {id} comes twice", id=key)
             seen.add(key)
-            if found.setdefault(key, row["name"]) != row["name"]:
+            if found.setdefault(key, name) != name:
                 faults.add(files[split], 0, "category {id} is {one} here and {other} in train",
-                           id=key, one=row["name"], other=found[key])  # fmt: skip
+                           id=key, one=name, other=found[key])  # fmt: skip
     return sorted(found.items())
 
 
 def _items(
-    path: Path, file: Path, split: str, told: Row, numbers: dict[Any, int], faults: Faults
+    path: Path, file: Path, split: str, told: _CocoFile, numbers: dict[int, int], faults: Faults
 ) -> Iterator[Item]:
     name = os.path.relpath(file, path)
-    pictures: dict[Any, Item] = {}
+    pictures: dict[Id, Item] = {}
     for place, row in enumerate(told["images"], 1):
         if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
             faults.add(name, 0, "images[{place}] has no file_name", place=place)
@@ -141,16 +149,16 @@ def _items(
     listed = {row["id"] for row in told["images"]
               if isinstance(row, dict) and isinstance(row.get("id"), int | str)}  # fmt: skip
     missing = listed - set(pictures)
-    seen: set[Any] = set()
+    seen: set[Id] = set()
     for place, row in enumerate(told["annotations"], 1):
         problem = _add(row, place, pictures, missing, numbers, seen)
         if problem is not None:
-            faults.add(name, 0, problem[0], **problem[1])
+            faults.keep(Fault(name, 0, *problem))
     yield from pictures.values()
 
 
-def _picture(path: Path, split: str, row: Row, name: str, faults: Faults) -> Item | None:
-    given = Path(row["file_name"])
+def _picture(path: Path, split: str, row: JsonObject, name: str, faults: Faults) -> Item | None:
+    given = Path(str(row["file_name"]))
     for base in (f"images/{split}", "images", split, f"images/{split}2017", "."):
         found = path / base / given
         if is_there(found):
@@ -158,23 +166,28 @@ def _picture(path: Path, split: str, row: Row, name: str, faults: Faults) -> Ite
                 faults.add(name, 0, "{file} leads out of the data set", file=str(given))
                 return None
             item = Item(os.fsencode(os.path.relpath(found, path)), shapes=[])
-            sides = [row.get("width"), row.get("height")]
-            if all(isinstance(one, int) and 0 < one < LARGEST_SIDE for one in sides):
-                item.width, item.height = row["width"], row["height"]
+            width, height = _side(row.get("width")), _side(row.get("height"))
+            if width and height:
+                item.width, item.height = width, height
                 return item
             return item if measure(path, item, faults) else None
     faults.add(name, 0, "the picture {file} is not there", file=str(given))
     return None
 
 
+def _side(value: object) -> int:
+    """Pixels; 0 for what cannot be."""
+    return value if isinstance(value, int) and 0 < value < LARGEST_SIDE else 0
+
+
 def _add(
-    row: Any,
+    row: object,
     place: int,
-    pictures: dict[Any, Item],
-    missing: set[Any],
-    numbers: dict[Any, int],
-    seen: set[Any],
-) -> tuple[str, dict[str, Any]] | None:
+    pictures: dict[Id, Item],
+    missing: set[Id],
+    numbers: dict[int, int],
+    seen: set[Id],
+) -> tuple[str, JsonObject] | None:
     """Put one annotation to its picture, or say what is wrong with it."""
     if not isinstance(row, dict):
         return "annotations[{place}] is no object", {"place": place}
@@ -183,17 +196,18 @@ def _add(
         one if isinstance(one, int | str) else None
         for one in (row.get("id"), row.get("image_id"), row.get("category_id"))
     )
-    where = {"id": f"[{place}]" if key is None else key}
-    if where["id"] in seen:
+    known = f"[{place}]" if key is None else key
+    where: JsonObject = {"id": known}
+    if known in seen:
         return "the annotation id {id} comes twice", where
-    seen.add(where["id"])
-    item = pictures.get(image)
+    seen.add(known)
+    item = None if image is None else pictures.get(image)
     if item is None:
         if image in missing:
             return None  # its picture is told already
         return "annotation {id} is of image {image}, which is not listed", {
             **where, "image": image}  # fmt: skip
-    label = numbers.get(category)
+    label = numbers.get(category) if isinstance(category, int) else None
     if label is None:
         return "annotation {id} is of category {category}, which is not listed", {
             **where, "category": category}  # fmt: skip
@@ -205,7 +219,7 @@ def _add(
     return None
 
 
-def _shape(row: Row, label: int, item: Item) -> Shape | str:
+def _shape(row: JsonObject, label: int, item: Item) -> Shape | str:
     shape = Shape(label, crowd=bool(row.get("iscrowd")), confidence=number(row.get("score")))
     shape.attributes = {key: value for key, value in row.items() if key not in STANDARD}
     coded = row.get("segmentation")
@@ -236,7 +250,7 @@ def _shape(row: Row, label: int, item: Item) -> Shape | str:
     return shape
 
 
-def _ring(points: Any) -> Any:
+def _ring(points: object) -> Points | None:
     if not isinstance(points, list) or len(points) < 6 or len(points) % 2:
         return None
     numbers = [number(one) for one in points]
@@ -245,7 +259,7 @@ def _ring(points: Any) -> Any:
     return np.array(numbers, np.float64).reshape(-1, 2)
 
 
-def _rle(coded: Row) -> Rle | None:
+def _rle(coded: JsonObject) -> Rle | None:
     size, counts = coded.get("size"), coded.get("counts")
     if not (isinstance(size, list) and len(size) == 2 and all(
         isinstance(one, int) and 0 < one < LARGEST_SIDE for one in size
@@ -289,20 +303,22 @@ class CocoWriter:
             rows = parts.rows()
             if not rows and split == "val":
                 continue
-            images: list[Row] = []
-            annotations: list[Row] = []
+            images: list[JsonObject] = []
+            annotations: list[JsonObject] = []
             for key, row in enumerate(rows, 1):
                 images.append({"id": key, **{k: row[k] for k in ("file_name", "width", "height")}})
-                for one in row["annotations"]:
+                rest = row["annotations"]
+                assert isinstance(rest, list), "as `add` has put it there"
+                for one in rest:
                     annotations.append({"id": len(annotations) + 1, "image_id": key, **one})
             whole = {"images": images, "categories": categories, "annotations": annotations}
             text = json.dumps(whole, ensure_ascii=False)
             write_whole(self.target / "annotations" / f"{split}.json", text)
 
 
-def _row(shape: Shape, shift: int) -> Row:
+def _row(shape: Shape, shift: int) -> JsonObject:
     left, top, right, bottom = shape.bounds()
-    row: Row = {
+    row: JsonObject = {
         "category_id": shape.label + 1 - shift,
         "bbox": [left, top, right - left, bottom - top],
         "area": (right - left) * (bottom - top),

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
@@ -129,7 +128,7 @@ def _rows(root: Path, file: Path, faults: Faults) -> Iterator[Item]:
         yield Item(name, text=said, line=line, attributes={"messages": turns})
 
 
-def messages(row: Any) -> list[Turn] | str:
+def messages(row: object) -> list[Turn] | str:
     """The turns of one line, or what is wrong with it."""
     if not isinstance(row, dict):
         return "it is no JSON object"
@@ -182,9 +181,9 @@ def _captioned(root: Path, folder: Path, faults: Faults) -> Iterator[Item]:
 
 def _metadata(folder: Path, root: Path, faults: Faults) -> dict[str, str]:
     table, lines = folder / "metadata.csv", folder / "metadata.jsonl"
-    rows: list[Any] = []
+    rows: list[object] = []
     if table.is_file():
-        rows = table_rows(table, faults)
+        rows += table_rows(table, faults)
     elif lines.is_file():
         for line, one in enumerate(lines_of(read_text(lines)[0]), 1):
             try:

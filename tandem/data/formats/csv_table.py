@@ -142,7 +142,9 @@ class CsvWriter:
         table = csv.writer(out, lineterminator="\n")
         table.writerow(COLUMNS)
         for part in self.parts.rows():
-            table.writerows([_harmless(cell) for cell in row] for row in part["rows"])
+            rows = part["rows"]
+            assert isinstance(rows, list), "as `add` has put it there"
+            table.writerows([_harmless(cell) for cell in row] for row in rows)
         write_whole(self.target / FILE, out.getvalue())
         write_whole(self.target / "classes.txt", "".join(f"{one}\n" for one in self.classes))
 

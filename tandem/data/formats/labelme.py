@@ -7,15 +7,14 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from tandem.data.content import BACKGROUND, UNLABELLED, Content, Item, Shape
+from tandem.data.content import BACKGROUND, UNLABELLED, Content, Item, Points, Shape
 from tandem.data.faults import Faults
 from tandem.data.formats.yolo import with_background
 from tandem.data.raster import to_outlines
-from tandem.data.reading.files import SPLITS, measure, number, read_json, read_text
+from tandem.data.reading.files import SPLITS, JsonObject, measure, number, read_json, read_text
 from tandem.data.reading.folder_listing import HEAD_BYTES, FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
@@ -26,7 +25,7 @@ from tandem.spec.i18n import t
 VERSION = "5.5.0"
 _SHAPES = re.compile(rb'"shapes"\s*:\s*\[')
 OWN = {"label", "points", "shape_type", "group_id", "flags", "description", "mask", "score"}
-Drawn = tuple[Item, list[tuple[str, Shape]] | None, str | None]
+_LabelledItem = tuple[Item, list[tuple[str, Shape]] | None, str | None]
 
 
 @register.format(
@@ -93,7 +92,7 @@ def _order(path: Path, names: set[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _drawn(walk: Walk, folder: Path, faults: Faults) -> Iterator[Drawn]:
+def _drawn(walk: Walk, folder: Path, faults: Faults) -> Iterator[_LabelledItem]:
     seen = set()
     for picture in walk.pictures(folder):
         item = Item(picture)
@@ -150,7 +149,7 @@ def _read(
     return shapes, raised[0] if raised else None
 
 
-def _shape(one: Any, item: Item) -> tuple[str, Shape] | str:
+def _shape(one: object, item: Item) -> tuple[str, Shape] | str:
     if not isinstance(one, dict) or not str(one.get("label") or "").strip():
         return "it has no label"
     kind = one.get("shape_type") or "polygon"
@@ -179,7 +178,7 @@ def _shape(one: Any, item: Item) -> tuple[str, Shape] | str:
     return str(one["label"]).strip(), shape
 
 
-def _points(points: Any) -> Any:
+def _points(points: object) -> Points | None:
     if not isinstance(points, list) or not all(
         isinstance(one, list) and len(one) == 2 for one in points
     ):
@@ -190,7 +189,7 @@ def _points(points: Any) -> Any:
     return np.array(numbers, np.float64).reshape(-1, 2)
 
 
-def _named(drawn: Drawn, classes: tuple[str, ...], by_flag: bool) -> Item:
+def _named(drawn: _LabelledItem, classes: tuple[str, ...], by_flag: bool) -> Item:
     item, shapes, flag = drawn
     if by_flag:
         item.label = classes.index(flag) if flag else UNLABELLED
@@ -222,8 +221,8 @@ class LabelMeWriter:
         )
         return sorted(lost)
 
-    def _whole(self, item: Item, name: str, shapes: list[dict[str, Any]]) -> dict[str, Any]:
-        told: dict[str, Any] = {"version": VERSION, "flags": {}, "shapes": shapes,
+    def _whole(self, item: Item, name: str, shapes: list[JsonObject]) -> JsonObject:
+        told: JsonObject = {"version": VERSION, "flags": {}, "shapes": shapes,
                                 "imagePath": Path(name).name, "imageData": None,
                                 "imageHeight": item.height, "imageWidth": item.width}  # fmt: skip
         if item.label != UNLABELLED:
@@ -234,13 +233,13 @@ class LabelMeWriter:
             told["tandem_predicted"] = item.attributes["predicted"]
         return told
 
-    def _shapes(self, shape: Shape, lost: set[str]) -> list[dict[str, Any]]:
+    def _shapes(self, shape: Shape, lost: set[str]) -> list[JsonObject]:
         if shape.crowd:
             lost.add(t("a crowd is left out"))
             return []
         if shape.label == 0 and self.classes[:1] == (BACKGROUND,):
             return []
-        one: dict[str, Any] = {"group_id": None, "description": "", "flags": {}}
+        one: JsonObject = {"group_id": None, "description": "", "flags": {}}
         one |= shape.attributes | {"label": self.classes[shape.label]}
         if shape.confidence is not None:
             one["score"] = shape.confidence

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
@@ -15,6 +14,7 @@ from tandem.data.faults import Faults
 from tandem.data.raster import to_outlines
 from tandem.data.reading.files import (
     SPLITS,
+    JsonObject,
     inside,
     is_there,
     measure,
@@ -29,7 +29,7 @@ from tandem.data.writing.files import Parts, placed, put_picture, write_whole
 from tandem.spec.i18n import t
 
 FILE = "label_studio.json"
-Row = dict[str, Any]
+JsonObject = JsonObject
 
 
 @register.format(
@@ -72,7 +72,7 @@ class LabelStudio:
         return LabelStudioWriter(target, classes, kind)
 
 
-def _results(row: Row) -> list[Row]:
+def _results(row: JsonObject) -> list[JsonObject]:
     for name in ("annotations", "predictions"):
         several = row.get(name)
         if isinstance(several, list) and several and isinstance(several[0], dict):
@@ -82,7 +82,7 @@ def _results(row: Row) -> list[Row]:
     return []
 
 
-def _names(result: Row) -> list[str]:
+def _names(result: JsonObject) -> list[str]:
     value = result.get("value")
     value = value if isinstance(value, dict) else {}
     found = value.get("rectanglelabels") or value.get("polygonlabels") or value.get("choices") or []
@@ -90,7 +90,7 @@ def _names(result: Row) -> list[str]:
 
 
 def _item(
-    path: Path, place: int, row: Row, classes: tuple[str, ...], kind: str, faults: Faults
+    path: Path, place: int, row: JsonObject, classes: tuple[str, ...], kind: str, faults: Faults
 ) -> tuple[str, Item | None]:
     data = row.get("data") if isinstance(row.get("data"), dict) else {}
     assert isinstance(data, dict)
@@ -108,7 +108,7 @@ def _item(
     if kind != "classification":
         item.shapes = []
     for one in _results(row):
-        problem = _take(item, one, classes)
+        problem = _add_result(item, one, classes)
         if problem is not None:
             faults.add(FILE, 0, "task {place}: {problem}", place=place, problem=t(problem))
     return str(split), item
@@ -125,7 +125,7 @@ def _file_named(url: str) -> str:
     return "/".join(steps)
 
 
-def _take(item: Item, result: Row, classes: tuple[str, ...]) -> str | None:
+def _add_result(item: Item, result: JsonObject, classes: tuple[str, ...]) -> str | None:
     names = _names(result)
     value = result.get("value")
     if len(names) != 1 or names[0] not in classes or not isinstance(value, dict):
@@ -177,17 +177,17 @@ class LabelStudioWriter:
             one.confidence is not None for one in item.shapes or []
         )
         version = str(item.attributes.get("model", "tandem"))
-        said: Row = {"result": results}
+        said: JsonObject = {"result": results}
         if predicted:
             said["model_version"] = version
         shown = f"images/{split}/{name}" if source is not None else item.name
-        task: Row = {"data": {"image": f"/data/local-files/?d={shown}", "split": split}}
+        task: JsonObject = {"data": {"image": f"/data/local-files/?d={shown}", "split": split}}
         if item.shapes is not None or item.label != UNLABELLED:
             task["predictions" if predicted else "annotations"] = [said]
         self.parts.add({"key": f"{split}/{item.name}", "task": task})
         return sorted(lost)
 
-    def _drawn(self, shape: Shape, item: Item, lost: set[str]) -> list[Row]:
+    def _drawn(self, shape: Shape, item: Item, lost: set[str]) -> list[JsonObject]:
         if shape.crowd:
             lost.add(t("a crowd is left out"))
             return []
@@ -220,5 +220,5 @@ class LabelStudioWriter:
         write_whole(self.target / "classes.txt", "".join(f"{one}\n" for one in self.classes))
 
 
-def _score(confidence: float | None) -> Row:
+def _score(confidence: float | None) -> JsonObject:
     return {} if confidence is None else {"score": confidence}

@@ -32,7 +32,7 @@ MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".gif")
     holds={"masks"},
     zh="图片及其掩膜；掩膜每像素一个字节，即该像素的类别。",
 )
-class Masks:
+class MaskFolder:
     """Pictures, and a mask of each with one byte a pixel: its class."""
 
     def sniff(self, folder: FolderListing) -> bool:

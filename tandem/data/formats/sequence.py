@@ -25,7 +25,7 @@ from tandem.spec.errors import DataError
     holds={"label", "frames"},
     zh="片段放在以类别命名的文件夹中：每个片段是一个帧文件夹或一个视频。",
 )
-class Clips:
+class ClipFolders:
     """Clips in folders named by their class: each a folder of frames, or a video."""
 
     def sniff(self, folder: FolderListing) -> bool:

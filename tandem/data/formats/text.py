@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.reading.files import SPLITS, number
+from tandem.data.reading.files import SPLITS, JsonObject, number
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
@@ -27,7 +26,7 @@ LONGEST_FIELD = 10_000_000
 HEAD_BYTES = 100_000
 INSTRUCTIONS = (b'"instruction"', b'"conversations"', b'"messages"')
 """What such a table has in its first rows instead of a text."""
-Row = tuple[int, dict[str, Any]]
+_NumberedRow = tuple[int, Mapping[str, object]]
 
 
 @register.format(
@@ -37,7 +36,7 @@ Row = tuple[int, dict[str, Any]]
     holds={"label", "text"},
     zh="文本及其标签的表格，每个划分一个文件。",
 )
-class Texts:
+class TextTables:
     """Tables of texts and their labels, a file for each split."""
 
     def sniff(self, folder: FolderListing) -> bool:
@@ -120,7 +119,9 @@ def _items(
     text, encoding = read_text(file)
     if encoding != ENCODINGS[0]:
         notes.append(t("{file} is not UTF-8; it was read as GBK.", file=file.name))
-    rows = _json_rows(file, text, faults) if file.suffix == ".jsonl" else _rows(file, text, faults)
+    rows: Iterator[_NumberedRow] = (
+        _json_rows(file, text, faults) if file.suffix == ".jsonl" else _rows(file, text, faults)
+    )
     name = file.relative_to(root).as_posix().encode()
     for line, row in rows:
         first = _value(row, TEXT_COLUMNS)
@@ -135,12 +136,12 @@ def _items(
         yield item, named
 
 
-def _value(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
+def _value(row: Mapping[str, object], names: tuple[str, ...]) -> str | None:
     found = [row[name] for name in names if row.get(name) is not None]
     return str(found[0]) if found else None
 
 
-def _json_rows(file: Path, text: str, faults: Faults) -> Iterator[Row]:
+def _json_rows(file: Path, text: str, faults: Faults) -> Iterator[_NumberedRow]:
     for line, one in enumerate(lines_of(text), 1):
         if not one.strip():
             continue
@@ -155,12 +156,12 @@ def _json_rows(file: Path, text: str, faults: Faults) -> Iterator[Row]:
             faults.add(file.name, line, "it is no JSON object")
 
 
-def table_rows(file: Path, faults: Faults) -> list[dict[str, Any]]:
+def table_rows(file: Path, faults: Faults) -> list[dict[str, str]]:
     """The rows of a CSV or TSV file by the names in its first line."""
     return [row for _, row in _rows(file, read_text(file)[0], faults)]
 
 
-def _rows(file: Path, text: str, faults: Faults) -> Iterator[Row]:
+def _rows(file: Path, text: str, faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.DictReader(
         io.StringIO(text, newline=""), delimiter="\t" if file.suffix == ".tsv" else ","
@@ -180,7 +181,7 @@ class TextWriter:
         self.parts = {split: Parts(target / f".parts-{split}.jsonl") for split in SPLITS}
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:  # noqa: ARG002
-        row: dict[str, Any] = {"text": item.text}
+        row: JsonObject = {"text": item.text}
         if item.text_b is not None:
             row["text_b"] = item.text_b
         if item.label != UNLABELLED:

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree.ElementTree import Element, ParseError, SubElement, indent, tostring
 
 from defusedxml.common import DefusedXmlException
@@ -25,7 +24,7 @@ FLAGS = ("difficult", "truncated", "occluded")
 _FLAG = re.compile(r"\s+-?[01]$")
 """Of a class's own set: whether the picture holds it. Names may hold spaces."""
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-Drawn = tuple[Item, list[tuple[str, Shape]] | None]
+_LabelledItem = tuple[Item, list[tuple[str, Shape]] | None]
 
 
 @register.format(
@@ -86,7 +85,7 @@ def _set(path: Path, split: str) -> list[str] | None:
     return [_FLAG.sub("", line.strip()) for line in read_text(file).splitlines()]
 
 
-def _drawn(walk: Walk, split: str, stems: list[str], faults: Faults) -> Iterator[Drawn]:
+def _drawn(walk: Walk, split: str, stems: list[str], faults: Faults) -> Iterator[_LabelledItem]:
     path = walk.root
     for line, stem in enumerate(stems, 1):
         if not stem:
@@ -108,7 +107,7 @@ def _drawn(walk: Walk, split: str, stems: list[str], faults: Faults) -> Iterator
         yield item, _shapes(file, item, faults) if file.is_file() else None
 
 
-def _named(drawn: Drawn, classes: tuple[str, ...]) -> Item:
+def _named(drawn: _LabelledItem, classes: tuple[str, ...]) -> Item:
     item, shapes = drawn
     if shapes is not None:
         item.shapes = []
@@ -138,7 +137,7 @@ def _shapes(file: Path, item: Item, faults: Faults) -> list[tuple[str, Shape]]:
     return found
 
 
-def _shape(one: Any, item: Item) -> tuple[str, Shape] | str:
+def _shape(one: Element, item: Item) -> tuple[str, Shape] | str:
     name = (one.findtext("name") or "").strip()
     if not name:
         return "it has no name"

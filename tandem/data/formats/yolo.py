@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 
 from tandem.data.content import BACKGROUND, Content, Item, Shape
-from tandem.data.faults import Faults
+from tandem.data.faults import Fault, Faults
 from tandem.data.raster import to_outlines
 from tandem.data.reading import data_yaml
-from tandem.data.reading.files import measure, read_text
+from tandem.data.reading.files import JsonObject, measure, read_text
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
@@ -25,7 +24,7 @@ from tandem.spec.i18n import t
 MOST_CLASSES = 100_000
 BELOW, ABOVE = -1e-6, 1 + 1e-6
 """What rounding to six digits may leave outside 0 to 1."""
-Numbers = list[float]
+_Numbers = list[float]
 
 
 @register.format(
@@ -79,7 +78,7 @@ def with_background(classes: tuple[str, ...], items: list[Item]) -> tuple[str, .
     return (BACKGROUND, *classes)
 
 
-def _classes(path: Path, told: dict[str, Any], faults: Faults, notes: list[str]) -> tuple[str, ...]:
+def _classes(path: Path, told: JsonObject, faults: Faults, notes: list[str]) -> tuple[str, ...]:
     file = data_yaml.find(path)
     names = told.get("names")
     if isinstance(names, dict):
@@ -103,9 +102,10 @@ def _classes(path: Path, told: dict[str, Any], faults: Faults, notes: list[str])
     return classes
 
 
-def _counted(path: Path, told: dict[str, Any]) -> tuple[str, ...]:
-    if isinstance(told.get("nc"), int):
-        return _numbered(told["nc"])
+def _counted(path: Path, told: JsonObject) -> tuple[str, ...]:
+    count = told.get("nc")
+    if isinstance(count, int):
+        return _numbered(count)
     highest = -1
     for file in (path / "labels").rglob("*.txt"):
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -158,13 +158,13 @@ def _shapes(root: Path, file: Path, item: Item, classes: int, faults: Faults) ->
         numbers = _numbers(words)
         problem = _problem(words, numbers, classes)
         if problem is not None:
-            faults.add(name, line, problem[0], **problem[1])
+            faults.keep(Fault(name, line, *problem))
             continue
         assert numbers is not None
         yield _shape(numbers, item)
 
 
-def _numbers(words: list[str]) -> Numbers | None:
+def _numbers(words: list[str]) -> _Numbers | None:
     try:
         return [float(word) for word in words]
     except ValueError:
@@ -172,8 +172,8 @@ def _numbers(words: list[str]) -> Numbers | None:
 
 
 def _problem(
-    words: list[str], numbers: Numbers | None, classes: int
-) -> tuple[str, dict[str, Any]] | None:
+    words: list[str], numbers: _Numbers | None, classes: int
+) -> tuple[str, JsonObject] | None:
     if numbers is None or not np.isfinite(numbers).all():
         return "it holds something else than numbers", {}
     label, places = numbers[0], numbers[1:]
@@ -195,7 +195,7 @@ def _problem(
     return None
 
 
-def _shape(numbers: Numbers, item: Item) -> Shape:
+def _shape(numbers: _Numbers, item: Item) -> Shape:
     label, places = int(numbers[0]), numbers[1:]
     confidence = None
     if len(places) > 4 and len(places) % 2:  # a prediction's last number

@@ -5,12 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from tandem.data.inspection.stats import Measured, Stats
+from tandem.data.inspection.stats import Stats, StatsValues
 from tandem.data.writing.files import write_whole
 from tandem.spec.errors import OutputFolderError
 from tandem.spec.i18n import t
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MOST_CLASSES = 40
 BINS = 40
@@ -20,7 +23,7 @@ FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Microsoft YaHe
 COLOURS = {"train": "#2a78b5", "val": "#e08a1e"}
 
 
-def draw(said: Stats, values: Measured, file: Path) -> None:
+def draw(said: Stats, values: StatsValues, file: Path) -> None:
     """Bars of the classes by split, and what else was measured. Written whole, as PNG."""
     from io import BytesIO
 
@@ -50,7 +53,7 @@ def draw(said: Stats, values: Measured, file: Path) -> None:
                                 fix="Name another file.") from error  # fmt: skip
 
 
-def _bars(axes: Any, said: Stats) -> None:
+def _bars(axes: Axes, said: Stats) -> None:
     totals = {
         name: sum(one.get(name, 0) for one in said.per_class.values()) for name in said.classes
     }
@@ -69,7 +72,7 @@ def _bars(axes: Any, said: Stats) -> None:
         axes.legend()
 
 
-def _distributions(values: Measured) -> list[tuple[str, Sequence[float]]]:
+def _distributions(values: StatsValues) -> list[tuple[str, Sequence[float]]]:
     several: list[tuple[str, Sequence[float]]] = [
         (t("Width, pixels"), values.widths),
         (t("Height, pixels"), values.heights),

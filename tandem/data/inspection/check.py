@@ -7,12 +7,10 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -20,17 +18,18 @@ from PIL import Image, UnidentifiedImageError
 from tandem.data.content import IGNORED, Content, Item
 from tandem.data.faults import Fault, Faults
 from tandem.data.images import MASK_FORMATS, MOST_MASK_PIXELS, decode, is_picture
+from tandem.data.progress import OnProgress
+from tandem.data.reading.files import JsonObject
 from tandem.data.registry import read
 from tandem.data.video import frame_count, is_video
 from tandem.spec.errors import DataError
 
-Progress = Callable[[int, int], None]
 MAX_PIXELS = 120_000_000
 MOST_COPIES_TOLD = 1000
 
 
 @dataclass
-class Report:
+class CheckReport:
     """What `tandem data check` says."""
 
     path: str
@@ -53,7 +52,7 @@ class Report:
         """Whether it can be trained on as it is."""
         return self.errors == 0
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """For JSON; each fault with its sentence, and what is wrong without the place."""
         told = asdict(self)
         told["faults"] = [
@@ -63,9 +62,9 @@ class Report:
         return told | {"ok": self.ok}
 
 
-def report(path: Path, kind: str | None = None, progress: Progress | None = None) -> Report:
+def report(path: Path, kind: str | None = None, progress: OnProgress | None = None) -> CheckReport:
     """Read all of it, open every picture, and compare the splits. Never raises for bad data."""
-    said = Report(str(path))
+    said = CheckReport(str(path))
     faults = Faults()
     try:
         content = read(path, faults, kind)
@@ -87,7 +86,7 @@ def report(path: Path, kind: str | None = None, progress: Progress | None = None
     return _ended(said, faults)
 
 
-def _ended(said: Report, faults: Faults) -> Report:
+def _ended(said: CheckReport, faults: Faults) -> CheckReport:
     said.errors, said.warnings, said.faults = faults.errors, faults.warnings, faults.found
     return said
 
@@ -137,7 +136,7 @@ def _values(content: Content, item: Item, faults: Faults) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedFile:
     """What a file held that could be read."""
 
     digest: bytes
@@ -145,7 +144,9 @@ class Opened:
     """Width and height of a picture, as it is shown."""
 
 
-def _open_all(content: Content, faults: Faults, progress: Progress | None) -> dict[bytes, Opened]:
+def _open_all(
+    content: Content, faults: Faults, progress: OnProgress | None
+) -> dict[bytes, OpenedFile]:
     """Each file that is whole, by path."""
     paths = [
         path
@@ -153,7 +154,7 @@ def _open_all(content: Content, faults: Faults, progress: Progress | None) -> di
         for item in items
         for path in (item.frames or ((item.path,) if item.text is None or item.width else ()))
     ]
-    found: dict[bytes, Opened] = {}
+    found: dict[bytes, OpenedFile] = {}
 
     def opened(path: bytes) -> None:
         one = _open(content.root, path, faults)
@@ -167,13 +168,13 @@ def _open_all(content: Content, faults: Faults, progress: Progress | None) -> di
     return found
 
 
-def _open(root: Path, path: bytes, faults: Faults) -> Opened | None:
+def _open(root: Path, path: bytes, faults: Faults) -> OpenedFile | None:
     name, size = os.fsdecode(path), None
     try:
         if is_video(name):
             frame_count(root / name)
             with (root / name).open("rb") as video:
-                return Opened(hashlib.file_digest(video, "sha256").digest(), None)
+                return OpenedFile(hashlib.file_digest(video, "sha256").digest(), None)
         data = (root / name).read_bytes()
         if is_picture(name):
             size = decode(BytesIO(data), name, MAX_PIXELS).size
@@ -183,10 +184,10 @@ def _open(root: Path, path: bytes, faults: Faults) -> Opened | None:
     except OSError as error:
         faults.add(name, 0, "it cannot be read: {reason}", reason=error.strerror)
         return None
-    return Opened(hashlib.blake2b(data, digest_size=16).digest(), size)
+    return OpenedFile(hashlib.blake2b(data, digest_size=16).digest(), size)
 
 
-def _check_sizes(content: Content, opened: dict[bytes, Opened], faults: Faults) -> None:
+def _check_sizes(content: Content, opened: dict[bytes, OpenedFile], faults: Faults) -> None:
     """Frames of one clip are of one size; a picture is as large as its label file says."""
     for _, items in content.splits():
         for item in items:
@@ -202,7 +203,7 @@ def _check_sizes(content: Content, opened: dict[bytes, Opened], faults: Faults) 
                            width=size[0], height=size[1])  # fmt: skip
 
 
-def _compare(content: Content, opened: dict[bytes, Opened], faults: Faults) -> None:
+def _compare(content: Content, opened: dict[bytes, OpenedFile], faults: Faults) -> None:
     """Copies: of one file in both splits, or under two labels."""
     first: dict[bytes, tuple[str, Item]] = {}
     told = 0
@@ -226,7 +227,7 @@ def _compare(content: Content, opened: dict[bytes, Opened], faults: Faults) -> N
                            warning=True, other=other[1].name)  # fmt: skip
 
 
-def _of_item(item: Item, opened: dict[bytes, Opened]) -> bytes | None:
+def _of_item(item: Item, opened: dict[bytes, OpenedFile]) -> bytes | None:
     if item.path in opened:
         return opened[item.path].digest
     if item.frames and all(one in opened for one in item.frames):

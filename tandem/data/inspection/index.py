@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from tandem.data.faults import Faults
 from tandem.data.images import is_picture
 from tandem.data.inspection.changes import plan_of, signature
 from tandem.data.raster import item_mask
-from tandem.data.reading.files import measure
+from tandem.data.reading.files import JsonObject, measure
 from tandem.data.registry import read
 from tandem.spec.errors import DataError
 
@@ -45,7 +44,7 @@ CREATE TABLE held (label INTEGER, split TEXT, number INTEGER, times INTEGER,
 
 
 @dataclass
-class _Opened:
+class _OpenBudget:
     left: int = MOST_OPENED
     masks: int = 0
     """Whose classes were counted."""
@@ -56,7 +55,7 @@ class _Opened:
 def build(folder: Path, file: Path) -> None:
     """Write the index. What cannot be read as any layout is listed as loose pictures."""
     plan = plan_of(folder)
-    about: dict[str, Any] = {"plan": plan, "signature": signature(folder, plan), "message": None}
+    about: JsonObject = {"plan": plan, "signature": signature(folder, plan), "message": None}
     try:
         content = read(folder, Faults())
     except (DataError, OSError) as error:
@@ -68,7 +67,7 @@ def build(folder: Path, file: Path) -> None:
     try:
         with sqlite3.connect(hidden) as base:
             base.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_TABLES}")
-            opened = _Opened()
+            opened = _OpenBudget()
             for split, items in content.splits():
                 _fill(base, content, split, items, opened)
             about |= {"masks_counted": opened.masks, "masks_uncounted": opened.unopened}
@@ -81,7 +80,7 @@ def build(folder: Path, file: Path) -> None:
 
 
 def _fill(
-    base: sqlite3.Connection, content: Content, split: str, items: list[Item], opened: _Opened
+    base: sqlite3.Connection, content: Content, split: str, items: list[Item], opened: _OpenBudget
 ) -> None:
     for number, item in enumerate(items):
         picture = _picture(item)
@@ -128,7 +127,7 @@ def _is_labelled(content: Content, item: Item) -> bool:
     return known or content.kind in UNCLASSED
 
 
-def _truth(content: Content, item: Item) -> dict[str, Any] | None:
+def _truth(content: Content, item: Item) -> JsonObject | None:
     if not _is_labelled(content, item):
         return None
     return {
@@ -138,9 +137,9 @@ def _truth(content: Content, item: Item) -> dict[str, Any] | None:
     }
 
 
-def _shape(content: Content, shape: Shape) -> dict[str, Any]:
+def _shape(content: Content, shape: Shape) -> JsonObject:
     left, top, right, bottom = (round(float(one), 2) for one in shape.bounds())
-    told: dict[str, Any] = {
+    told: JsonObject = {
         "label": content.classes[shape.label],
         "box": [left, top, round(right - left, 2), round(bottom - top, 2)],
         "confidence": shape.confidence,
@@ -153,7 +152,7 @@ def _shape(content: Content, shape: Shape) -> dict[str, Any]:
     return told
 
 
-def _held(content: Content, item: Item, opened: _Opened) -> dict[int, int]:
+def _held(content: Content, item: Item, opened: _OpenBudget) -> dict[int, int]:
     """How many times it shows each class; a mask shows a class once."""
     found: dict[int, int] = {}
     if item.label >= 0:

@@ -19,7 +19,7 @@ CHUNK = 512
 
 
 @dataclass
-class Near:
+class NearDuplicates:
     """Groups of pictures that look the same."""
 
     within: dict[str, int] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Near:
     """Names, groups across the splits first; the first hundred groups."""
 
 
-def near_copies(hashes: Sequence[tuple[str, str, int]]) -> Near:
+def find_near_duplicates(hashes: Sequence[tuple[str, str, int]]) -> NearDuplicates:
     """`hashes`: split, name and 64 bits of each picture."""
     by_hash: dict[int, list[int]] = defaultdict(list)
     for number, (_, _, one) in enumerate(hashes):
@@ -45,8 +45,8 @@ def near_copies(hashes: Sequence[tuple[str, str, int]]) -> Near:
     return _told(hashes, [sorted(one) for one in members.values() if len(one) > 1])
 
 
-def _told(hashes: Sequence[tuple[str, str, int]], groups: list[list[int]]) -> Near:
-    said = Near()
+def _told(hashes: Sequence[tuple[str, str, int]], groups: list[list[int]]) -> NearDuplicates:
+    said = NearDuplicates()
     across: list[list[str]] = []
     alone: list[list[str]] = []
     for group in groups:

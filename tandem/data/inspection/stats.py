@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,10 @@ from numpy.typing import NDArray
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.images import is_picture, open_rgb
-from tandem.data.inspection.check import MAX_PIXELS, Progress, counts_of
-from tandem.data.inspection.near_duplicates import Near, near_copies
+from tandem.data.inspection.check import MAX_PIXELS, counts_of
+from tandem.data.inspection.near_duplicates import NearDuplicates, find_near_duplicates
+from tandem.data.progress import OnProgress
+from tandem.data.reading.files import JsonObject
 from tandem.data.registry import read
 from tandem.spec.errors import DataError
 
@@ -44,18 +45,18 @@ class Stats:
     text_characters: list[float] = field(default_factory=list)
     background: dict[str, int] = field(default_factory=dict)
     """Annotated items with nothing in them, of each split."""
-    near: Near = field(default_factory=Near)
+    near: NearDuplicates = field(default_factory=NearDuplicates)
     unreadable: int = 0
     faults: int = 0
     notes: list[str] = field(default_factory=list)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """For JSON."""
         return asdict(self)
 
 
 @dataclass
-class Measured:
+class StatsValues:
     """The values behind the quantiles, for the drawing."""
 
     widths: list[int] = field(default_factory=list)
@@ -67,14 +68,14 @@ class Measured:
 
 
 def stats(
-    path: Path, kind: str | None = None, progress: Progress | None = None
-) -> tuple[Stats, Measured]:
+    path: Path, kind: str | None = None, progress: OnProgress | None = None
+) -> tuple[Stats, StatsValues]:
     """Read it and open every picture. DataError where nothing can be read."""
     faults = Faults()
     content = read(path, faults, kind)
     said = Stats(str(path), content.format, content.kind, list(content.classes))
     said.notes = list(content.notes)
-    values = Measured()
+    values = StatsValues()
     said.faults = faults.errors
     hashes = _hashes(content, progress)
     for split, items in content.splits():
@@ -85,7 +86,7 @@ def stats(
             _measure(item, values)
     said.unreadable = sum(one is None for _, _, one in hashes)
     whole = [(split, name, one) for split, name, one in hashes if one is not None]
-    said.near = near_copies(whole)
+    said.near = find_near_duplicates(whole)
     said.widths, said.heights = _quantiles(values.widths), _quantiles(values.heights)
     said.shapes_per_item = _quantiles(values.shapes)
     said.shape_area_shares = _quantiles(values.areas)
@@ -101,7 +102,7 @@ def _quantiles(values: Sequence[float]) -> list[float]:
     return [round(float(one), 6) for one in found]
 
 
-def _measure(item: Item, values: Measured) -> None:
+def _measure(item: Item, values: StatsValues) -> None:
     if item.width:
         values.widths.append(item.width)
         values.heights.append(item.height)
@@ -128,7 +129,7 @@ def _pictures(content: Content) -> Iterator[tuple[str, str]]:
                 yield split, name
 
 
-def _hashes(content: Content, progress: Progress | None) -> list[tuple[str, str, int | None]]:
+def _hashes(content: Content, progress: OnProgress | None) -> list[tuple[str, str, int | None]]:
     pictures = list(_pictures(content))
     found: list[tuple[str, str, int | None]] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

@@ -6,13 +6,12 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from tandem.data.faults import Faults
 from tandem.data.images import is_picture
-from tandem.data.reading.files import SPLITS, inside, is_there, read_text
+from tandem.data.reading.files import SPLITS, JsonObject, inside, is_there, read_text
 from tandem.data.reading.walk import Walk
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
@@ -26,7 +25,7 @@ _NESTED = re.compile(r"(?:[-?][ \t]+){20}")
 class _PlainLoader(yaml.SafeLoader):
     """Without aliases: one may stand for another without end, and names and paths need none."""
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not read")
         return super().compose_node(parent, index)
@@ -37,7 +36,7 @@ def find(path: Path) -> Path | None:
     return next((path / name for name in YAML_NAMES if (path / name).is_file()), None)
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> JsonObject:
     """What it says; {} without one. DataError for what is no YAML, or hostile."""
     file = find(path)
     if file is None:
@@ -62,7 +61,7 @@ def read(path: Path) -> dict[str, Any]:
     return told
 
 
-def sources(path: Path, told: dict[str, Any], notes: list[str]) -> dict[str, list[Path]]:
+def sources(path: Path, told: JsonObject, notes: list[str]) -> dict[str, list[Path]]:
     """Of each split that is there: the folders of its pictures, or files that list them."""
     found = {split: _of_split(path, told, split, notes) for split in SPLITS}
     if found["val"] and found["val"] == found["train"]:
@@ -71,7 +70,7 @@ def sources(path: Path, told: dict[str, Any], notes: list[str]) -> dict[str, lis
     return {split: several for split, several in found.items() if several}
 
 
-def _of_split(path: Path, told: dict[str, Any], split: str, notes: list[str]) -> list[Path]:
+def _of_split(path: Path, told: JsonObject, split: str, notes: list[str]) -> list[Path]:
     said = told.get(split, told.get("valid") if split == "val" else None)
     several = [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str)]
     found = [_place(path, told, split, one, notes) for one in several]
@@ -93,9 +92,7 @@ def _of_split(path: Path, told: dict[str, Any], split: str, notes: list[str]) ->
     return [whole] if only else []
 
 
-def _place(
-    path: Path, told: dict[str, Any], split: str, said: str, notes: list[str]
-) -> Path | None:
+def _place(path: Path, told: JsonObject, split: str, said: str, notes: list[str]) -> Path | None:
     """A folder, or a .txt list, as the YAML says, or where such a path ends here."""
     given, base = Path(said), Path(str(told.get("path") or ""))
     here = path / given if base.is_absolute() else path / base / given

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
@@ -14,6 +13,7 @@ from tandem.data.faults import Faults
 from tandem.data.images import FORMATS, SUFFIXES
 from tandem.spec.errors import DataError
 
+JsonObject = dict[str, object]
 SPLITS = ("train", "val")
 LARGEST_TEXT_BYTES = 2 * 2**30
 _ORIENTATION, _TURNED = 0x0112, range(5, 9)
@@ -67,11 +67,12 @@ def read_text(file: Path) -> str:
     )
 
 
-def read_json(file: Path) -> Any:
+def read_json(file: Path) -> object:
     """Its value; DataError for what is no JSON, or nested without end."""
     text = read_text(file)
     try:
-        return json.loads(text)
+        found: object = json.loads(text)
+        return found
     except (ValueError, RecursionError) as error:
         raise DataError(
             "{path} is no JSON: {reason}.",

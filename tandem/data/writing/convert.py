@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tandem.data.content import BACKGROUND, IGNORED, Content, Item
 from tandem.data.faults import Faults
 from tandem.data.raster import class_shapes, item_mask
+from tandem.data.reading.files import JsonObject
 from tandem.data.registry import FormatEntry, Writer, find, read, recognise
 from tandem.data.writing.files import check_class_names, placed
 from tandem.spec.errors import DataError, OutputFolderError
@@ -42,7 +42,7 @@ class Written:
     left_out: list[str] = field(default_factory=list)
     """Faults of what was not read, where that was asked for."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """For JSON."""
         return asdict(self)
 

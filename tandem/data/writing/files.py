@@ -6,11 +6,10 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 from tandem.data.content import Item
 from tandem.data.images import SUFFIXES
-from tandem.data.reading.files import is_outside_name
+from tandem.data.reading.files import JsonObject, is_outside_name
 from tandem.spec.errors import DataError
 
 
@@ -87,17 +86,17 @@ class Parts:
                 with file.open("r+b") as out:
                     out.truncate(end)
 
-    def add(self, row: dict[str, Any]) -> None:
+    def add(self, row: JsonObject) -> None:
         """Append one line."""
         line = json.dumps(row, ensure_ascii=True) + "\n"
         with self.file.open("ab") as out:
             out.write(line.encode())
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[JsonObject]:
         """All, in order; of two with one key, the last."""
         if not self.file.is_file():
             return []
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, JsonObject] = {}
         with self.file.open(encoding="utf-8") as lines:
             for line in lines:
                 row = json.loads(line)

@@ -27,7 +27,7 @@ from tandem.spec.i18n import t
 USUAL = (0.1, 0.2)
 LONGEST_PATTERN = 1000
 TEXTS = ("text", "instruction")
-Counts = NDArray[np.float64]
+_ClassCounts = NDArray[np.float64]
 
 
 def split(
@@ -135,7 +135,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
                         reason=error, fix="Mend it.") from error  # fmt: skip
 
 
-def _presence(content: Content, items: Sequence[Item]) -> Counts:
+def _presence(content: Content, items: Sequence[Item]) -> _ClassCounts:
     """How many of the items hold each class; last, how many hold none."""
     counts = np.zeros(len(content.classes) + 1)
     for item in items:
@@ -153,7 +153,7 @@ def _classes(content: Content, item: Item) -> set[int]:
     return found
 
 
-def pick(counts_GC: Counts, sizes_G: NDArray[np.int64], share: float, seed: int) -> list[int]:
+def pick(counts_GC: _ClassCounts, sizes_G: NDArray[np.int64], share: float, seed: int) -> list[int]:
     """The groups of val: of the (groups, classes) counts each comes as near to `share` as may be.
 
     Large groups are placed first. A class that two groups hold is on both sides, and one that a
