@@ -149,7 +149,7 @@ def seal(checkpoint: Path) -> None:
 # --- pictures --------------------------------------------------------------------------------
 
 
-def picture(file: Path, seed: int, size: int, classes: int = 0) -> None:
+def image(file: Path, seed: int, size: int, classes: int = 0) -> None:
     """A PNG of blocks of eight pixels, not compressed; `classes`: a mask of as many values."""
     blocks = -(-size // 8)
     channels = 1 if classes else 3

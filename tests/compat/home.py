@@ -57,12 +57,12 @@ def empty() -> Path:
     return made
 
 
-def pack(home: Path, pictures: dict[str, Any]) -> None:
-    """Write `home` down; `pictures` are its PNG files by what `formula.picture` takes."""
-    said: dict[str, Any] = {"pictures": pictures, "safetensors": {}, "state": {}, "onnx": {}}
+def pack(home: Path, images: dict[str, Any]) -> None:
+    """Write `home` down; `images` are its PNG files by what `formula.image` takes."""
+    said: dict[str, Any] = {"images": images, "safetensors": {}, "state": {}, "onnx": {}}
     for file in sorted(home.rglob("*")):
         name = str(file.relative_to(home))
-        if not file.is_file() or file.is_symlink() or _left_out(name) or name in pictures:
+        if not file.is_file() or file.is_symlink() or _left_out(name) or name in images:
             continue
         if file.suffix == ".safetensors":
             said["safetensors"][name] = formula.read_safetensors(file)
@@ -149,8 +149,8 @@ def unpack(home: Path, *weights: str) -> None:
             target = home / file.relative_to(MADE / "home")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.read_bytes().replace(TOKEN.encode(), str(home).encode()))
-    for name, drawn in said["pictures"].items():
-        formula.picture(home / name, *drawn)
+    for name, drawn in said["images"].items():
+        formula.image(home / name, *drawn)
     for name, kept in said["safetensors"].items():
         if weights and not name.startswith(weights):
             continue

@@ -39,7 +39,7 @@ def main() -> None:
     place = Path(sys.argv[1]) if len(sys.argv) > 1 else live()
     shutil.rmtree(home.MADE, ignore_errors=True)
     home.MADE.mkdir()
-    home.pack(place, student_runs.pictures())
+    home.pack(place, student_runs.images())
     answers = []
     for _ in range(2):
         again = home.empty()

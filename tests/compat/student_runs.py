@@ -19,8 +19,8 @@ FILL = ["the", "film", "was", "a", "day", "in", "town", "我", "觉得"]
 SPLITS = (("train", 3), ("val", 1))
 
 
-def pictures() -> dict[str, list[int]]:
-    """Each by what `formula.picture` takes: of scenes and clips, of ground and its masks, boxes."""
+def images() -> dict[str, list[int]]:
+    """Each by what `formula.image` takes: of scenes and clips, of ground and its masks, boxes."""
     drawn = {}
     for split, number in ((split, n) for split, count in SPLITS for n in range(count)):
         for label, name in enumerate(("day", "night")):
@@ -37,8 +37,8 @@ def pictures() -> dict[str, list[int]]:
 
 def data(home: Path) -> None:
     """Texts, pictures, boxes; and who teaches on them."""
-    for name, of in pictures().items():
-        formula.picture(home / name, *of)
+    for name, of in images().items():
+        formula.image(home / name, *of)
     sets = home / "datasets"
     for name in ("reviews", "soon-gone"):
         texts(sets / name)
@@ -55,7 +55,7 @@ def data(home: Path) -> None:
         "path: .\ntrain: images/train\nval: images/val\nnames:\n  0: square\n  1: disc\n"
     )
     text_teacher(home / "models" / "bert-teacher")
-    picture_teacher(home / "models" / "vit-teacher")
+    image_teacher(home / "models" / "vit-teacher")
 
 
 def texts(folder: Path) -> None:
@@ -105,7 +105,7 @@ def text_teacher(folder: Path) -> None:
     by_formula(folder)
 
 
-def picture_teacher(folder: Path) -> None:
+def image_teacher(folder: Path) -> None:
     """A ViT of the real architecture, 32 wide and 2 deep."""
     from transformers import ViTConfig, ViTImageProcessor, ViTModel
 
@@ -182,7 +182,7 @@ def text_spec(home: Path, *, dataset: str = "reviews", epochs: int = 2, mode: st
     return spec
 
 
-PICTURES: dict[str, tuple[str, dict[str, Any], int]] = {
+ON_IMAGES: dict[str, tuple[str, dict[str, Any], int]] = {
     "detection": ("boxes", {"type": "yolov8", "size": "yolov8n"}, 64),
     "masks": ("ground", {"type": "unet", "size": "unet-small"}, 32),
     "clips": ("clips", {"type": "lstm", "size": "lstm-small", "frames": 2}, 32),
@@ -197,7 +197,7 @@ def spec_of(home: Path, name: str) -> dict[str, Any]:
         spec = text_spec(home, epochs=8)
         spec["optim"] |= {"ema_decay": 0.9, "warmup_epochs": 1.0}
     else:
-        dataset, student, pixels = PICTURES[name]
+        dataset, student, pixels = ON_IMAGES[name]
         spec = text_spec(home, dataset=dataset, epochs=1, mode="direct")
         spec["student"] = student
         spec["data"]["image_size"] = pixels
@@ -222,6 +222,6 @@ def train_all(home: Path) -> None:
     """All that end by themselves."""
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002
-    for name in PICTURES:
+    for name in ON_IMAGES:
         code, said = train(home, given(home, spec_of(home, name)))
         assert code == 0, said

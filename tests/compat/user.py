@@ -25,7 +25,7 @@ import httpx
 
 from tests.compat.home import DATABASE, TOKEN
 
-SECONDS, STILL = 120.0, 2.0
+SECONDS, STILL = 200.0, 2.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
