@@ -38,6 +38,12 @@ def differences(was: Any, now: Any, at: str = "") -> Iterator[str]:
         yield f"{at}: {was!r} is now {now!r}"
 
 
+def agree(was: Any, now: Any, name: str = "") -> None:
+    """AssertionError with a line for each thing that is not as it was."""
+    found = list(differences(was, now, name))
+    assert not found, "\n".join(["not as 7fb42ae had it:", *found[:40]])
+
+
 def _same(was: Any, now: Any) -> bool:
     both = (was, now)
     if all(isinstance(x, int | float) and not isinstance(x, bool) for x in both):

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.compat import home as kept
 from tests.compat import openapi
 from tests.compat import seen as ask
-from tests.compat.differences import differences
+from tests.compat.differences import agree
 from tests.compat.user import Service
 
 ROOT = Path(__file__).parents[2]
@@ -20,16 +20,16 @@ def test_a_service_answers_on_the_old_data_base_as_the_old_one_did(home_of, seen
     home = home_of("runs/TASK_", "models")
     with Service(home, idle=True) as service:
         now = {path: service.get(path) for path in seen["rest"]}
-        assert not list(differences(seen["rest"], now))
+        agree(seen["rest"], now)
         catalog = ask.outline(service.ask("GET", "/api/v1/catalog"))
-        assert not list(differences(seen["catalog"], catalog))
-        assert not list(differences(seen["service"], ask.service_commands(service)))
+        agree(seen["catalog"], catalog)
+        agree(seen["service"], ask.service_commands(service))
 
 
 def test_a_service_goes_on_with_the_tasks_of_the_old_one(home_of, seen):
     """One was trained to its end while no service was there; one waits, and is started."""
     with Service(home_of("models"), idle=True) as service:
-        assert not list(differences(seen["goes on"], ask.goes_on(service)))
+        agree(seen["goes on"], ask.goes_on(service))
 
 
 def test_the_old_data_base_has_what_the_tests_above_ask_for(home_of):

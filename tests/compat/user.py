@@ -48,16 +48,19 @@ def person(home: Path, *argv: str) -> Iterator[tuple[io.StringIO, io.StringIO]]:
     """This process as hers; what it prints."""
     before, words, handlers = dict(os.environ), sys.argv, [signal.getsignal(s) for s in SIGNALS]
     out, err = io.StringIO(), io.StringIO()
+    hers = environment(home)
     os.environ.clear()
-    os.environ.update(environment(home))
+    os.environ.update(hers)
     sys.argv = list(argv)
     time.tzset()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             yield out, err
     finally:
+        # What a library has told itself there, such as to be silent, it reads again later.
+        added = {key: one for key, one in os.environ.items() if key not in hers}
         os.environ.clear()
-        os.environ.update(before)
+        os.environ.update(added | before)
         time.tzset()
         sys.argv = words
         for number, handler in zip(SIGNALS, handlers, strict=True):
@@ -109,7 +112,12 @@ class Service:
             self.process = subprocess.Popen(
                 command, env=environment(self.home), stdout=log, stderr=log
             )
-        self.base = self.until(self._address)
+        try:
+            self.base = self.until(self._address)
+        except BaseException:
+            self._held.set()
+            self.process.kill()
+            raise
         self.http = httpx.Client(base_url=self.base, timeout=60)
         return self
 
