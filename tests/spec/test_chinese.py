@@ -64,7 +64,7 @@ VARIABLES = {
         "t(one.what, **one.fields)",
     ): "an error that was raised already",
     ("model_card.py", "t(name)"): "FIGURES, and the speeds: `_listed` below",
-    ("folder.py", "t(one)"): "WHAT_IS_ALLOWED: `_listed` below",
+    ("checkpoint.py", "t(one)"): "WHAT_IS_ALLOWED: `_listed` below",
     ("lines.py", "t(name)"): "the same figures",
     ("lines.py", "t(event.figure)"): "the same figures",
 }
@@ -226,7 +226,7 @@ def _listed() -> Iterator[str]:
         ("submit.py", "OWN"),
         ("model_card.py", "FIGURES"),
         ("findings.py", "_EXTRAS"),
-        ("folder.py", "WHAT_IS_ALLOWED"),
+        ("checkpoint.py", "WHAT_IS_ALLOWED"),
         ("create.py", "SERVICES_OWN"),
         ("boundary.py", "HTTP_WORDS"),
     ):
