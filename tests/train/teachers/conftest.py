@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from tandem.train.demo import small_qwen
-from tests.train.teachers.folders import ENCODERS, build_encoder
+from tandem.train.registry import entries
+from tests.train.teachers.folders import ENCODERS, EXAMPLES, build_encoder
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,9 @@ class Checkpoints(dict[str, Path]):
     def __missing__(self, name: str) -> Path:
         if name in ENCODERS:
             self[name] = build_encoder(name, self.root / name)
+        elif name in EXAMPLES:
+            entries("teachers")[name].example(self.root / name)
+            self[name] = self.root / name
         else:
             self[name] = small_qwen.build(self.root / name, family=name)
         return self[name]

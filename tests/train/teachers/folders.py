@@ -13,7 +13,7 @@ from PIL import Image
 from transformers.utils import logging
 
 from tandem.spec.run import TeacherSpec
-from tandem.train.registry import find
+from tandem.train.registry import entries, find
 from tandem.train.teachers.family import family_of
 from tandem.train.types import ImageTable
 
@@ -33,6 +33,8 @@ ENCODERS = (
     "swin",
     "convnext",
 )
+EXAMPLES = tuple(name for name, one in entries("teachers").items() if one.example)
+"""Families that bring a small checkpoint of their own."""
 
 
 def build_encoder(name: str, folder: Path) -> Path:

@@ -5,11 +5,11 @@ import torch
 
 from tandem.train.registry import entries
 from tandem.train.types import Signals
-from tests.train.teachers.folders import ENCODERS, open_teacher, pictures
+from tests.train.teachers.folders import ENCODERS, EXAMPLES, open_teacher, pictures
 
 ELSEWHERE = ("hf_text", "tandem", "yolov8")
 """Taught with in tests/train/kinds and tests/train/yolo."""
-ARCHITECTURES = ("qwen2_5_vl", "qwen3_vl", *ENCODERS)
+ARCHITECTURES = ("qwen2_5_vl", "qwen3_vl", *ENCODERS, *EXAMPLES)
 
 
 def test_every_registered_teacher_is_among_the_checkpoints(checkpoints):
@@ -17,7 +17,7 @@ def test_every_registered_teacher_is_among_the_checkpoints(checkpoints):
     seeing = {name: one.make.__module__ for name, one in entries("teachers").items()}
     for name in ELSEWHERE:
         seeing.pop(name)
-    assert set(seeing.values()) <= families
+    assert set(seeing.values()) <= families, "give it an example=, see docs/teacher.md"
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -66,7 +66,19 @@ def test_what_changes_at_the_bottom_right_shows_there(checkpoints, name):
     assert column < g / 2
 
 
-@pytest.mark.parametrize("name", ["qwen2_5_vl", "dinov2", "siglip"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_teacher_is_whole(checkpoints, name):
+    """What `types.Teacher` asks for is there before any weight is read."""
+    teacher = open_teacher(checkpoints[name])
+    assert teacher.know(["no", "such", "classes"]) is False
+    assert teacher.logits_key is None
+    assert teacher.parameters > 0
+    assert teacher.gives <= {"pooled", "tokens", "layers", "logits"}
+    assert teacher.fingerprint == open_teacher(checkpoints[name]).fingerprint
+    assert teacher.fingerprint != open_teacher(checkpoints[name], image_size=448).fingerprint
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "dinov2", "siglip", *EXAMPLES])
 def test_unloading_and_loading_again_changes_nothing(checkpoints, name):
     teacher = open_teacher(checkpoints[name])
     images = pictures(2, teacher.image_size)
