@@ -107,7 +107,9 @@ def test_a_trained_model_of_it_can_be_asked(name: str) -> None:
         tandem_version="0", kind=name, student=run.StudentSpec(), classes=["a", "b"],
         image_size=64, mean=[0.5] * 3, std=[0.5] * 3,
     )  # fmt: skip
+    refused = ""
     try:
         way_of(config, None)
-    except StudentError as error:
-        assert "cannot be asked here" not in str(error), "predict.kinds.way_of"
+    except StudentError as error:  # its further files, such as a tokenizer, are not there
+        refused = str(error)
+    assert "cannot be asked here" not in refused, "predict.kinds.way_of"
