@@ -32,7 +32,7 @@ from tandem.spec.run import (
 )
 from tandem.train.demo.small_qwen import build
 from tandem.train.engines.device import device_context
-from tandem.train.pipeline.checks import completed
+from tandem.train.pipeline.resolve import with_defaults
 from tandem.train.yolo.offline import prepare
 
 ROUNDS, EPOCHS, IMAGES, CLASSES = 3, 4, 48, 4
@@ -100,7 +100,7 @@ def _plain(spec: RunSpec) -> float:
         def final_eval(self) -> None:
             """After the steps that are measured."""
 
-    spec = completed(spec)
+    spec = with_defaults(spec)
     here = device_context(spec.run)
     threads = torch.get_num_threads()
     told = settings.overrides(spec, here, str(spec.run.output_dir), list(names.values()))

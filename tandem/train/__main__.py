@@ -30,9 +30,9 @@ from tandem.spec.run import RunSpec
 from tandem.train.engines.stop import StoppedEarlyError, StopRequest
 
 if TYPE_CHECKING:
+    from tandem.train.engines.context import Run
     from tandem.train.engines.device import DeviceContext
     from tandem.train.engines.run_folder import RunFolder
-    from tandem.train.pipeline.run import Run
     from tandem.train.sinks.emitter import Emitter
 
 
@@ -83,19 +83,19 @@ def read_spec(path: Path) -> RunSpec:
 
 
 def _run(spec: RunSpec, stop: StopRequest) -> int:
+    from tandem.train.engines.context import NullReporter, Run
     from tandem.train.engines.device import device_context
     from tandem.train.engines.run_folder import Claim, RunFolder
-    from tandem.train.pipeline.run import NullReporter, Run
 
-    here = device_context(spec.run)
-    if not here.first:
+    context = device_context(spec.run)
+    if not context.first:
         folder = RunFolder(Path(spec.run.output_dir).absolute())
-        return _run_other(Run(spec, here, folder, NullReporter(), stop))
+        return _run_other(Run(spec, context, folder, NullReporter(), stop))
     with Claim(spec) as folder:
         if folder.finished:
             print(t("This run is finished; its model is in {path}.", path=folder.final_model))
             return 0
-        return _run_first(spec, here, folder, stop)
+        return _run_first(spec, context, folder, stop)
 
 
 def _run_other(run: Run) -> int:
@@ -112,21 +112,22 @@ def _run_other(run: Run) -> int:
 
 
 def _wait_for_the_first() -> None:
-    """torchrun kills the others 30 s after the first one to end; the speaker may need longer."""
+    """torchrun kills the others 30 s after the first one to end; the first may need longer."""
     import torch
 
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
 
 
-def _run_first(spec: RunSpec, here: DeviceContext, folder: RunFolder, stop: StopRequest) -> int:
-    """The process that owns the folder and speaks."""
-    from tandem.train.pipeline.run import Run, execute
+def _run_first(spec: RunSpec, context: DeviceContext, folder: RunFolder, stop: StopRequest) -> int:
+    """The process that owns the folder and reports."""
+    from tandem.train.engines.context import Run
+    from tandem.train.pipeline.run import execute
     from tandem.train.sinks.assemble import open_emitter
 
     emitter = open_emitter(spec, folder.path)
     try:
-        execute(Run(spec, here, folder, emitter, stop))
+        execute(Run(spec, context, folder, emitter, stop))
         _leave_outcome(0)
         return 0
     except KeyboardInterrupt:
@@ -139,7 +140,7 @@ def _run_first(spec: RunSpec, here: DeviceContext, folder: RunFolder, stop: Stop
             text = f"{type(error).__name__}: {error}"
             emitter.emit("failed", failure_class="code", message=text)
             return 1
-        _say_end(emitter, folder, known)
+        _report_end(emitter, folder, known)
         emitter.close()
         if isinstance(known, StoppedError) and not isinstance(known, StoppedEarlyError):
             _wait_for_the_first()
@@ -196,7 +197,7 @@ def is_lost_peer(error: Exception) -> bool:
     )
 
 
-def _say_end(emitter: Emitter, folder: RunFolder, error: TandemError) -> None:
+def _report_end(emitter: Emitter, folder: RunFolder, error: TandemError) -> None:
     from tandem.train.engines import checkpoint
 
     if isinstance(error, StoppedError):
@@ -224,10 +225,10 @@ def _leave_outcome(code: int, sentence: str = "", next_micro: object = 0) -> boo
     file = os.environ.get("TANDEM_OUTCOME_FILE")
     if not file:
         return False
-    # Another process may fail first, of the same cause: whoever comes first speaks.
+    # Another process may fail first, of the same cause: whoever comes first is heard.
     if not Path(file).exists():
-        told = {"code": code, "sentence": sentence, "next_micro": next_micro}
-        Path(file).write_text(json.dumps(told), encoding="utf-8")
+        outcome = {"code": code, "sentence": sentence, "next_micro": next_micro}
+        Path(file).write_text(json.dumps(outcome), encoding="utf-8")
     return True
 
 

@@ -67,6 +67,8 @@ class StudentEntry(Entry):
     """A student's architecture."""
 
     make: StudentBuilder
+    engine: str = "accelerate"
+    """The training loop that it learns in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,13 @@ class KindEntry(Entry):
     make: Callable[[], object]
 
 
+@dataclass(frozen=True, kw_only=True)
+class EngineEntry(Entry):
+    """A training loop; `tandem.train.engines.registry.find_engine` makes it."""
+
+    make: Callable[[], object]
+
+
 class _Register:
     """`@register.loss("kl", needs={"logits"}, options=KLOptions, zh="…")`.
 
@@ -117,6 +126,7 @@ class _Register:
         kinds: Iterable[str] = (),
         gives: Iterable[str] = (),
         options: type[Options] = Options,
+        engine: str = "accelerate",
         zh: str = "",
         **facts: object,
     ) -> Callable[[_Made], _Made]:
@@ -130,6 +140,7 @@ class _Register:
                 options=options,
                 kinds=frozenset(kinds),
                 gives=frozenset(gives),
+                engine=engine,
                 zh=zh,
                 facts=facts,
             )
@@ -219,6 +230,14 @@ class _Register:
 
         return decorate
 
+    def engine(self, name: str) -> Callable[[_Made], _Made]:
+        """Decorates `open() -> Engine`, which imports its loop when it is called, not before."""
+
+        def decorate(make: _Made) -> _Made:
+            return self._add(EngineEntry(group="engines", name=name, make=make), make)
+
+        return decorate
+
     def _add(self, entry: Entry, make: _Made) -> _Made:
         known = self.entries.get((entry.group, entry.name))
         if known is not None and known.make.__module__ != make.__module__:
@@ -260,6 +279,8 @@ def entries(group: Literal["losses"]) -> dict[str, LossEntry]: ...
 @overload
 def entries(group: Literal["kinds"]) -> dict[str, KindEntry]: ...
 @overload
+def entries(group: Literal["engines"]) -> dict[str, EngineEntry]: ...
+@overload
 def entries(group: str) -> dict[str, Entry]: ...
 def entries(group: str) -> object:
     """Every plug-in of one group by name, in the order of the names."""
@@ -276,6 +297,8 @@ def find(group: Literal["teachers"], name: str) -> TeacherEntry: ...
 def find(group: Literal["losses"], name: str) -> LossEntry: ...
 @overload
 def find(group: Literal["kinds"], name: str) -> KindEntry: ...
+@overload
+def find(group: Literal["engines"], name: str) -> EngineEntry: ...
 @overload
 def find(group: str, name: str) -> Entry: ...
 def find(group: str, name: str) -> object:

@@ -186,6 +186,10 @@ class Splits:
     kind: str = "classification"
     notes: tuple[str, ...] = ()
 
+    def train_rows(self, rows_N: NDArray[np.int64]) -> Self:
+        """The same with only these rows to learn from."""
+        return replace(self, train=self.train.rows(rows_N))
+
 
 class Teacher(Protocol):
     """A frozen large model that turns inputs into `Signals`.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 import torch
+from torch import Tensor
 
 from tandem.spec.errors import DeviceError
 from tandem.spec.run import ExecutionSpec
@@ -116,3 +117,10 @@ def _precision(asked: str, device: torch.device) -> str:
     if asked == "bf16" and on_gpu and not torch.cuda.is_bf16_supported():
         raise DeviceError("This GPU has no bf16.", allowed=["auto", "fp32", "fp16"])
     return asked
+
+
+def as_inputs(inputs: Tensor, device: torch.device) -> Tensor:
+    """On the device; pictures as floats of 0 to 1, a text's numbers as they are."""
+    # Pictures cross to the device as bytes, a quarter of what floats would be.
+    moved = inputs.to(device, non_blocking=True)
+    return moved.float().div_(255) if moved.dtype == torch.uint8 else moved

@@ -155,18 +155,19 @@ def _data(what: Subject, config: ModelConfig) -> _Data | None:
     spec = what.spec
     if spec is None:
         return None
-    if config.kind == "detection":
-        from tandem.train.yolo import engine
-
-        both = engine.read(engine.whole_spec(spec), SilentProgress())
-        return _Data(spec, None, both.train, both.val)
     from tandem.train.kinds.choose import choose
-    from tandem.train.pipeline.checks import completed
+    from tandem.train.pipeline.resolve import with_defaults
 
-    spec = completed(spec)
-    kind = choose(spec)
+    spec = with_defaults(spec)
     assert spec.cache.root is not None
-    splits = kind.read(spec, Path(spec.cache.root) / "index", SilentProgress())
+    index = Path(spec.cache.root) / "index"
+    if config.kind == "detection":
+        from tandem.train.kinds.detection import Detection
+
+        boxes = Detection().read(spec, index, SilentProgress())
+        return _Data(spec, None, boxes.train_boxes, boxes.val_boxes)
+    kind = choose(spec)
+    splits = kind.read(spec, index, SilentProgress())
     return _Data(spec, kind, splits.train, splits.val)
 
 

@@ -1,7 +1,7 @@
 """What differs between the kinds of learning; the loop, the cache and the report are one.
 
-`Kind` is what every kind says of itself, detection too. `TableKind` is what our own loop needs of
-one whose splits are tables. Neither holds code: what most of them do alike is in `defaults`.
+`Kind` is what every kind says of itself, detection too. `TableKind` is what our own loop needs
+beside. Neither holds code: what most of them do alike is in `defaults`.
 """
 
 from __future__ import annotations
@@ -90,16 +90,6 @@ class Kind(Protocol):
         """The spec without the teacher's LoRA, where it means nothing here; None: as it is."""
         ...
 
-
-@runtime_checkable
-class TableKind(Kind, Protocol):
-    """A kind that our own loop learns, from splits that are tables."""
-
-    hard: str
-    """The name of the loss on labels."""
-    shows_pictures: bool
-    """Whether a teacher of it must see; else it must read."""
-
     def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:
         """Both splits as tables of checked files. DataError says what is wrong."""
         ...
@@ -107,6 +97,20 @@ class TableKind(Kind, Protocol):
     def completed(self, spec: RunSpec, splits: Splits) -> RunSpec:
         """The spec with what only the data can tell."""
         ...
+
+    def files(self) -> dict[str, str]:
+        """What else a trained model needs beside its weights: name and text."""
+        ...
+
+
+@runtime_checkable
+class TableKind(Kind, Protocol):
+    """A kind that our own loop learns, whose batches are its tables' rows."""
+
+    hard: str
+    """The name of the loss on labels."""
+    shows_pictures: bool
+    """Whether a teacher of it must see; else it must read."""
 
     def views(self, table: ImageTable, spec: RunSpec) -> Views:
         """How each row is shown to teacher and student."""
@@ -122,10 +126,6 @@ class TableKind(Kind, Protocol):
 
     def truth(self, table: ImageTable, rows_B: RowIndices, spec: RunSpec) -> Batch:
         """What is right for these rows, whole; its inputs are empty."""
-        ...
-
-    def files(self) -> dict[str, str]:
-        """What else a trained model needs beside its weights: name and text."""
         ...
 
     def teacher_table(self, table: ImageTable, teacher: Teacher) -> ImageTable:
@@ -161,6 +161,12 @@ class TableKind(Kind, Protocol):
     def taught(self, signals: Signals, knowledge: Knowledge, fold_B: RowIndices | None) -> Signals:
         """The signals with the class scores that `knowledge` makes of them."""
         ...
+
+
+def as_table_kind(kind: Kind) -> TableKind:
+    """The kind as one whose batches are its tables' rows: our own loop chooses no other."""
+    assert isinstance(kind, TableKind), kind.name
+    return kind
 
 
 def evaluate_teacher(

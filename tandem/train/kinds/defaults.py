@@ -50,6 +50,14 @@ class KindDefaults:
             return None
         return spec.model_copy(update={"lora": spec.lora.model_copy(update={"rank": 0})})
 
+    def completed(self, spec: RunSpec, splits: Splits) -> RunSpec:  # noqa: ARG002
+        """The spec as it is."""
+        return spec
+
+    def files(self) -> dict[str, str]:
+        """None: the weights are enough."""
+        return {}
+
 
 class TableKindDefaults(KindDefaults):
     """The rest of a `TableKind` that most have alike.
@@ -59,10 +67,6 @@ class TableKindDefaults(KindDefaults):
 
     shows_pictures = True
 
-    def completed(self, spec: RunSpec, splits: Splits) -> RunSpec:  # noqa: ARG002
-        """The spec as it is."""
-        return spec
-
     def views(self, table: ImageTable, spec: RunSpec) -> Views:
         """The crops, flips and colours of `spec.views`."""
         return Views.draw(table, spec.views)
@@ -71,10 +75,6 @@ class TableKindDefaults(KindDefaults):
         """The labels of these rows; inputs are not needed here."""
         labels_B = torch.from_numpy(table.labels_N[rows_B])
         return Batch(torch.empty(0), labels_B, rows_B, np.zeros_like(rows_B))
-
-    def files(self) -> dict[str, str]:
-        """None: the weights are enough."""
-        return {}
 
     def teacher_table(self, table: ImageTable, teacher: Teacher) -> ImageTable:  # noqa: ARG002
         """The student's own table."""

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tandem.spec.errors import DataError
+from tandem.spec.run import RunSpec
+from tandem.train.data.annotated import read_content
+from tandem.train.data.boxes import DetectionSplits, check_boxes, read_table
 from tandem.train.kinds.defaults import KindDefaults
 from tandem.train.registry import register
+from tandem.train.types import ProgressReporter
 
 
 @register.kind("detection", precedence=20, zh="找出物体，每个物体一个边框和一个类别。")
@@ -12,3 +19,36 @@ class Detection(KindDefaults):
 
     primary_metric_name = "map50"
     adapts_teacher = False
+
+    def read(
+        self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter
+    ) -> DetectionSplits:
+        """Both splits. Without a teacher, images that nobody looked at are left out."""
+        content, held = read_content(
+            spec.data, kind=self.name, seed=spec.run.seed, progress=progress
+        )
+        if content.kind != self.name:
+            raise DataError(
+                "The data set {dataset} is for {found}, not for {asked}.",
+                dataset=spec.data.dataset,
+                found=content.kind,
+                asked=self.name,
+                fix="Leave the task type out, or name another data set.",
+            )
+        direct = spec.mode == "direct"
+        learnt = [item for item in content.train if item.shapes is not None or not direct]
+        seen = [item for item in held if item.shapes is not None]
+        most = spec.data.max_image_pixels
+        train = read_table(content, learnt, most, index_root, progress)
+        val = read_table(content, seen, most, index_root, progress)
+        if direct or spec.loss.hard_label_weight > 0:
+            check_boxes(train, "train")
+        check_boxes(val, "val")
+        return DetectionSplits(
+            train.table(),
+            val.table(),
+            self.name,
+            content.notes,
+            train_boxes=train,
+            val_boxes=val,
+        )

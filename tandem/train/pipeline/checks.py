@@ -1,34 +1,53 @@
-"""Every cross-check of a spec against its data and the plug-ins, before anything is loaded."""
+"""Every check of a run, in one order, before a weight is loaded or a teacher asked.
+
+The rules stand with what they are about (the cache, adapters, a kind, an engine); here they are
+called. `check_spec` needs the spec alone, `check_data` the data's tables, `check_student` the
+student, built and untrained.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
-
-import numpy as np
 
 from tandem.spec.errors import DataError, SpecError
 from tandem.spec.run import RunSpec
-from tandem.spec.students import resolve
-from tandem.train.engines.accelerate.loss_terms import OF_THE_DATA, Term, chosen
+from tandem.train.engines.base import Engine, ResolvedRun
+from tandem.train.engines.context import Run
+from tandem.train.kinds.base import Kind
 from tandem.train.lora import student_adapter
 from tandem.train.registry import find
-from tandem.train.types import UNLABELLED, ImageTable, Splits, Student
+from tandem.train.types import UNLABELLED, Splits, Student
 
 
-def completed(spec: RunSpec) -> RunSpec:
-    """The spec with what follows from the rest filled in: the student's type, the cache's place."""
-    kind, size = resolve(spec.student.type, spec.student.size)
-    student = spec.student.model_copy(update={"type": kind, "size": size})
-    root = spec.cache.root or Path(spec.run.output_dir) / "cache"
-    cache = spec.cache.model_copy(update={"root": root})
-    return spec.model_copy(update={"student": student, "cache": cache})
+def check_spec(run: Run, engine: Engine, kind: Kind) -> None:
+    """SpecError for knobs that cannot be honoured, whatever the data is."""
+    check_cache_root(run.spec)
+    student_adapter.check(run.spec)
+    kind.check(run.spec)
+    engine.check_spec(run.spec, run.device_context)
+
+
+def check_data(run: Run, engine: Engine, kind: Kind, splits: Splits) -> None:
+    """DataError or SpecError where the data is for something else, or cannot feed the loss."""
+    check_kind(run.spec, kind, splits)
+    engine.check_data(run.spec, kind, splits)
+    if run.spec.report.baseline and run.spec.mode == "distillation":
+        # A baseline learns from labels alone: better said now than after the student's training.
+        check_labels(run.spec, splits)
+
+
+def check_student(run: ResolvedRun, engine: Engine, student: Student) -> None:
+    """SpecError for what only the built student can tell: its layers, its batch norms."""
+    engine.check_student(run, student)
 
 
 def check_cache_root(spec: RunSpec) -> None:
-    """It is made here, where it lacks; what was read of the data is kept there too."""
-    assert spec.cache.root is not None, "completed() gives the cache a root"
+    """SpecError for a folder that cannot be written.
+
+    It is made here, where it lacks; what was read of the data is kept there too.
+    """
+    assert spec.cache.root is not None, "resolve.with_defaults() gives the cache a root"
     try:
         spec.cache.root.mkdir(parents=True, exist_ok=True)
         reason = None if os.access(spec.cache.root, os.W_OK) else os.strerror(errno.EACCES)
@@ -43,14 +62,14 @@ def check_cache_root(spec: RunSpec) -> None:
         )
 
 
-def check_kind(spec: RunSpec, splits: Splits) -> None:
-    """The data's kind against the spec's and the student's."""
-    if spec.kind is not None and spec.kind != splits.kind:
+def check_kind(spec: RunSpec, kind: Kind, splits: Splits) -> None:
+    """The data's kind against the run's and the student's."""
+    if kind.name != splits.kind:
         raise DataError(
             "The data set {dataset} is for {found}, not for {asked}.",
             dataset=spec.data.dataset,
             found=splits.kind,
-            asked=spec.kind,
+            asked=kind.name,
             fix="Leave the task type out, or name another data set.",
         )
     kinds = find("students", spec.student.type).kinds
@@ -63,75 +82,11 @@ def check_kind(spec: RunSpec, splits: Splits) -> None:
         )
 
 
-def check_terms(spec: RunSpec, table: ImageTable, hard: str = "cross_entropy") -> list[Term]:
-    """The loss terms that this data can feed, matched with what the student gives."""
-    terms = chosen(spec, hard)
-    if not (table.labels_N != UNLABELLED).any():
-        terms = [term for term in terms if not term.only_labelled]
-        if not terms:
-            raise DataError(
-                "No picture of {dataset} has a label, and only labels would be learnt from.",
-                dataset=spec.data.dataset,
-                fix="Label some (train/<class>/), or give soft_label_weight a weight above 0.",
-            )
-    if spec.mode == "distillation" and not any(term.asks_teacher for term in terms):
-        raise SpecError(
-            "No loss term with a weight above 0 asks the teacher.",
-            fix="Give soft_label_weight or feature_weight a weight, or set mode to direct.",
+def check_labels(spec: RunSpec, splits: Splits) -> None:
+    """DataError where nobody has labelled a single sample to learn from."""
+    if not (splits.train.labels_N != UNLABELLED).any():
+        raise DataError(
+            "No picture of {dataset} has a label, and only labels would be learnt from.",
+            dataset=spec.data.dataset,
+            fix="Label some (train/<class>/), or give soft_label_weight a weight above 0.",
         )
-    gives = find("students", spec.student.type).gives | OF_THE_DATA
-    for term in terms:
-        missing = term.needs - gives
-        if missing:
-            raise SpecError(
-                "The loss {loss} needs {missing}, which the student {student} does not give.",
-                loss=term.name,
-                missing=", ".join(sorted(missing)),
-                student=spec.student.type,
-                allowed=sorted(gives),
-            )
-    return terms
-
-
-def check_student(spec: RunSpec, student: Student, terms: list[Term]) -> None:
-    """What only the built student can tell."""
-    if spec.student.path and spec.student.init != "pretrained":
-        raise SpecError(
-            "student.path names weights, but student.init is {init}.",
-            init=spec.student.init,
-            fix="Set student.init to pretrained, or leave student.path out.",
-        )
-    if spec.student.quantise != "none" and student_adapter.wanted(spec):
-        raise SpecError(
-            "A student learns by LoRA or with int8's rounding, not both at once.",
-            fix="Set lora.rank to 0 or student.quantise to none.",
-        )
-    count = len(student.layer_widths)
-    beyond = [one for one in spec.loss.intermediate_layers if not 0 <= one < count]
-    if beyond:
-        raise SpecError(
-            "loss.intermediate_layers names {beyond}, which this student does not have.",
-            beyond=", ".join(map(str, beyond)),
-            allowed=range(count),
-            fix="Name layers from 0 on, or leave them out.",
-        )
-    if any(term.name == "attention" for term in terms) and student.tokens_grid == 1:
-        raise SpecError(
-            "At {size} px this student has a single cell, so there is no attention to transfer.",
-            size=spec.data.image_size,
-            fix="Set loss.attention_weight to 0, or data.image_size to 64 or more.",
-        )
-
-
-def learnt_rows(table: ImageTable, terms: list[Term]) -> ImageTable:
-    """All rows; the labelled ones only where no term has a use for the others."""
-    if any(not term.only_labelled for term in terms):
-        return table
-    return table.rows(np.flatnonzero(table.labels_N != UNLABELLED).astype(np.int64))
-
-
-def equal_steps(spec: RunSpec, steps: int, rows: int) -> int:
-    """Epochs over `rows` that make at least as many optimizer steps as `steps`."""
-    batches = -(-rows // spec.optim.batch_size)
-    an_epoch = -(-batches // spec.optim.grad_accum_steps)
-    return -(-steps // an_epoch)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,12 +18,13 @@ from tandem.spec.report import (
     StudentReport,
     TeacherReport,
 )
-from tandem.spec.run import RunSpec
-from tandem.train.engines.accelerate.learn import TrainedStudent, parameters
-from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
-from tandem.train.engines.accelerate.trainer import EventReporter
+from tandem.train.engines.base import (
+    PreparedTeacher,
+    ResolvedRun,
+    TrainedStudent,
+    parameter_count,
+)
 from tandem.train.engines.device import DeviceContext
-from tandem.train.engines.run_folder import RunFolder
 from tandem.train.export import final_model
 from tandem.train.kinds import metrics
 from tandem.train.kinds.base import EvalResult
@@ -32,42 +32,38 @@ from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.pipeline import report
 from tandem.train.predictions import write as predictions
 from tandem.train.predictions.serialize import ClassPredictions
-from tandem.train.types import UNLABELLED, Splits
+from tandem.train.types import UNLABELLED
 
 
 @dataclass(frozen=True)
 class Outcome:
     """Everything the report is made of."""
 
-    spec: RunSpec
-    device_context: DeviceContext
-    folder: RunFolder
-    splits: Splits
-    prepared: PreparedTeacher | None
-    learned: TrainedStudent
+    run: ResolvedRun
+    teacher: PreparedTeacher | None
+    trained: TrainedStudent
     baseline: TrainedStudent | None
-    files: Mapping[str, str] = field(default_factory=dict)
-    """What else the model needs beside its weights."""
 
     @property
     def val_dataset(self) -> str:
-        return self.spec.data.val_dataset or self.spec.data.dataset
+        return self.run.spec.data.val_dataset or self.run.spec.data.dataset
 
 
-def conclude(outcome: Outcome, reporter: EventReporter, began: float) -> None:
-    """Evaluate, save `final_model/`, write `report.json`, say how it ended."""
-    student = outcome.learned.student.to(outcome.device_context.device)
-    measured = _measured(outcome.learned)
-    speed = metrics.speed(student, outcome.device_context.device)
+def conclude(outcome: Outcome, began: float) -> None:
+    """Save `final_model/`, write `report.json`, say how it ended."""
+    run, reporter = outcome.run, outcome.run.reporter
+    student = outcome.trained.student.to(run.device_context.device)
+    measured = _measured(outcome.trained.evaluation)
+    speed = metrics.speed(student, run.device_context.device)
     measured = measured.model_copy(update={"metrics": measured.metrics | speed})
     temperature = _temperature(outcome)
     folder = _save(outcome, measured, temperature)
-    _keep_answers(outcome, temperature, reporter)
-    _say_evaluation(reporter, outcome, "student", measured)
+    _keep_predictions(outcome, temperature)
+    _report_evaluation(outcome, "student", measured)
     if outcome.baseline:
-        _say_evaluation(reporter, outcome, "baseline", _measured(outcome.baseline))
-    written = report.write(outcome.folder.path, _report(outcome, measured, began))
-    for name, path in (("final_model", folder), ("report", outcome.folder.report)):
+        _report_evaluation(outcome, "baseline", _measured(outcome.baseline.evaluation))
+    written = report.write(run.folder.path, _report(outcome, measured, began))
+    for name, path in (("final_model", folder), ("report", run.folder.report)):
         reporter.emit("artifact", name=name, path=str(path), size_bytes=_size_bytes(path))
     verdict = written.verdict
     if verdict and verdict.sentence:
@@ -77,22 +73,16 @@ def conclude(outcome: Outcome, reporter: EventReporter, began: float) -> None:
     reporter.emit("finished", seconds=time.perf_counter() - began, metrics=measured.metrics)
 
 
-def _measured(learned: TrainedStudent) -> Measured:
-    return _as_measured(learned.judged)
+def _measured(evaluation: EvalResult) -> Measured:
+    return Measured(metrics=evaluation.metrics, details=evaluation.details)
 
 
-def _as_measured(judged: EvalResult) -> Measured:
-    return Measured(metrics=judged.metrics, details=judged.details)
-
-
-def _say_evaluation(
-    reporter: EventReporter, outcome: Outcome, who: str, measured: Measured
-) -> None:
-    reporter.emit(
+def _report_evaluation(outcome: Outcome, who: str, measured: Measured) -> None:
+    outcome.run.reporter.emit(
         "evaluation",
         who=who,
         dataset=outcome.val_dataset,
-        samples=len(outcome.splits.val),
+        samples=len(outcome.run.splits.val),
         metrics=measured.metrics,
         details=measured.details,
     )
@@ -100,91 +90,91 @@ def _say_evaluation(
 
 def _temperature(outcome: Outcome) -> float:
     """By which the student's class scores are divided."""
-    logits_NK, labels_N = outcome.learned.judged.logits_NK, outcome.splits.val.labels_N
+    logits_NK, labels_N = outcome.trained.evaluation.logits_NK, outcome.run.splits.val.labels_N
     return 1.0 if logits_NK is None else fit_temperature(logits_NK, labels_N)
 
 
-def _keep_answers(outcome: Outcome, temperature: float, reporter: EventReporter) -> None:
+def _keep_predictions(outcome: Outcome, temperature: float) -> None:
     """Each validation sample's answer, to be looked at; a full disk costs these, not the run."""
-    judged, val = outcome.learned.judged, outcome.splits.val
-    told = judged.told
-    if told is None and judged.logits_NK is not None:
-        told = ClassPredictions(judged.logits_NK, val, temperature)
-    if told is None:
+    evaluation, val = outcome.trained.evaluation, outcome.run.splits.val
+    answers = evaluation.told
+    if answers is None and evaluation.logits_NK is not None:
+        answers = ClassPredictions(evaluation.logits_NK, val, temperature)
+    if answers is None:
         return
     try:
-        predictions.write(outcome.folder.path, outcome.spec, val, told)
+        predictions.write(outcome.run.folder.path, outcome.run.spec, val, answers)
     except OSError as error:
-        said = t(
+        sentence = t(
             "The student's answers to the validation samples are not kept: {reason}.",
             reason=error.strerror or error,
         )
-        reporter.notice(said, warning=True)
+        outcome.run.reporter.notice(sentence, warning=True)
 
 
 def _save(outcome: Outcome, measured: Measured, temperature: float) -> Path:
     return final_model.save(
-        outcome.learned.student,
-        outcome.folder.final_model,
-        spec=outcome.spec,
-        classes=outcome.splits.val.classes,
+        outcome.trained.student,
+        outcome.run.folder.final_model,
+        spec=outcome.run.spec,
+        classes=outcome.run.splits.val.classes,
         metrics=measured.metrics,
         card="",  # written with the report, which knows the size of what is saved here
         temperature=temperature,
-        thresholds=outcome.learned.judged.thresholds,
-        files=outcome.files,
-        adapter=outcome.learned.adapter,
+        thresholds=outcome.trained.evaluation.thresholds,
+        files=outcome.run.kind.files(),
+        adapter=outcome.trained.adapter,
     )
 
 
 def _report(outcome: Outcome, measured: Measured, began: float) -> RunReport:
-    spec, learned, prepared = outcome.spec, outcome.learned, outcome.prepared
-    agreement = None
-    if prepared is not None and prepared.judged is not None:
-        agreement = report.agreement(learned.judged.logits_NK, prepared.judged.logits_NK)
+    spec, trained = outcome.run.spec, outcome.trained
     return RunReport(
         at=datetime.now(UTC),
-        device=_device(outcome.device_context),
+        device=_device(outcome.run.device_context),
         seconds=time.perf_counter() - began,
-        teacher=_teacher(outcome) if prepared else None,
+        teacher=None if outcome.teacher is None else _teacher(outcome.teacher),
         student=StudentReport(
             type=spec.student.type,
             size=spec.student.size,
-            parameters=parameters(learned.student),
-            size_bytes=final_model.size_bytes(outcome.folder.final_model),
+            parameters=parameter_count(trained.student),
+            size_bytes=final_model.size_bytes(outcome.run.folder.final_model),
             measured=measured,
-            best_epoch=learned.best_epoch,
-            epochs=learned.epochs,
-            seconds=learned.seconds,
+            best_epoch=trained.best_epoch,
+            epochs=trained.epochs,
+            seconds=trained.seconds,
         ),
-        baseline=_baseline(outcome) if outcome.baseline else None,
-        agreement=agreement,
+        baseline=None if outcome.baseline is None else _baseline(trained, outcome.baseline),
+        agreement=_agreement(outcome),
         data=_data(outcome),
         spec=spec,
     )
 
 
-def _teacher(outcome: Outcome) -> TeacherReport:
-    prepared = outcome.prepared
-    assert prepared is not None
-    judged = prepared.judged
+def _agreement(outcome: Outcome) -> float | None:
+    """How often student and teacher choose the same class; None where one of them chooses none."""
+    if outcome.teacher is None or outcome.teacher.evaluation is None:
+        return None
+    taught_NK = outcome.trained.evaluation.logits_NK
+    return report.agreement(taught_NK, outcome.teacher.evaluation.logits_NK)
+
+
+def _teacher(teacher: PreparedTeacher) -> TeacherReport:
     return TeacherReport(
-        name=prepared.name,
-        parameters=prepared.parameters,
-        fingerprint=prepared.fingerprint,
-        knowledge=prepared.knowledge,
-        temperature=prepared.temperature,
-        measured=None if judged is None else _as_measured(judged),
-        forwards=prepared.forwards,
+        name=teacher.name,
+        parameters=teacher.parameters,
+        fingerprint=teacher.fingerprint,
+        knowledge=teacher.knowledge,
+        temperature=teacher.temperature,
+        measured=None if teacher.evaluation is None else _measured(teacher.evaluation),
+        forwards=teacher.forwards,
     )
 
 
-def _baseline(outcome: Outcome) -> BaselineReport:
-    baseline = outcome.baseline
-    assert baseline is not None
-    won, lost = report.only_better(outcome.learned.judged.scores_N, baseline.judged.scores_N)
+def _baseline(trained: TrainedStudent, baseline: TrainedStudent) -> BaselineReport:
+    won, lost = report.only_better(trained.evaluation.scores_N, baseline.evaluation.scores_N)
     return BaselineReport(
-        measured=_measured(baseline),
+        measured=_measured(baseline.evaluation),
         epochs=baseline.epochs,
         seconds=baseline.seconds,
         only_student_right=won,
@@ -193,9 +183,9 @@ def _baseline(outcome: Outcome) -> BaselineReport:
 
 
 def _data(outcome: Outcome) -> DataReport:
-    splits = outcome.splits
+    splits = outcome.run.splits
     return DataReport(
-        dataset=outcome.spec.data.dataset,
+        dataset=outcome.run.spec.data.dataset,
         val_dataset=outcome.val_dataset,
         classes=list(splits.val.classes),
         train_images=len(splits.train),

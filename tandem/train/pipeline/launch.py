@@ -26,17 +26,17 @@ def launch(spec_file: str, processes: int, stop: StopRequest) -> int:
     """
     micro_batch = 0
     while True:
-        told = _once(spec_file, processes, stop, micro_batch)
-        if told.next_micro == 0 or stop.asked:
-            if told.sentence:
-                print(told.sentence, file=sys.stderr)
-            return told.code
-        micro_batch = told.next_micro
+        outcome = _launch_once(spec_file, processes, stop, micro_batch)
+        if outcome.next_micro == 0 or stop.asked:
+            if outcome.sentence:
+                print(outcome.sentence, file=sys.stderr)
+            return outcome.code
+        micro_batch = outcome.next_micro
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the process that spoke first has left."""
+class ExitOutcome:
+    """What the process that ended first has left for its launcher."""
 
     code: int
     sentence: str = ""
@@ -44,7 +44,9 @@ class Outcome:
     """Images at once that may fit, after running out of memory; 0 otherwise."""
 
 
-def _once(spec_file: str, processes: int, stop: StopRequest, micro_batch: int) -> Outcome:
+def _launch_once(
+    spec_file: str, processes: int, stop: StopRequest, micro_batch: int
+) -> ExitOutcome:
     """One torchrun.
 
     torchrun itself answers 1 whatever its processes said, and says so at length on stderr: so the
@@ -52,13 +54,13 @@ def _once(spec_file: str, processes: int, stop: StopRequest, micro_batch: int) -
     is missing. A request to stop goes to the trainers alone: torchrun would kill them after 30 s.
     """
     with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
-        outcome = Path(folder) / "exit"
+        exit_file = Path(folder) / "exit"
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         command += ["--nproc_per_node", str(processes), "-m", "tandem.train", spec_file]
         errors = Path(folder) / "stderr"
         with errors.open("wb") as stream:
             child = subprocess.Popen(
-                command, env=_environment(processes, outcome, micro_batch), stderr=stream
+                command, env=_environment(processes, exit_file, micro_batch), stderr=stream
             )
         asked = False
         while True:
@@ -68,24 +70,24 @@ def _once(spec_file: str, processes: int, stop: StopRequest, micro_batch: int) -
             except subprocess.TimeoutExpired:
                 if stop.asked and not asked:
                     asked = _ask_trainers(child.pid)
-        return _told(outcome, errors, code)
+        return _read_outcome(exit_file, errors, code)
 
 
-def _told(outcome: Path, errors: Path, code: int) -> Outcome:
-    if outcome.is_file():
-        told = Outcome(**json.loads(outcome.read_text(encoding="utf-8")))
-        if told.code != 1 or told.sentence:
-            return told
+def _read_outcome(exit_file: Path, errors: Path, code: int) -> ExitOutcome:
+    if exit_file.is_file():
+        outcome = ExitOutcome(**json.loads(exit_file.read_text(encoding="utf-8")))
+        if outcome.code != 1 or outcome.sentence:
+            return outcome
     sys.stderr.write(errors.read_text(encoding="utf-8", errors="replace"))
-    return Outcome(1 if code else 0)
+    return ExitOutcome(1 if code else 0)
 
 
-def _environment(processes: int, outcome: Path, micro_batch: int) -> dict[str, str]:
+def _environment(processes: int, exit_file: Path, micro_batch: int) -> dict[str, str]:
     threads = max(1, (os.cpu_count() or 1) // processes)
     return {
         "OMP_NUM_THREADS": str(threads),
         **os.environ,
-        "TANDEM_OUTCOME_FILE": str(outcome),
+        "TANDEM_OUTCOME_FILE": str(exit_file),
         "TANDEM_MICRO_BATCH": str(micro_batch),
     }
 

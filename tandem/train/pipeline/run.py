@@ -4,158 +4,71 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from accelerate import PartialState
 
 from tandem.spec.i18n import t
-from tandem.spec.run import RunSpec
 from tandem.train.engines import checkpoint
-from tandem.train.engines.accelerate import optim
-from tandem.train.engines.accelerate.evaluate import Evaluator
-from tandem.train.engines.accelerate.learn import (
-    TrainedStudent,
-    TrainingContext,
-    build_student,
-    check_batch,
-    learn,
-    make_accelerator,
-)
-from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher, TeacherSetup, prepare
-from tandem.train.engines.accelerate.trainer import EventReporter, steps_an_epoch
-from tandem.train.engines.device import DeviceContext
-from tandem.train.engines.run_folder import RunFolder
-from tandem.train.engines.stop import StopRequest
+from tandem.train.engines.base import Engine, PreparedTeacher, ResolvedRun, TrainedStudent
+from tandem.train.engines.build_student import build_student
+from tandem.train.engines.context import Run
+from tandem.train.engines.registry import find_engine
 from tandem.train.engines.stoppable_progress import StoppableProgress
-from tandem.train.kinds.base import TableKind
-from tandem.train.kinds.choose import choose
-from tandem.train.lora import student_adapter
-from tandem.train.pipeline.checks import (
-    check_cache_root,
-    check_kind,
-    check_student,
-    check_terms,
-    completed,
-    equal_steps,
-    learnt_rows,
-)
+from tandem.train.kinds.base import Kind
+from tandem.train.pipeline.checks import check_data, check_spec, check_student
 from tandem.train.pipeline.conclude import Outcome, conclude
-from tandem.train.types import ProgressReporter, Splits, Student
-
-YOLO = "yolov8"
-"""The student whose loop is Ultralytics' own."""
+from tandem.train.pipeline.resolve import baseline_of, resolve, with_defaults
+from tandem.train.types import Splits, Student
 
 
-@dataclass(frozen=True)
-class Run:
-    """One execution of a spec in this process."""
-
-    spec: RunSpec
-    device_context: DeviceContext
-    folder: RunFolder
-    reporter: EventReporter
-    stop: StopRequest
-
-
-def execute(run: Run) -> None:
+def execute(asked: Run) -> None:
     """Everything, from reading the data to the report. Raises TandemError."""
     began = time.perf_counter()
-    run = replace(run, spec=completed(run.spec))
-    spec = run.spec
-    everyone = _everyone(run.device_context)
-    patient = StoppableProgress(run.reporter, run.stop)
-    say_started(run)
-    check_cache_root(spec)
-    student_adapter.check(spec)
-    if spec.student.type == YOLO:
-        from tandem.train.yolo import engine  # Ultralytics is an extra
-
-        engine.execute(run)
-        return
-    kind = choose(spec)
-    spec = spec.model_copy(update={"kind": kind.name})
-    run = replace(run, spec=spec)
-    kind.check(spec)
-    splits = read(run, kind, everyone, patient)
-    check_kind(spec, splits)
-    spec = kind.completed(_leave_lora(run, kind), splits)
-    run = replace(run, spec=spec)
-    terms = check_terms(spec, splits.train, kind.hard)
-    train = learnt_rows(splits.train, terms)
-    splits = replace(splits, train=train)
-    student = build_student(spec, len(train.classes))
-    check_student(spec, student, terms)
-    check_batch(spec, run.device_context, student)
-    _say_notes(run, splits, student)
-    views = kind.views(train, spec)
-    val_views = kind.views(splits.val, spec)
-    prepared = None
-    if any(term.asks_teacher for term in terms):
-        setup = TeacherSetup(
-            spec,
-            run.device_context,
-            run.folder,
-            splits,
-            views,
-            val_views,
-            patient,
-            everyone.wait_for_everyone,
-            kind,
-        )
-        prepared = prepare(setup, student, terms)
-        say_teacher(run, kind, prepared, splits)
-    context = TrainingContext(
-        spec,
-        run.device_context,
-        make_accelerator(run.device_context, terms),
-        run.folder,
-        train,
-        views,
-        Evaluator(spec, run.device_context, splits.val, val_views, kind),
-        run.reporter,
-        run.stop,
-    )
-    learned = learn(context, student, terms, prepared)
-    baseline = learn_baseline(context, learned) if spec.report.baseline and prepared else None
+    # Joins the processes of this run through torchrun's environment, before any of them waits.
+    PartialState(cpu=asked.device_context.device.type == "cpu")
+    run = replace(asked, spec=with_defaults(asked.spec))
+    report_started(run)
+    engine = find_engine(run.spec.student.type)
+    kind = engine.choose_kind(run.spec)
+    check_spec(run, engine, kind)
+    splits = read(run, kind)
+    check_data(run, engine, kind, splits)
+    resolved = resolve(run, engine, kind, splits)
+    student = build_student(resolved.spec, len(splits.train.classes))
+    check_student(resolved, engine, student)
+    report_notes(run, resolved, engine, student)
+    teacher = engine.prepare_teacher(resolved, student)
+    report_teacher(resolved, teacher)
+    trained = engine.learn(resolved, student, teacher)
+    baseline = learn_baseline(resolved, engine, trained, teacher)
     if run.device_context.first:
-        outcome = Outcome(
-            run.spec,
-            run.device_context,
-            run.folder,
-            splits,
-            prepared,
-            learned,
-            baseline,
-            kind.files(),
-        )
-        conclude(outcome, run.reporter, began)
+        conclude(Outcome(resolved, teacher, trained, baseline), began)
+    engine.clean_up(resolved)
 
 
-def _leave_lora(run: Run, kind: TableKind) -> RunSpec:
-    """LoRA teaches whole pictures' classes; installed systems send it with every task."""
-    bare = kind.without_adapter(run.spec)
-    if bare is None:
-        return run.spec
-    run.reporter.notice(
-        t(
-            "LoRA is not applied: it adapts a teacher by classes of whole pictures, and {kind} "
-            "asks for more. A probe on the teacher's features gives the classes.",
-            kind=kind.name,
-        ),
-        warning=True,
-    )
-    return bare
-
-
-def read(run: Run, kind: TableKind, everyone: PartialState, progress: ProgressReporter) -> Splits:
+def read(run: Run, kind: Kind) -> Splits:
     """The data set; the first process reads it first, the others then find the index."""
-    with everyone.main_process_first():
+    progress = StoppableProgress(run.reporter, run.stop)
+    with PartialState().main_process_first():
         assert run.spec.cache.root is not None
         return kind.read(run.spec, Path(run.spec.cache.root) / "index", progress)
 
 
-def say_started(run: Run) -> None:
+def learn_baseline(
+    run: ResolvedRun, engine: Engine, trained: TrainedStudent, teacher: PreparedTeacher | None
+) -> TrainedStudent | None:
+    """The same student without the teacher, to compare; None where that was not asked for."""
+    if teacher is None or not run.spec.report.baseline:
+        return None
+    run.reporter.notice(t("Training the same student without the teacher, to compare."))
+    alone = baseline_of(run, engine, trained.epochs)
+    student = build_student(alone.spec, len(alone.splits.train.classes))
+    return engine.learn(alone, student, None)
+
+
+def report_started(run: Run) -> None:
     """The first event of an attempt."""
     last = checkpoint.latest(run.folder.checkpoints)
     resumed = int(last.name.split("-")[1]) if last else None
@@ -169,88 +82,43 @@ def say_started(run: Run) -> None:
     )
 
 
-def say_teacher(run: Run, kind: TableKind, prepared: PreparedTeacher, splits: Splits) -> None:
-    """How good the teacher itself is on the validation set."""
-    if prepared.judged is None:
+def report_notes(asked: Run, run: ResolvedRun, engine: Engine, student: Student) -> None:
+    """What was decided for the person who asked, and what they should know of their choices."""
+    if run.spec.lora.rank != asked.spec.lora.rank:
+        run.reporter.notice(
+            t(
+                "LoRA is not applied: it adapts a teacher by classes of whole pictures, and {kind} "
+                "asks for more. A probe on the teacher's features gives the classes.",
+                kind=run.kind.name,
+            ),
+            warning=True,
+        )
+    for note in (*run.splits.notes, *student.notes, *engine.notes(run.spec)):
+        run.reporter.notice(note)
+
+
+def report_teacher(run: ResolvedRun, teacher: PreparedTeacher | None) -> None:
+    """How good the teacher itself is on the validation set, where it gives class scores."""
+    if teacher is None or teacher.evaluation is None:
         return
     run.reporter.emit(
         "evaluation",
         who="teacher",
         dataset=run.spec.data.val_dataset or run.spec.data.dataset,
-        samples=len(splits.val),
-        metrics=prepared.judged.metrics,
-        details=prepared.judged.details,
+        samples=len(run.splits.val),
+        metrics=teacher.evaluation.metrics,
+        details=teacher.evaluation.details,
     )
-    shown = {"knowledge": prepared.knowledge, "accuracy": prepared.judged.primary_metric}
-    if kind.primary_metric_name == "accuracy":
-        said = t(
+    score = {"knowledge": teacher.knowledge, "accuracy": teacher.evaluation.primary_metric}
+    if run.kind.primary_metric_name == "accuracy":
+        sentence = t(
             "The teacher (by {knowledge}) is right on {accuracy:.1%} of the validation set.",
-            **shown,
+            **score,
         )
     else:
-        said = t(
+        sentence = t(
             "The teacher (by {knowledge}) reaches {figure} {accuracy:.3f} on the validation set.",
-            figure=t(kind.primary_metric_name),
-            **shown,
+            figure=t(run.kind.primary_metric_name),
+            **score,
         )
-    run.reporter.notice(said)
-
-
-def learn_baseline(context: TrainingContext, learned: TrainedStudent) -> TrainedStudent:
-    """The same student without the teacher: same initial weights, same number of steps.
-
-    An epoch of it is shorter where only some pictures have labels, so it has more of them.
-    """
-    context.reporter.notice(t("Training the same student without the teacher, to compare."))
-    direct = context.spec.model_copy(update={"mode": "direct", "teacher": None})
-    terms = check_terms(direct, context.table, context.evaluator.kind.hard)
-    table = learnt_rows(context.table, terms)
-    steps = learned.epochs * steps_an_epoch(len(context.table), context.spec)
-    changes = {"epochs": equal_steps(direct, steps, len(table)), "early_stopping_epochs": 0}
-    direct = direct.model_copy(update={"optim": direct.optim.model_copy(update=changes)})
-    alone = replace(
-        context,
-        spec=direct,
-        table=table,
-        folder=RunFolder(context.folder.path / "baseline"),
-        views=context.evaluator.kind.views(table, direct),
-        reporter=BaselineReporter(context.reporter),
-        accelerator=make_accelerator(context.device_context, terms),
-        keeps_answers=False,
-    )
-    return learn(alone, build_student(direct, len(table.classes)), terms, None)
-
-
-class BaselineReporter:
-    """Passes on progress and warnings of a part whose events are not the run's own."""
-
-    def __init__(self, reporter: EventReporter) -> None:
-        self.reporter = reporter
-
-    def emit(self, type: str, **fields: object) -> None:
-        """Epochs and metrics of the baseline are not the student's."""
-
-    def notice(self, message: str, warning: bool = False) -> None:
-        if warning:
-            self.reporter.notice(message, warning=True)
-
-    def progress(self, doing: str, done: int, total: int) -> None:
-        self.reporter.progress(t("without the teacher: {doing}", doing=doing), done, total)
-
-
-class NullReporter:
-    """The voice of every process but the first."""
-
-    def emit(self, type: str, **fields: object) -> None: ...
-    def notice(self, message: str, warning: bool = False) -> None: ...
-    def progress(self, doing: str, done: int, total: int) -> None: ...
-
-
-def _say_notes(run: Run, splits: Splits, student: Student) -> None:
-    for note in (*splits.notes, *student.notes, *optim.notes(run.spec.optim)):
-        run.reporter.notice(note)
-
-
-def _everyone(device_context: DeviceContext) -> PartialState:
-    """The processes of this run; joins them through torchrun's environment."""
-    return PartialState(cpu=device_context.device.type == "cpu")
+    run.reporter.notice(sentence)

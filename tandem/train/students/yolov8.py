@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -11,7 +11,11 @@ from tandem.spec.students import DEFAULTS, SIZES, resolve
 from tandem.train.registry import register
 from tandem.train.students._initialize import draw, load_pretrained
 from tandem.train.types import Options
+from tandem.train.yolo.offline import prepare
 from tandem.train.yolo.student import YoloStudent, make_net
+
+if TYPE_CHECKING:
+    from tandem.train.yolo.engine import UltralyticsEngine
 
 
 class YoloOptions(Options):
@@ -22,8 +26,18 @@ class YoloOptions(Options):
     path: str | None = Field(None, description="Weights for `pretrained`: a file or folder.")
 
 
+@register.engine("ultralytics")
+def ultralytics() -> UltralyticsEngine:
+    """Ultralytics' own training loop."""
+    prepare()  # before the first import of anything of Ultralytics
+    from tandem.train.yolo.engine import UltralyticsEngine
+
+    return UltralyticsEngine()
+
+
 @register.student(
     "yolov8",
+    engine="ultralytics",
     kinds={"detection"},
     gives={"logits", "pooled", "tokens", "layers", "boxes"},
     options=YoloOptions,

@@ -7,23 +7,26 @@ adds what a run is to the world: its events, its checkpoints, its stops.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from ultralytics.data.build import build_dataloader
-from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.models.yolo.detect import DetectionTrainer as UltralyticsTrainer
 
 from tandem.spec.errors import DataError, NumericError, OutOfMemoryError
 from tandem.spec.run import RunSpec
-from tandem.train.engines.device import DeviceContext
+from tandem.train.data.boxes import DetectionTable, detection_splits
+from tandem.train.engines.base import ResolvedRun
 from tandem.train.yolo import settings
 from tandem.train.yolo.data.dataset import ResumableLoader, TandemDataset
-from tandem.train.yolo.data.images import DetectionTable
 from tandem.train.yolo.model import TaughtModel
-from tandem.train.yolo.types import DetectionBatch, DetectionLossWeights, TeacherTargets
+from tandem.train.yolo.types import (
+    DetectionBatch,
+    DetectionLossWeights,
+    DetectionTeacher,
+)
 
 ALWAYS, NEVER = 0, 2**31
 AVERAGE_STEPS = 2000
@@ -32,27 +35,44 @@ AVERAGE_STEPS = 2000
 
 @dataclass(frozen=True)
 class DetectionRun:
-    """What is learnt, and from whom."""
+    """What one detector learns with."""
 
-    spec: RunSpec
-    device_context: DeviceContext
-    train: DetectionTable
-    val: DetectionTable
-    weights: DetectionLossWeights
+    run: ResolvedRun
     start: dict[str, Tensor]
     """The network's first weights, as the student's plug-in drew them."""
-    projections: tuple[tuple[int, int], ...] = ()
-    targets: Callable[[DetectionBatch], TeacherTargets] | None = None
+    teacher: DetectionTeacher | None
+
+    @property
+    def spec(self) -> RunSpec:
+        return self.run.spec
+
+    @property
+    def train(self) -> DetectionTable:
+        return detection_splits(self.run.splits).train_boxes
+
+    @property
+    def val(self) -> DetectionTable:
+        return detection_splits(self.run.splits).val_boxes
+
+    @property
+    def weights(self) -> DetectionLossWeights:
+        """What a step's loss is the sum of; without a teacher, the labels' part alone."""
+        return self.teacher.weights if self.teacher else DetectionLossWeights()
+
+    @property
+    def projections(self) -> tuple[tuple[int, int], ...]:
+        """For each of the neck's maps: its width, and that of what it is compared with."""
+        return self.teacher.projections if self.teacher else ()
 
 
-class DetectionStepTrainer(DetectionTrainer):
+class DetectionTrainer(UltralyticsTrainer):
     """Carries out a `DetectionRun`. Downloads nothing and writes nothing but in `save_dir`."""
 
     model: TaughtModel
     train_loader: ResumableLoader
 
-    def __init__(self, course: DetectionRun, save_dir: str) -> None:
-        self.course = course
+    def __init__(self, detection_run: DetectionRun, save_dir: str) -> None:
+        self.detection_run = detection_run
         self.pending = 0
         """Batches whose gradients wait for the next step of the optimizer."""
         self.stepping = False
@@ -60,17 +80,20 @@ class DetectionStepTrainer(DetectionTrainer):
         self.nominal = 1
         self.grad_norm = 0.0
         threads = torch.get_num_threads()
+        run = detection_run.run
         arguments = settings.overrides(
-            course.spec, course.device_context, save_dir, course.train.classes
+            run.spec, run.device_context, save_dir, detection_run.train.classes
         )
         super().__init__(overrides=arguments)
-        torch.set_num_threads(threads)  # it takes all cores but one
+        # It takes all cores but one; sums cut by another number of threads round differently, and
+        # a resumed run would not be the same.
+        torch.set_num_threads(threads)
 
     # Data and network
 
     def get_dataset(self) -> dict[str, Any]:
         """No file to be checked, no font to be fetched: the pictures are known already."""
-        names = dict(enumerate(self.course.train.classes))
+        names = dict(enumerate(self.detection_run.train.classes))
         return {"train": "", "val": "", "nc": len(names), "names": names, "channels": 3}
 
     def get_dataloader(
@@ -82,9 +105,9 @@ class DetectionStepTrainer(DetectionTrainer):
     ) -> Any:
         learns = mode == "train"
         dataset = TandemDataset(
-            self.course.train if learns else self.course.val,
-            seed=self.course.spec.run.seed,
-            batch_size=min(batch_size, len(self.course.train)) if learns else batch_size,
+            self.detection_run.train if learns else self.detection_run.val,
+            seed=self.detection_run.spec.run.seed,
+            batch_size=min(batch_size, len(self.detection_run.train)) if learns else batch_size,
             imgsz=self.args.imgsz,
             augment=learns,
             hyp=self.args,
@@ -101,15 +124,16 @@ class DetectionStepTrainer(DetectionTrainer):
         return build_dataloader(dataset, batch_size, workers, shuffle=False, device=self.device)
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> TaughtModel:  # noqa: ARG002
-        course = self.course
         model = TaughtModel(
             cfg,
-            num_classes=len(course.train.classes),
-            weights=course.weights,
-            projections=course.projections,
+            num_classes=len(self.detection_run.train.classes),
+            weights=self.detection_run.weights,
+            projections=self.detection_run.projections,
         )
+        # The student's plug-in has drawn its weights from the run's seed; Ultralytics would draw
+        # others. The projectors are this model's own.
         drawn = {name: one for name, one in model.state_dict().items() if "projectors." in name}
-        model.load_state_dict(course.start | drawn)
+        model.load_state_dict(self.detection_run.start | drawn)
         return model
 
     def preprocess_batch(self, batch: DetectionBatch | DataError) -> DetectionBatch:
@@ -121,8 +145,8 @@ class DetectionStepTrainer(DetectionTrainer):
         if self.replaying:
             return batch
         ready: DetectionBatch = super().preprocess_batch(batch)
-        if self.course.targets is not None:
-            ready["targets"] = self.course.targets(ready)
+        if self.detection_run.teacher is not None:
+            ready["targets"] = self.detection_run.teacher.targets(ready)
         return ready
 
     # Steps
@@ -140,14 +164,14 @@ class DetectionStepTrainer(DetectionTrainer):
 
     def _get_warmup_iterations(self, num_batches: int) -> int:
         """In batches. Steps that are given count, and leave no epoch over as Ultralytics does."""
-        steps = self.course.spec.optim.warmup_steps
+        steps = self.detection_run.spec.optim.warmup_steps
         if steps:
             return int(min(steps * self.nominal, num_batches * self.epochs))
         return int(super()._get_warmup_iterations(num_batches))
 
     def optimizer_step(self) -> None:
         """Ultralytics' own, with the run's limit on the gradient in place of its 10."""
-        limit = self.course.spec.optim.max_grad_norm or math.inf
+        limit = self.detection_run.spec.optim.max_grad_norm or math.inf
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=limit)
         self.grad_norm = float(norm)
@@ -181,7 +205,7 @@ class DetectionStepTrainer(DetectionTrainer):
             # Ultralytics would go on with half the batch, and say so to nobody.
             raise OutOfMemoryError(
                 "Out of memory with a batch of {batch} pictures of {size} px.",
-                batch=self.course.spec.optim.batch_size,
+                batch=self.detection_run.spec.optim.batch_size,
                 size=self.args.imgsz,
                 fix="Lower optim.batch_size (each optimizer step sums up as many pictures as "
                 "before), or data.image_size.",

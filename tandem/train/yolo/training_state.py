@@ -54,7 +54,7 @@ def restore(trainer: Any, saved: Saved) -> None:
     trainer.pending = state["pending"]
     trainer.gradients = state["gradients"]
     trainer.best_weights = saved.best
-    trainer.position.__dict__.update(saved.position.__dict__)
+    trainer.position = saved.position
     torch.set_rng_state(state["random"])
 
 

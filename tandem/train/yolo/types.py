@@ -18,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
-from tandem.train.types import Options, Splits
-from tandem.train.yolo.data.images import DetectionTable
+from tandem.train.engines.base import PreparedTeacher
+from tandem.train.types import Options
 
 Matrix33 = NDArray[np.float64]
 """(3, 3): an affine map of the plane in homogeneous coordinates."""
@@ -105,24 +104,10 @@ class TeacherTargets:
 
 
 @dataclass(frozen=True)
-class DetectionTeacher:
-    """A teacher, ready."""
+class DetectionTeacher(PreparedTeacher):
+    """A teacher, ready to say of each batch what a detector learns from it."""
 
-    prepared: PreparedTeacher
     weights: DetectionLossWeights
     projections: tuple[tuple[int, int], ...]
     """For each of the neck's maps: its width, and that of what it is compared with."""
     targets: Callable[[DetectionBatch], TeacherTargets]
-
-
-@dataclass(frozen=True)
-class DetectionSplits:
-    """Train and val of a detection data set."""
-
-    train: DetectionTable
-    val: DetectionTable
-    notes: tuple[str, ...]
-
-    def splits(self) -> Splits:
-        """As the cache and the report take them."""
-        return Splits(self.train.table(), self.val.table(), "detection", self.notes)

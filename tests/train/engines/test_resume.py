@@ -67,10 +67,10 @@ def test_a_killed_and_stopped_run_ends_with_the_weights_of_one_never_interrupted
 
     step = OptimizerStep.step
 
-    def terminated(self: OptimizerStep, *given: object) -> object:
-        if self.position.epoch == 2 and self.position.step == 1:
+    def terminated(self: OptimizerStep, group, totals, position, requests) -> object:
+        if position.epoch == 2 and position.step == 1:
             os.kill(os.getpid(), signal.SIGTERM)
-        return step(self, *given)
+        return step(self, group, totals, position, requests)
 
     with monkeypatch.context() as patch:
         patch.setattr(OptimizerStep, "step", terminated)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from tandem.spec.errors import SpecError
-from tandem.train.engines.accelerate.projector import Projector
+from tandem.train.engines.accelerate.model.projector import Projector
 from tandem.train.registry import find
 from tandem.train.types import Batch, Signals, StepOutput
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tandem.train.yolo import engine
+from tandem.train.kinds import detection
 from tests.train.yolo.drawn import write_yolo
 
 
@@ -26,7 +26,7 @@ def half_drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures without a label file count as never looked at, as other layouts can say."""
-    read = engine.read_content
+    read = detection.read_content
 
     def reading(spec: Any, **options: Any) -> Any:
         content, val = read(spec, **options)
@@ -39,4 +39,4 @@ def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
                 item.shapes = None
         return content, val
 
-    monkeypatch.setattr(engine, "read_content", reading)
+    monkeypatch.setattr(detection, "read_content", reading)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from tandem.spec.run import RunSpec
-from tandem.train.engines.accelerate.learn import build_student
+from tandem.train.engines.build_student import build_student
+from tandem.train.engines.context import Run
 from tandem.train.engines.device import device_context
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.engines.stop import StopRequest
 from tandem.train.export import final_model
-from tandem.train.pipeline.run import Run, execute
+from tandem.train.pipeline.run import execute
 from tandem.train.yolo.offline import prepare
 from tests.train.yolo.drawn import CLASSES
 

@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tandem.data.content import Item, Shape
-from tandem.train.yolo.data.images import DetectionTable
+from tandem.train.data.boxes import DetectionTable
 from tandem.train.yolo.evaluation.average_precision import score
 
 CLASSES = ("cat", "dog", "bird")

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from tandem.data.content import Item, Shape
+from tandem.train.data.boxes import DetectionTable
 from tandem.train.types import Signals
-from tandem.train.yolo.data.images import DetectionTable
 from tandem.train.yolo.offline import prepare
 from tandem.train.yolo.teacher.warp import Canvases, cell_samples
 

@@ -1,4 +1,4 @@
-"""A student on a table, each process its share, judged as its kind is."""
+"""A student on a table, each process its share, measured as its kind is."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from torch import nn
 from tandem.spec.run import RunSpec
 from tandem.train.data.augment import Views
 from tandem.train.data.loader import batches, worker_count
-from tandem.train.engines.accelerate.optimizer_step import as_inputs
-from tandem.train.engines.device import DeviceContext
+from tandem.train.engines.device import DeviceContext, as_inputs
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
 from tandem.train.kinds.base import EvalResult, TableKind
 from tandem.train.types import ImageTable
@@ -57,22 +56,22 @@ class Evaluator:
             max_pixels=self.spec.data.max_image_pixels,
             workers=worker_count(self.spec.data.workers),
         )
-        judge, cut = self.kind.evaluator(self.table, keep), False
+        metric, cut = self.kind.evaluator(self.table, keep), False
         with torch.no_grad(), self._autocast():
             for batch in stream:
                 cut = stop is not None and stop.asked
                 if cut:
                     break
-                judge.add(
+                metric.add(
                     batch.index_B,
                     student(as_inputs(batch.inputs, self.device_context.device)),
                     batch,
                 )
         student.train(was_training)
-        return judge.result(self._together(judge.part(), cut))
+        return metric.result(self._together(metric.part(), cut))
 
     def score(self, student: nn.Module, stop: StopRequest) -> tuple[float, float]:
-        """The kind's figure (0 to 1; of classes, accuracy) and loss (cross-entropy in nats)."""
+        """The kind's primary metric, 0 to 1 (of classes: accuracy), and loss (of classes: nats)."""
         found = self.evaluate(student, stop)
         return found.primary_metric, found.loss
 

@@ -8,19 +8,18 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from tandem.spec.errors import NumericError, OutOfMemoryError
 from tandem.spec.i18n import t
-from tandem.spec.run import RunSpec
 from tandem.train.engines.accelerate import mixing
-from tandem.train.engines.accelerate.loss_terms import Term, Totals, weighted_sum
-from tandem.train.engines.accelerate.projected_student import outputs, student_of
+from tandem.train.engines.accelerate.checks import norms_single_cells
+from tandem.train.engines.accelerate.context import TrainingContext
+from tandem.train.engines.accelerate.loss_terms import Totals, weighted_sum
+from tandem.train.engines.accelerate.model.projected_student import outputs, student_of
 from tandem.train.engines.checkpoint import Position
-from tandem.train.engines.device import DeviceContext, is_out_of_memory
-from tandem.train.kinds.base import TableKind
-from tandem.train.types import Batch, ProgressReporter, Signals, SignalSource, StepOutput
+from tandem.train.engines.device import as_inputs, is_out_of_memory
+from tandem.train.types import Batch, Signals, StepOutput
 
 NOTHING_TAUGHT = Signals()
 MOST_MICROS = 2**20  # more than any step is cut into, so that each part draws its own mix
@@ -28,7 +27,7 @@ MOST_MICROS = 2**20  # more than any step is cut into, so that each part draws i
 
 @dataclass
 class StepResult:
-    """Of one optimizer step, over all processes."""
+    """What one optimizer step came to, over all processes."""
 
     loss: float
     terms: dict[str, float]
@@ -42,30 +41,45 @@ class StepResult:
     """Asked for by a person, who goes on."""
 
 
+@dataclass(frozen=True)
+class Requests:
+    """What was asked of this process since the last step."""
+
+    stop: bool
+    save: bool
+
+
+@dataclass(frozen=True)
+class MixDraw:
+    """Which draw of its epoch a part is mixed by: a resumed run mixes it as it was mixed before."""
+
+    epoch: int
+    number: int
+
+
 class OptimizerStep:
-    """Forward, backward and update of one step."""
+    """Forward, backward and update of one step.
+
+    It keeps how many rows fit at once, and nothing else that outlives a step.
+    """
 
     def __init__(
-        self,
-        spec: RunSpec,
-        device_context: DeviceContext,
-        accelerator: Accelerator,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        terms: list[Term],
-        source: SignalSource | None,
-        num_classes: int,
-        position: Position,
-        progress: ProgressReporter,
-        kind: TableKind,
+        self, context: TrainingContext, model: nn.Module, optimizer: torch.optim.Optimizer
     ) -> None:
-        self.kind = kind
-        self.spec, self.device_context, self.accelerator = spec, device_context, accelerator
-        self.model, self.optimizer, self.terms, self.source = model, optimizer, terms, source
-        self.num_classes, self.position, self.progress = num_classes, position, progress
-        self.mixes = spec.views.mixup > 0 or spec.views.cutmix > 0
+        run = context.run
+        self.spec, self.device_context, self.kind = run.spec, run.device_context, run.table_kind
+        self.progress, self.num_classes = run.reporter, len(run.splits.train.classes)
+        self.accelerator, self.terms, self.source = (
+            context.accelerator,
+            context.terms,
+            context.source,
+        )
+        self.model, self.optimizer = model, optimizer
+        self.micro_batch = 0
+        """Rows in one forward pass; 0 until memory ran out."""
+        self.mixes = run.spec.views.mixup > 0 or run.spec.views.cutmix > 0
         # Three rows never leave a part of one, which such a batch norm cannot take.
-        self.fewest = 3 if norms_single_cells(model) else 1
+        self.fewest = 3 if norms_single_cells(student_of(model)) else 1
 
     @property
     def labelled_terms(self) -> frozenset[str]:
@@ -76,46 +90,49 @@ class OptimizerStep:
         self,
         group: list[Batch],
         totals: Totals,
-        stop_asked: bool,
-        save_asked: bool = False,
+        position: Position,
+        requests: Requests,
     ) -> StepResult:
         """Update the weights by these batches. A batch that does not fit is cut and tried again."""
         while True:
             try:
-                sums = self._accumulate(group, totals)
+                sums = self._accumulate(group, totals, position)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
                 self._smaller(max(len(batch.labels_B) for batch in group))
-        result = self._over_all(sums, totals, [stop_asked, save_asked])
-        self._check_finite(result)
+        # One reduction for the sums and for what was asked: so every process stops, or saves, at
+        # the same step, whichever of them was told.
+        result = self._over_all(sums, totals, requests)
+        self._check_finite(result, position)
         result.grad_norm = self._clip()
-        self._check_gradient(result)
+        self._check_gradient(result, position)
         self.optimizer.step()
         return result
 
-    def _accumulate(self, group: list[Batch], totals: Totals) -> Tensor:
+    def _accumulate(self, group: list[Batch], totals: Totals, position: Position) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
-        size = self.position.micro_batch
-        micros = [micro for batch in group for micro in _cut(batch, size)]
+        micros = [micro for batch in group for micro in _cut(batch, self.micro_batch)]
         sums = torch.zeros(len(self.terms) + 1, device=self.device_context.device)
         for number, micro in enumerate(micros):
+            # Gradients are exchanged once a step, with the last part's.
             last = number == len(micros) - 1
             quiet = contextlib.nullcontext() if last else self.accelerator.no_sync(self.model)
+            draw = MixDraw(position.epoch, position.step * MOST_MICROS + number)
             with quiet:
-                sums += self._forward_backward(micro, totals, number)
+                sums += self._forward_backward(micro, totals, draw)
         return sums
 
-    def _forward_backward(self, micro: Batch, totals: Totals, number: int) -> Tensor:
-        batch, signals = self._prepare(micro, number)
+    def _forward_backward(self, micro: Batch, totals: Totals, draw: MixDraw) -> Tensor:
+        batch, signals = self._prepare(micro, draw)
         taps = outputs(self.model(batch.inputs))
         loss, values = weighted_sum(self.terms, taps, signals, batch, totals)
         # Data-parallel training averages gradients over processes; the parts must be summed.
         self.accelerator.backward(loss * self.device_context.processes)
         return torch.cat([values, self._correct(taps[0], batch)])
 
-    def _prepare(self, micro: Batch, number: int) -> tuple[Batch, Signals]:
+    def _prepare(self, micro: Batch, draw: MixDraw) -> tuple[Batch, Signals]:
         device = self.device_context.device
         labels_B = micro.labels_B.to(device, non_blocking=True)
         mask_BHW = micro.mask_BHW
@@ -128,16 +145,16 @@ class OptimizerStep:
             signals = self.source.signals(micro.index_B, micro.view_B)
         if not self.mixes:
             return batch, signals
-        return self._mixed(batch, signals, number)
+        return self._mixed(batch, signals, draw)
 
-    def _mixed(self, batch: Batch, signals: Signals, number: int) -> tuple[Batch, Signals]:
+    def _mixed(self, batch: Batch, signals: Signals, draw: MixDraw) -> tuple[Batch, Signals]:
         mix = mixing.draw(
             self.spec.views,
             len(batch.labels_B),
             batch.inputs.shape[-1],
             seed=self.spec.run.seed,
-            epoch=self.position.epoch,
-            step=self.position.step * MOST_MICROS + number,
+            epoch=draw.epoch,
+            step=draw.number,
         )
         if mix is None:
             return batch, signals
@@ -147,8 +164,9 @@ class OptimizerStep:
     def _correct(self, output: StepOutput, batch: Batch) -> Tensor:
         return self.kind.correct(output, batch).sum().float().unsqueeze(0)
 
-    def _over_all(self, sums: Tensor, totals: Totals, asked: list[bool]) -> StepResult:
-        everything = torch.cat([sums.detach(), sums.new_tensor([float(one) for one in asked])])
+    def _over_all(self, sums: Tensor, totals: Totals, requests: Requests) -> StepResult:
+        asked = sums.new_tensor([float(requests.stop), float(requests.save)])
+        everything = torch.cat([sums.detach(), asked])
         if self.device_context.processes > 1:
             torch.distributed.all_reduce(everything)
         *values, correct, stop, save = everything.tolist()
@@ -157,7 +175,7 @@ class OptimizerStep:
         labelled, rows = int(totals.labelled), int(totals.rows)
         return StepResult(loss, terms, rows, labelled, correct, 0.0, stop > 0, save > 0)
 
-    def _check_finite(self, result: StepResult) -> None:
+    def _check_finite(self, result: StepResult, position: Position) -> None:
         if math.isfinite(result.loss):
             return
         bad = [name for name, value in result.terms.items() if not math.isfinite(value)]
@@ -165,20 +183,20 @@ class OptimizerStep:
             "The loss is not finite: {terms} in epoch {epoch}, step {step}. "
             "The weights before this step are kept.",
             terms=", ".join(f"{name} = {result.terms[name]}" for name in bad) or result.loss,
-            epoch=self.position.epoch + 1,
-            step=self.position.step + 1,
+            epoch=position.epoch + 1,
+            step=position.step + 1,
             fix="Lower optim.learning_rate or the weight of that term, or set optim.max_grad_norm.",
         )
 
-    def _check_gradient(self, result: StepResult) -> None:
+    def _check_gradient(self, result: StepResult, position: Position) -> None:
         """A finite loss may still have a gradient that would spoil every weight."""
         if math.isfinite(result.grad_norm) or self.accelerator.scaler is not None:
             return  # with fp16 the scaler leaves such a step out
         raise NumericError(
             "The gradient is not finite in epoch {epoch}, step {step}, with {terms}. "
             "The weights before this step are kept.",
-            epoch=self.position.epoch + 1,
-            step=self.position.step + 1,
+            epoch=position.epoch + 1,
+            step=position.step + 1,
             terms=", ".join(f"{name} = {value:.4g}" for name, value in result.terms.items()),
             fix="Lower optim.learning_rate, or the weight of the largest term.",
         )
@@ -192,7 +210,7 @@ class OptimizerStep:
 
     def _smaller(self, largest: int) -> None:
         """Halve the micro-batch, or give up at one; OutOfMemoryError says what would fit."""
-        now = self.position.micro_batch or largest
+        now = self.micro_batch or largest
         size = self.spec.data.image_size
         if now <= self.fewest:
             raise OutOfMemoryError(
@@ -213,22 +231,16 @@ class OptimizerStep:
         self.optimizer.zero_grad(set_to_none=True)
         if self.device_context.device.type == "cuda":
             torch.cuda.empty_cache()
-        self.position.micro_batch = max(self.fewest, math.ceil(now / 2))
+        self.micro_batch = max(self.fewest, math.ceil(now / 2))
         self.progress.notice(
             t(
                 "Out of memory with {now} images at once: going on with {half}, "
                 "accumulated to the same batch.",
                 now=now,
-                half=self.position.micro_batch,
+                half=self.micro_batch,
             ),
             warning=True,
         )
-
-
-def as_inputs(inputs: Tensor, device: torch.device) -> Tensor:
-    """On the device; pictures as floats of 0 to 1, a text's numbers as they are."""
-    moved = inputs.to(device, non_blocking=True)
-    return moved.float().div_(255) if moved.dtype == torch.uint8 else moved
 
 
 def _cut(batch: Batch, size: int) -> list[Batch]:
@@ -239,13 +251,6 @@ def _cut(batch: Batch, size: int) -> list[Batch]:
     parts = math.ceil(rows / size)
     edges = [round(number * rows / parts) for number in range(parts + 1)]
     return [_slice(batch, *pair) for pair in pairwise(edges)]
-
-
-def norms_single_cells(model: nn.Module) -> bool:
-    """Whether a batch norm of it sees one value a row: a variance then takes two rows."""
-    student = student_of(model)
-    norms = any(isinstance(one, nn.BatchNorm2d) for one in student.modules())
-    return norms and student.tokens_grid == 1
 
 
 def _slice(batch: Batch, start: int, stop: int) -> Batch:

@@ -14,6 +14,7 @@ from tandem.spec.run import RunSpec, TeacherSpec
 from tandem.train.cache.request import SourceRequest, SourceSetup, WantedSignals
 from tandem.train.data.augment import Views
 from tandem.train.engines.accelerate.loss_terms import OF_THE_DATA, Term, needs
+from tandem.train.engines.base import PreparedTeacher
 from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.kinds.base import EvalResult, TableKind, evaluate_teacher
@@ -39,27 +40,6 @@ from tandem.train.types import (
 
 VAL_CHUNK = 512
 MOST_LAYERS = 4  # pairs of layers compared unless more are named
-
-
-@dataclass(frozen=True)
-class PreparedTeacher:
-    """What the loop and the report need of the teacher."""
-
-    source: SignalSource | None
-    """Gives the taught logits too, calibrated. None: nothing is given by rows, as the teacher is
-    asked about the very canvases of a batch (a detector's)."""
-    tokens_width: int | None
-    layer_widths: tuple[int, ...]
-    knowledge: str
-    """own, probe, label_scoring, lora or none."""
-    temperature: float | None
-    judged: EvalResult | None
-    """On the validation set; None where it gives no class scores."""
-    name: str
-    parameters: int
-    fingerprint: str
-    forwards: int
-    """Images that went through the teacher for this run; 0 from a warm cache but for checks."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +98,7 @@ def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> Prepare
         layer_widths=train.layer_widths if wanted.layers else (),
         knowledge=origin,
         temperature=None if knowledge is None else knowledge.temperature,
-        judged=None if knowledge is None else _evaluated(setup, val, knowledge),
+        evaluation=None if knowledge is None else _evaluated(setup, val, knowledge),
         name=setup.teacher_spec.name or str(setup.teacher_spec.path),
         parameters=teacher.parameters,
         fingerprint=teacher.fingerprint,

@@ -3,66 +3,46 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
-from typing import NoReturn, Protocol
 
 import numpy as np
-import torch
 
-from tandem.spec.errors import NumericError, StoppedError
-from tandem.spec.i18n import t
+from tandem.spec.errors import NumericError
 from tandem.spec.run import RunSpec
-from tandem.train.data.augment import Views
 from tandem.train.data.loader import batches, worker_count
-from tandem.train.engines import checkpoint
-from tandem.train.engines.accelerate.batch_norm import forget_broken_statistics
+from tandem.train.engines.accelerate.context import TrainingContext
 from tandem.train.engines.accelerate.epoch_plan import EpochPlan, batches_an_epoch, draw
 from tandem.train.engines.accelerate.loss_terms import Totals
-from tandem.train.engines.accelerate.optimizer_step import OptimizerStep, StepResult
+from tandem.train.engines.accelerate.model.batch_norm import forget_broken_statistics
+from tandem.train.engines.accelerate.model.projected_student import student_of
+from tandem.train.engines.accelerate.optimizer_step import OptimizerStep, Requests, StepResult
 from tandem.train.engines.accelerate.training_state import TrainingState, capture, restore
-from tandem.train.engines.device import DeviceContext, gpu_usage_percent, memory_megabytes
-from tandem.train.engines.run_folder import RunFolder
-from tandem.train.engines.save import SaveRequest
-from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
-from tandem.train.types import UNLABELLED, Batch, ImageTable
-
-KEPT_CHECKPOINTS = 2
-
-
-class EventReporter(Protocol):
-    """What the loop says it to: an Emitter in the first process, nothing in the others."""
-
-    def emit(self, type: str, **fields: object) -> object: ...
-    def notice(self, message: str, warning: bool = False) -> None: ...
-    def progress(self, doing: str, done: int, total: int) -> None: ...
+from tandem.train.engines.checkpoint import Position, Saved
+from tandem.train.engines.checkpoint_keeper import CheckpointKeeper
+from tandem.train.engines.run_reporter import EpochReport, RunReporter, StepReport
+from tandem.train.engines.stop import EvaluationStoppedError
+from tandem.train.types import UNLABELLED, Batch
 
 
 class Trainer:
-    """Trains until the last epoch, an early stop, a request to stop or a failure."""
+    """Trains until the last epoch, an early stop, a request to stop or a failure.
+
+    It owns the position of the run: nobody else changes it.
+    """
 
     def __init__(
-        self,
-        spec: RunSpec,
-        device_context: DeviceContext,
-        folder: RunFolder,
-        table: ImageTable,
-        views: Views,
-        trained: TrainingState,
-        stepper: OptimizerStep,
-        evaluate: Callable[[], tuple[float, float]],
-        reporter: EventReporter,
-        stop: StopRequest,
+        self, context: TrainingContext, state: TrainingState, optimizer_step: OptimizerStep
     ) -> None:
-        self.spec, self.device_context, self.folder = spec, device_context, folder
-        self.table, self.views, self.trained, self.stepper = table, views, trained, stepper
-        self.evaluate, self.reporter, self.stop = evaluate, reporter, stop
-        self.position = stepper.position
-        self.workers = worker_count(spec.data.workers)
-        self.last_saved = ""
-        self.save_request = SaveRequest(Path(spec.run.output_dir), looks=device_context.first)
+        run = context.run
+        self.spec, self.device_context, self.stop = run.spec, run.device_context, run.stop
+        self.table, self.views = run.splits.train, run.train_views
+        self.state, self.optimizer_step, self.evaluator = state, optimizer_step, context.evaluator
+        self.reporter = RunReporter(run, run.kind.primary_metric_name)
+        self.keeper = CheckpointKeeper(run, self._capture)
+        self.position = Position()
+        self.workers = worker_count(run.spec.data.workers)
 
     @property
     def steps_an_epoch(self) -> int:
@@ -71,43 +51,29 @@ class Trainer:
 
     def resume(self) -> bool:
         """Go on from the furthest whole checkpoint, if there is one."""
-        self._set_damaged_aside()
-        found = checkpoint.latest(self.folder.checkpoints)
-        if found is None:
+        saved = self.keeper.furthest()
+        if saved is None:
             return False
-        saved = checkpoint.load(found)
-        restore(self.trained, saved, self.device_context)
-        self.position.__dict__.update(saved.position.__dict__)
-        self.last_saved = found.name
+        restore(self.state, saved, self.device_context)
+        self.position = saved.position
+        self.optimizer_step.micro_batch = saved.position.micro_batch
         return True
 
-    def _set_damaged_aside(self) -> None:
-        if not self.device_context.first:
-            return
-        for path in checkpoint.set_aside(self.folder.checkpoints):
-            self.reporter.notice(
-                t("A checkpoint is damaged and is passed over: {path}.", path=path), warning=True
-            )
+    def _capture(self) -> Saved:
+        micro_batch = self.optimizer_step.micro_batch
+        position = replace(self.position, micro_batch=micro_batch)
+        return capture(self.state, position, self.device_context)
 
-    def run(self) -> None:
+    def train(self) -> None:
         """All epochs that are left. StoppedError after a request to stop."""
         while self.position.epoch < self.spec.optim.epochs and not self._enough():
             self._epoch()
         if self._enough():
-            self.reporter.notice(
-                t(
-                    "Stopped early: no better validation accuracy for {epochs} epochs.",
-                    epochs=self.position.epochs_without_better,
-                )
-            )
-        # A baseline is still to come, and a stop in it must not cost what was learnt so far.
-        wanted = self.spec.run.save_checkpoints or self.spec.report.baseline
-        if wanted and self.last_saved != checkpoint.name(self.position):
-            self.save()
+            self.reporter.stopped_early(self.position)
+        self.keeper.save_at_end(self.position)
 
     def _enough(self) -> bool:
-        patience = self.spec.optim.early_stopping_epochs
-        return 0 < patience <= self.position.epochs_without_better
+        return self.keeper.enough(self.position)
 
     def _epoch(self) -> None:
         start = time.perf_counter()
@@ -121,23 +87,26 @@ class Trainer:
         )
         rows = 0
         for group, totals in self._groups(plan):
-            try:
-                result = self.stepper.step(
-                    group, totals, self.stop.asked, self.save_request.taken()
-                )
-            except NumericError:
-                if not self.last_saved:
-                    forget_broken_statistics(self.trained.model)
-                    self.save()
-                raise
+            result = self._step(group, totals)
             self._after_step(result)
             rows += result.rows
             if result.stop:
-                self.position.seconds += time.perf_counter() - start
-                self._stop()
+                self.keeper.stop(self.position, time.perf_counter() - start)
             if result.save:
-                self._save_now(time.perf_counter() - start)
+                self.keeper.save(seconds=time.perf_counter() - start)
         self._finish_epoch(rows, time.perf_counter() - start)
+
+    def _step(self, group: list[Batch], totals: Totals) -> StepResult:
+        requests = Requests(self.stop.asked, self.keeper.save_request.taken())
+        try:
+            return self.optimizer_step.step(group, totals, self.position, requests)
+        except NumericError:
+            # The weights before the step are good: a first checkpoint keeps them to be looked at.
+            # The batch statistics are not, where it was the forward pass that was not finite.
+            if not self.keeper.last_saved:
+                forget_broken_statistics(self.state.model)
+                self.keeper.save()
+            raise
 
     def _groups(self, plan: EpochPlan) -> Iterator[tuple[list[Batch], Totals]]:
         accumulate = self.spec.optim.grad_accum_steps
@@ -158,48 +127,48 @@ class Trainer:
             yield group, Totals(len(rows), labelled)
 
     def _after_step(self, result: StepResult) -> None:
-        self.trained.scheduler.step()
-        if self.trained.average is not None:
-            self.trained.average.update_parameters(self.trained.model)
+        self.state.scheduler.step()
+        if self.state.average is not None:
+            self.state.average.update_parameters(self.state.model)
         position = self.position
         position.step += 1
         position.global_step += 1
         self._add("loss", result.loss * result.rows)
         for name, value in result.terms.items():
-            share = result.labelled if name in self.stepper.labelled_terms else result.rows
+            share = result.labelled if name in self.optimizer_step.labelled_terms else result.rows
             self._add(f"term/{name}", value * share)
         self._add("rows", result.rows)
         self._add("labelled", result.labelled)
         self._add("correct", result.correct)
-        doing = t("epoch {epoch}", epoch=position.epoch + 1)
-        self.reporter.progress(doing, position.step, self.steps_an_epoch)
-        if position.global_step % self.spec.run.log_interval == 0:
-            self._say_metric(result)
+        self.reporter.step(position, self.steps_an_epoch)
+        if self.reporter.metric_due(position):
+            self._report_metric(result)
 
     def _add(self, key: str, value: float) -> None:
         self.position.sums[key] = self.position.sums.get(key, 0.0) + value
 
-    def _say_metric(self, result: StepResult) -> None:
-        values = {"loss": result.loss} | {f"loss/{k}": v for k, v in result.terms.items()}
-        values["learning_rate"] = float(self.trained.scheduler.get_last_lr()[0])
-        if self.spec.optim.max_grad_norm:
-            values["grad_norm"] = result.grad_norm
-        self.reporter.emit(
-            "metric",
-            epoch=self.position.epoch + 1,
-            step=self.position.global_step,
-            total_steps=self.steps_an_epoch * self.spec.optim.epochs,
-            values=values,
+    def _report_metric(self, result: StepResult) -> None:
+        limited = self.spec.optim.max_grad_norm > 0
+        report = StepReport(
+            loss=result.loss,
+            terms=result.terms,
+            learning_rate=self._learning_rate(),
+            grad_norm=result.grad_norm if limited else None,
         )
+        self.reporter.metric(self.position, report, self.steps_an_epoch)
+
+    def _learning_rate(self) -> float:
+        return float(self.state.scheduler.get_last_lr()[0])
 
     def _finish_epoch(self, rows: int, seconds: float) -> None:
         position, sums = self.position, self.position.sums
         try:
-            val_accuracy, val_loss = self.evaluate()
+            val_accuracy, val_loss = self.evaluator.score(
+                student_of(self.state.evaluated()), self.stop
+            )
         except EvaluationStoppedError:
             # All its steps are done: a resume evaluates again and goes on.
-            position.seconds += seconds
-            self._stop()
+            self.keeper.stop(position, seconds)
         position.epoch += 1
         position.step = 0
         position.sums = {}
@@ -208,80 +177,34 @@ class Trainer:
         if better:
             position.best_accuracy, position.best_epoch = val_accuracy, position.epoch
             position.epochs_without_better = 0
-            self.trained.best = self.trained.student_weights()
+            self.state.best = self.state.student_weights()
         else:
             position.epochs_without_better += 1
-        self._say_epoch(sums, rows, seconds, val_accuracy, val_loss)
-        if self._checkpoint_due():
-            self.save(best=better)
+        self._report_epoch(sums, rows, seconds, (val_accuracy, val_loss))
+        if self.keeper.due(position):
+            self.keeper.save(best=better)
 
-    def _say_epoch(
-        self, sums: dict[str, float], rows: int, seconds: float, accuracy: float, loss: float
+    def _report_epoch(
+        self, sums: dict[str, float], rows: int, seconds: float, scores: tuple[float, float]
     ) -> None:
-        labelled = max(sums["labelled"], 1.0)
-        self.reporter.emit(
-            "epoch",
-            epoch=self.position.epoch,
-            total_epochs=self.spec.optim.epochs,
+        """`sums` are over rows: each mean is over the rows that its term applies to."""
+        labelled, only_labelled = max(sums["labelled"], 1.0), self.optimizer_step.labelled_terms
+        roles = {term.name: term.entry.role for term in self.optimizer_step.terms}
+        report = EpochReport(
             train_loss=sums["loss"] / sums["rows"],
             terms={
-                key.removeprefix("term/"): value
-                / (
-                    labelled
-                    if key.removeprefix("term/") in self.stepper.labelled_terms
-                    else sums["rows"]
-                )
-                for key, value in sums.items()
-                if key.startswith("term/")
+                name: sums[f"term/{name}"] / (labelled if name in only_labelled else sums["rows"])
+                for name in roles
             },
-            roles={term.name: term.entry.role for term in self.stepper.terms},
+            roles=roles,
             train_accuracy=sums["correct"] / labelled,
-            val_loss=loss,
-            val_accuracy=accuracy,
-            figure=self.stepper.kind.primary_metric_name,
-            learning_rate=float(self.trained.scheduler.get_last_lr()[0]),
+            val_accuracy=scores[0],
+            val_loss=scores[1],
+            learning_rate=self._learning_rate(),
+            rows=rows,
             seconds=seconds,
-            images_per_second=rows / seconds,
-            gpu_usage_percent=gpu_usage_percent(self.device_context.device),
-            memory_megabytes=memory_megabytes(self.device_context.device),
         )
-
-    def _checkpoint_due(self) -> bool:
-        run, epoch = self.spec.run, self.position.epoch
-        return run.save_checkpoints and epoch % run.checkpoint_interval == 0
-
-    def save(self, best: bool = False) -> None:
-        """Save where the run is. Every process takes part; the first one writes."""
-        saved = capture(self.trained, replace(self.position), self.device_context)
-        name = checkpoint.name(self.position)
-        if self.device_context.first:
-            path = checkpoint.save(self.folder.checkpoints / name, saved)
-            checkpoint.thin(self.folder.checkpoints, KEPT_CHECKPOINTS)
-            self.reporter.emit(
-                "checkpoint",
-                path=str(path),
-                epoch=self.position.epoch,
-                step=self.position.global_step,
-                best=best,
-            )
-        self.last_saved = name
-        if self.device_context.processes > 1:
-            torch.distributed.barrier()
-
-    def _save_now(self, seconds: float) -> None:
-        """In the middle of an epoch that has lasted `seconds`, which go on being counted."""
-        self.position.seconds += seconds
-        self.save()
-        self.position.seconds -= seconds
-
-    def _stop(self) -> NoReturn:
-        self.save()
-        raise StoppedError(
-            "Stopped on request in epoch {epoch}; the checkpoint {name} was saved.",
-            epoch=self.position.epoch + 1,
-            name=self.last_saved,
-            fix="Start again with the same arguments to go on.",
-        )
+        self.reporter.epoch(self.position, report)
 
 
 def steps_an_epoch(rows: int, spec: RunSpec) -> int:

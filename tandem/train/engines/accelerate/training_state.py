@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from tandem.train.engines.accelerate.ema import averaged
+from tandem.train.engines.accelerate.model.ema import averaged
 from tandem.train.engines.checkpoint import Position, Saved
 from tandem.train.engines.device import DeviceContext
 
@@ -32,7 +29,7 @@ class TrainingState:
     """The student's weights at the best epoch, on the CPU."""
 
     def evaluated(self) -> nn.Module:
-        """The learner whose student is judged: the moving average where there is one."""
+        """The module whose student is measured: the moving average where there is one."""
         return averaged(self.average) if self.average else self.model
 
     def student_weights(self) -> dict[str, Tensor]:
@@ -45,35 +42,28 @@ class TrainingState:
         }
 
 
-def seed_everything(seed: int, rank: int) -> None:
-    """Python, NumPy and torch. Processes differ, so that their dropout masks do."""
-    random.seed(seed + rank)
-    np.random.seed(seed + rank)  # noqa: NPY002  a library may still draw from it
-    torch.manual_seed(seed + rank)
-
-
-def capture(trained: TrainingState, position: Position, device_context: DeviceContext) -> Saved:
+def capture(state: TrainingState, position: Position, device_context: DeviceContext) -> Saved:
     """Collect the state; called by every process, as each has random states of its own."""
-    state: dict[str, Any] = {
-        "optimizer": trained.optimizer.state_dict(),
-        "scheduler": trained.scheduler.state_dict(),
-        "average": trained.average.state_dict() if trained.average else None,
-        "scaler": trained.accelerator.scaler.state_dict() if trained.accelerator.scaler else None,
+    kept: dict[str, object] = {
+        "optimizer": state.optimizer.state_dict(),
+        "scheduler": state.scheduler.state_dict(),
+        "average": state.average.state_dict() if state.average else None,
+        "scaler": state.accelerator.scaler.state_dict() if state.accelerator.scaler else None,
         "random": _random_states(device_context),
     }
-    return Saved(trained.model.state_dict(), trained.best, state, position)
+    return Saved(state.model.state_dict(), state.best, kept, position)
 
 
-def restore(trained: TrainingState, saved: Saved, device_context: DeviceContext) -> None:
-    """Undo `take`, in place."""
-    trained.model.load_state_dict(saved.model)
-    trained.best = saved.best
-    trained.optimizer.load_state_dict(saved.state["optimizer"])
-    trained.scheduler.load_state_dict(saved.state["scheduler"])
-    if trained.average is not None:
-        trained.average.load_state_dict(saved.state["average"])
-    if trained.accelerator.scaler is not None and saved.state["scaler"] is not None:
-        trained.accelerator.scaler.load_state_dict(saved.state["scaler"])
+def restore(state: TrainingState, saved: Saved, device_context: DeviceContext) -> None:
+    """Undo `capture`, in place."""
+    state.model.load_state_dict(saved.model)
+    state.best = saved.best
+    state.optimizer.load_state_dict(saved.state["optimizer"])
+    state.scheduler.load_state_dict(saved.state["scheduler"])
+    if state.average is not None:
+        state.average.load_state_dict(saved.state["average"])
+    if state.accelerator.scaler is not None and saved.state["scaler"] is not None:
+        state.accelerator.scaler.load_state_dict(saved.state["scaler"])
     states: list[RandomStates] = saved.state["random"]
     mine = states[device_context.rank % len(states)]
     torch.set_rng_state(mine["cpu"].cpu())
@@ -87,6 +77,6 @@ def _random_states(device_context: DeviceContext) -> list[RandomStates]:
         mine["cuda"] = torch.cuda.get_rng_state(device_context.device)
     if device_context.processes == 1:
         return [mine]
-    everyone: list[Any] = [None] * device_context.processes
-    torch.distributed.all_gather_object(everyone, mine)
-    return everyone
+    states = [mine] * device_context.processes  # places that the call below fills
+    torch.distributed.all_gather_object(states, mine)
+    return states

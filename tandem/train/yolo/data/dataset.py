@@ -18,8 +18,8 @@ from ultralytics.data.build import InfiniteDataLoader, seed_worker
 from ultralytics.data.dataset import YOLODataset
 
 from tandem.spec.errors import DataError
+from tandem.train.data.boxes import DetectionTable
 from tandem.train.yolo.data.geometry import recorded, whole_canvas
-from tandem.train.yolo.data.images import DetectionTable
 from tandem.train.yolo.data.sampling import MosaicBuffer, SampleRef, ShuffledSampler
 
 Labels = dict[str, Any]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from tandem.train.data.boxes import DetectionTable
 from tandem.train.predictions.boxes import DetectionArray
-from tandem.train.yolo.data.images import DetectionTable
 
 UNSURE = 0.25
 """The threshold of a class that nothing could be fitted on."""

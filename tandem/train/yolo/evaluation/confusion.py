@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from tandem.train.data.boxes import DetectionTable
 from tandem.train.predictions.boxes import DetectionArray
-from tandem.train.yolo.data.images import DetectionTable
 
 LEAST_IOU = 0.5
 """For two boxes to be of one thing, as the scores beside the matrix have it."""

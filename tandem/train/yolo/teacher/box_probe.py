@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tandem.train.data.boxes import DetectionTable
 from tandem.train.knowledge.probe import Probe
-from tandem.train.yolo.data.images import DetectionTable
 
 Rows = NDArray[np.int64]
 MOST_TOKENS = 20_000

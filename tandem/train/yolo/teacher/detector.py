@@ -5,30 +5,25 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from tandem.spec.errors import StudentError, TeacherError
 from tandem.spec.run import TeacherSpec
-from tandem.train.engines.accelerate.learn import parameters
-from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
+from tandem.train.data.boxes import DetectionSplits
+from tandem.train.engines.base import ResolvedRun, parameter_count
 from tandem.train.export import final_model
 from tandem.train.yolo.evaluation.evaluate import evaluate
 from tandem.train.yolo.student import YoloStudent
 from tandem.train.yolo.types import (
     DetectionBatch,
     DetectionLossWeights,
-    DetectionSplits,
     DetectionTeacher,
     TeacherTargets,
 )
 
 YOLO = "yolov8"
-
-if TYPE_CHECKING:
-    from tandem.train.pipeline.run import Run
 
 
 def is_yolo(spec: TeacherSpec) -> bool:
@@ -66,7 +61,7 @@ def fingerprint(spec: TeacherSpec) -> str:
 
 
 def open_detector_teacher(
-    run: Run, splits: DetectionSplits, student: YoloStudent, weights: DetectionLossWeights
+    run: ResolvedRun, splits: DetectionSplits, student: YoloStudent, weights: DetectionLossWeights
 ) -> DetectionTeacher:
     """Its classes must hold all of the student's; they are matched by name."""
     spec = run.spec.teacher
@@ -81,26 +76,32 @@ def open_detector_teacher(
             fix="Name a teacher trained on the same classes.",
         )
     order = [classes.index(name) for name in splits.train.classes]
-    eval_result = None
+    evaluation = None
     if order == list(range(len(classes))):
-        eval_result = evaluate(
-            detector, splits.val, run.device_context.device, run.spec.optim.batch_size, run.stop
+        evaluation = evaluate(
+            detector,
+            splits.val_boxes,
+            run.device_context.device,
+            run.spec.optim.batch_size,
+            run.stop,
         )
-    teach = DetectorTargets(detector, order, weights)
-    prepared = PreparedTeacher(
+    targets = DetectorTargets(detector, order, weights)
+    pairs = tuple(zip(student.layer_widths, detector.layer_widths, strict=True))
+    return DetectionTeacher(
         source=None,  # it is asked about a batch's own canvases, which no row has
         tokens_width=None,
         layer_widths=tuple(detector.layer_widths),
         knowledge="own",
         temperature=None,
-        judged=eval_result,
+        evaluation=evaluation,
         name=spec.name or str(spec.path),
-        parameters=parameters(detector),
+        parameters=parameter_count(detector),
         fingerprint=fingerprint(spec),
-        forwards=len(splits.val) if eval_result else 0,
+        forwards=len(splits.val) if evaluation else 0,
+        weights=weights,
+        projections=pairs if weights.feature else (),
+        targets=targets,
     )
-    pairs = tuple(zip(student.layer_widths, detector.layer_widths, strict=True))
-    return DetectionTeacher(prepared, weights, pairs if weights.feature else (), teach)
 
 
 class DetectorTargets:

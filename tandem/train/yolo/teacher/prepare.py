@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t
@@ -17,32 +16,43 @@ from tandem.train.cache import (
     open_source,
 )
 from tandem.train.data.augment import Views
-from tandem.train.engines.accelerate.prepare_teacher import PreparedTeacher
+from tandem.train.data.boxes import DetectionSplits, detection_splits
+from tandem.train.engines.base import ResolvedRun
+from tandem.train.engines.stoppable_progress import StoppableProgress
 from tandem.train.registry import find
 from tandem.train.teachers.family import family_of
-from tandem.train.types import ProgressReporter
 from tandem.train.yolo.student import YoloStudent
 from tandem.train.yolo.teacher import box_probe, detector
 from tandem.train.yolo.teacher.box_probe import BoxProbe
 from tandem.train.yolo.teacher.targets import CachedTargets, OnlineTargets
-from tandem.train.yolo.types import DetectionLossWeights, DetectionSplits, DetectionTeacher
-
-if TYPE_CHECKING:
-    from tandem.train.pipeline.run import Run
+from tandem.train.yolo.types import (
+    DetectionLossWeights,
+    DetectionTeacher,
+)
 
 KNOWLEDGE = ("auto", "probe", "none")
 
 
-def open_detection_teacher(
-    run: Run, splits: DetectionSplits, student: YoloStudent, progress: ProgressReporter
-) -> DetectionTeacher:
-    """Open the teacher, fill what is missing of its cache, and fit its probe."""
-    spec = run.spec
+def check(spec: RunSpec) -> None:
+    """SpecError for what no teacher of a detector can say, before any is opened."""
     assert spec.teacher is not None
-    weights = loss_weights(spec)
-    if detector.is_yolo(spec.teacher):
+    loss_weights(spec)
+    if not detector.is_yolo(spec.teacher) and spec.teacher.knowledge not in KNOWLEDGE:
+        raise SpecError(
+            "A detector's classes come from a probe on the teacher's tokens, not from {asked}.",
+            asked=spec.teacher.knowledge,
+            allowed=KNOWLEDGE,
+            fix="Set teacher.knowledge to auto.",
+        )
+
+
+def open_detection_teacher(run: ResolvedRun, student: YoloStudent) -> DetectionTeacher:
+    """Open the teacher, fill what is missing of its cache, and fit its probe."""
+    assert run.spec.teacher is not None
+    splits, weights = detection_splits(run.splits), loss_weights(run.spec)
+    if detector.is_yolo(run.spec.teacher):
         return detector.open_detector_teacher(run, splits, student, weights)
-    return _open_seeing(run, splits, student, weights, progress)
+    return _open_seeing(run, splits, student, weights)
 
 
 def loss_weights(spec: RunSpec) -> DetectionLossWeights:
@@ -91,15 +101,13 @@ def loss_weights(spec: RunSpec) -> DetectionLossWeights:
 
 
 def _open_seeing(
-    run: Run,
+    run: ResolvedRun,
     splits: DetectionSplits,
     student: YoloStudent,
     weights: DetectionLossWeights,
-    progress: ProgressReporter,
 ) -> DetectionTeacher:
     spec, device = run.spec, run.device_context.device
     assert spec.teacher is not None
-    _check(spec)
     teacher = find("teachers", family_of(spec.teacher)).make(spec.teacher, device)
     if "tokens" not in teacher.gives:
         raise SpecError(
@@ -108,36 +116,23 @@ def _open_seeing(
             gives=", ".join(sorted(teacher.gives)),
             fix="Choose another teacher.",
         )
-    table = splits.train.table()
     # Only the whole picture is asked for: augmentation's own geometry does the rest.
-    views = Views.draw(table, ViewSpec(count=1))
+    views = Views.draw(splits.train, ViewSpec(count=1))
     wanted = WantedSignals(tokens=True, grid=spec.cache.grid)
     source = open_source(
         teacher,
-        SourceRequest(table, views, 1, wanted),
+        SourceRequest(splits.train, views, 1, wanted),
         SourceSetup(
             spec.cache,
             device,
             batch_size=spec.teacher.batch_size,
             max_pixels=spec.data.max_image_pixels,
-            progress=progress,
+            progress=StoppableProgress(run.reporter, run.stop),
         ),
     )
     probe = _probe(run, splits, source, weights)
     if probe is None:
         weights = _without_classes(weights)
-    prepared = PreparedTeacher(
-        source=source,
-        tokens_width=source.tokens_width,
-        layer_widths=(),
-        knowledge="probe" if probe else "none",
-        temperature=probe.probe.temperature if probe else None,
-        judged=None,
-        name=spec.teacher.name or str(spec.teacher.path),
-        parameters=teacher.parameters,
-        fingerprint=teacher.fingerprint,
-        forwards=source.teacher_forwards,
-    )
     targets: CachedTargets | OnlineTargets
     if isinstance(source, OnlineSource):
         targets = OnlineTargets(source, probe, weights)
@@ -147,27 +142,30 @@ def _open_seeing(
         targets = CachedTargets(source, probe, weights)
     assert source.tokens_width is not None
     widths = tuple((one, source.tokens_width) for one in student.layer_widths)
-    return DetectionTeacher(prepared, weights, widths if weights.feature else (), targets)
-
-
-def _check(spec: RunSpec) -> None:
-    assert spec.teacher is not None
-    if spec.teacher.knowledge not in KNOWLEDGE:
-        raise SpecError(
-            "A detector's classes come from a probe on the teacher's tokens, not from {asked}.",
-            asked=spec.teacher.knowledge,
-            allowed=KNOWLEDGE,
-            fix="Set teacher.knowledge to auto.",
-        )
+    return DetectionTeacher(
+        source=source,
+        tokens_width=source.tokens_width,
+        layer_widths=(),
+        knowledge="probe" if probe else "none",
+        temperature=probe.probe.temperature if probe else None,
+        evaluation=None,
+        name=spec.teacher.name or str(spec.teacher.path),
+        parameters=teacher.parameters,
+        fingerprint=teacher.fingerprint,
+        forwards=source.teacher_forwards,
+        weights=weights,
+        projections=widths if weights.feature else (),
+        targets=targets,
+    )
 
 
 def _probe(
-    run: Run,
+    run: ResolvedRun,
     splits: DetectionSplits,
     source: CachedSource | OnlineSource,
     weights: DetectionLossWeights,
 ) -> BoxProbe | None:
-    spec, split = run.spec, splits.train
+    spec, split = run.spec, splits.train_boxes
     assert spec.teacher is not None
     if not weights.soft:
         return None

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from tandem.spec.errors import StudentError
 from tandem.spec.run import StudentSpec
-from tandem.train.engines.accelerate.batch_norm import GlobalBatchNorm2d, synchronise
+from tandem.train.engines.accelerate.model.batch_norm import GlobalBatchNorm2d, synchronise
 
 HALVES = (slice(0, 5), slice(5, 8))  # of different sizes on purpose
 STEPS = 3

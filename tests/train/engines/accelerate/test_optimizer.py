@@ -10,7 +10,7 @@ from torch import nn
 
 from tandem.spec.errors import SpecError
 from tandem.spec.run import OptimSpec, StudentSpec
-from tandem.train.engines.accelerate.ema import averaged, make_average
+from tandem.train.engines.accelerate.model.ema import averaged, make_average
 from tandem.train.engines.accelerate.optim import make_optimizer, make_scheduler, notes, rate_factor
 from tandem.train.registry import find
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
-from tandem.train.engines.accelerate.projector import Projector
+from tandem.train.engines.accelerate.model.projector import Projector
 from tandem.train.types import StepOutput, Student
 
 Taps = tuple[
@@ -64,7 +64,7 @@ def outputs(taps: Taps) -> tuple[StepOutput, StepOutput]:
 
 
 def student_of(module: nn.Module) -> Student:
-    """The student inside a learner, wrapped for data-parallel training or not."""
-    inner: Any = getattr(module, "module", module)
-    student: Student = inner.student
-    return student
+    """The student within what is trained, wrapped for data-parallel training or not."""
+    inner = module.module if isinstance(module, DistributedDataParallel) else module
+    assert isinstance(inner, ProjectedStudent)
+    return inner.student

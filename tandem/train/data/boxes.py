@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from tandem.data.content import UNLABELLED, Content, Item, Shape
 from tandem.data.images import load_rgb
 from tandem.spec.errors import DataError
 from tandem.train.data.inspect_files import inspect
-from tandem.train.types import ImageTable, ProgressReporter
+from tandem.train.types import ImageTable, ProgressReporter, Splits
 
 JPEG = (".jpg", ".jpeg")
 
@@ -94,6 +94,24 @@ class DetectionTable:
             hashes_N=self.hashes_N,
             classes=self.classes,
         )
+
+
+@dataclass(frozen=True)
+class DetectionSplits(Splits):
+    """Train and val of a detection data set: columns, and the items behind their rows."""
+
+    train_boxes: DetectionTable = field(kw_only=True)
+    val_boxes: DetectionTable = field(kw_only=True)
+
+    def train_rows(self, rows_N: NDArray[np.int64]) -> Self:
+        boxes = self.train_boxes.rows(rows_N.tolist())
+        return replace(self, train=self.train.rows(rows_N), train_boxes=boxes)
+
+
+def detection_splits(splits: Splits) -> DetectionSplits:
+    """The splits as a detector's own kind has read them."""
+    assert isinstance(splits, DetectionSplits), splits.kind
+    return splits
 
 
 def read_table(

@@ -1,0 +1,70 @@
+"""Our own training loop as an engine: every kind but those that bring a loop of their own."""
+
+from __future__ import annotations
+
+from accelerate import PartialState
+
+from tandem.spec.run import RunSpec
+from tandem.train.engines.accelerate import checks, optim
+from tandem.train.engines.accelerate.learn import learn
+from tandem.train.engines.accelerate.prepare_teacher import TeacherSetup, prepare
+from tandem.train.engines.accelerate.trainer import steps_an_epoch
+from tandem.train.engines.base import PreparedTeacher, ResolvedRun, TrainedStudent
+from tandem.train.engines.device import DeviceContext
+from tandem.train.engines.stoppable_progress import StoppableProgress
+from tandem.train.kinds.base import Kind, as_table_kind
+from tandem.train.kinds.choose import choose
+from tandem.train.types import Splits, Student
+
+
+class AccelerateEngine:
+    """`engines.base.Engine`: one loop over epochs of optimizer steps, in one process or several."""
+
+    def choose_kind(self, spec: RunSpec) -> Kind:
+        return choose(spec)
+
+    def check_spec(self, spec: RunSpec, device_context: DeviceContext) -> None:  # noqa: ARG002
+        checks.check_weights(spec)
+
+    def check_data(self, spec: RunSpec, kind: Kind, splits: Splits) -> None:
+        checks.check_terms(spec, splits.train, as_table_kind(kind).hard)
+
+    def complete(self, spec: RunSpec, kind: Kind, splits: Splits) -> tuple[RunSpec, Splits]:
+        terms = checks.check_terms(spec, splits.train, as_table_kind(kind).hard)
+        return spec, checks.learnt_rows(splits, terms)
+
+    def check_student(self, run: ResolvedRun, student: Student) -> None:
+        terms = checks.check_terms(run.spec, run.splits.train, run.table_kind.hard)
+        checks.check_layers(run.spec, student, terms)
+        checks.check_batch(run.spec, run.device_context, student)
+
+    def notes(self, spec: RunSpec) -> tuple[str, ...]:
+        return optim.notes(spec.optim)
+
+    def prepare_teacher(self, run: ResolvedRun, student: Student) -> PreparedTeacher | None:
+        terms = checks.check_terms(run.spec, run.splits.train, run.table_kind.hard)
+        if not any(term.asks_teacher for term in terms):
+            return None
+        setup = TeacherSetup(
+            spec=run.spec,
+            device_context=run.device_context,
+            folder=run.folder,
+            splits=run.splits,
+            train_views=run.train_views,
+            val_views=run.val_views,
+            progress=StoppableProgress(run.reporter, run.stop),
+            barrier=PartialState().wait_for_everyone,
+            kind=run.table_kind,
+        )
+        return prepare(setup, student, terms)
+
+    def steps_an_epoch(self, spec: RunSpec, rows: int) -> int:
+        return steps_an_epoch(rows, spec)
+
+    def learn(
+        self, run: ResolvedRun, student: Student, teacher: PreparedTeacher | None
+    ) -> TrainedStudent:
+        return learn(run, student, teacher)
+
+    def clean_up(self, run: ResolvedRun) -> None:
+        """Nothing: all that this loop writes is the run's own."""

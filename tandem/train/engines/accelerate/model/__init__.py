@@ -1,0 +1,1 @@
+"""The student as it is trained: with its projectors, its moving average, its batch norms."""

@@ -1,0 +1,131 @@
+"""What an engine is: the part of a run that differs between training loops.
+
+`pipeline/run.py` is the story of a run, the same for every engine. A student names its engine
+(`@register.student(..., engine="accelerate")`), and `engines.registry.find_engine` finds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+from tandem.spec.run import RunSpec
+from tandem.train.data.augment import Views
+from tandem.train.engines.context import Run
+from tandem.train.engines.device import DeviceContext
+from tandem.train.kinds.base import EvalResult, Kind, TableKind, as_table_kind
+from tandem.train.lora.student_adapter import Adapter
+from tandem.train.types import SignalSource, Splits, Student
+
+
+@dataclass(frozen=True)
+class ResolvedRun(Run):
+    """A run whose data is known and whose spec says everything that follows from it."""
+
+    kind: Kind
+    splits: Splits
+    """The rows that are learnt from, and those that are judged on."""
+    keeps_predictions: bool = True
+    """Whether each validation sample's answer is kept: the student's are, the baseline's not."""
+
+    @property
+    def table_kind(self) -> TableKind:
+        """The kind, for the loops that learn from tables alone."""
+        return as_table_kind(self.kind)
+
+    @cached_property
+    def train_views(self) -> Views:
+        """How the rows learnt from are shown; drawn once, for teacher and student alike."""
+        return self.table_kind.views(self.splits.train, self.spec)
+
+    @cached_property
+    def val_views(self) -> Views:
+        """How the validation rows are shown."""
+        return self.table_kind.views(self.splits.val, self.spec)
+
+
+@dataclass(frozen=True)
+class PreparedTeacher:
+    """What loop and report need of a teacher: its signals, its knowledge, how good it is."""
+
+    source: SignalSource | None
+    """Gives class scores of the run's classes too, calibrated. None: nothing is given by rows, as
+    the teacher is asked about the very canvases of a batch (a detector's)."""
+    tokens_width: int | None
+    layer_widths: tuple[int, ...]
+    knowledge: str
+    """own, probe, label_scoring, lora or none."""
+    temperature: float | None
+    evaluation: EvalResult | None
+    """On the validation set; None where it gives no class scores."""
+    name: str
+    parameters: int
+    fingerprint: str
+    forwards: int
+    """Images that went through the teacher for this run; 0 from a warm cache but for checks."""
+
+
+@dataclass(frozen=True)
+class TrainedStudent:
+    """The student with its best weights, and how good it is."""
+
+    student: Student
+    evaluation: EvalResult
+    best_epoch: int
+    epochs: int
+    seconds: float
+    """Spent training, over all attempts."""
+    adapter: Adapter | None = None
+    """What a student learnt that learns by LoRA; it is merged into `student`."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A training loop with what it needs around it. Its methods are called in this order."""
+
+    def choose_kind(self, spec: RunSpec) -> Kind:
+        """What is learnt, by the spec and a look at the data. DataError or SpecError."""
+        ...
+
+    def check_spec(self, spec: RunSpec, device_context: DeviceContext) -> None:
+        """SpecError for what this loop cannot do, before the data is read."""
+
+    def check_data(self, spec: RunSpec, kind: Kind, splits: Splits) -> None:
+        """DataError or SpecError where spec and data do not fit this loop."""
+
+    def complete(self, spec: RunSpec, kind: Kind, splits: Splits) -> tuple[RunSpec, Splits]:
+        """The spec with what only this loop can tell, and the rows it learns from."""
+        ...
+
+    def check_student(self, run: ResolvedRun, student: Student) -> None:
+        """SpecError for what only the built student can tell."""
+
+    def notes(self, spec: RunSpec) -> tuple[str, ...]:
+        """What a person should know of the spec's choices."""
+        ...
+
+    def prepare_teacher(self, run: ResolvedRun, student: Student) -> PreparedTeacher | None:
+        """The teacher, ready to be learnt from; None for a run that asks none."""
+        ...
+
+    def steps_an_epoch(self, spec: RunSpec, rows: int) -> int:
+        """Steps in one pass over `rows`, as this loop counts them."""
+        ...
+
+    def learn(
+        self, run: ResolvedRun, student: Student, teacher: PreparedTeacher | None
+    ) -> TrainedStudent:
+        """Train to the end, or from where an earlier attempt was, and measure the best weights.
+
+        StoppedError after a request to stop.
+        """
+        ...
+
+    def clean_up(self, run: ResolvedRun) -> None:
+        """Remove what this loop alone has kept in the run's folder."""
+
+
+def parameter_count(student: Student) -> int:
+    """How many numbers it learns."""
+    return sum(one.numel() for one in student.parameters())

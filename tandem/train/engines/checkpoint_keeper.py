@@ -1,0 +1,96 @@
+"""When a run is saved and what is said of it: the same for every training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+
+from tandem.spec.errors import StoppedError
+from tandem.spec.i18n import t
+from tandem.train.engines import checkpoint
+from tandem.train.engines.checkpoint import Position, Saved
+from tandem.train.engines.context import Run
+from tandem.train.engines.save import SaveRequest
+
+KEPT_CHECKPOINTS = 2
+
+
+class CheckpointKeeper:
+    """Saves where a loop is, finds where an earlier attempt was, and ends a run on request.
+
+    `capture` gives the loop's whole state; every process calls it, and the first one writes.
+    """
+
+    def __init__(self, run: Run, capture: Callable[[], Saved]) -> None:
+        self.run, self.capture = run, capture
+        self.save_request = SaveRequest(
+            Path(run.spec.run.output_dir), looks=run.device_context.first
+        )
+        self.last_saved = ""
+
+    def furthest(self) -> Saved | None:
+        """The furthest whole checkpoint, if there is one; damaged ones are set aside."""
+        folder = self.run.folder.checkpoints
+        # The first process alone renames: the others would find the folder gone under them.
+        for path in checkpoint.set_aside(folder) if self.run.device_context.first else ():
+            self.run.reporter.notice(
+                t("A checkpoint is damaged and is passed over: {path}.", path=path), warning=True
+            )
+        found = checkpoint.latest(folder)
+        if found is None:
+            return None
+        self.last_saved = found.name
+        return checkpoint.load(found)
+
+    def enough(self, position: Position) -> bool:
+        """Whether so many epochs were no better that the run is to end early."""
+        patience = self.run.spec.optim.early_stopping_epochs
+        return 0 < patience <= position.epochs_without_better
+
+    def due(self, position: Position) -> bool:
+        """Whether the epoch that has ended is one of those after which a run is saved."""
+        spec = self.run.spec.run
+        return spec.save_checkpoints and position.epoch % spec.checkpoint_interval == 0
+
+    def save(self, *, best: bool = False, seconds: float = 0.0) -> None:
+        """Save where the run is. `seconds` of the epoch under way are counted in what is saved.
+
+        Only there: the loop itself counts an epoch's seconds when it ends.
+        """
+        saved = self.capture()
+        saved.position.seconds += seconds
+        name = checkpoint.name(saved.position)
+        if self.run.device_context.first:
+            path = checkpoint.save(self.run.folder.checkpoints / name, saved)
+            checkpoint.thin(self.run.folder.checkpoints, KEPT_CHECKPOINTS)
+            self.run.reporter.emit(
+                "checkpoint",
+                path=str(path),
+                epoch=saved.position.epoch,
+                step=saved.position.global_step,
+                best=best,
+            )
+        self.last_saved = name
+        if self.run.device_context.processes > 1:
+            # Nobody goes on, and perhaps fails, before what he would go back to is there.
+            torch.distributed.barrier()
+
+    def save_at_end(self, position: Position) -> None:
+        """Save a loop that is through, unless its last epoch was saved already."""
+        # A baseline is still to come, and a stop in it must not cost what was learnt so far.
+        wanted = self.run.spec.run.save_checkpoints or self.run.spec.report.baseline
+        if wanted and self.last_saved != checkpoint.name(position):
+            self.save()
+
+    def stop(self, position: Position, seconds: float = 0.0) -> NoReturn:
+        """Save, then StoppedError: the run was asked to stop."""
+        self.save(seconds=seconds)
+        raise StoppedError(
+            "Stopped on request in epoch {epoch}; the checkpoint {name} was saved.",
+            epoch=position.epoch + 1,
+            name=self.last_saved,
+            fix="Start again with the same arguments to go on.",
+        )

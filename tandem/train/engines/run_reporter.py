@@ -1,0 +1,103 @@
+"""What a training loop says of its way: the same events and sentences, whichever loop it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tandem.spec.i18n import t
+from tandem.train.engines.checkpoint import Position
+from tandem.train.engines.context import Run
+from tandem.train.engines.device import gpu_usage_percent, memory_megabytes
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one optimizer step came to."""
+
+    loss: float
+    terms: dict[str, float]
+    learning_rate: float
+    grad_norm: float | None
+    """None where the gradient is not limited, so its norm is not known."""
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What one epoch came to. `train_accuracy` is None where a row has no one class."""
+
+    train_loss: float
+    terms: dict[str, float]
+    roles: Mapping[str, str]
+    """What each of the terms is: hard, soft, feature, …"""
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    rows: int
+    seconds: float
+    train_accuracy: float | None = None
+
+
+class RunReporter:
+    """Turns a loop's numbers into events of its run."""
+
+    def __init__(self, run: Run, primary_metric_name: str) -> None:
+        self.run, self.primary_metric_name = run, primary_metric_name
+
+    def step(self, position: Position, steps_an_epoch: int) -> None:
+        """How far the epoch is."""
+        doing = t("epoch {epoch}", epoch=position.epoch + 1)
+        self.run.reporter.progress(doing, position.step, steps_an_epoch)
+
+    def metric_due(self, position: Position) -> bool:
+        """Whether this step is one of those that are logged."""
+        return position.global_step % self.run.spec.run.log_interval == 0
+
+    def metric(self, position: Position, report: StepReport, steps_an_epoch: int) -> None:
+        """One point of each curve over the steps."""
+        values = {"loss": report.loss} | {f"loss/{k}": v for k, v in report.terms.items()}
+        values["learning_rate"] = report.learning_rate
+        if report.grad_norm is not None:
+            values["grad_norm"] = report.grad_norm
+        self.run.reporter.emit(
+            "metric",
+            epoch=position.epoch + 1,
+            step=position.global_step,
+            total_steps=steps_an_epoch * self.run.spec.optim.epochs,
+            values=values,
+        )
+
+    def epoch(self, position: Position, report: EpochReport) -> None:
+        """One point of each curve over the epochs."""
+        device = self.run.device_context.device
+        known = {} if report.train_accuracy is None else {"train_accuracy": report.train_accuracy}
+        self.run.reporter.emit(
+            "epoch",
+            epoch=position.epoch,
+            total_epochs=self.run.spec.optim.epochs,
+            train_loss=report.train_loss,
+            terms=report.terms,
+            roles=report.roles,
+            **known,
+            val_loss=report.val_loss,
+            val_accuracy=report.val_accuracy,
+            figure=self.primary_metric_name,
+            learning_rate=report.learning_rate,
+            seconds=report.seconds,
+            images_per_second=report.rows / report.seconds,
+            gpu_usage_percent=gpu_usage_percent(device),
+            memory_megabytes=memory_megabytes(device),
+        )
+
+    def resumed(self, position: Position) -> None:
+        """Where an attempt goes on that is not the first."""
+        self.run.reporter.notice(t("Going on from epoch {epoch}.", epoch=position.epoch + 1))
+
+    def stopped_early(self, position: Position) -> None:
+        """Why there are fewer epochs than were asked for."""
+        self.run.reporter.notice(
+            t(
+                "Stopped early: no better validation accuracy for {epochs} epochs.",
+                epochs=position.epochs_without_better,
+            )
+        )

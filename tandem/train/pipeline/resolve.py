@@ -1,0 +1,66 @@
+"""The spec with what follows from the rest filled in: pure functions, nothing is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tandem.spec.run import RunSpec
+from tandem.spec.students import resolve as resolve_student
+from tandem.train.engines.base import Engine, ResolvedRun
+from tandem.train.engines.context import BaselineReporter, Run
+from tandem.train.engines.run_folder import RunFolder
+from tandem.train.kinds.base import Kind
+from tandem.train.types import UNLABELLED, Splits
+
+
+def with_defaults(spec: RunSpec) -> RunSpec:
+    """The spec with the student's type and size, and the cache's place."""
+    family, size = resolve_student(spec.student.type, spec.student.size)
+    student = spec.student.model_copy(update={"type": family, "size": size})
+    root = spec.cache.root or Path(spec.run.output_dir) / "cache"
+    cache = spec.cache.model_copy(update={"root": root})
+    return spec.model_copy(update={"student": student, "cache": cache})
+
+
+def resolve(run: Run, engine: Engine, kind: Kind, splits: Splits) -> ResolvedRun:
+    """The run with what only its kind, its engine and its data can tell."""
+    named = run.spec.model_copy(update={"kind": kind.name})
+    # LoRA teaches whole pictures' classes; installed systems send it with every task.
+    bare = kind.without_adapter(named) or named
+    spec, learnt = engine.complete(kind.completed(bare, splits), kind, splits)
+    return ResolvedRun(
+        spec=spec,
+        device_context=run.device_context,
+        folder=run.folder,
+        reporter=run.reporter,
+        stop=run.stop,
+        kind=kind,
+        splits=learnt,
+    )
+
+
+def baseline_of(run: ResolvedRun, engine: Engine, epochs: int) -> ResolvedRun:
+    """The same run without its teacher: same initial weights, as many steps as `epochs` took.
+
+    An epoch of it is shorter where only some pictures have labels, so it has more of them.
+    """
+    labelled = np.flatnonzero(run.splits.train.labels_N != UNLABELLED).astype(np.int64)
+    steps = epochs * engine.steps_an_epoch(run.spec, len(run.splits.train))
+    changes = {
+        "epochs": -(-steps // engine.steps_an_epoch(run.spec, len(labelled))),
+        # It is to get as many steps as the student had, not to be stopped at fewer.
+        "early_stopping_epochs": 0,
+    }
+    optim = run.spec.optim.model_copy(update=changes)
+    direct = {"mode": "direct", "teacher": None, "optim": optim}
+    return replace(
+        run,
+        spec=run.spec.model_copy(update=direct),
+        splits=run.splits.train_rows(labelled),
+        folder=RunFolder(run.folder.path / "baseline"),
+        reporter=BaselineReporter(run.reporter),
+        keeps_predictions=False,
+    )
