@@ -63,7 +63,7 @@ class Handle(BaseModel):
 
 
 @dataclass(frozen=True)
-class Status:
+class RunStatus:
     """`alive`, `ended` with the exit code if it is known (-9: killed by signal 9), or `gone`:
     nothing of it is there, and nothing says how it ended."""
 
@@ -80,7 +80,7 @@ class Executor(Protocol):
         """Start it. LaunchError when that cannot be done."""
         ...
 
-    def status(self, handle: Handle, token_hash: str) -> Status:
+    def status(self, handle: Handle, token_hash: str) -> RunStatus:
         """How it is. A process that is not the one launched counts as gone."""
         ...
 

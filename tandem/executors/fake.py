@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from tandem.executors.base import Handle, Launch, LaunchError, Status
+from tandem.executors.base import Handle, Launch, LaunchError, RunStatus
 
 
 class FakeExecutor:
@@ -34,12 +34,12 @@ class FakeExecutor:
             self.vanished.add(handle.id)
         return handle
 
-    def status(self, handle: Handle, token_hash: str) -> Status:
+    def status(self, handle: Handle, token_hash: str) -> RunStatus:
         if not self._knows(handle, token_hash):
-            return Status("gone")
+            return RunStatus("gone")
         if handle.id in self.ended:
-            return Status("ended", self.ended[handle.id])
-        return Status("alive")
+            return RunStatus("ended", self.ended[handle.id])
+        return RunStatus("alive")
 
     def find(self, spec_file: Path, token_hash: str) -> Handle | None:
         for launch in self.launched:

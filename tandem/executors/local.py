@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tandem.executors import processes
-from tandem.executors.base import TRAINER, Handle, Launch, LaunchError, Status
+from tandem.executors.base import TRAINER, Handle, Launch, LaunchError, RunStatus
 from tandem.executors.processes import TOKEN_VARIABLE, Seen
 
 STDERR = "stderr.txt"
@@ -83,18 +83,18 @@ class LocalExecutor:
         seen = processes.look(child.pid)
         return self._handle(child.pid, seen.born if seen else "", exit_file)
 
-    def status(self, handle: Handle, token_hash: str) -> Status:
+    def status(self, handle: Handle, token_hash: str) -> RunStatus:
         _reap()
         code = _exit_code(handle)
         if handle.host != self.host:
             # Nobody here can see it: believed until its exit file, or its silence, says otherwise.
             if code is not None:
-                return Status("ended", code)
-            return Status("gone" if handle in self._given_up else "alive")
+                return RunStatus("ended", code)
+            return RunStatus("gone" if handle in self._given_up else "alive")
         if self._leader(handle, token_hash) or processes.all_of(token_hash):
-            return Status("alive")
+            return RunStatus("alive")
         code = _exit_code(handle)  # it may have been left since
-        return Status("gone") if code is None else Status("ended", code)
+        return RunStatus("gone") if code is None else RunStatus("ended", code)
 
     def find(self, spec_file: Path, token_hash: str) -> Handle | None:
         pid_file, exit_file = _files(spec_file)

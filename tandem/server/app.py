@@ -18,12 +18,12 @@ from tandem.server.db.database import Database
 from tandem.server.events.hub import Hub
 from tandem.server.http import boundary, description, health, metrics
 from tandem.server.http.console import Console
-from tandem.server.http.middleware.access import Access
-from tandem.server.http.middleware.body import Body
+from tandem.server.http.middleware.access import AccessCheck
+from tandem.server.http.middleware.body import BodyLimit
 from tandem.server.http.middleware.etag import Etag
 from tandem.server.http.middleware.idempotency import Idempotency
 from tandem.server.http.middleware.language import Language
-from tandem.server.http.middleware.origin import Origin
+from tandem.server.http.middleware.origin import OriginCheck
 from tandem.server.http.middleware.security_headers import SecurityHeaders
 from tandem.server.resources import routers
 from tandem.server.settings import ServerSettings
@@ -63,11 +63,11 @@ def create_app(
             Middleware(SecurityHeaders),
             Middleware(Language),
             Middleware(boundary.Boundary),
-            Middleware(Origin, settings=settings, any_host=token is not None),
+            Middleware(OriginCheck, settings=settings, any_host=token is not None),
             Middleware(Console, web_root=settings.web_root),
-            Middleware(Access, database=context.database, token=token),
+            Middleware(AccessCheck, database=context.database, token=token),
             Middleware(
-                Body,
+                BodyLimit,
                 most_bytes=settings.max_body_bytes,
                 most_upload_bytes=settings.max_upload_bytes,
             ),

@@ -12,11 +12,11 @@ from tandem.spec.run import RunSpec
 FIGURES = ("accuracy", "miou", "map50")
 
 
-class Part(BaseModel):
+class ReportPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
-class Measured(Part):
+class Measured(ReportPart):
     """On the validation set; figures are 0 to 1 unless their name says a unit."""
 
     metrics: dict[str, float]
@@ -30,7 +30,7 @@ class Measured(Part):
         return found[0] if found else None
 
 
-class TeacherReport(Part):
+class TeacherReport(ReportPart):
     name: str
     parameters: int
     fingerprint: str
@@ -44,7 +44,7 @@ class TeacherReport(Part):
     """Images that went through it in this run."""
 
 
-class StudentReport(Part):
+class StudentReport(ReportPart):
     type: str
     size: str
     parameters: int
@@ -56,7 +56,7 @@ class StudentReport(Part):
     """Of training, over all attempts."""
 
 
-class BaselineReport(Part):
+class BaselineReport(ReportPart):
     """The same student without the teacher."""
 
     measured: Measured
@@ -67,7 +67,7 @@ class BaselineReport(Part):
     only_baseline_right: int
 
 
-class ExportReport(Part):
+class ExportReport(ReportPart):
     """A file that other programs run, as good as it is."""
 
     format: str
@@ -78,7 +78,7 @@ class ExportReport(Part):
     """On the validation set where the data was there, and its latency on the CPU."""
 
 
-class DataReport(Part):
+class DataReport(ReportPart):
     dataset: str
     val_dataset: str
     classes: list[str]
@@ -88,7 +88,7 @@ class DataReport(Part):
     notes: list[str] = Field(default_factory=list)
 
 
-class Verdict(Part):
+class Verdict(ReportPart):
     helped: bool | None
     """None: no teacher, or no baseline to compare with."""
     sentence: str | None
@@ -96,7 +96,7 @@ class Verdict(Part):
     """To be said loudly: the teacher is worse than the student alone."""
 
 
-class RunReport(Part):
+class RunReport(ReportPart):
     format: Literal["tandem-report-1"] = "tandem-report-1"
     at: datetime
     device: str

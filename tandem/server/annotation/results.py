@@ -15,7 +15,7 @@ from tandem.server.context import Context
 from tandem.server.errors import ForbiddenError, NotFoundError
 from tandem.server.host.paths import inside, really_below
 from tandem.server.http import images
-from tandem.server.wire.sample import Labels, Sample
+from tandem.server.wire.sample import LabelsOut, Sample
 from tandem.spec.annotation import RESULTS, AnnotationSpec, parse
 
 MOST_LETTERS = 2000
@@ -68,7 +68,7 @@ def mask(
     path = inside(_allowed(context, spec.output), line["mask"])
     shape = (line["width"], line["height"])
 
-    def make() -> images.Rendered:
+    def make() -> images.RenderedImage:
         return images.mask_png(images.mask_indices(path), size, shape=shape), "image/png"
 
     return images.respond(make, images.stamp_of(path, size), wanted)
@@ -107,7 +107,7 @@ def _sample(context: Context, spec: AnnotationSpec, line: Line) -> Sample:
         width=line["width"],
         height=line["height"],
         text=_text(context, spec, name) if name.lower().endswith(TEXT_SUFFIX) else None,
-        answer=Labels.model_validate(line["answer"]),
+        answer=LabelsOut.model_validate(line["answer"]),
     )
 
 
@@ -122,7 +122,7 @@ def _text(context: Context, spec: AnnotationSpec, name: str) -> str | None:
         return None
 
 
-def _of_zip(archive: Path, name: str, size: int) -> images.Rendered:
+def _of_zip(archive: Path, name: str, size: int) -> images.RenderedImage:
     """Out of the archive into a file for so long; no more than a picture may have."""
     try:
         with (

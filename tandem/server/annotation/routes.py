@@ -16,7 +16,7 @@ from tandem.server.annotation.schemas import (
     Submit,
 )
 from tandem.server.context import Here
-from tandem.server.http.images import ANSWERS, Size, Wanted
+from tandem.server.http.images import ANSWERS, ImageSize, Wanted
 
 router = APIRouter(tags=["inference"])
 Index = Annotated[int, Path(ge=0, le=2**40)]
@@ -85,7 +85,7 @@ def get_job_results(
     "/inference/{inference_id}/results/{index}/picture", response_class=Response, responses=ANSWERS
 )
 def get_result_picture(
-    context: Here, inference_id: str, index: Index, size: Size = 320, wanted: Wanted = None
+    context: Here, inference_id: str, index: Index, size: ImageSize = 320, wanted: Wanted = None
 ) -> Response:
     """The picture of an item, made anew; of a clip its middle frame."""
     return results.picture(context, inference_id, index, size, wanted)
@@ -95,7 +95,7 @@ def get_result_picture(
     "/inference/{inference_id}/results/{index}/mask", response_class=Response, responses=ANSWERS
 )
 def get_result_mask(
-    context: Here, inference_id: str, index: Index, size: Size = 320, wanted: Wanted = None
+    context: Here, inference_id: str, index: Index, size: ImageSize = 320, wanted: Wanted = None
 ) -> Response:
     """The mask of an item, where the job wrote masks."""
     return results.mask(context, inference_id, index, size, wanted)

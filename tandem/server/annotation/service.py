@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from tandem.server.annotation.requests import job_of, row_of
 from tandem.server.annotation.schemas import Failure, Submit
 from tandem.server.context import Context
-from tandem.server.db.tables import DELETED, INFERENCE, Job, Task
+from tandem.server.db.tables import DelFlag, Job, Task
 from tandem.server.errors import ConflictError, NotFoundError
 from tandem.server.host.clock import now
 from tandem.server.tasks import queries
@@ -54,7 +54,7 @@ def submit(context: Context, said: Submit) -> RowMapping:
 
     def insert(session: Session) -> None:
         at = now().replace(microsecond=0)
-        session.add(Task(task_id=inference_id, del_flag=INFERENCE, create_time=at, **row))
+        session.add(Task(task_id=inference_id, del_flag=DelFlag.ANNOTATION, create_time=at, **row))
         session.add(
             Job(
                 task_id=inference_id,
@@ -78,7 +78,7 @@ def submit(context: Context, said: Submit) -> RowMapping:
 
 def _rows() -> Any:
     joined = select(*COLUMNS).join(Job, Job.task_id == Task.task_id)
-    return joined.where(Task.del_flag == INFERENCE)
+    return joined.where(Task.del_flag == DelFlag.ANNOTATION)
 
 
 def every(context: Context, page: int = 1, page_size: int = 1000) -> Sequence[RowMapping]:
@@ -150,7 +150,9 @@ def remove(context: Context, inference_id: str) -> None:
             )
         move(session, row.task_id, State.STOPPED, out_of=[State.QUEUED])
         record_event(session, row.task_id, Deleted())
-        session.execute(update(Task).where(Task.task_id == row.task_id).values(del_flag=DELETED))
+        session.execute(
+            update(Task).where(Task.task_id == row.task_id).values(del_flag=DelFlag.DELETED)
+        )
         folder: str | None = None if row.live else row.run_dir
         return folder
 
@@ -220,7 +222,7 @@ def _locked(session: Session, inference_id: str) -> Any:
     row = None
     if queries.is_id(inference_id):
         locked = select(Task.task_id, Task.status).where(
-            Task.task_id == inference_id, Task.del_flag == INFERENCE
+            Task.task_id == inference_id, Task.del_flag == DelFlag.ANNOTATION
         )
         if session.execute(locked.with_for_update()).one_or_none() is not None:
             row = session.execute(_rows().where(Task.task_id == inference_id)).one_or_none()

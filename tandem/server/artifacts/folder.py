@@ -18,6 +18,8 @@ from tandem.server.tasks.service import missing
 
 BLOCK_BYTES = 2**18
 MOST_FILES = 10_000
+SAFE_HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+"""What a run left is shown by no browser as a page of this service."""
 
 
 def of_task(context: Context, task_id: str) -> tuple[Path, str]:

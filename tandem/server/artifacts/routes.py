@@ -19,7 +19,6 @@ from tandem.server.host.paths import inside
 from tandem.spec.report import RunReport
 
 router = APIRouter(tags=["artefacts"])
-SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 LOGS = {"log": "log.txt", "stderr": "stderr.txt"}
 Stream = Literal["log", "stderr"]
 
@@ -42,7 +41,7 @@ def read_log(
 def raw_log(context: Here, task_id: str, stream: Stream = "log") -> FileResponse:
     """The whole file, or the part that a Range header names."""
     path = folder.one_file(folder.of_task(context, task_id)[0], LOGS[stream])
-    return FileResponse(path, media_type="text/plain; charset=utf-8", headers=SAFE)
+    return FileResponse(path, media_type="text/plain; charset=utf-8", headers=folder.SAFE_HEADERS)
 
 
 @router.get("/tasks/{task_id}/report", response_model=RunReport)
@@ -68,7 +67,7 @@ def download_model(context: Here, task_id: str) -> StreamingResponse:
         )
     folder.refuse_links_out(model)
     told = f"attachment; filename=\"model.zip\"; filename*=UTF-8''{quote(name, safe='')}.zip"
-    headers = SAFE | {"Content-Disposition": told}
+    headers = folder.SAFE_HEADERS | {"Content-Disposition": told}
     return StreamingResponse(folder.zipped(model), media_type="application/zip", headers=headers)
 
 
@@ -90,5 +89,8 @@ def download_artefact(context: Here, task_id: str, path: str) -> FileResponse:
     """One file, never shown as a page."""
     found = folder.one_file(folder.of_task(context, task_id)[0], path)
     return FileResponse(
-        found, filename=found.name, media_type="application/octet-stream", headers=SAFE
+        found,
+        filename=found.name,
+        media_type="application/octet-stream",
+        headers=folder.SAFE_HEADERS,
     )

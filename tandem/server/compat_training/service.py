@@ -14,7 +14,7 @@ from tandem.config.settings import Settings
 from tandem.server.artifacts import folder as folders
 from tandem.server.compat_training.schemas import ModelOut, StartIn, StatusOut
 from tandem.server.context import Context
-from tandem.server.db.tables import Job, Task
+from tandem.server.db.tables import DelFlag, Job, Task
 from tandem.server.errors import ConflictError, InvalidError, RequestError
 from tandem.server.tasks import service as tasks
 from tandem.server.tasks.creation import create as creation
@@ -137,7 +137,7 @@ def status(context: Context, task_id: str) -> StatusOut:
         found = (
             select(*COLUMNS)
             .outerjoin(Job, Job.task_id == Task.task_id)
-            .where(Task.task_id == task_id, Task.del_flag == 0)
+            .where(Task.task_id == task_id, Task.del_flag == DelFlag.NORMAL)
         )
         return _shown(session.execute(found).mappings().one())
 
@@ -153,7 +153,7 @@ def listed(context: Context, *, ended: bool) -> Iterator[StatusOut]:
     found = (
         select(*COLUMNS)
         .outerjoin(Job, Job.task_id == Task.task_id)
-        .where(Task.del_flag == 0, Task.training_mode == "direct")
+        .where(Task.del_flag == DelFlag.NORMAL, Task.training_mode == "direct")
         .order_by(Task.id.desc())
         .limit(MOST_LISTED)
     )

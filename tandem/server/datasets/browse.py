@@ -17,7 +17,7 @@ from tandem.server.datasets.indexing import Index
 from tandem.server.errors import NotFoundError
 from tandem.server.host.paths import really_below
 from tandem.server.http import images
-from tandem.server.wire.sample import Labels, Sample
+from tandem.server.wire.sample import LabelsOut, Sample
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -108,7 +108,7 @@ def _sample(row: sqlite3.Row) -> Sample:
     told = json.loads(row["truth"])
     for one in told["boxes"] if told else []:
         one["outlines"] = _outlines(one)
-    truth = Labels.model_validate(told) if told else None
+    truth = LabelsOut.model_validate(told) if told else None
     return Sample(
         index=row["number"], name=row["name"], split=row["split"], width=row["width"],
         height=row["height"], text=row["text"], truth=truth,

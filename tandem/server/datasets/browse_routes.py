@@ -12,7 +12,7 @@ from tandem.server.datasets import browse, splitting
 from tandem.server.datasets.browse import SamplesOut, StatsOut
 from tandem.server.datasets.schemas import DatasetV1
 from tandem.server.datasets.splitting import SplitIn
-from tandem.server.http.images import ANSWERS, Size, Wanted
+from tandem.server.http.images import ANSWERS, ImageSize, Wanted
 
 router = APIRouter()
 
@@ -33,7 +33,12 @@ def dataset_samples(
 @router.get("/datasets/{id}/samples/{split}/{index}/picture", response_class=Response,
         responses=ANSWERS)  # fmt: skip
 def dataset_picture(
-    context: Here, id: str, split: str, index: int, size: Size = 320, if_none_match: Wanted = None
+    context: Here,
+    id: str,
+    split: str,
+    index: int,
+    size: ImageSize = 320,
+    if_none_match: Wanted = None,
 ) -> Response:
     """One item's picture, made small; of a clip its middle frame."""
     return browse.picture(context, id, split, index, size, if_none_match)
@@ -43,7 +48,12 @@ def dataset_picture(
     "/datasets/{id}/samples/{split}/{index}/mask", response_class=Response, responses=ANSWERS
 )
 def dataset_mask(
-    context: Here, id: str, split: str, index: int, size: Size = 320, if_none_match: Wanted = None
+    context: Here,
+    id: str,
+    split: str,
+    index: int,
+    size: ImageSize = 320,
+    if_none_match: Wanted = None,
 ) -> Response:
     """One item's mask in colours on a transparent ground."""
     return browse.mask(context, id, split, index, size, if_none_match)

@@ -19,17 +19,17 @@ from tandem.server.datasets.look import Look, look
 from tandem.server.datasets.schemas import DatasetV1, FaultsOut, summary_of
 from tandem.server.datasets.uploads import CHECKING, hash_of
 from tandem.server.db.dataset_tables import DatasetRow, DatasetVersion
-from tandem.server.db.tables import Job, Task
+from tandem.server.db.tables import DelFlag, Job, Task
 from tandem.server.errors import ConflictError, NotFoundError
 from tandem.server.host.clock import now
 from tandem.server.host.paths import inside, really_below
-from tandem.server.wire.dataset import DatasetOut
+from tandem.server.wire.dataset import DatasetChoice
 from tandem.spec.state import State
 
 BUSY = (State.QUEUED, State.RUNNING, State.PAUSED)
 
 
-def every(context: Context) -> list[DatasetOut]:
+def every(context: Context) -> list[DatasetChoice]:
     """Each folder directly under the root, by name. Links that leave the root are passed over."""
     return [_shown(folder) for folder in folders(context)]
 
@@ -51,9 +51,9 @@ def _is_one(entry: os.DirEntry[str], root: Path) -> bool:
     return not entry.is_symlink() or really_below(entry.path, root) is not None
 
 
-def _shown(folder: Path) -> DatasetOut:
+def _shown(folder: Path) -> DatasetChoice:
     seen = _seen(folder, _changed_at(folder))
-    return DatasetOut(
+    return DatasetChoice(
         label=folder.name,
         value=folder.name,
         type=seen.type,
@@ -182,7 +182,9 @@ def using(context: Context, name: str) -> Sequence[str]:
     """Tasks that are queued, run or are paused on it."""
     with context.database.read() as session:
         found = select(Task.task_id, Job.spec).join(Job, Job.task_id == Task.task_id)
-        rows = session.execute(found.where(Task.status.in_(BUSY), Task.del_flag == 0)).all()
+        rows = session.execute(
+            found.where(Task.status.in_(BUSY), Task.del_flag == DelFlag.NORMAL)
+        ).all()
     marks = (f'"dataset":"{name}"', f'"val_dataset":"{name}"')
     return [
         row.task_id for row in rows

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tandem.server.db.database import Database
-from tandem.server.db.tables import Evaluation, History, Task
+from tandem.server.db.tables import EvaluationRow, History, Task
 from tandem.server.host.clock import now
 from tandem.spec.state import State
 
@@ -191,8 +191,8 @@ def _history(start: datetime, hours: int) -> list[History]:
     ]
 
 
-def _evaluation(at: datetime) -> Evaluation:
-    return Evaluation(
+def _evaluation(at: datetime) -> EvaluationRow:
+    return EvaluationRow(
         task_id="TASK_001",
         precision=89.1,
         recall=86.3,

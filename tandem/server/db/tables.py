@@ -7,6 +7,7 @@ The rest are Tandem's. Times are UTC without a zone.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import BigInteger, DateTime, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -16,13 +17,11 @@ from tandem.server.db.dataset_tables import DatasetRow, DatasetVersion, TaskData
 
 __all__ = [
     "Answered",
-    "DELETED",
-    "INFERENCE",
-    "TASK",
+    "DelFlag",
     "Attempt",
     "DatasetRow",
     "DatasetVersion",
-    "Evaluation",
+    "EvaluationRow",
     "Flag",
     "History",
     "Identity",
@@ -30,7 +29,7 @@ __all__ = [
     "Job",
     "Lease",
     "LongText",
-    "Preset",
+    "PresetRow",
     "Table",
     "Task",
     "TaskData",
@@ -41,10 +40,19 @@ __all__ = [
 ]
 
 
-TASK, DELETED, INFERENCE = 0, 1, 2
-"""`del_flag`: a task, one that was deleted, an annotation job. Clients ask for tasks (0) only; the
-queue, the dispatcher and the events take both."""
-THERE = (TASK, INFERENCE)
+class DelFlag:
+    """What the column `del_flag` says of a row."""
+
+    # Plain numbers: PyMySQL does not bind an IntEnum.
+    NORMAL: Final = 0
+    """A task, or a preset: all that installed clients ask for."""
+    DELETED: Final = 1
+    ANNOTATION: Final = 2
+    """An annotation job: for installed clients it is not there."""
+
+
+THERE = (DelFlag.NORMAL, DelFlag.ANNOTATION)
+"""What the queue, the dispatcher and the events take."""
 
 
 class Task(Table):
@@ -127,7 +135,7 @@ class History(Table):
     record_time: Mapped[datetime | None] = mapped_column(DateTime)
 
 
-class Preset(Table):
+class PresetRow(Table):
     __tablename__ = "md_lora_preset"
     id: Mapped[int] = mapped_column(Identity, primary_key=True, autoincrement=True)
     preset_name: Mapped[str] = mapped_column(String(100), unique=True)
@@ -142,7 +150,7 @@ class Preset(Table):
     del_flag: Mapped[int | None] = mapped_column(Flag, server_default="0")
 
 
-class Evaluation(Table):
+class EvaluationRow(Table):
     __tablename__ = "md_model_evaluation"
     __table_args__ = (
         # PostgreSQL and SQLite hold an index's name once for a whole schema.

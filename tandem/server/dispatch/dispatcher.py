@@ -17,7 +17,7 @@ from tandem.server.db.tables import Job
 from tandem.server.dispatch.launch import Launcher
 from tandem.server.dispatch.lease import PATIENCE_SECONDS, LeaseHolder
 from tandem.server.dispatch.scheduler import Scheduler
-from tandem.server.dispatch.watch import Collect, Watcher
+from tandem.server.dispatch.watch import Collect, RunWatcher
 
 LIVE_SECONDS = 0.1
 IDLE_SECONDS = 0.5
@@ -41,8 +41,8 @@ class Dispatcher:
         self.context = context
         self.lease = LeaseHolder(context.database, patience_seconds=patience_seconds, clock=clock)
         self.launcher = Launcher(context)
-        self.watcher = Watcher(context, self.launcher, collect or _collect, clock)
-        self.turns = Scheduler(context, self.launcher)
+        self.watcher = RunWatcher(context, self.launcher, collect or _collect, clock)
+        self.scheduler = Scheduler(context, self.launcher)
         self.ticks = 0
         self.failed_ticks = 0
         self.live = 0
@@ -85,7 +85,7 @@ class Dispatcher:
         now = self._clock()
         is_due = self._placed_at is None or now - self._placed_at >= IDLE_SECONDS
         if is_woken or is_due or ended != self.watcher.ended:
-            placed = self.turns.tick(live)
+            placed = self.scheduler.tick(live)
             self._placed_at = now
         self.ticks += 1
         return bool(live or placed)

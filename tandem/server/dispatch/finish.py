@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
 from tandem.server.db.tables import Job, Task
-from tandem.server.dispatch.advice import advice
 from tandem.server.dispatch.launch import close, spec_file
-from tandem.server.dispatch.verdict import Known, Verdict, judge
-from tandem.server.events import apply
+from tandem.server.dispatch.verdict import EndedRun, RunVerdict, judge
 from tandem.server.host.clock import now
+from tandem.server.tasks import apply
+from tandem.server.tasks.advice import advice
 from tandem.server.tasks.transitions import move, record_event
 from tandem.spec.i18n import t
 from tandem.spec.service_event import Ended, ServiceNotice
@@ -34,14 +34,14 @@ def finish(
     *,
     silent_seconds: float | None = None,
     has_run: bool = True,
-) -> Verdict | None:
+) -> RunVerdict | None:
     """None when another server has done it."""
     folder = Path(job.run_dir) if job.run_dir else None
     words = last_words(folder, job.attempt) if folder else ""
     has_model = folder is not None and (folder / "report.json").is_file()
     is_full = folder is not None and _is_full(folder)
 
-    def work(session: Session) -> Verdict | None:
+    def work(session: Session) -> RunVerdict | None:
         row = session.execute(
             select(Task.status, Job)
             .join(Job, Job.task_id == Task.task_id)
@@ -51,7 +51,7 @@ def finish(
         if row is None:
             return None
         status, fresh = row
-        known = Known(
+        known = EndedRun(
             status=status or "",
             outcome=fresh.outcome,
             failure_class=fresh.failure_class,
@@ -77,7 +77,7 @@ def finish(
     return verdict
 
 
-def _settle(session: Session, job: Job, verdict: Verdict, exit_code: int | None) -> None:
+def _settle(session: Session, job: Job, verdict: RunVerdict, exit_code: int | None) -> None:
     task_id = job.task_id
     match verdict.to:
         case "completed":
@@ -121,7 +121,7 @@ def _settle(session: Session, job: Job, verdict: Verdict, exit_code: int | None)
     record_event(session, task_id, event)
 
 
-def _requeue(session: Session, job: Job, verdict: Verdict) -> None:
+def _requeue(session: Session, job: Job, verdict: RunVerdict) -> None:
     """To the front of its priority: others have waited less long for this."""
     if not move(session, job.task_id, State.QUEUED, out_of=[State.RUNNING]):
         return

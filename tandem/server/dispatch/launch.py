@@ -23,9 +23,9 @@ from sqlalchemy.orm import Session
 from tandem.executors.base import RUN_TOKEN, TRAINER, Handle, Launch, LaunchError
 from tandem.server.context import Context
 from tandem.server.db.tables import Attempt, Job
-from tandem.server.dispatch.advice import advice
-from tandem.server.events import apply
 from tandem.server.host.clock import now
+from tandem.server.tasks import apply
+from tandem.server.tasks.advice import advice
 from tandem.server.tasks.transitions import record_event
 from tandem.spec import annotation
 from tandem.spec.i18n import t

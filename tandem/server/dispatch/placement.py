@@ -33,7 +33,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Wants:
+class SlotRequest:
     """Certain GPUs, so many of any, or (neither) a slot on the CPU."""
 
     gpus: tuple[int, ...] = ()
@@ -41,18 +41,18 @@ class Wants:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class QueuedRun:
     """One row of the queue."""
 
     task_id: str
-    wants: Wants
+    wants: SlotRequest
     priority: int = 0
     position: int = 0
     owner: str | None = None
 
 
 @dataclass(frozen=True)
-class Busy:
+class SlotHolder:
     """One run that holds slots."""
 
     slots: tuple[str, ...]
@@ -60,7 +60,7 @@ class Busy:
 
 
 @dataclass
-class Plan:
+class Placement:
     """What to do now; each task of the queue is in one of the three."""
 
     placed: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -71,17 +71,17 @@ class Plan:
     """Those for which this machine will never do."""
 
 
-def wants(run: ExecutionSpec, machine: Machine) -> Wants:
+def wants(run: ExecutionSpec, machine: Machine) -> SlotRequest:
     """What a run needs, as the trainer would choose it there."""
     if isinstance(run.devices, str):
         use_gpus = run.devices == "auto" and machine.gpus > 0
-        return Wants(any_gpus=run.processes or 1) if use_gpus else Wants()
-    return Wants(gpus=tuple(dict.fromkeys(run.devices)))
+        return SlotRequest(any_gpus=run.processes or 1) if use_gpus else SlotRequest()
+    return SlotRequest(gpus=tuple(dict.fromkeys(run.devices)))
 
 
-def plan(queue: Iterable[Waiting], machine: Machine, busy: Sequence[Busy]) -> Plan:
+def plan(queue: Iterable[QueuedRun], machine: Machine, busy: Sequence[SlotHolder]) -> Placement:
     """Place as many as fit, in order."""
-    found = Plan()
+    found = Placement()
     running = Counter(one.owner for one in busy)
     rest = []
     for one in queue:
@@ -102,11 +102,11 @@ def plan(queue: Iterable[Waiting], machine: Machine, busy: Sequence[Busy]) -> Pl
     return found
 
 
-def in_turn(queue: Iterable[Waiting], running: Counter[str | None]) -> Iterator[Waiting]:
+def in_turn(queue: Iterable[QueuedRun], running: Counter[str | None]) -> Iterator[QueuedRun]:
     """By priority, then the owner with fewer `running` (as it is at that moment), then position."""
     line = sorted(queue, key=lambda one: (-one.priority, one.position, one.task_id))
     for _, same in groupby(line, key=lambda one: one.priority):
-        lanes: dict[str | None, deque[Waiting]] = {}
+        lanes: dict[str | None, deque[QueuedRun]] = {}
         for one in same:
             lanes.setdefault(one.owner, deque()).append(one)
         while lanes:
@@ -116,14 +116,14 @@ def in_turn(queue: Iterable[Waiting], running: Counter[str | None]) -> Iterator[
                 del lanes[owner]
 
 
-def _turn(one: Waiting, running: Counter[str | None]) -> tuple[int, int, str]:
+def _turn(one: QueuedRun, running: Counter[str | None]) -> tuple[int, int, str]:
     return (running[one.owner], one.position, one.task_id)
 
 
 class _Room:
     """The slots that are left, while they are given away."""
 
-    def __init__(self, machine: Machine, busy: Sequence[Busy]) -> None:
+    def __init__(self, machine: Machine, busy: Sequence[SlotHolder]) -> None:
         taken = Counter(slot for one in busy for slot in one.slots)
         self.machine = machine
         self.cpu = max(0, machine.cpu_slots - taken[CPU])
@@ -132,7 +132,7 @@ class _Room:
         """GPUs, free or not, that a task before waits for."""
         self.before: str | None = None
 
-    def take(self, one: Waiting) -> tuple[str, ...]:
+    def take(self, one: QueuedRun) -> tuple[str, ...]:
         """The slots of a task, now no longer free; none when it must wait."""
         want = one.wants
         if not want.gpus and not want.any_gpus:
@@ -145,7 +145,7 @@ class _Room:
         self.free = [index for index in self.free if index not in chosen]
         return tuple(gpu(index) for index in chosen)
 
-    def keep_for(self, one: Waiting) -> None:
+    def keep_for(self, one: QueuedRun) -> None:
         """What it will need is not given to those after it: the free ones first."""
         want = one.wants
         others = [index for index in range(self.machine.gpus) if index not in self.free]
@@ -156,7 +156,7 @@ class _Room:
         for index in candidates:
             self.kept.setdefault(index, one.task_id)
 
-    def why(self, one: Waiting) -> str:
+    def why(self, one: QueuedRun) -> str:
         """The reason that it waits."""
         want = one.wants
         if not want.gpus and not want.any_gpus:
@@ -178,7 +178,7 @@ class _Room:
         )
 
 
-def _impossible(want: Wants, machine: Machine) -> DeviceError | None:
+def _impossible(want: SlotRequest, machine: Machine) -> DeviceError | None:
     missing = [index for index in want.gpus if index >= machine.gpus]
     if missing:
         return DeviceError(

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from tandem.server.context import Context
 from tandem.server.db.tables import THERE, Job, Task
 from tandem.server.dispatch.launch import Launcher, environment
-from tandem.server.dispatch.placement import Busy, Machine, Plan, Waiting, plan, wants
+from tandem.server.dispatch.placement import Machine, Placement, QueuedRun, SlotHolder, plan, wants
 from tandem.server.host import machine
 from tandem.spec import annotation
 from tandem.spec.i18n import t
@@ -84,7 +84,7 @@ class Scheduler:
 
     def _plan(
         self, rows: Sequence[Any], live: Sequence[Job]
-    ) -> tuple[Plan, dict[str, ExecutionSpec], dict[str, str]]:
+    ) -> tuple[Placement, dict[str, ExecutionSpec], dict[str, str]]:
         queue, runs, reasons = [], {}, {}
         for row in rows:
             if row.live:
@@ -97,7 +97,7 @@ class Scheduler:
                 continue
             runs[row.task_id] = run
             queue.append(
-                Waiting(
+                QueuedRun(
                     row.task_id,
                     wants(run, self.machine),
                     row.priority,
@@ -107,7 +107,7 @@ class Scheduler:
             )
         return plan(queue, self.machine, self._busy(live)), runs, reasons
 
-    def _busy(self, live: Sequence[Job]) -> list[Busy]:
+    def _busy(self, live: Sequence[Job]) -> list[SlotHolder]:
         if not live:
             return []
         ids = [job.task_id for job in live]
@@ -117,7 +117,8 @@ class Scheduler:
             ).all()
         owners = {pair.task_id: pair.create_by for pair in pairs}
         return [
-            Busy(tuple(json.loads(job.devices or "[]")), owners.get(job.task_id)) for job in live
+            SlotHolder(tuple(json.loads(job.devices or "[]")), owners.get(job.task_id))
+            for job in live
         ]
 
     def _tell(self, reasons: dict[str, str], known: dict[str, str | None]) -> None:

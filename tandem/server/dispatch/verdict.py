@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tandem.server.dispatch.advice import KILLED
+from tandem.server.tasks.advice import KILLED
 from tandem.spec.i18n import t
 from tandem.spec.state import State
 
@@ -14,7 +14,7 @@ USER_CODE = 2
 
 
 @dataclass(frozen=True)
-class Known:
+class EndedRun:
     """What is known of an execution that is no more."""
 
     status: str
@@ -38,7 +38,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RunVerdict:
     """`close`: the state is right already, only the process's row is closed."""
 
     to: Literal["close", "completed", "stopped", "paused", "resume", "failed"]
@@ -50,36 +50,36 @@ class Verdict:
     """Whether a resume counts towards the most that are allowed."""
 
 
-def judge(known: Known) -> Verdict:
+def judge(known: EndedRun) -> RunVerdict:
     """The move to make. Nothing that a person asked for, and no word of the run, is overruled."""
     if known.status != State.RUNNING:
-        return Verdict("close", _outcome(known), known.failure_class)
+        return RunVerdict("close", _outcome(known), known.failure_class)
     if known.outcome == "finished":
-        return Verdict("completed", "finished")
+        return RunVerdict("completed", "finished")
     if known.outcome == "failed" and known.failure_class not in (None, "lost"):
         # The rows have it from the journal; a state that forbade it then may allow it now.
         said = known.last_words or t("The run failed.")
-        return Verdict("failed", "failed", known.failure_class, said)
+        return RunVerdict("failed", "failed", known.failure_class, said)
     if known.wanted == "pause":
-        return Verdict("paused", "stopped")
+        return RunVerdict("paused", "stopped")
     if known.wanted is not None:
-        return Verdict("stopped", "stopped")
+        return RunVerdict("stopped", "stopped")
     if not known.has_run:
         said = t("It was not started: the server ended at that moment.")
-        return Verdict("resume", "not_started", "lost", said, counts=False)
+        return RunVerdict("resume", "not_started", "lost", said, counts=False)
     if known.outcome is None and known.silent_seconds is None:
         if known.exit_code == USER_CODE:
             said = known.last_words or t("The run ended with exit code {code}.", code=USER_CODE)
-            return Verdict("failed", "failed", "user_input", said)
+            return RunVerdict("failed", "failed", "user_input", said)
         if known.exit_code == 0 and known.has_model:
-            return Verdict("completed", "finished")
+            return RunVerdict("completed", "finished")
         if known.disk_is_full and known.exit_code in (1, None):  # there was no room for the code
             said = t("The disk of the run's folder is full.")
-            return Verdict("failed", "failed", "disk", said)
+            return RunVerdict("failed", "failed", "disk", said)
     return _again(known)
 
 
-def _again(known: Known) -> Verdict:
+def _again(known: EndedRun) -> RunVerdict:
     """Lost or preempted: once more from the last checkpoint, but not for ever."""
     preempted = known.outcome == "stopped" or (
         known.outcome is None and known.exit_code == PREEMPTED_CODE
@@ -87,15 +87,15 @@ def _again(known: Known) -> Verdict:
     outcome = "preempted" if preempted else "lost"
     message = _why(known, preempted)
     if known.resumes < known.max_resumes:
-        return Verdict("resume", outcome, outcome, message)
+        return RunVerdict("resume", outcome, outcome, message)
     if known.resumes:
         message += " " + t(
             "It was started again by itself {times} times already.", times=known.resumes
         )
-    return Verdict("failed", outcome, outcome, message)
+    return RunVerdict("failed", outcome, outcome, message)
 
 
-def _why(known: Known, preempted: bool) -> str:
+def _why(known: EndedRun, preempted: bool) -> str:
     if preempted:
         return t("The run was stopped by something outside Tandem.")
     if known.silent_seconds is not None:
@@ -117,7 +117,7 @@ def _why(known: Known, preempted: bool) -> str:
     return t("The run is gone: it did not say why, and its machine may have crashed.") + tail
 
 
-def _outcome(known: Known) -> str:
+def _outcome(known: EndedRun) -> str:
     """Of an attempt whose task has moved on already."""
     if known.outcome in ("finished", "failed", "stopped"):
         return known.outcome

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 from sqlalchemy import select
 
-from tandem.executors.base import Handle, Status
+from tandem.executors.base import Handle, RunStatus
 from tandem.server.context import Context
-from tandem.server.db.tables import DELETED, Job, Task
+from tandem.server.db.tables import DelFlag, Job, Task
 from tandem.server.dispatch.finish import finish
 from tandem.server.dispatch.launch import Launcher, spec_file
 from tandem.server.tasks.transitions import record_event
@@ -33,7 +33,7 @@ Collect = Callable[[Context, Sequence[Job]], set[str]]
 
 
 @dataclass
-class Watched:
+class WatchedRun:
     """What this server has seen of one execution, on its own monotonic clock."""
 
     sign_at: float
@@ -45,14 +45,14 @@ class Watched:
 
 
 @dataclass
-class Watcher:
+class RunWatcher:
     """One per server; `tick` never waits for a run."""
 
     context: Context
     launcher: Launcher
     collect: Collect
     clock: Callable[[], float] = time.monotonic
-    watched: dict[tuple[str, int], Watched] = field(default_factory=dict)
+    watched: dict[tuple[str, int], WatchedRun] = field(default_factory=dict)
     ended: int = 0
     """Runs seen to their end, resumed or not."""
     resumed: int = 0
@@ -75,7 +75,7 @@ class Watcher:
         left = []
         for job, status, deleted in rows:
             try:
-                has_ended = self._look(job, "" if deleted == DELETED else str(status))
+                has_ended = self._look(job, "" if deleted == DelFlag.DELETED else str(status))
             except OSError as problem:  # of its own files; the others go on
                 log.warning("%s cannot be watched: %s", job.task_id, problem)
                 has_ended = False
@@ -90,12 +90,12 @@ class Watcher:
         handle = self._handle(job)
         if one is None:
             is_mine = handle is not None and key in self.launcher.launched
-            one = self.watched[key] = Watched(self.clock())
+            one = self.watched[key] = WatchedRun(self.clock())
             if not is_mine:
                 self._adopt(job)
         if handle is None:
             one.has_run = False
-            return self._end(job, one, Status("gone"))
+            return self._end(job, one, RunStatus("gone"))
         found = self.context.executor.status(handle, job.token_hash or "")
         if found.state != "alive":
             return self._end(job, one, found)
@@ -124,7 +124,7 @@ class Watcher:
         event = Adopted(level="info", message=said)
         self.context.database.run(lambda session: record_event(session, job.task_id, event))
 
-    def _alive(self, job: Job, status: str, handle: Handle, one: Watched) -> None:
+    def _alive(self, job: Job, status: str, handle: Handle, one: WatchedRun) -> None:
         now = self.clock()
         settings = self.context.settings
         size = (job.last_seq, job.offset_bytes)
@@ -146,7 +146,7 @@ class Watcher:
             one.silent_seconds = now - one.sign_at
             executor.kill(handle, token)
 
-    def _end(self, job: Job, one: Watched, found: Status) -> bool:
+    def _end(self, job: Job, one: WatchedRun, found: RunStatus) -> bool:
         """Its process is gone: hear it to the end, then move its task."""
         for _ in range(MOST_READS):
             if job.task_id not in self.collect(self.context, [job]):

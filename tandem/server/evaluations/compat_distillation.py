@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from sqlalchemy import RowMapping
 
 from tandem.server.context import Here
-from tandem.server.evaluations import queries, service
+from tandem.server.evaluations import service
 from tandem.server.wire.envelope import Envelope, ok
 from tandem.server.wire.evaluation import EvaluationIn, EvaluationOut
 
@@ -23,14 +23,14 @@ def _one(row: RowMapping | None) -> Any:
 @router.get("/tasks/{taskId}/evaluations", response_model=Envelope[list[EvaluationOut]])
 def list_evaluations(context: Here, taskId: str) -> Any:
     """All, in the order of their coming."""
-    rows = service.read(context, taskId, queries.all_of)
+    rows = service.all_of(context, taskId)
     return ok([EvaluationOut.model_validate(dict(row)) for row in rows])
 
 
 @router.get("/tasks/{taskId}/evaluations/latest", response_model=One)
 def latest_evaluation(context: Here, taskId: str) -> Any:
     """The newest, or null."""
-    return _one(service.read(context, taskId, queries.latest))
+    return _one(service.latest(context, taskId))
 
 
 @router.get("/tasks/{taskId}/evaluations/best", response_model=One)
@@ -39,7 +39,7 @@ def best_evaluation(context: Here, taskId: str) -> Any:
 
     Of equals the newest; null when there is none.
     """
-    return _one(service.read(context, taskId, queries.best))
+    return _one(service.best(context, taskId))
 
 
 @router.post("/tasks/{taskId}/evaluations", response_model=Envelope[None])

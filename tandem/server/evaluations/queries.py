@@ -8,32 +8,36 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, Select, select
 from sqlalchemy.orm import Session
 
-from tandem.server.db.tables import Evaluation
+from tandem.server.db.tables import EvaluationRow
 from tandem.server.wire.evaluation import FIELDS
 
-COLUMNS = tuple(getattr(Evaluation, name) for name in FIELDS)
+COLUMNS = tuple(getattr(EvaluationRow, name) for name in FIELDS)
 RANK = ("f1_score", "map_50", "map_95", "precision", "recall")
 """What the best one is best at: the first figure decides, the next one between equals."""
 
 
 def _of(task_id: str) -> Select[Any]:
-    return select(*COLUMNS).where(Evaluation.task_id == task_id)
+    return select(*COLUMNS).where(EvaluationRow.task_id == task_id)
 
 
 def all_of(session: Session, task_id: str) -> Sequence[RowMapping]:
     """In the order of their coming."""
-    return session.execute(_of(task_id).order_by(Evaluation.id)).mappings().all()
+    return session.execute(_of(task_id).order_by(EvaluationRow.id)).mappings().all()
 
 
 def latest(session: Session, task_id: str) -> RowMapping | None:
-    newest = (Evaluation.eval_time.is_(None), Evaluation.eval_time.desc(), Evaluation.id.desc())
+    newest = (
+        EvaluationRow.eval_time.is_(None),
+        EvaluationRow.eval_time.desc(),
+        EvaluationRow.id.desc(),
+    )
     return session.execute(_of(task_id).order_by(*newest).limit(1)).mappings().one_or_none()
 
 
 def best(session: Session, task_id: str) -> RowMapping | None:
     order: list[ColumnElement[Any]] = []
     for name in RANK:
-        column = getattr(Evaluation, name)
+        column = getattr(EvaluationRow, name)
         order += [column.is_(None), column.desc()]
-    ranked = _of(task_id).order_by(*order, Evaluation.id.desc()).limit(1)
+    ranked = _of(task_id).order_by(*order, EvaluationRow.id.desc()).limit(1)
     return session.execute(ranked).mappings().one_or_none()

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Sequence
 
+from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
-from tandem.server.events import apply
+from tandem.server.evaluations import queries
 from tandem.server.history.service import NOT_KEPT, same_task, there
+from tandem.server.tasks import apply
 from tandem.server.tasks import queries as tasks
 from tandem.server.tasks.service import missing
 from tandem.server.wire.evaluation import EvaluationIn
 
-T = TypeVar("T")
 
-
-def read(context: Context, task_id: str, ask: Callable[[Session, str], T]) -> T:
-    """One of `queries`, of a task that is there."""
+def all_of(context: Context, task_id: str) -> Sequence[RowMapping]:
+    """All, in the order of their coming; NotFoundError of a task that is not there."""
     with context.database.read() as session:
-        return ask(session, there(session, task_id))
+        return queries.all_of(session, there(session, task_id))
+
+
+def latest(context: Context, task_id: str) -> RowMapping | None:
+    """The newest, if there is one."""
+    with context.database.read() as session:
+        return queries.latest(session, there(session, task_id))
+
+
+def best(context: Context, task_id: str) -> RowMapping | None:
+    """The one with the best figures, if there is one."""
+    with context.database.read() as session:
+        return queries.best(session, there(session, task_id))
 
 
 def tell(context: Context, task_id: str, said: EvaluationIn) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
+from tandem.server.db.columns import text
 from tandem.server.db.tables import THERE, Job, Task, TaskEvent
-from tandem.server.events import apply, measured
-from tandem.server.events.columns import text
-from tandem.server.events.cursor import Cursor, News
+from tandem.server.events.cursor import FreshLines, JournalCursor
 from tandem.server.host.clock import now
+from tandem.server.tasks import apply, measured_rows
 from tandem.server.tasks.transitions import ENDS, record_event
 from tandem.spec.event import (
     Artifact,
@@ -42,20 +42,20 @@ WAITING = frozenset({State.PENDING, State.QUEUED, State.PAUSED})
 
 
 @dataclass(frozen=True)
-class Batch:
+class EventBatch:
     """What was read of one run's journal at once."""
 
-    expected: Cursor
+    expected: JournalCursor
     """The job's cursor that the reader set out from."""
-    begins: Cursor
+    begins: JournalCursor
     """Where it began: elsewhere, when the file was not the one known."""
-    ends: Cursor
+    ends: JournalCursor
     events: Sequence[Event]
     unknown: frozenset[str] = frozenset()
     """Types of lines that another version of Tandem wrote; they are passed over."""
 
     @staticmethod
-    def of(expected: Cursor, news: News) -> Batch:
+    def of(expected: JournalCursor, news: FreshLines) -> EventBatch:
         """Lines told twice count once."""
         events: list[Event] = []
         unknown: set[str] = set()
@@ -69,11 +69,11 @@ class Batch:
                 unknown.add(line.type[:40])
             else:
                 events.append(event)
-        return Batch(expected, news.begins, news.ends, events, frozenset(unknown))
+        return EventBatch(expected, news.begins, news.ends, events, frozenset(unknown))
 
 
 @dataclass
-class Fold:
+class FoldedEvents:
     """A batch, sorted by where it goes."""
 
     job: dict[str, Any] = field(default_factory=dict)
@@ -87,15 +87,15 @@ class Fold:
     """Those that may change the state, in order."""
 
 
-def fold(events: Sequence[Event]) -> Fold:
+def fold(events: Sequence[Event]) -> FoldedEvents:
     """What the events say together."""
-    found = Fold()
+    found = FoldedEvents()
     for event in events:
         _add(found, event)
     return found
 
 
-def _add(found: Fold, event: Event) -> None:
+def _add(found: FoldedEvents, event: Event) -> None:
     job = found.job
     match event:
         case Started():
@@ -132,7 +132,7 @@ def _add(found: Fold, event: Event) -> None:
             pass
 
 
-def absorb(session: Session, task_id: str, batch: Batch) -> bool:
+def absorb(session: Session, task_id: str, batch: EventBatch) -> bool:
     """Take a batch into the rows of its task, in the caller's transaction.
 
     False: another reader was here first, or the task is no more; nothing was written.
@@ -158,7 +158,7 @@ def absorb(session: Session, task_id: str, batch: Batch) -> bool:
         return False
     if batch.begins.last_seq < batch.expected.last_seq:
         record_event(session, task_id, Rewound(seq=batch.begins.last_seq))
-    asked = Asked(bool(job.live), job.wanted, is_new=attempt.get("attempt", 0) > job.attempt)
+    asked = _RunFacts(bool(job.live), job.wanted, is_new=attempt.get("attempt", 0) > job.attempt)
     state = State(row.status)
     late = state in ENDS and not asked.is_new and not found.epochs
     if state is State.COMPLETED or late:
@@ -174,7 +174,7 @@ def absorb(session: Session, task_id: str, batch: Batch) -> bool:
     return True
 
 
-def _advance(session: Session, task_id: str, batch: Batch, columns: dict[str, Any]) -> bool:
+def _advance(session: Session, task_id: str, batch: EventBatch, columns: dict[str, Any]) -> bool:
     """The compare-and-set: of two readers of the same lines one wins."""
     was, ends = batch.expected, batch.ends
     same_file = Job.journal.is_(None) if was.journal is None else Job.journal == was.journal
@@ -198,10 +198,10 @@ def _advance(session: Session, task_id: str, batch: Batch, columns: dict[str, An
     return row.rowcount == 1
 
 
-def _figures(session: Session, task_id: str, found: Fold, run_id: str | None) -> None:
+def _figures(session: Session, task_id: str, found: FoldedEvents, run_id: str | None) -> None:
     left_out: list[str] = []
     if found.epochs:
-        rows = [measured.history_row(one) for one in found.epochs]
+        rows = [measured_rows.history_row(one) for one in found.epochs]
         left_out += apply.histories(session, task_id, rows)
     if found.current_epoch is not None:
         known = [a for a in map(accuracy, found.epochs) if a is not None]
@@ -215,7 +215,7 @@ def _figures(session: Session, task_id: str, found: Fold, run_id: str | None) ->
             loss=found.epochs[-1].train_loss if found.epochs else None,
         )
     for event in found.evaluations:
-        row, digest = measured.evaluation_row(event, run_id)
+        row, digest = measured_rows.evaluation_row(event, run_id)
         left_out += apply.evaluation(session, task_id, row, digest=digest)
     if found.model is not None:
         path = found.model.path
@@ -232,7 +232,7 @@ def _figures(session: Session, task_id: str, found: Fold, run_id: str | None) ->
 
 
 @dataclass(frozen=True)
-class Asked:
+class _RunFacts:
     """What the service knows of the run that the events do not say."""
 
     live: bool
@@ -243,13 +243,13 @@ class Asked:
 
 
 def _turns(
-    session: Session, task_id: str, state: State, events: Sequence[Event], asked: Asked
+    session: Session, task_id: str, state: State, events: Sequence[Event], asked: _RunFacts
 ) -> None:
     for event in events:
         state = _turn(session, task_id, state, event, asked)
 
 
-def _turn(session: Session, task_id: str, state: State, event: Event, asked: Asked) -> State:
+def _turn(session: Session, task_id: str, state: State, event: Event, asked: _RunFacts) -> State:
     """The state after one event that may change it."""
     to = after(state, event)
     moved = False

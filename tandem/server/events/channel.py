@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tandem.server.db.tables import TaskEvent
 from tandem.server.events import cursor as cursors
-from tandem.server.events.cursor import Cursor
+from tandem.server.events.cursor import JournalCursor
 from tandem.server.wire.envelope import iso
 from tandem.spec import journal
 from tandem.spec.journal import JournalLine
@@ -29,7 +29,7 @@ PAGE_BYTES = 2**16
 
 
 @dataclass(frozen=True)
-class Position:
+class StreamPosition:
     """What a listener has heard: of the run, and of what happened outside it."""
 
     seq: int = 0
@@ -42,7 +42,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Frame:
+class StreamFrame:
     """One event, as the stream has it. `seq` counts in the run, `task_event` outside it."""
 
     type: str
@@ -53,7 +53,7 @@ class Frame:
     rewound_to: int | None = None
     at: str = ""
 
-    def after(self, at: Position) -> Position | None:
+    def after(self, at: StreamPosition) -> StreamPosition | None:
         """Where a listener is after it; None when it has heard it before."""
         if self.seq:
             if self.seq <= at.seq:
@@ -62,10 +62,10 @@ class Frame:
         if self.task_event <= at.task_event:
             return None
         if self.rewound_to is not None:
-            return Position(min(at.seq, self.rewound_to), self.task_event)
+            return StreamPosition(min(at.seq, self.rewound_to), self.task_event)
         return replace(at, task_event=self.task_event)
 
-    def written(self, at: Position) -> bytes:
+    def written(self, at: StreamPosition) -> bytes:
         """On the wire, with the id that asks for what comes after it."""
         return b"id: %s\nevent: %s\ndata: %s\n\n" % (at.id().encode(), self._name(), self.data)
 
@@ -73,27 +73,29 @@ class Frame:
         return self.type.encode("ascii", "replace").replace(b"\n", b"?").replace(b"\r", b"?")
 
 
-def run_frame(line: JournalLine) -> Frame:
-    return Frame(
+def run_frame(line: JournalLine) -> StreamFrame:
+    return StreamFrame(
         line.type, line.raw.replace(b"\r", b" "), line.seq, end_bytes=line.end_bytes, at=line.at
     )
 
 
-def task_frame(row: TaskEvent) -> Frame:
+def task_frame(row: TaskEvent) -> StreamFrame:
     """What happened to a task outside its run."""
     body = json.loads(row.body)
     told = {"task_id": row.task_id, "at": iso(row.at), "type": row.type} | body
     to = int(body["seq"]) if row.type == REWOUND else None
     data = json.dumps(told, ensure_ascii=False).encode()
-    return Frame(row.type, data, task_event=row.id, rewound_to=to, at=iso(row.at))
+    return StreamFrame(row.type, data, task_event=row.id, rewound_to=to, at=iso(row.at))
 
 
-def run_page(run_dir: str | None, at: Position, known: Cursor, most_bytes: int) -> list[Frame]:
+def run_page(
+    run_dir: str | None, at: StreamPosition, known: JournalCursor, most_bytes: int
+) -> list[StreamFrame]:
     """The run's next frames after `at`, none past what the data base knows."""
     if run_dir is None or at.seq >= known.last_seq:
         return []
     path = Path(run_dir) / journal.NAME
-    frames: list[Frame] = []
+    frames: list[StreamFrame] = []
     try:
         with path.open("rb") as file:
             offset = at.offset_bytes
@@ -116,13 +118,13 @@ def run_page(run_dir: str | None, at: Position, known: Cursor, most_bytes: int) 
 
 def page(
     run_dir: str | None,
-    at: Position,
-    known: Cursor,
-    task: Sequence[Frame],
+    at: StreamPosition,
+    known: JournalCursor,
+    task: Sequence[StreamFrame],
     *,
     more_task: bool = False,
     most_bytes: int = PAGE_BYTES,
-) -> list[Frame]:
+) -> list[StreamFrame]:
     """What comes next after `at`, in order of time, as far as both kinds go.
 
     `task` is what happened outside the run, all of it unless `more_task`. Nothing of the run is
@@ -138,7 +140,7 @@ def page(
     return list(heapq.merge(run, task, key=_time))
 
 
-def _time(frame: Frame) -> str:
+def _time(frame: StreamFrame) -> str:
     return frame.at.rstrip("Z")  # 12:00:00 comes before 12:00:00.5
 
 
@@ -147,17 +149,17 @@ class Channel:
     """Of one task (None: what happened to any); all but `pages` belongs to the event loop."""
 
     task_id: str | None
-    begins: Position
+    begins: StreamPosition
     """The listeners that have heard so much are served from `frames`."""
-    ends: Position
-    frames: deque[Frame] = field(default_factory=deque)
+    ends: StreamPosition
+    frames: deque[StreamFrame] = field(default_factory=deque)
     kept_bytes: int = 0
     count: int = 0
     """Frames ever added."""
     listeners: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def add(self, frames: Iterable[Frame]) -> None:
+    def add(self, frames: Iterable[StreamFrame]) -> None:
         for frame in frames:
             after = frame.after(self.ends)
             if after is None:
@@ -174,7 +176,7 @@ class Channel:
             self.kept_bytes -= len(gone.data)
             self.begins = gone.after(self.begins) or self.begins
 
-    def skip_to(self, ends: Position) -> None:
+    def skip_to(self, ends: StreamPosition) -> None:
         """Keep nothing: what came is too much for memory."""
         self.frames.clear()
         self.kept_bytes = 0
@@ -184,11 +186,11 @@ class Channel:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def since(self, count: int) -> list[Frame]:
+    def since(self, count: int) -> list[StreamFrame]:
         """The frames in memory that were added after the `count`-th."""
         first = self.count - len(self.frames)
         return list(islice(self.frames, max(0, count - first), None))
 
-    def serves(self, at: Position) -> bool:
+    def serves(self, at: StreamPosition) -> bool:
         """Whether all that a listener at `at` has yet to hear is in memory."""
         return at.seq >= self.begins.seq and at.task_event >= self.begins.task_event

@@ -14,8 +14,8 @@ from tandem.server.context import Context
 from tandem.server.db.database import Database, is_transient
 from tandem.server.db.tables import Job
 from tandem.server.events import curve_index, curves
-from tandem.server.events.absorb import Batch, absorb
-from tandem.server.events.cursor import Cursor, fresh_lines
+from tandem.server.events.absorb import EventBatch, absorb
+from tandem.server.events.cursor import JournalCursor, fresh_lines
 from tandem.spec import journal
 
 MOST_BYTES = 2**20
@@ -29,7 +29,7 @@ def collect(context: Context, jobs: Sequence[Job], *, most_bytes: int = MOST_BYT
     Without news it costs one look at each file. Returns the tasks that have more to say at once.
     The jobs given are brought up to date as far as the cursor goes.
     """
-    batches: dict[str, Batch] = {}
+    batches: dict[str, EventBatch] = {}
     more: set[str] = set()
     for job in jobs:
         if job.run_dir is None:
@@ -50,7 +50,7 @@ def collect(context: Context, jobs: Sequence[Job], *, most_bytes: int = MOST_BYT
     return more
 
 
-def _is_far(batch: Batch) -> bool:
+def _is_far(batch: EventBatch) -> bool:
     """Whether it is time to bring the run's curves up to date."""
     chunk = curve_index.CHUNK_BYTES
     return batch.begins.offset_bytes // chunk != batch.ends.offset_bytes // chunk
@@ -63,8 +63,8 @@ def _warm(context: Context, job: Job) -> None:
         log.warning("%s: its curves cannot be kept: %s", job.task_id, problem)
 
 
-def _read(job: Job, most_bytes: int) -> tuple[Batch | None, bool]:
-    known = Cursor(job.last_seq or 0, job.offset_bytes or 0, job.journal)
+def _read(job: Job, most_bytes: int) -> tuple[EventBatch | None, bool]:
+    known = JournalCursor(job.last_seq or 0, job.offset_bytes or 0, job.journal)
     try:
         news = fresh_lines(Path(job.run_dir or "") / journal.NAME, known, most_bytes)
     except OSError as problem:
@@ -72,10 +72,10 @@ def _read(job: Job, most_bytes: int) -> tuple[Batch | None, bool]:
         return None, False
     if news is None:
         return None, False
-    return Batch.of(known, news), news.more
+    return EventBatch.of(known, news), news.more
 
 
-def _take(database: Database, batches: dict[str, Batch]) -> set[str]:
+def _take(database: Database, batches: dict[str, EventBatch]) -> set[str]:
     """Those that were absorbed. One that the data base refuses does not hold up the others."""
 
     def all_of_them(session: Session) -> set[str]:

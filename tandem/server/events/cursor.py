@@ -11,7 +11,7 @@ from tandem.spec.journal import LINE_BYTES, JournalLine, identity, parse, read_l
 
 
 @dataclass(frozen=True)
-class Cursor:
+class JournalCursor:
     """How far a journal has been read: `last_seq`, and the byte just after it."""
 
     last_seq: int = 0
@@ -21,21 +21,21 @@ class Cursor:
 
 
 @dataclass
-class News:
+class FreshLines:
     """What was read, and from where: elsewhere than asked when the file was rewritten."""
 
-    begins: Cursor
+    begins: JournalCursor
     lines: list[JournalLine] = field(default_factory=list)
     more: bool = False
     """There is more than was asked for."""
 
     @property
-    def ends(self) -> Cursor:
+    def ends(self) -> JournalCursor:
         if not self.lines:
             return self.begins
         last = self.lines[-1]
         highest = max(last.seq, self.begins.last_seq)
-        return Cursor(highest, last.end_bytes, self.begins.journal)
+        return JournalCursor(highest, last.end_bytes, self.begins.journal)
 
 
 def size_bytes(path: Path) -> int:
@@ -46,7 +46,7 @@ def size_bytes(path: Path) -> int:
         return 0
 
 
-def fresh_lines(path: Path, cursor: Cursor, most_bytes: int = 2**20) -> News | None:
+def fresh_lines(path: Path, cursor: JournalCursor, most_bytes: int = 2**20) -> FreshLines | None:
     """The whole lines after `cursor`, about `most_bytes` of them; None when there are none.
 
     A file that was cleared is read from its beginning. One that lost its end (a machine that
@@ -67,10 +67,10 @@ def fresh_lines(path: Path, cursor: Cursor, most_bytes: int = 2**20) -> News | N
     return found if found.lines or begins != cursor else None
 
 
-def _begins(file: BinaryIO, cursor: Cursor, first: str, size: int) -> Cursor:
+def _begins(file: BinaryIO, cursor: JournalCursor, first: str, size: int) -> JournalCursor:
     if cursor.journal is not None and first != cursor.journal:
-        return Cursor(journal=first)
-    here = Cursor(cursor.last_seq, cursor.offset_bytes, first)
+        return JournalCursor(journal=first)
+    here = JournalCursor(cursor.last_seq, cursor.offset_bytes, first)
     if size < cursor.offset_bytes:
         return _whole_end(file, first)
     if cursor.offset_bytes == 0 or _goes_on(file, cursor):
@@ -78,7 +78,7 @@ def _begins(file: BinaryIO, cursor: Cursor, first: str, size: int) -> Cursor:
     return _last_started(file, first)
 
 
-def _goes_on(file: BinaryIO, cursor: Cursor) -> bool:
+def _goes_on(file: BinaryIO, cursor: JournalCursor) -> bool:
     file.seek(cursor.offset_bytes - 1)
     if file.read(1) != b"\n":
         return False
@@ -87,20 +87,20 @@ def _goes_on(file: BinaryIO, cursor: Cursor) -> bool:
     return line is None or line.seq > cursor.last_seq
 
 
-def _whole_end(file: BinaryIO, first: str) -> Cursor:
+def _whole_end(file: BinaryIO, first: str) -> JournalCursor:
     """Its end was lost: what is left had been read before."""
     seq, end = 0, 0
     for line in read_lines(file):
         seq, end = max(seq, line.seq), line.end_bytes
-    return Cursor(seq, end, first)
+    return JournalCursor(seq, end, first)
 
 
-def _last_started(file: BinaryIO, first: str) -> Cursor:
-    before = found = Cursor(journal=first)
+def _last_started(file: BinaryIO, first: str) -> JournalCursor:
+    before = found = JournalCursor(journal=first)
     for line in read_lines(file):
         if line.type == "started":
             found = before
-        before = Cursor(max(before.last_seq, line.seq), line.end_bytes, first)
+        before = JournalCursor(max(before.last_seq, line.seq), line.end_bytes, first)
     return found
 
 
@@ -132,8 +132,8 @@ def seek(file: BinaryIO, seq: int, end_bytes: int) -> int:
     return low
 
 
-def _lines(file: BinaryIO, begins: Cursor, size: int, most_bytes: int) -> News:
-    found = News(begins)
+def _lines(file: BinaryIO, begins: JournalCursor, size: int, most_bytes: int) -> FreshLines:
+    found = FreshLines(begins)
     for line in read_lines(file, begins.offset_bytes):
         found.lines.append(line)
         if line.end_bytes - begins.offset_bytes >= most_bytes:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from filelock import FileLock
 
-from tandem.server.events.cursor import Cursor, fresh_lines
+from tandem.server.events.cursor import JournalCursor, fresh_lines
 from tandem.spec import journal
 from tandem.spec.journal import JournalLine
 
@@ -28,15 +28,15 @@ LOCK_SECONDS = 60.0
 CHUNK_BYTES = 2**18
 """A live run's index is brought up to date after so much of its journal."""
 WIDTH = 8
-Kind = Literal["step", "epoch"]
-KINDS: tuple[Kind, ...] = ("step", "epoch")
+RowAxis = Literal["step", "epoch"]
+ROW_AXES: tuple[RowAxis, ...] = ("step", "epoch")
 AXES = ("step", "epoch", "time")
 _FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning_rate")
 _SPEEDS = ("seconds", "images_per_second", "gpu_usage_percent", "memory_megabytes")
 
 
 @dataclass
-class Part:
+class CurveRows:
     """Rows of one kind; the first columns are the axes."""
 
     rows: int = 0
@@ -44,22 +44,22 @@ class Part:
 
 
 @dataclass
-class State:
+class IndexState:
     version: int = VERSION
     last_seq: int = 0
     offset_bytes: int = 0
     journal: str | None = None
     total_epochs: int = 0
     last_step: int = 0
-    step: Part = field(default_factory=Part)
-    epoch: Part = field(default_factory=Part)
+    step: CurveRows = field(default_factory=CurveRows)
+    epoch: CurveRows = field(default_factory=CurveRows)
 
-    def part(self, kind: Kind) -> Part:
+    def part(self, kind: RowAxis) -> CurveRows:
         return self.step if kind == "step" else self.epoch
 
     @property
-    def cursor(self) -> Cursor:
-        return Cursor(self.last_seq, self.offset_bytes, self.journal)
+    def cursor(self) -> JournalCursor:
+        return JournalCursor(self.last_seq, self.offset_bytes, self.journal)
 
 
 class CurveIndex:
@@ -71,7 +71,7 @@ class CurveIndex:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(str(self.folder / ".lock"), timeout=LOCK_SECONDS)
 
-    def catch_up(self, run_dir: Path, until_bytes: int | None = None) -> State:
+    def catch_up(self, run_dir: Path, until_bytes: int | None = None) -> IndexState:
         """Take in what the journal has beyond the index; from its beginning where it differs."""
         state = self._load()
         path = run_dir / journal.NAME
@@ -80,10 +80,10 @@ class CurveIndex:
             if news is None:
                 return state
             if news.begins.journal != state.journal or news.begins.last_seq != state.last_seq:
-                if news.begins != Cursor(journal=news.begins.journal):
-                    state = State()  # it lost its end: what is left is read again
+                if news.begins != JournalCursor(journal=news.begins.journal):
+                    state = IndexState()  # it lost its end: what is left is read again
                     continue
-                state = State(journal=news.begins.journal)
+                state = IndexState(journal=news.begins.journal)
             rows = _Rows(self, state)
             for line in news.lines:
                 rows.take(line)
@@ -95,27 +95,27 @@ class CurveIndex:
             if not news.more or (until_bytes and state.offset_bytes >= until_bytes):
                 return state
 
-    def file(self, kind: Kind, column: int) -> Path:
+    def file(self, kind: RowAxis, column: int) -> Path:
         return self.folder / f"{kind}-{column}.f64"
 
-    def _load(self) -> State:
+    def _load(self) -> IndexState:
         """A new one where the old is damaged."""
         try:
             found = json.loads((self.folder / "state.json").read_text())
-            step, epoch = Part(**found.pop("step")), Part(**found.pop("epoch"))
-            state = State(**found, step=step, epoch=epoch)
-            whole = state.version == VERSION and all(self._is_whole(state, k) for k in KINDS)
+            step, epoch = CurveRows(**found.pop("step")), CurveRows(**found.pop("epoch"))
+            state = IndexState(**found, step=step, epoch=epoch)
+            whole = state.version == VERSION and all(self._is_whole(state, k) for k in ROW_AXES)
         except (OSError, ValueError, TypeError, AttributeError, KeyError):
-            return State()
-        return state if whole else State()
+            return IndexState()
+        return state if whole else IndexState()
 
-    def _is_whole(self, state: State, kind: Kind) -> bool:
+    def _is_whole(self, state: IndexState, kind: RowAxis) -> bool:
         part = state.part(kind)
         need = part.rows * WIDTH
         columns = range(len(AXES) + len(part.names)) if part.rows else range(0)
         return all(self.file(kind, n).stat().st_size >= need for n in columns)
 
-    def _save(self, state: State) -> None:
+    def _save(self, state: IndexState) -> None:
         hidden = self.folder / "state.json.new"
         hidden.write_text(json.dumps(asdict(state)))
         hidden.replace(self.folder / "state.json")
@@ -124,10 +124,10 @@ class CurveIndex:
 class _Rows:
     """Collects a chunk's rows, and appends them column by column."""
 
-    def __init__(self, index: CurveIndex, state: State) -> None:
+    def __init__(self, index: CurveIndex, state: IndexState) -> None:
         self.index, self.state = index, state
-        self.axes: dict[Kind, list[tuple[float, float, float]]] = {"step": [], "epoch": []}
-        self.values: dict[Kind, list[dict[str, float]]] = {"step": [], "epoch": []}
+        self.axes: dict[RowAxis, list[tuple[float, float, float]]] = {"step": [], "epoch": []}
+        self.values: dict[RowAxis, list[dict[str, float]]] = {"step": [], "epoch": []}
 
     def take(self, line: JournalLine) -> None:
         if line.seq <= self.state.last_seq:
@@ -161,19 +161,19 @@ class _Rows:
         at = (float(self.state.last_step), _number(body.get("epoch")), _seconds(body))
         self._add("epoch", at, row)
 
-    def _add(self, kind: Kind, at: tuple[float, float, float], row: dict[str, Any]) -> None:
+    def _add(self, kind: RowAxis, at: tuple[float, float, float], row: dict[str, Any]) -> None:
         self.axes[kind].append(at)
         self.values[kind].append(row)
 
     def _cut(self, epoch: float) -> None:
         """An attempt goes on after `epoch`: what came later is done again."""
-        for kind in KINDS:
+        for kind in ROW_AXES:
             part = self.state.part(kind)
             epochs = self._column(kind, AXES.index("epoch"), part.rows)
             while part.rows and not epochs[part.rows - 1] <= epoch:
                 part.rows -= 1
 
-    def _column(self, kind: Kind, column: int, rows: int) -> array[float]:
+    def _column(self, kind: RowAxis, column: int, rows: int) -> array[float]:
         found = array("d")
         if rows:
             with self.index.file(kind, column).open("rb") as file:
@@ -181,7 +181,7 @@ class _Rows:
         return found
 
     def flush(self) -> None:
-        for kind in KINDS:
+        for kind in ROW_AXES:
             axes, values = self.axes[kind], self.values[kind]
             if not axes:
                 continue
@@ -196,7 +196,7 @@ class _Rows:
             part.rows += len(axes)
             self.axes[kind], self.values[kind] = [], []
 
-    def _write(self, kind: Kind, column: int, rows: int, numbers: list[float]) -> None:
+    def _write(self, kind: RowAxis, column: int, rows: int, numbers: list[float]) -> None:
         file = os.open(self.index.file(kind, column), os.O_RDWR | os.O_CREAT, 0o644)
         with os.fdopen(file, "r+b") as out:
             missing = rows - out.seek(0, os.SEEK_END) // WIDTH

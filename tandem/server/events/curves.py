@@ -9,9 +9,9 @@ from filelock import Timeout
 from sqlalchemy import select
 
 from tandem.server.context import Context
-from tandem.server.db.tables import Job, Task
+from tandem.server.db.tables import DelFlag, Job, Task
 from tandem.server.errors import NotFoundError, UnavailableError
-from tandem.server.events.curve_index import AXES, KINDS, CurveIndex, Kind, State
+from tandem.server.events.curve_index import AXES, ROW_AXES, CurveIndex, IndexState, RowAxis
 from tandem.server.events.schemas import Curve, Curves
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def curves(
             select(Job.run_dir, Job.last_seq)
             .select_from(Task)
             .outerjoin(Job, Job.task_id == Task.task_id)
-            .where(Task.task_id == task_id, Task.del_flag == 0)
+            .where(Task.task_id == task_id, Task.del_flag == DelFlag.NORMAL)
         ).one_or_none()
     if row is None:
         raise NotFoundError(
@@ -52,7 +52,7 @@ def curves(
     try:
         with index.lock:
             state = index.catch_up(Path(row.run_dir))
-            for kind in KINDS:
+            for kind in ROW_AXES:
                 part = _Part(index, state, kind, x, begins, ends)
                 wanted = [n for n in state.part(kind).names if names is None or n in names]
                 answer.series += [part.curve(name, points) for name in wanted]
@@ -79,8 +79,8 @@ class _Part:
     def __init__(
         self,
         index: CurveIndex,
-        state: State,
-        kind: Kind,
+        state: IndexState,
+        kind: RowAxis,
         x: Axis,
         begins: float | None,
         ends: float | None,

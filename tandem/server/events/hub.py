@@ -22,12 +22,12 @@ from tandem.server.db.tables import Job, TaskEvent
 from tandem.server.events.channel import (
     KEPT_BYTES,
     Channel,
-    Frame,
-    Position,
+    StreamFrame,
+    StreamPosition,
     page,
     task_frame,
 )
-from tandem.server.events.cursor import Cursor
+from tandem.server.events.cursor import JournalCursor
 
 LOOK_SECONDS = 0.1
 LEAST_SECONDS = 0.02
@@ -40,10 +40,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Known:
+class RunState:
     """A run as far as the data base knows it."""
 
-    cursor: Cursor
+    cursor: JournalCursor
     run_dir: str | None
 
 
@@ -89,14 +89,14 @@ class Hub:
     async def listening(self, database: Database, task_id: str | None) -> AsyncIterator[Channel]:
         """The channel of a task, kept as long as someone is within."""
         self._bind()
-        known = Known(Cursor(), None)
+        known = RunState(JournalCursor(), None)
         if task_id is not None:
             known = (await asyncio.to_thread(_known, database, [task_id])).get(task_id, known)
         while self._settled < 0:
             newest = await asyncio.to_thread(_newest, database)
             self._settled = newest if self._settled < 0 else self._settled
         # No await from here on. Whoever is not at the very end reads the first time from disk.
-        end = Position(known.cursor.last_seq, self._settled, known.cursor.offset_bytes)
+        end = StreamPosition(known.cursor.last_seq, self._settled, known.cursor.offset_bytes)
         channel = self._channels.setdefault(task_id, Channel(task_id, end, end))
         channel.listeners += 1
         if self._watcher is None or self._watcher.done():
@@ -140,7 +140,7 @@ class Hub:
                 channel.wake()
                 continue
             frames = news.get(name)
-            if isinstance(frames, Position):
+            if isinstance(frames, StreamPosition):
                 channel.skip_to(frames)
             elif frames:
                 channel.add(frames)
@@ -148,13 +148,13 @@ class Hub:
                 channel.wake()
 
     def _news(
-        self, database: Database, ends: dict[str | None, Position]
-    ) -> tuple[dict[str | None, list[Frame] | Position], int]:
+        self, database: Database, ends: dict[str | None, StreamPosition]
+    ) -> tuple[dict[str | None, list[StreamFrame] | StreamPosition], int]:
         """In a worker thread. A Position: too much for memory, it is on disk up to there."""
         with database.read() as session:
             outside = self._outside(session, may_come_late=database.kind != "sqlite")
             known = _known_in(session, [name for name in ends if name is not None])
-        found: dict[str | None, list[Frame] | Position] = {}
+        found: dict[str | None, list[StreamFrame] | StreamPosition] = {}
         for name, end in ends.items():
             rows = [frame for task, frame in outside if name in (None, task)]
             run = known.get(name) if name is not None else None
@@ -164,7 +164,7 @@ class Hub:
         settled = outside[-1][1].task_event if outside else self._settled
         return found, settled
 
-    def _outside(self, session: Session, *, may_come_late: bool) -> list[tuple[str, Frame]]:
+    def _outside(self, session: Session, *, may_come_late: bool) -> list[tuple[str, StreamFrame]]:
         """Task events not told yet, but for those behind a number that may still be written."""
         rows = session.scalars(
             select(TaskEvent)
@@ -174,7 +174,7 @@ class Hub:
         ).all()
         now = time.monotonic()
         self._seen = {row.id: self._seen.get(row.id, now) for row in rows}
-        told: list[tuple[str, Frame]] = []
+        told: list[tuple[str, StreamFrame]] = []
         after = self._settled
         for row in rows:
             is_next = row.id == after + 1 or after == 0
@@ -185,17 +185,19 @@ class Hub:
         return told
 
     async def older(
-        self, database: Database, task_id: str | None, at: Position
-    ) -> tuple[list[Frame], int]:
+        self, database: Database, task_id: str | None, at: StreamPosition
+    ) -> tuple[list[StreamFrame], int]:
         """What a listener behind the channel's memory has to hear next; then it has heard all
         that happened outside the run up to the number given (0: not all)."""
         return await asyncio.to_thread(_older, database, task_id, at, self._settled)
 
 
-def _next(run: Known | None, end: Position, rows: list[Frame]) -> list[Frame] | Position:
+def _next(
+    run: RunState | None, end: StreamPosition, rows: list[StreamFrame]
+) -> list[StreamFrame] | StreamPosition:
     if run is None:
         return [frame for frame in rows if frame.after(end) is not None]
-    frames: list[Frame] = []
+    frames: list[StreamFrame] = []
     cursor, at = run.cursor, end
     while fresh := page(run.run_dir, at, cursor, rows):
         frames += fresh
@@ -203,13 +205,13 @@ def _next(run: Known | None, end: Position, rows: list[Frame]) -> list[Frame] | 
             at = frame.after(at) or at
         if sum(len(frame.data) for frame in frames) > KEPT_BYTES:
             last = rows[-1].task_event if rows else end.task_event
-            return Position(cursor.last_seq, last, cursor.offset_bytes)
+            return StreamPosition(cursor.last_seq, last, cursor.offset_bytes)
     return frames
 
 
 def _older(
-    database: Database, task_id: str | None, at: Position, settled: int
-) -> tuple[list[Frame], int]:
+    database: Database, task_id: str | None, at: StreamPosition, settled: int
+) -> tuple[list[StreamFrame], int]:
     wanted = select(TaskEvent).where(TaskEvent.id > at.task_event, TaskEvent.id <= settled)
     if task_id is not None:
         wanted = wanted.where(TaskEvent.task_id == task_id)
@@ -242,16 +244,18 @@ def _newest(database: Database) -> int:
     return settled
 
 
-def _known(database: Database, task_ids: list[str]) -> dict[str, Known]:
+def _known(database: Database, task_ids: list[str]) -> dict[str, RunState]:
     with database.read() as session:
         return _known_in(session, task_ids)
 
 
-def _known_in(session: Session, task_ids: list[str]) -> dict[str, Known]:
+def _known_in(session: Session, task_ids: list[str]) -> dict[str, RunState]:
     if not task_ids:
         return {}
     wanted = select(Job.task_id, Job.last_seq, Job.offset_bytes, Job.journal, Job.run_dir)
     return {
-        row.task_id: Known(Cursor(row.last_seq, row.offset_bytes, row.journal), row.run_dir)
+        row.task_id: RunState(
+            JournalCursor(row.last_seq, row.offset_bytes, row.journal), row.run_dir
+        )
         for row in session.execute(wanted.where(Job.task_id.in_(task_ids)))
     }

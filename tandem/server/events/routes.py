@@ -165,7 +165,7 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-Points = Annotated[int, Query(ge=4, le=20_000, description="At most so many of each series.")]
+PointCount = Annotated[int, Query(ge=4, le=20_000, description="At most so many of each series.")]
 Names = Annotated[
     str | None,
     Query(description="Only these series, separated by commas.", examples=["loss,val_accuracy"]),
@@ -177,7 +177,7 @@ Bound = float | None
 def task_curves(
     here: Here,
     task_id: str,
-    points: Points = 1000,
+    points: PointCount = 1000,
     names: Names = None,
     x: Annotated[Axis, Query(description="What the x values count.")] = "step",
     begins: Annotated[Bound, Query(alias="from", allow_inf_nan=False)] = None,

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
-from tandem.server.db.tables import Attempt, Job, Task
+from tandem.server.db.tables import Attempt, DelFlag, Job, Task
 from tandem.server.errors import (
     ConflictError,
     InvalidError,
@@ -159,7 +159,9 @@ def _job(context: Context, task_id: str) -> Job:
 
 
 def _look_up(session: Session, task_id: str) -> Job | None:
-    status = session.scalar(select(Task.status).where(Task.task_id == task_id, Task.del_flag == 0))
+    status = session.scalar(
+        select(Task.status).where(Task.task_id == task_id, Task.del_flag == DelFlag.NORMAL)
+    )
     if status is None:
         raise NotFoundError(
             "There is no task {task}.", task=task_id, fix="List the tasks to see their ids."

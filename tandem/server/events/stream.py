@@ -14,9 +14,9 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from tandem.server.context import Context
-from tandem.server.db.tables import Job, Task, TaskEvent
+from tandem.server.db.tables import DelFlag, Job, Task, TaskEvent
 from tandem.server.errors import InvalidError, NotFoundError
-from tandem.server.events.channel import Channel, Position
+from tandem.server.events.channel import Channel, StreamPosition
 from tandem.spec.i18n import t
 
 HEARTBEAT_SECONDS = 15.0
@@ -47,7 +47,7 @@ class EventStream(StreamingResponse):
 
 def begin(
     context: Context, task_id: str | None, last_id: str | None, types: str | None
-) -> tuple[Position, frozenset[str] | None]:
+) -> tuple[StreamPosition, frozenset[str] | None]:
     """Where the stream begins, and what it tells. NotFoundError, InvalidError. Not in the loop."""
     wanted = frozenset(filter(None, (one.strip() for one in (types or "").split(","))))
     if task_id is not None:
@@ -57,16 +57,16 @@ def begin(
 
 def must_be(context: Context, task_id: str) -> None:
     with context.database.read() as session:
-        there = select(Task.id).where(Task.task_id == task_id, Task.del_flag == 0)
+        there = select(Task.id).where(Task.task_id == task_id, Task.del_flag == DelFlag.NORMAL)
         if session.execute(there).first() is None:
             raise NotFoundError(
                 "There is no task {task}.", task=task_id, fix="List the tasks to see their ids."
             )
 
 
-def _position(context: Context, task_id: str | None, last_id: str | None) -> Position:
+def _position(context: Context, task_id: str | None, last_id: str | None) -> StreamPosition:
     if last_id in (None, "") and task_id is not None:
-        return Position()
+        return StreamPosition()
     if last_id in (None, "", "now"):
         return _now(context, task_id)
     found = _ID.fullmatch(last_id or "")
@@ -76,20 +76,20 @@ def _position(context: Context, task_id: str | None, last_id: str | None) -> Pos
     seq, task_event = int(found[1]), int(found[2])
     known = _now(context, task_id)
     # An id from before the journal was begun anew counts further than there is now.
-    return Position(seq if seq <= known.seq else 0, min(task_event, known.task_event))
+    return StreamPosition(seq if seq <= known.seq else 0, min(task_event, known.task_event))
 
 
-def _now(context: Context, task_id: str | None) -> Position:
+def _now(context: Context, task_id: str | None) -> StreamPosition:
     with context.database.read() as session:
         last = session.scalar(select(func.max(TaskEvent.id))) or 0
         seq = 0
         if task_id is not None:
             seq = session.scalar(select(Job.last_seq).where(Job.task_id == task_id)) or 0
-    return Position(seq, last)
+    return StreamPosition(seq, last)
 
 
 async def frames(
-    context: Context, task_id: str | None, at: Position, types: frozenset[str] | None
+    context: Context, task_id: str | None, at: StreamPosition, types: frozenset[str] | None
 ) -> AsyncGenerator[bytes, None]:
     """The stream's bytes, until the reader leaves or the server ends."""
     yield b"retry: %d\n\n" % RETRY_MILLISECONDS
@@ -100,7 +100,7 @@ async def frames(
 
 
 async def _told(
-    context: Context, task_id: str | None, at: Position, types: frozenset[str] | None
+    context: Context, task_id: str | None, at: StreamPosition, types: frozenset[str] | None
 ) -> AsyncGenerator[bytes, None]:
     async with context.hub.listening(context.database, task_id) as channel:
         listener = Listener(context, channel, at, types)
@@ -124,7 +124,7 @@ class Listener:
     """One reader of a stream."""
 
     def __init__(
-        self, context: Context, channel: Channel, at: Position, types: frozenset[str] | None
+        self, context: Context, channel: Channel, at: StreamPosition, types: frozenset[str] | None
     ) -> None:
         self.context, self.channel, self.at, self.types = context, channel, at, types
         self._count = 0

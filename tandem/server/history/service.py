@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from tandem.server.context import Context
 from tandem.server.db.tables import Task
 from tandem.server.errors import InvalidError
-from tandem.server.events import apply
 from tandem.server.history import queries
+from tandem.server.tasks import apply
 from tandem.server.tasks import queries as tasks
 from tandem.server.tasks.service import missing
 from tandem.server.wire.history import HistoryIn

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pynvml  # type: ignore[import-untyped]
 
-from tandem.server.host.processor import Processor
+from tandem.server.host.processor import Cpu
 
 MEGABYTE = 2**20
 
@@ -39,7 +39,7 @@ class MachineState:
     gpus: tuple[Gpu, ...]
 
 
-PROCESSOR = Processor()
+PROCESSOR = Cpu()
 
 
 def state(disk: Path) -> MachineState:

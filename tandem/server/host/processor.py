@@ -22,7 +22,7 @@ class _Seen(NamedTuple):
     whole: float
 
 
-class Processor:
+class Cpu:
     """The share of its time that it was not idle, between two looks."""
 
     def __init__(self) -> None:

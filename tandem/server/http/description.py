@@ -53,7 +53,7 @@ DETAIL: dict[str, Any] = {
             "description": "A sentence, or each field at fault.",
             "anyOf": [
                 {"type": "string"},
-                {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}},
+                {"type": "array", "items": {"$ref": "#/components/schemas/FieldFault"}},
             ],
         }
     },
@@ -71,7 +71,7 @@ PROBLEM: dict[str, Any] = {
         "errors": {
             "type": "array",
             "description": "Of 422: each field at fault.",
-            "items": {"$ref": "#/components/schemas/Fault"},
+            "items": {"$ref": "#/components/schemas/FieldFault"},
         },
         "expected_seq": {"type": "integer", "description": "Of events: the number to go on from."},
     },

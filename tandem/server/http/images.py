@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-Size = Annotated[int, Query(ge=16, le=2048, description="Pixels of the longest side.")]
+ImageSize = Annotated[int, Query(ge=16, le=2048, description="Pixels of the longest side.")]
 Wanted = Annotated[str | None, Header(alias="If-None-Match")]
-Rendered = tuple[bytes, str]
+RenderedImage = tuple[bytes, str]
 """The bytes and their media type."""
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {}, "image/jpeg": {}}, "description": "The picture."},
@@ -68,7 +68,7 @@ _TURNS = threading.BoundedSemaphore(2)
 
 def rendered(
     path: Path, size: int, *, frame: int | None = None, root: Path | None = None
-) -> Rendered:
+) -> RenderedImage:
     """The picture, turned as its EXIF says, its longest side at most `size` pixels.
 
     Of a video or a clip's folder `frame`, counted from 0, or the middle one. A folder's frames
@@ -145,7 +145,7 @@ def size_of(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def respond(make: Callable[[], Rendered], stamp: str, wanted: str | None) -> Response:
+def respond(make: Callable[[], RenderedImage], stamp: str, wanted: str | None) -> Response:
     """What `make` gives, or 304 where the client has what `stamp` (see `stamp_of`) stands for."""
     tag = f'"{hashlib.blake2b(stamp.encode("utf-8", "replace"), digest_size=12).hexdigest()}"'
     headers = {
@@ -232,7 +232,7 @@ def _video_frame(path: Path, frame: int | None) -> Image.Image:
         raise _unshowable(path) from error
 
 
-def _encoded(image: Image.Image) -> Rendered:
+def _encoded(image: Image.Image) -> RenderedImage:
     out = io.BytesIO()
     if max(image.size) <= SMALL:
         image.save(out, "PNG")

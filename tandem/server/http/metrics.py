@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tandem.server.context import Context, Here
-from tandem.server.db.tables import Job, Task
+from tandem.server.db.tables import DelFlag, Job, Task
 
 router = APIRouter(tags=["health"])
 PREFIXES = ("/model-distillation", "/api/v1")
@@ -80,7 +80,7 @@ class _State(Collector):
 
     def _counted(self) -> tuple[list[tuple[str, int]], int]:
         with self.context.database.read() as session:
-            counted = select(Task.status, func.count()).where(Task.del_flag == 0)
+            counted = select(Task.status, func.count()).where(Task.del_flag == DelFlag.NORMAL)
             states = session.execute(counted.group_by(Task.status)).all()
             live = session.scalar(select(func.count()).select_from(Job).where(Job.live == 1))
         return [(str(status), count) for status, count in states], live or 0

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
 from tandem.server.db.database import Database
-from tandem.server.db.tables import Task
+from tandem.server.db.tables import DelFlag, Task
 from tandem.server.errors import ConflictError, InvalidError
 from tandem.server.host.clock import now
 from tandem.spec.errors import StudentError
@@ -106,7 +106,7 @@ def bind(database: Database, name: str, told: dict[str, Any], accuracy: float | 
                 total_epochs=0,
                 create_time=at,
                 end_time=at,
-                del_flag=0,
+                del_flag=DelFlag.NORMAL,
                 remark=t("Imported; it was trained elsewhere."),
             )
         )

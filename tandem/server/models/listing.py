@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, RowMapping, func, or_, select
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
-from tandem.server.db.tables import Job, Task, TaskData
+from tandem.server.db.tables import DelFlag, Job, Task, TaskData
 from tandem.server.errors import ConflictError, InvalidError
 from tandem.server.models import allowed_paths, exports
 from tandem.server.models.facts import Facts, facts
@@ -58,7 +58,7 @@ def row_of(context: Context, task_id: str) -> RowMapping:
     row: RowMapping | None = None
     if queries.is_id(task_id):
         with context.database.read() as session:
-            asked = _rows().where(Task.task_id == task_id, Task.del_flag == 0)
+            asked = _rows().where(Task.task_id == task_id, Task.del_flag == DelFlag.NORMAL)
             row = session.execute(asked).mappings().one_or_none()
     if row is None:
         raise missing(task_id)
@@ -77,7 +77,7 @@ def _rows() -> Any:
 
 def _where(keyword: str | None, kind: str | None) -> list[ColumnElement[bool]]:
     has_model = or_(Task.status == State.COMPLETED, Task.model_path.is_not(None))
-    found: list[ColumnElement[bool]] = [Task.del_flag == 0, has_model]
+    found: list[ColumnElement[bool]] = [Task.del_flag == DelFlag.NORMAL, has_model]
     if kind:
         found.append(Task.task_type == kind)
     if keyword:
@@ -136,9 +136,11 @@ def _makers(context: Context, session: Session, named: set[str]) -> dict[str, st
         if Path(path).is_relative_to(root) and Path(path) != root:
             folders[path] = Path(path).relative_to(root).parts[0]
     by_path = select(Task.model_path, Task.task_id).where(
-        Task.del_flag == 0, Task.model_path.in_(named)
+        Task.del_flag == DelFlag.NORMAL, Task.model_path.in_(named)
     )
-    by_id = select(Task.task_id).where(Task.del_flag == 0, Task.task_id.in_(folders.values()))
+    by_id = select(Task.task_id).where(
+        Task.del_flag == DelFlag.NORMAL, Task.task_id.in_(folders.values())
+    )
     there = set(session.scalars(by_id)) if folders else set()
     makers = {path: name for path, name in folders.items() if name in there}
     if named:

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from tandem.server.artifacts import folder
-from tandem.server.artifacts.routes import SAFE
 from tandem.server.context import Here
 from tandem.server.models import detail, exports, imports, listing, trying
 from tandem.server.models.allowed_paths import model_of
@@ -104,11 +103,11 @@ def _sent(found: Path, name: str) -> Response:
             found,
             filename=f"{name}{found.suffix}",
             media_type="application/octet-stream",
-            headers=SAFE,
+            headers=folder.SAFE_HEADERS,
         )
     folder.refuse_links_out(found)
     told = f"attachment; filename=\"model.zip\"; filename*=UTF-8''{quote(name, safe='')}.zip"
-    headers = SAFE | {"Content-Disposition": told}
+    headers = folder.SAFE_HEADERS | {"Content-Disposition": told}
     return StreamingResponse(folder.zipped(found), media_type="application/zip", headers=headers)
 
 

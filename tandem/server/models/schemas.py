@@ -6,16 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tandem.server.tasks.schemas import Answer, Body, DataUsed
+from tandem.server.tasks.schemas import DataUsed, RequestBody, ResponseBody
 from tandem.server.wire.envelope import UtcTime
-from tandem.server.wire.sample import Labels
+from tandem.server.wire.sample import LabelsOut
 
 Figure = Literal["accuracy", "miou", "map50"]
 Status = Literal["RUNNING", "DONE", "FAILED"]
 FormatName = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,30}$", examples=["onnx"])]
 
 
-class ExportedFile(Answer):
+class ExportedFile(ResponseBody):
     """A file that other programs run."""
 
     format: str
@@ -26,7 +26,7 @@ class ExportedFile(Answer):
     latency_milliseconds: float | None
 
 
-class Model(Answer):
+class Model(ResponseBody):
     """A trained model. Accuracies are percentages."""
 
     task_id: str = Field(examples=["TASK_AB12CD34"])
@@ -53,14 +53,14 @@ class Model(Answer):
     exports: list[ExportedFile]
 
 
-class ModelList(Answer):
+class ModelList(ResponseBody):
     items: list[Model]
     total: int
     page: int
     page_size: int
 
 
-class Ancestor(Answer):
+class Ancestor(ResponseBody):
     """A model that this one was made from."""
 
     name: str
@@ -68,13 +68,13 @@ class Ancestor(Answer):
     accuracy: float | None
 
 
-class Origin(Answer):
+class Origin(ResponseBody):
     task_id: str
     name: str
     mode: str | None
 
 
-class Lineage(Answer):
+class Lineage(ResponseBody):
     """Where a model comes from."""
 
     teacher: Ancestor | None
@@ -84,7 +84,7 @@ class Lineage(Answer):
     task: Origin
 
 
-class ModelFile(Answer):
+class ModelFile(ResponseBody):
     path: str
     size_bytes: int
 
@@ -97,17 +97,17 @@ class ModelDetail(Model):
     licence_note: str | None
 
 
-class TriedText(Body):
+class TriedText(RequestBody):
     """A text to ask a model of texts about."""
 
     text: Annotated[str, Field(min_length=1, max_length=20_000)]
 
 
-class Tried(Answer):
+class Tried(ResponseBody):
     """What the model said, and how long it took."""
 
     kind: str
-    answer: Labels
+    answer: LabelsOut
     width: int | None
     height: int | None
     mask_png_base64: str | None
@@ -121,7 +121,7 @@ class Tried(Answer):
     device: str = Field(examples=["cpu"])
 
 
-class FormatShown(Answer):
+class FormatShown(ResponseBody):
     """What a model could be written as."""
 
     format: str
@@ -134,7 +134,7 @@ class FormatShown(Answer):
     """Of what writes it, where that binds who uses it."""
 
 
-class ExportShown(Answer):
+class ExportShown(ResponseBody):
     """One export: under way, done or failed."""
 
     format: str
@@ -149,12 +149,12 @@ class ExportShown(Answer):
     ended_at: UtcTime | None
 
 
-class Exports(Answer):
+class Exports(ResponseBody):
     formats: list[FormatShown]
     items: list[ExportShown]
 
 
-class NewExport(Body):
+class NewExport(RequestBody):
     format: FormatName
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from tandem.server.context import Here
 from tandem.server.presets import service
-from tandem.server.presets.schemas import NewPreset, Preset, Settings, check, shown
+from tandem.server.presets.schemas import NewPreset, Preset, PresetSettings, check, shown
 
 router = APIRouter(tags=["LoRA presets"])
 
@@ -25,7 +25,7 @@ def create_lora_preset(context: Here, body: NewPreset) -> Preset:
 
 
 @router.put("/lora-presets/{name}")
-def replace_lora_preset(context: Here, name: str, body: Settings) -> Preset:
+def replace_lora_preset(context: Here, name: str, body: PresetSettings) -> Preset:
     """Change what it says; its name stays."""
     check(body)
     return shown(service.change(context, name, body.columns()))

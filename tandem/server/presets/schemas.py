@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
 from tandem.server.errors import InvalidError
-from tandem.server.presets.i18n import ENGLISH, spoken
+from tandem.server.presets.i18n import ENGLISH, localized
 from tandem.server.wire.envelope import UtcTime
 from tandem.server.wire.preset import COLUMN_LETTERS, PresetIn
 from tandem.spec.i18n import t
@@ -17,7 +17,7 @@ from tandem.spec.i18n import t
 Module = Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class Settings(BaseModel):
+class PresetSettings(BaseModel):
     """What a preset says."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -40,7 +40,7 @@ class Settings(BaseModel):
         }
 
 
-class NewPreset(Settings):
+class NewPreset(PresetSettings):
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\x00-\x1f]+$")]
 
     def as_kept(self) -> PresetIn:
@@ -48,7 +48,7 @@ class NewPreset(Settings):
         return PresetIn(preset_name=self.name, **self.columns())
 
 
-def check(said: Settings) -> None:
+def check(said: PresetSettings) -> None:
     """InvalidError for what the table has no room for, or a name of blanks."""
     if isinstance(said, NewPreset) and not said.name.strip():
         raise InvalidError([{"field": "name", "problem": t("It is empty.")}])
@@ -77,7 +77,7 @@ def shown(row: RowMapping) -> Preset:
         modules = json.loads(row["target_modules"] or "[]")
     except (ValueError, RecursionError):
         modules = []
-    title, about = spoken(row["preset_name"], row["preset_desc"])
+    title, about = localized(row["preset_name"], row["preset_desc"])
     return Preset(
         name=row["preset_name"],
         title=title,

@@ -10,20 +10,24 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
-from tandem.server.db.tables import Preset
+from tandem.server.db.tables import DelFlag, PresetRow
 from tandem.server.errors import ConflictError, NotFoundError
 from tandem.server.host.clock import now
 from tandem.server.presets.i18n import ENGLISH
 from tandem.server.wire.preset import FIELDS, PresetIn
 
-COLUMNS = tuple(getattr(Preset, name) for name in FIELDS)
+COLUMNS = tuple(getattr(PresetRow, name) for name in FIELDS)
 NOT_KEPT = {"id", "create_time", "update_time", "del_flag"}
 
 
 def all_of_them(context: Context) -> Sequence[RowMapping]:
     """By name."""
     with context.database.read() as session:
-        found = select(*COLUMNS).where(Preset.del_flag == 0).order_by(Preset.preset_name)
+        found = (
+            select(*COLUMNS)
+            .where(PresetRow.del_flag == DelFlag.NORMAL)
+            .order_by(PresetRow.preset_name)
+        )
         return session.execute(found).mappings().all()
 
 
@@ -32,7 +36,9 @@ def get(context: Context, name: str) -> RowMapping:
     row = None
     if "\0" not in name and len(name) <= 100:
         with context.database.read() as session:
-            found = select(*COLUMNS).where(Preset.preset_name == name, Preset.del_flag == 0)
+            found = select(*COLUMNS).where(
+                PresetRow.preset_name == name, PresetRow.del_flag == DelFlag.NORMAL
+            )
             row = session.execute(found).mappings().one_or_none()
     if row is None:
         raise NotFoundError("There is no LoRA preset {name}.", name=name[:100])
@@ -42,15 +48,21 @@ def get(context: Context, name: str) -> RowMapping:
 def keep(context: Context, said: PresetIn) -> RowMapping:
     """A new one; ConflictError when its name is taken."""
     at = now().replace(microsecond=0)
-    row = said.model_dump(exclude=NOT_KEPT) | {"create_time": at, "update_time": at, "del_flag": 0}
+    row = said.model_dump(exclude=NOT_KEPT) | {
+        "create_time": at,
+        "update_time": at,
+        "del_flag": DelFlag.NORMAL,
+    }
 
     def insert(session: Session) -> None:
-        gone = select(Preset).where(Preset.preset_name == said.preset_name, Preset.del_flag != 0)
+        gone = select(PresetRow).where(
+            PresetRow.preset_name == said.preset_name, PresetRow.del_flag != DelFlag.NORMAL
+        )
         deleted = session.scalars(gone).one_or_none()
         if deleted is not None:  # its name is free again, but the index holds it
             session.delete(deleted)
             session.flush()
-        session.add(Preset(**row))
+        session.add(PresetRow(**row))
 
     try:
         context.database.run(insert)
@@ -67,7 +79,9 @@ def change(context: Context, name: str, columns: Mapping[str, Any]) -> RowMappin
     """Put other settings under the same name; NotFoundError without it."""
     kept = get(context, name)["preset_name"]
     at = now().replace(microsecond=0)
-    changed = update(Preset).where(Preset.preset_name == kept, Preset.del_flag == 0)
+    changed = update(PresetRow).where(
+        PresetRow.preset_name == kept, PresetRow.del_flag == DelFlag.NORMAL
+    )
 
     def work(session: Session) -> None:
         session.execute(changed.values(update_time=at, **columns))
@@ -85,9 +99,11 @@ def delete(context: Context, name: str) -> None:
             name=kept,
             fix="Make another one beside it, or change what it says.",
         )
-    gone = update(Preset).where(Preset.preset_name == kept)
+    gone = update(PresetRow).where(PresetRow.preset_name == kept)
 
     def work(session: Session) -> None:
-        session.execute(gone.values(del_flag=1, update_time=now().replace(microsecond=0)))
+        session.execute(
+            gone.values(del_flag=DelFlag.DELETED, update_time=now().replace(microsecond=0))
+        )
 
     context.database.run(work)

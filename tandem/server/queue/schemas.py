@@ -11,7 +11,7 @@ from tandem.server.tasks.schemas import Priority
 from tandem.spec.i18n import t
 
 
-class Waiting(BaseModel):
+class QueuedTask(BaseModel):
     """One that waits."""
 
     position: int
@@ -39,7 +39,7 @@ class Running(BaseModel):
 class Queue(BaseModel):
     """What waits, in its order, and what runs."""
 
-    waiting: list[Waiting]
+    waiting: list[QueuedTask]
     running: list[Running]
 
 

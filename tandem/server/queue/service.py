@@ -15,7 +15,7 @@ from tandem.server.context import Context
 from tandem.server.db.tables import THERE, Job, Task
 from tandem.server.dispatch import placement
 from tandem.server.errors import ConflictError
-from tandem.server.queue.schemas import Queue, Running, Waiting
+from tandem.server.queue.schemas import Queue, QueuedTask, Running
 from tandem.server.tasks import queries as tasks
 from tandem.server.tasks.service import missing
 from tandem.spec import annotation
@@ -24,7 +24,7 @@ from tandem.spec.state import State
 
 TURN = (Job.priority.desc(), func.coalesce(Job.position, 0), Task.task_id)
 """Among the tasks of one owner; `_in_turn` also takes the owners in turn."""
-ANY = placement.Wants()
+ANY = placement.SlotRequest()
 
 
 def show(context: Context) -> Queue:
@@ -39,7 +39,7 @@ def show(context: Context) -> Queue:
         ).all()
     return Queue(
         waiting=[
-            Waiting(
+            QueuedTask(
                 position=place,
                 task_id=row.task_id,
                 task_name=row.task_name,
@@ -66,7 +66,7 @@ def _in_turn(rows: Sequence[Row[Any]], busy: Sequence[str | None]) -> Iterator[R
     """As the dispatcher takes them, one after the other."""
     known = {row.task_id: row for row in rows}
     queue = [
-        placement.Waiting(row.task_id, ANY, row.priority, row.position or 0, row.create_by)
+        placement.QueuedRun(row.task_id, ANY, row.priority, row.position or 0, row.create_by)
         for row in rows
     ]
     running = Counter(busy)

@@ -46,7 +46,7 @@ def show_sample(
     context: Here,
     task_id: str,
     index: int,
-    size: images.Size = 320,
+    size: images.ImageSize = 320,
     wanted: images.Wanted = None,
 ) -> Response:
     """The picture; a clip's middle frame."""
@@ -65,13 +65,13 @@ def show_sample_mask(
     task_id: str,
     index: int,
     who: service.Who = "answer",
-    size: images.Size = 320,
+    size: images.ImageSize = 320,
     wanted: images.Wanted = None,
 ) -> Response:
     """The mask in colours, to be laid over the picture of the same size."""
     path, picture = service.mask(context, task_id, index, who)
 
-    def make() -> images.Rendered:
+    def make() -> images.RenderedImage:
         shape = None if picture is None else images.size_of(picture)
         indices = images.mask_indices(path)
         return images.mask_png(indices, size, shape=shape), "image/png"

@@ -15,9 +15,8 @@ from tandem.server.context import Context, Here
 from tandem.server.errors import InvalidError
 from tandem.server.tasks import reports, service
 from tandem.server.tasks.creation import create
-from tandem.server.tasks.list_query import Keyword, PageNumber, PageSize, camel_filter
-from tandem.server.tasks.queries import Filter
-from tandem.server.wire.create import CreateTask, Figure, Progress
+from tandem.server.tasks.list_query import Keyword, PageNumber, PageSize, TaskFilter, camel_filter
+from tandem.server.wire.create import CreateTask, ProgressReport, ReportedFloat
 from tandem.server.wire.envelope import Envelope, Page, ok
 from tandem.server.wire.task import TaskOut
 from tandem.spec.i18n import t
@@ -39,7 +38,7 @@ def _one(context: Context, task_id: str) -> Envelope[TaskOut]:
     return ok(task(service.get(context, task_id)))
 
 
-def whole(context: Context, wanted: Filter) -> Response:
+def whole(context: Context, wanted: TaskFilter) -> Response:
     """The plain list. A long one is sent as it is read: it is never whole in memory."""
     parts = _parts(service.chunks(context, wanted))
     first = list(islice(parts, 2))  # before the answer begins, so that it may still be refused
@@ -82,19 +81,19 @@ def list_tasks(
 @router.get("/tasks/running", response_model=TaskList)
 def running_tasks(context: Here) -> Any:
     """Those that run now."""
-    return whole(context, Filter(State.RUNNING))
+    return whole(context, TaskFilter(State.RUNNING))
 
 
 @router.get("/tasks/recent", response_model=TaskList)
 def recent_tasks(context: Here, limit: Limit = 10) -> Any:
     """The newest."""
-    return ok([task(row) for row in service.page(context, Filter(), 1, limit)])
+    return ok([task(row) for row in service.page(context, TaskFilter(), 1, limit)])
 
 
 @router.get("/tasks/status/{status}", response_model=TaskList)
 def tasks_by_status(context: Here, status: State) -> Any:
     """Those in one state, newest first."""
-    return whole(context, Filter(status))
+    return whole(context, TaskFilter(status))
 
 
 @router.get("/tasks/{taskId}", response_model=Envelope[TaskOut])
@@ -149,12 +148,12 @@ def report_progress(
     context: Here,
     taskId: str,
     currentEpoch: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
-    accuracy: Annotated[Figure | None, Query()] = None,
-    loss: Annotated[Figure | None, Query()] = None,
-    body: Annotated[Progress | None, Body()] = None,
+    accuracy: Annotated[ReportedFloat | None, Query()] = None,
+    loss: Annotated[ReportedFloat | None, Query()] = None,
+    body: Annotated[ProgressReport | None, Body()] = None,
 ) -> Any:
     """How far a run elsewhere is, in the query or in a body; the body wins."""
-    said = body or Progress()
+    said = body or ProgressReport()
     query = {"current_epoch": currentEpoch, "accuracy": accuracy, "loss": loss}
     missing = {name: one for name, one in query.items() if getattr(said, name) is None}
     said = said.model_copy(update=missing)

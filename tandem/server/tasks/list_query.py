@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 from pydantic.alias_generators import to_camel
 
 from tandem.server.errors import InvalidError
-from tandem.server.tasks.queries import Filter
 from tandem.server.wire.task import FIELDS
 from tandem.spec.i18n import t
 from tandem.spec.state import State
@@ -32,15 +31,29 @@ PageNumber = Annotated[int, Field(ge=1, le=1_000_000_000)]
 PageSize = Annotated[int, Field(ge=1, le=1000)]
 
 
-def camel_filter(status: State | None, keyword: str | None, order_by: str | None) -> Filter:
+@dataclass(frozen=True)
+class TaskFilter:
+    """Which tasks, in which order."""
+
+    status: State | None = None
+    keyword: str | None = None
+    order_by: str = "id"
+    descending: bool = True
+    statuses: tuple[State, ...] = ()
+    """Any of these; empty: `status` decides."""
+    kind: str | None = None
+    owner: str | None = None
+
+
+def camel_filter(status: State | None, keyword: str | None, order_by: str | None) -> TaskFilter:
     """`orderBy` is a column as surface A names it, with asc or desc after it: `taskName desc`."""
     if not order_by:
-        return Filter(status, keyword or None)
+        return TaskFilter(status, keyword or None)
     known = {to_camel(name): name for name in SORTED_BY}
     found = re.fullmatch(r"(\w+)(?:[ ,:]+(asc|desc))?", order_by.strip(), re.IGNORECASE)
     if found is None or found[1] not in known:
         raise _unknown("orderBy", order_by, known)
-    return Filter(status, keyword or None, known[found[1]], (found[2] or "").lower() == "desc")
+    return TaskFilter(status, keyword or None, known[found[1]], (found[2] or "").lower() == "desc")
 
 
 def snake_filter(
@@ -49,9 +62,9 @@ def snake_filter(
     sort: str | None,
     kind: str | None = None,
     owner: str | None = None,
-) -> Filter:
+) -> TaskFilter:
     """`sort` is a column; with `-` before it, the highest first."""
-    found = Filter(
+    found = TaskFilter(
         statuses=_states(status), keyword=keyword or None, kind=kind or None, owner=owner or None
     )
     if not sort:

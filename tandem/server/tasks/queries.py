@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
@@ -19,7 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from tandem.server.db.tables import THERE, Attempt, Evaluation, History, Job, Task
+from tandem.server.db.tables import THERE, Attempt, DelFlag, EvaluationRow, History, Job, Task
+from tandem.server.tasks.list_query import TaskFilter
 from tandem.server.wire.task import FIELDS
 from tandem.spec.state import State
 
@@ -34,20 +35,6 @@ V1_COLUMNS = (*COLUMNS, Task.task_type, *JOB_COLUMNS)
 NEVER_NULL = frozenset({"id", "task_id", "create_time", "status"})
 
 
-@dataclass(frozen=True)
-class Filter:
-    """Which tasks, in which order."""
-
-    status: State | None = None
-    keyword: str | None = None
-    order_by: str = "id"
-    descending: bool = True
-    statuses: tuple[State, ...] = ()
-    """Any of these; empty: `status` decides."""
-    kind: str | None = None
-    owner: str | None = None
-
-
 def is_id(task_id: str) -> bool:
     """Whether a task may be called so at all; some data bases fail over a zero byte."""
     return 0 < len(task_id) <= 64 and task_id.isprintable()
@@ -57,7 +44,7 @@ def one(session: Session, task_id: str, columns: Sequence[Any] = COLUMNS) -> Row
     """A task that is not deleted."""
     if not is_id(task_id):
         return None
-    found = select(*columns).where(Task.task_id == task_id, Task.del_flag == 0)
+    found = select(*columns).where(Task.task_id == task_id, Task.del_flag == DelFlag.NORMAL)
     return session.execute(found).mappings().one_or_none()
 
 
@@ -66,7 +53,7 @@ def one_with_job(session: Session, task_id: str) -> RowMapping | None:
     if not is_id(task_id):
         return None
     found = select(*V1_COLUMNS, Job.spec).outerjoin(Job, Job.task_id == Task.task_id)
-    found = found.where(Task.task_id == task_id, Task.del_flag == 0)
+    found = found.where(Task.task_id == task_id, Task.del_flag == DelFlag.NORMAL)
     return session.execute(found).mappings().one_or_none()
 
 
@@ -76,7 +63,7 @@ def locked(session: Session, task_id: str) -> RowMapping | None:
         return None
     row = session.execute(
         select(Task.task_id, Task.status)
-        .where(Task.task_id == task_id, Task.del_flag == 0)
+        .where(Task.task_id == task_id, Task.del_flag == DelFlag.NORMAL)
         .with_for_update()
     ).one_or_none()
     if row is None:
@@ -88,8 +75,8 @@ def locked(session: Session, task_id: str) -> RowMapping | None:
     return session.execute(both.where(Task.task_id == task_id)).mappings().one()
 
 
-def _where(wanted: Filter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [Task.del_flag == 0]
+def _where(wanted: TaskFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [Task.del_flag == DelFlag.NORMAL]
     if wanted.status is not None:
         found.append(Task.status == wanted.status)
     if len(wanted.statuses) == 1:
@@ -112,7 +99,7 @@ def _where(wanted: Filter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _order(wanted: Filter) -> list[ColumnElement[Any]]:
+def _order(wanted: TaskFilter) -> list[ColumnElement[Any]]:
     column = getattr(Task, wanted.order_by)
     order: list[ColumnElement[Any]] = []
     if wanted.order_by not in NEVER_NULL:
@@ -124,7 +111,7 @@ def _order(wanted: Filter) -> list[ColumnElement[Any]]:
 
 
 def page(
-    session: Session, wanted: Filter, offset: int, limit: int, *, with_jobs: bool = False
+    session: Session, wanted: TaskFilter, offset: int, limit: int, *, with_jobs: bool = False
 ) -> Sequence[RowMapping]:
     """The keys come from an index alone; only the rows that are shown are read."""
     keys = _keys(wanted, None, offset + limit).order_by(*_order(wanted))
@@ -132,7 +119,7 @@ def page(
     return session.execute(_rows(with_jobs, keys_of, wanted)).mappings().all()
 
 
-def _keys(wanted: Filter, below_id: int | None, most: int) -> Select[Any]:
+def _keys(wanted: TaskFilter, below_id: int | None, most: int) -> Select[Any]:
     """The keys that are wanted; of several states in the usual order, the first `most` of each.
 
     One question for each state follows an index. Asked for all at once, a data base walks all
@@ -156,7 +143,7 @@ def _below(keys: Select[Any], below_id: int | None) -> Select[Any]:
     return keys if below_id is None else keys.where(Task.id < below_id)
 
 
-def _rows(with_jobs: bool, keys: Any, wanted: Filter) -> Select[Any]:
+def _rows(with_jobs: bool, keys: Any, wanted: TaskFilter) -> Select[Any]:
     rows: Select[Any] = select(*(V1_COLUMNS if with_jobs else COLUMNS))
     rows = rows.select_from(Task).join(keys, keys.c.id == Task.id)
     if with_jobs:
@@ -165,26 +152,33 @@ def _rows(with_jobs: bool, keys: Any, wanted: Filter) -> Select[Any]:
 
 
 def after(
-    session: Session, wanted: Filter, below_id: int | None, limit: int, *, with_jobs: bool = False
+    session: Session,
+    wanted: TaskFilter,
+    below_id: int | None,
+    limit: int,
+    *,
+    with_jobs: bool = False,
 ) -> Sequence[RowMapping]:
     """The next ones in the usual order, newest first: older than `below_id`."""
     keys = _keys(wanted, below_id, limit).order_by(Task.id.desc()).limit(limit)
     return session.execute(_rows(with_jobs, keys.subquery(), wanted)).mappings().all()
 
 
-def keys_of(session: Session, wanted: Filter) -> list[int]:
+def keys_of(session: Session, wanted: TaskFilter) -> list[int]:
     """All in their order, by their keys: some bytes each, not a row."""
     return list(session.scalars(select(Task.id).where(*_where(wanted)).order_by(*_order(wanted))))
 
 
 def by_keys(session: Session, keys: Sequence[int]) -> Iterator[RowMapping]:
     """The tasks of these keys, in this order."""
-    found = session.execute(select(*COLUMNS).where(Task.id.in_(keys), Task.del_flag == 0))
+    found = session.execute(
+        select(*COLUMNS).where(Task.id.in_(keys), Task.del_flag == DelFlag.NORMAL)
+    )
     rows = {row["id"]: row for row in found.mappings()}
     return (rows[key] for key in keys if key in rows)
 
 
-def count(session: Session, wanted: Filter) -> int:
+def count(session: Session, wanted: TaskFilter) -> int:
     return session.scalar(select(func.count()).select_from(Task).where(*_where(wanted))) or 0
 
 
@@ -238,7 +232,7 @@ def put_task(session: Session, task_id: str, **columns: Any) -> None:
     """Change columns that are no state."""
     session.execute(
         update(Task)
-        .where(Task.task_id == task_id, Task.del_flag == 0)
+        .where(Task.task_id == task_id, Task.del_flag == DelFlag.NORMAL)
         .values(**columns)
         .execution_options(synchronize_session=False)
     )
@@ -247,7 +241,7 @@ def put_task(session: Session, task_id: str, **columns: Any) -> None:
 def forget(session: Session, task_id: str) -> None:
     """What goes with a deleted task. A job whose process is still ending stays for that long."""
     session.execute(delete(History).where(History.task_id == task_id))
-    session.execute(delete(Evaluation).where(Evaluation.task_id == task_id))
+    session.execute(delete(EvaluationRow).where(EvaluationRow.task_id == task_id))
     session.execute(
         delete(Job)
         .where(Job.task_id == task_id, Job.live == 0)

@@ -12,17 +12,16 @@ from sqlalchemy.orm import Session
 from tandem.server.context import Context
 from tandem.server.db.tables import History
 from tandem.server.errors import ConflictError
-from tandem.server.events import apply
-from tandem.server.tasks import queries, totals
+from tandem.server.tasks import apply, queries, totals
 from tandem.server.tasks.creation.allowed_paths import model_place
 from tandem.server.tasks.service import missing
 from tandem.server.tasks.transitions import record_event
-from tandem.server.wire.create import Progress
+from tandem.server.wire.create import ProgressReport
 from tandem.spec.service_event import FiguresLeftOut
 from tandem.spec.state import State
 
 
-def progress(context: Context, task_id: str, said: Progress) -> None:
+def progress(context: Context, task_id: str, said: ProgressReport) -> None:
     """Figures of a run, and its state by the table of moves."""
 
     def work(session: Session) -> None:
@@ -35,7 +34,7 @@ def progress(context: Context, task_id: str, said: Progress) -> None:
     _write(context, work)
 
 
-def _figures(session: Session, task_id: str, said: Progress, epoch: int) -> None:
+def _figures(session: Session, task_id: str, said: ProgressReport, epoch: int) -> None:
     loss = said.train_loss if said.loss is None else said.loss
     accuracy = said.val_accuracy if said.accuracy is None else said.accuracy
     left_out = []
@@ -57,7 +56,7 @@ def _figures(session: Session, task_id: str, said: Progress, epoch: int) -> None
         record_event(session, task_id, event)
 
 
-def _epoch(session: Session, task_id: str, said: Progress, epoch: int) -> list[str]:
+def _epoch(session: Session, task_id: str, said: ProgressReport, epoch: int) -> list[str]:
     """The epoch's own figures, unless its history has come: that says more."""
     row = {
         "train_loss": said.train_loss,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from sqlalchemy import RowMapping
 
-from tandem.server.context import Context, Here
+from tandem.server.context import Here
 from tandem.server.errors import InvalidError
-from tandem.server.tasks import clone, queries, serialize, service
+from tandem.server.tasks import clone, serialize, service
 from tandem.server.tasks.creation import create, preview
 from tandem.server.tasks.list_query import (
     Keyword,
@@ -21,10 +18,6 @@ from tandem.server.tasks.list_query import (
     read_cursor,
     snake_filter,
 )
-from tandem.server.tasks.list_query import (
-    cursor as cursor_of,
-)
-from tandem.server.tasks.queries import Filter
 from tandem.server.tasks.schemas import (
     AttemptShown,
     Clone,
@@ -62,28 +55,9 @@ def list_tasks(
         problem = t("A cursor follows the usual order: leave sort and page out.")
         raise InvalidError([{"field": "cursor", "problem": problem}])
     below = read_cursor(cursor) if cursor else None
-    with context.database.read() as session:
-        rows: Sequence[RowMapping]
-        if page or sort:
-            offset = ((page or 1) - 1) * page_size
-            rows = queries.page(session, wanted, offset, page_size + 1, with_jobs=True)
-        else:
-            rows = queries.after(session, wanted, below, page_size + 1, with_jobs=True)
-        items = serialize.listed(session, rows[:page_size])
-    more = len(rows) > page_size and not sort
-    return _answer(
-        TaskList.model_construct(
-            items=items,
-            total=_total(context, wanted),
-            next_cursor=cursor_of(rows[page_size - 1]["id"]) if more else None,
-            page=page,
-            page_size=page_size,
-        )
-    )
-
-
-def _total(context: Context, wanted: Filter) -> int:
-    return service.total(context, replace(wanted, order_by="id", descending=True))
+    if page or sort:
+        return _answer(serialize.numbered_page(context, wanted, page, page_size, more=not sort))
+    return _answer(serialize.next_page(context, wanted, below, page_size))
 
 
 def _answer(body: TaskList | TaskDetail, status_code: int = 200) -> Response:

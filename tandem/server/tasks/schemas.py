@@ -6,23 +6,23 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tandem.server.wire.create import CreateFields, Name, Prose
+from tandem.server.wire.create import CreateFields, PrintableName, Prose
 from tandem.server.wire.envelope import UtcTime
 
 Priority = Annotated[int, Field(ge=-1000, le=1000)]
 
 
-class Body(BaseModel):
+class RequestBody(BaseModel):
     """What a client sends; a name that is not known is refused."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
-class Answer(BaseModel):
+class ResponseBody(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
 
 
-class NewTask(Body):
+class NewTask(RequestBody):
     """A task by its run (`spec`), or as installed clients describe it (`create`)."""
 
     model_config = ConfigDict(
@@ -40,7 +40,7 @@ class NewTask(Body):
             ]
         }
     )
-    name: Name
+    name: PrintableName
     description: Prose | None = None
     spec: dict[str, Any] | None = None
     """A RunSpec as it is written in YAML, without task_id and run.output_dir."""
@@ -58,24 +58,24 @@ class NewTask(Body):
         return self
 
 
-class Edit(Body):
+class Edit(RequestBody):
     """What may be changed; what is not given stays."""
 
-    name: Name = ""
+    name: PrintableName = ""
     description: Prose | None = None
     remark: Prose | None = None
     priority: Priority = 0
 
 
-class Clone(Body):
+class Clone(RequestBody):
     """A copy of a task, to be run anew."""
 
-    name: Name | None = None
+    name: PrintableName | None = None
     """Else the name of the one copied."""
     start: bool = False
 
 
-class TaskShown(Answer):
+class TaskShown(ResponseBody):
     """A task, its place in the queue and its run. Accuracies are percentages."""
 
     task_id: str = Field(examples=["TASK_AB12CD34"])
@@ -134,7 +134,7 @@ class TaskShown(Answer):
     duration_seconds: int | None
 
 
-class DataUsed(Answer):
+class DataUsed(ResponseBody):
     """The version of a data set that one execution used."""
 
     attempt: int
@@ -153,7 +153,7 @@ class TaskDetail(TaskShown):
     """The RunSpec; null for a task that an installed system made and nobody started yet."""
 
 
-class TaskList(Answer):
+class TaskList(ResponseBody):
     items: list[TaskShown]
     total: int
     """At most a second old."""
@@ -163,7 +163,7 @@ class TaskList(Answer):
     page_size: int
 
 
-class AttemptShown(Answer):
+class AttemptShown(ResponseBody):
     """One execution."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -183,22 +183,22 @@ class PreviewAsked(NewTask):
     """A task that is not to be made yet; `start` changes nothing but the request shown."""
 
     model_config = ConfigDict(json_schema_extra={})
-    name: Name | None = None  # type: ignore[assignment]
+    name: PrintableName | None = None  # type: ignore[assignment]
 
 
-class FieldProblem(Answer):
+class FieldProblem(ResponseBody):
     field: str = Field(examples=["optim.epochs"])
     problem: str
     fix: str | None
 
 
-class Request(Answer):
+class Request(ResponseBody):
     method: str
     path: str
     body: dict[str, Any]
 
 
-class Lacking(Answer):
+class Lacking(ResponseBody):
     """Something that the run would not find."""
 
     what: str
@@ -206,7 +206,7 @@ class Lacking(Answer):
     fix: str
 
 
-class MemoryExpected(Answer):
+class MemoryExpected(ResponseBody):
     megabytes: float | None
     device: str = Field(examples=["cpu"])
     """`cpu` or `cuda`."""
@@ -214,12 +214,12 @@ class MemoryExpected(Answer):
     """How the figure was found, or why there is none."""
 
 
-class TimeExpected(Answer):
+class TimeExpected(ResponseBody):
     seconds: float | None
     basis: str
 
 
-class Preview(Answer):
+class Preview(ResponseBody):
     """What would become of it."""
 
     valid: bool

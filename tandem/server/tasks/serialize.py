@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -11,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
 from tandem.server.datasets import recording
-from tandem.server.tasks import queries
-from tandem.server.tasks.schemas import DataUsed, TaskDetail, TaskShown
-from tandem.server.tasks.service import missing
+from tandem.server.tasks import queries, service
+from tandem.server.tasks.list_query import TaskFilter, cursor
+from tandem.server.tasks.schemas import DataUsed, TaskDetail, TaskList, TaskShown
 from tandem.spec.state import State
 
 SAME = (
@@ -36,15 +37,53 @@ def detail(context: Context, task_id: str) -> TaskDetail:
     with context.database.read() as session:
         row = queries.one_with_job(session, task_id)
         if row is None:
-            raise missing(task_id)
+            raise service.missing(task_id)
         body = _shown(session, [row])[0]
     used = [DataUsed(**one) for one in recording.of_task(context, row["task_id"])]
     return TaskDetail(**body, data=used, spec=_json(row["spec"]))
 
 
-def listed(session: Session, rows: Sequence[RowMapping]) -> list[TaskShown]:
+def numbered_page(
+    context: Context, wanted: TaskFilter, page: int | None, size: int, *, more: bool
+) -> TaskList:
+    """Page `page`, from 1, in the order that is `wanted`; with `more` a cursor goes on after it."""
+    with context.database.read() as session:
+        rows = queries.page(session, wanted, ((page or 1) - 1) * size, size + 1, with_jobs=True)
+        items = _items(session, rows[:size])
+    found = _list(context, wanted, items, page, size)
+    found.next_cursor = _cursor(rows, size) if more else None
+    return found
+
+
+def next_page(context: Context, wanted: TaskFilter, below: int | None, size: int) -> TaskList:
+    """The tasks after the cursor `below`, newest first."""
+    with context.database.read() as session:
+        rows = queries.after(session, wanted, below, size + 1, with_jobs=True)
+        items = _items(session, rows[:size])
+    found = _list(context, wanted, items, None, size)
+    found.next_cursor = _cursor(rows, size)
+    return found
+
+
+def _items(session: Session, rows: Sequence[RowMapping]) -> list[TaskShown]:
     """Several; the queue and the epochs are asked about once, and only if one needs it."""
+    # Not validated: they come from the tables, and a list of a thousand is asked for often.
     return [TaskShown.model_construct(**body) for body in _shown(session, rows)]
+
+
+def _list(
+    context: Context, wanted: TaskFilter, items: list[TaskShown], page: int | None, size: int
+) -> TaskList:
+    # In whatever order, there are as many: so the number that was counted lately serves.
+    total = service.total(context, replace(wanted, order_by="id", descending=True))
+    return TaskList.model_construct(
+        items=items, total=total, next_cursor=None, page=page, page_size=size
+    )
+
+
+def _cursor(rows: Sequence[RowMapping], size: int) -> str | None:
+    """Where to go on: one row more than a page's was asked for, to see whether any follow."""
+    return cursor(rows[size - 1]["id"]) if len(rows) > size else None
 
 
 def _shown(session: Session, rows: Sequence[RowMapping]) -> list[dict[str, Any]]:

@@ -12,14 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
-from tandem.server.db.tables import Attempt, Job, Task
+from tandem.server.db.tables import Attempt, DelFlag, Job, Task
 from tandem.server.errors import ConflictError, InvalidError, NotFoundError
-from tandem.server.events import apply
 from tandem.server.host.clock import now
 from tandem.server.host.paths import really_below
-from tandem.server.tasks import queries, totals
+from tandem.server.tasks import apply, queries, totals
 from tandem.server.tasks.creation import create as creation
-from tandem.server.tasks.queries import Filter
+from tandem.server.tasks.list_query import TaskFilter
 from tandem.server.tasks.transitions import move, record_event
 from tandem.spec.i18n import t
 from tandem.spec.save_request import SAVE_NOW
@@ -51,7 +50,7 @@ def get(context: Context, task_id: str) -> RowMapping:
     return found
 
 
-def total(context: Context, wanted: Filter) -> int:
+def total(context: Context, wanted: TaskFilter) -> int:
     """How many there are, at most a second old."""
 
     def count() -> int:
@@ -61,13 +60,13 @@ def total(context: Context, wanted: Filter) -> int:
     return totals.total(context.database, wanted, count)
 
 
-def page(context: Context, wanted: Filter, number: int, size: int) -> Sequence[RowMapping]:
+def page(context: Context, wanted: TaskFilter, number: int, size: int) -> Sequence[RowMapping]:
     """One page, from 1."""
     with context.database.read() as session:
         return queries.page(session, wanted, (number - 1) * size, size)
 
 
-def chunks(context: Context, wanted: Filter) -> Iterator[Sequence[RowMapping]]:
+def chunks(context: Context, wanted: TaskFilter) -> Iterator[Sequence[RowMapping]]:
     """All, a thousand at a time. No connection is held while a slow client reads."""
     if wanted.order_by == "id" and wanted.descending:
         yield from _newest_first(context, wanted)
@@ -79,7 +78,7 @@ def chunks(context: Context, wanted: Filter) -> Iterator[Sequence[RowMapping]]:
             yield list(queries.by_keys(session, keys[start : start + CHUNK]))
 
 
-def _newest_first(context: Context, wanted: Filter) -> Iterator[Sequence[RowMapping]]:
+def _newest_first(context: Context, wanted: TaskFilter) -> Iterator[Sequence[RowMapping]]:
     below: int | None = None
     while True:
         with context.database.read() as session:
@@ -281,7 +280,9 @@ def remove(context: Context, task_id: str, *, files: bool = False) -> None:
         move(session, task_id_, State.STOPPED, out_of=[State.QUEUED])
         queries.forget(session, task_id_)
         record_event(session, task_id_, Deleted())
-        queries.put_task(session, task_id_, del_flag=1, update_time=now().replace(microsecond=0))
+        queries.put_task(
+            session, task_id_, del_flag=DelFlag.DELETED, update_time=now().replace(microsecond=0)
+        )
         return task_id_, found["live"]
 
     deleted, live = context.database.run(work)

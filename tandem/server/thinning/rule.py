@@ -15,7 +15,7 @@ MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
-class Item:
+class SavedCheckpoint:
     """A folder that may go, and why."""
 
     path: Path
@@ -23,7 +23,7 @@ class Item:
     why: str
 
 
-def spare(checkpoints: Path, keep_every: int) -> list[Item]:
+def spare(checkpoints: Path, keep_every: int) -> list[SavedCheckpoint]:
     """What `checkpoints` can do without; nothing while no whole checkpoint is there.
 
     The last whole one carries the best weights so far beside its own. A link is never followed.
@@ -72,10 +72,10 @@ def _best(whole: list[Path]) -> list[Path]:
     return [one for one in whole if one.name == f"epoch-{best:06d}"]
 
 
-def _item(folder: Path, why: str) -> Item:
+def _item(folder: Path, why: str) -> SavedCheckpoint:
     size_bytes = sum(
         (Path(where) / name).lstat().st_size
         for where, _, names in os.walk(folder)
         for name in names
     )
-    return Item(folder, size_bytes, why)
+    return SavedCheckpoint(folder, size_bytes, why)

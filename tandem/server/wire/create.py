@@ -21,9 +21,9 @@ from tandem.spec.run import Kind
 from tandem.spec.state import State
 
 INT_MOST = 2**31 - 1
-Word = Annotated[str, Field(max_length=100)]
+ShortText = Annotated[str, Field(max_length=100)]
 MOST = 256
-Path = Annotated[str, Field(max_length=1000)]
+PathText = Annotated[str, Field(max_length=1000)]
 
 
 def _as_text(value: Any) -> Any:
@@ -56,11 +56,11 @@ Id = Annotated[
     BeforeValidator(_as_text),
     _either(_ID, "integer"),
 ]
-Numbers = Annotated[
+NumberList = Annotated[
     list[int], Field(max_length=MOST), BeforeValidator(_split), _either(_NUMBERS, "string")
 ]
-Words = Annotated[
-    list[Word], Field(max_length=MOST), BeforeValidator(_split), _either(_WORDS, "string")
+WordList = Annotated[
+    list[ShortText], Field(max_length=MOST), BeforeValidator(_split), _either(_WORDS, "string")
 ]
 
 
@@ -75,9 +75,9 @@ def _gpus(value: Any) -> list[int] | str:
     return [int(one) for one in words]
 
 
-Gpus = Annotated[list[int] | str, PlainValidator(_gpus), _either(_NUMBERS, "integer", "string")]
-Weight = Annotated[float, Field(ge=0, le=1e6)]
-Size = Annotated[str, Field(max_length=100), BeforeValidator(_sized), _either(_WORD, "number")]
+GpuList = Annotated[list[int] | str, PlainValidator(_gpus), _either(_NUMBERS, "integer", "string")]
+LossWeight = Annotated[float, Field(ge=0, le=1e6)]
+SizeText = Annotated[str, Field(max_length=100), BeforeValidator(_sized), _either(_WORD, "number")]
 Switch = Annotated[float, Field(ge=0, le=1e6), _either({"type": "boolean"}, "number")]
 
 
@@ -95,35 +95,35 @@ def _prose(text: str) -> str:
     return text
 
 
-Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
+PrintableName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
 Prose = Annotated[str, Field(max_length=500), AfterValidator(_prose)]
 
 
 class TeacherConfig(Camel):
-    param_size: Size | None = None
+    param_size: SizeText | None = None
     """For people to read; it chooses nothing."""
-    model_path: Path | None = None
+    model_path: PathText | None = None
     quantization: Literal["none", "", "auto", "fp32", "bf16", "fp16", "int8", "int4"] | None = None
 
 
 class StudentConfig(Camel):
-    param_size: Size | None = None
+    param_size: SizeText | None = None
     """For people to read; it chooses nothing."""
     init_method: Literal["random", "xavier", "kaiming", "pretrained"] | None = None
-    pretrain_path: Path | None = None
+    pretrain_path: PathText | None = None
 
 
 class LoraConfig(Camel):
-    target_modules: Words | None = None
-    layers: Word | None = None
+    target_modules: WordList | None = None
+    layers: ShortText | None = None
     bias_train: Literal["none", "all", "lora_only"] | None = None
 
 
 class DistillationConfig(Camel):
-    hard_label_weight: Weight | None = None
-    soft_label_weight: Weight | None = None
+    hard_label_weight: LossWeight | None = None
+    soft_label_weight: LossWeight | None = None
     loss_type: SoftLoss | None = None
-    intermediate_layers: Numbers | None = None
+    intermediate_layers: NumberList | None = None
     attention_distill: Switch | None = None
 
 
@@ -132,37 +132,37 @@ class Advanced(Camel):
 
     optimizer: Literal["adamw", "adam", "sgd", "adagrad"] | None = None
     lr_scheduler: Literal["cosine", "linear", "constant", "polynomial"] | None = None
-    weight_decay: Weight | None = None
+    weight_decay: LossWeight | None = None
     grad_accum_steps: Annotated[int, Field(ge=1, le=4096)] | None = None
-    max_grad_norm: Weight | None = None
-    gpu_devices: Gpus | None = Field(None, examples=["0,1", [0, 1]])
+    max_grad_norm: LossWeight | None = None
+    gpu_devices: GpuList | None = Field(None, examples=["0,1", [0, 1]])
     auto_save_checkpoint: bool | None = None
     checkpoint_interval: Annotated[int, Field(ge=1, le=INT_MOST)] | None = None
-    teacher_param_size: Size | None = None
+    teacher_param_size: SizeText | None = None
     """For people to read; it chooses nothing."""
-    teacher_model_path: Path | None = None
+    teacher_model_path: PathText | None = None
     teacher_quantization: (
         Literal["none", "", "auto", "fp32", "bf16", "fp16", "int8", "int4"] | None
     ) = None
-    student_param_size: Size | None = None
+    student_param_size: SizeText | None = None
     """For people to read; it chooses nothing."""
     student_init_method: Literal["random", "xavier", "kaiming", "pretrained"] | None = None
-    student_pretrain_path: Path | None = None
+    student_pretrain_path: PathText | None = None
     student_model_type: Annotated[str, Field(max_length=50)] | None = None
     student_model_size: Annotated[str, Field(max_length=50)] | None = None
     task_type: Kind | None = None
     num_classes: Annotated[int, Field(ge=2, le=INT_MOST)] | None = None
     image_size: Annotated[int, Field(ge=16, le=2048)] | None = None
-    lora_target_modules: Words | None = Field(None, examples=["q_proj,v_proj"])
-    lora_layers: Word | None = Field(None, examples=["all", "0-11"])
+    lora_target_modules: WordList | None = Field(None, examples=["q_proj,v_proj"])
+    lora_layers: ShortText | None = Field(None, examples=["all", "0-11"])
     lora_bias_train: Literal["none", "all", "lora_only"] | None = None
     distillation_type: Literal["feature", "logit", "hybrid"] | None = None
     feature_loss_type: FeatureLoss | None = None
     align_feature: bool | None = None
-    hard_label_weight: Weight | None = None
-    soft_label_weight: Weight | None = None
+    hard_label_weight: LossWeight | None = None
+    soft_label_weight: LossWeight | None = None
     distill_loss_type: SoftLoss | None = None
-    intermediate_layers: Numbers | None = None
+    intermediate_layers: NumberList | None = None
     attention_distill: Switch | None = None
     teacher_model_config: TeacherConfig | None = None
     student_model_config: StudentConfig | None = None
@@ -200,8 +200,8 @@ Config = Annotated[
 class CreateFields(Advanced):
     """A task, but for its name."""
 
-    teacher_model: Annotated[Name, Field(max_length=100, examples=["qwen2.5-vl-7b"])]
-    student_model: Annotated[Name, Field(max_length=100, examples=["resnet/resnet50"])]
+    teacher_model: Annotated[PrintableName, Field(max_length=100, examples=["qwen2.5-vl-7b"])]
+    student_model: Annotated[PrintableName, Field(max_length=100, examples=["resnet/resnet50"])]
     dataset_id: Id = Field(examples=["cifar10-train"])
     val_dataset_id: Id | None = None
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -257,7 +257,7 @@ class CreateTask(CreateFields):
             ]
         }
     )
-    task_name: Name
+    task_name: PrintableName
     description: Prose | None = None
 
     def flat(self) -> dict[str, Any]:
@@ -271,19 +271,19 @@ def flat(fields: CreateFields) -> dict[str, Any]:
     return {k: v for k, v in said.items() if k not in ("taskName", "description")}
 
 
-Figure = Annotated[float, Field(allow_inf_nan=True)]
+ReportedFloat = Annotated[float, Field(allow_inf_nan=True)]
 """One that is no number, or too large, is left out and said: no epoch is lost for it."""
 
 
-class Progress(Camel):
+class ProgressReport(Camel):
     """How far a run elsewhere is. Accuracies in percent."""
 
     model_config = ConfigDict(allow_inf_nan=True)
     current_epoch: Annotated[int, Field(ge=0, le=INT_MOST)] | None = None
     total_epochs: Annotated[int, Field(ge=1, le=INT_MOST)] | None = None
-    accuracy: Figure | None = None
-    loss: Figure | None = None
-    train_loss: Figure | None = None
-    val_loss: Figure | None = None
-    val_accuracy: Figure | None = None
+    accuracy: ReportedFloat | None = None
+    loss: ReportedFloat | None = None
+    train_loss: ReportedFloat | None = None
+    val_loss: ReportedFloat | None = None
+    val_accuracy: ReportedFloat | None = None
     status: State | None = None

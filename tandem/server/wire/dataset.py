@@ -5,7 +5,7 @@ from __future__ import annotations
 from tandem.server.wire.envelope import Camel
 
 
-class DatasetOut(Camel):
+class DatasetChoice(Camel):
     """A folder under the data sets' root."""
 
     label: str

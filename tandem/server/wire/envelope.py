@@ -59,7 +59,7 @@ class Page(BaseModel, Generic[T]):
     pageSize: int
 
 
-class Fault(BaseModel):
+class FieldFault(BaseModel):
     """One field at fault."""
 
     field: str
@@ -71,7 +71,7 @@ class Refusal(BaseModel):
 
     code: int = Field(examples=[404])
     message: str
-    data: list[Fault] | None = None
+    data: list[FieldFault] | None = None
 
 
 def ok(data: T) -> Envelope[T]:

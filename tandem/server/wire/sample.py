@@ -16,7 +16,7 @@ class Chance(Shown):
     confidence: float | None
 
 
-class Box(Shown):
+class BoxOut(Shown):
     """One thing in a picture."""
 
     label: str
@@ -28,12 +28,12 @@ class Box(Shown):
     """Rings of points, in the same pixels."""
 
 
-class Labels(Shown):
+class LabelsOut(Shown):
     """What a person or a model says of an item."""
 
     label: str | None = None
     confidence: float | None = None
-    boxes: list[Box] = []
+    boxes: list[BoxOut] = []
     has_mask: bool = False
     """Ask for its mask by the picture's address."""
     top: list[Chance] = []
@@ -50,5 +50,5 @@ class Sample(Shown):
     height: int | None = None
     text: str | None = None
     """Of text kinds: at most 2,000 letters of it."""
-    truth: Labels | None = None
-    answer: Labels | None = None
+    truth: LabelsOut | None = None
+    answer: LabelsOut | None = None

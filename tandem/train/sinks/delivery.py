@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tandem.spec import journal
 from tandem.spec.i18n import t
 from tandem.spec.journal import JournalLine
-from tandem.train.sinks.service import TOKEN_VARIABLE, AwayError, RefusedError, Service
+from tandem.train.sinks.service import TOKEN_VARIABLE, AwayError, CallRefusedError, ServiceClient
 from tandem.train.sinks.wire import FORWARDED, Call, calls
 from tandem.train.types import ProgressReporter
 
@@ -23,7 +23,7 @@ class LockedOutError(Exception):
     """401 or 403: nothing more will get through with this token."""
 
 
-class Cursor(BaseModel):
+class DeliveryCursor(BaseModel):
     """How far the service has acknowledged; written after each acknowledgement."""
 
     model_config = ConfigDict(extra="ignore")
@@ -37,7 +37,7 @@ class Cursor(BaseModel):
     """Digests of the evaluations delivered, so that a resumed run repeats none."""
 
     @classmethod
-    def read(cls, run_dir: Path) -> Cursor:
+    def read(cls, run_dir: Path) -> DeliveryCursor:
         try:
             return cls.model_validate_json((run_dir / CURSOR).read_bytes())
         except (FileNotFoundError, ValidationError):
@@ -55,9 +55,9 @@ class Cursor(BaseModel):
 class Delivery:
     """Of one run folder to one service; whoever uses it holds the folder's LOCK."""
 
-    def __init__(self, run_dir: Path, service: Service, progress: ProgressReporter) -> None:
+    def __init__(self, run_dir: Path, service: ServiceClient, progress: ProgressReporter) -> None:
         self._run_dir, self._service, self._progress = run_dir, service, progress
-        self._cursor = Cursor.read(run_dir)
+        self._cursor = DeliveryCursor.read(run_dir)
         self._maybe_arrived = self._cursor.in_flight
         self._offset_bytes = 0
         self._run_id = ""
@@ -99,7 +99,7 @@ class Delivery:
         except AwayError as away:
             self._maybe_arrived = self._maybe_arrived or away.maybe_arrived
             raise
-        except RefusedError as refusal:
+        except CallRefusedError as refusal:
             self._refused(call, refusal)
         self._maybe_arrived = False
 
@@ -113,7 +113,7 @@ class Delivery:
         self._cursor.seq = self._cursor.seq if seq is None else seq
         self._cursor.write(self._run_dir)
 
-    def _refused(self, call: Call, refusal: RefusedError) -> None:
+    def _refused(self, call: Call, refusal: CallRefusedError) -> None:
         if refusal.status in (401, 403):
             self._progress.notice(
                 t(
@@ -164,7 +164,7 @@ def waiting(run_dir: Path) -> int:
     events = run_dir / journal.NAME
     if not events.exists():
         return 0
-    seen = Cursor.read(run_dir).seq
+    seen = DeliveryCursor.read(run_dir).seq
     lines = journal.whole_lines(events)
     return sum(line.type in FORWARDED and line.seq > seen for line in lines)
 

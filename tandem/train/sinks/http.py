@@ -17,7 +17,7 @@ from tandem.spec.event import Event
 from tandem.spec.i18n import t
 from tandem.train.sinks.base import Sink
 from tandem.train.sinks.delivery import LOCK, Delivery, LockedOutError, waiting
-from tandem.train.sinks.service import TOKEN_VARIABLE, AwayError, Service
+from tandem.train.sinks.service import TOKEN_VARIABLE, AwayError, ServiceClient
 from tandem.train.sinks.wire import FORWARDED
 from tandem.train.types import ProgressReporter, SilentProgress
 
@@ -30,7 +30,7 @@ class Http(Sink):
 
     def __init__(self, base_url: str, grace_seconds: float = 30.0) -> None:
         """SpecError when the address is none. `grace_seconds`: how long close() waits."""
-        self._service = Service(base_url, os.environ.get(TOKEN_VARIABLE, "").strip() or None)
+        self._service = ServiceClient(base_url, os.environ.get(TOKEN_VARIABLE, "").strip() or None)
         self._grace_seconds = grace_seconds
         self._bell = threading.Event()
         self._closing = threading.Event()
@@ -163,7 +163,7 @@ def deliver(
             "There is no run in {path}: it has no {name}.", path=run_dir, name=journal.NAME
         )
     token = token or os.environ.get(TOKEN_VARIABLE, "").strip() or None
-    service = Service(base_url, token)
+    service = ServiceClient(base_url, token)
     try:
         with FileLock(run_dir / LOCK, timeout=0):
             return _deliver(
@@ -180,7 +180,7 @@ def deliver(
 
 
 def _deliver(
-    run_dir: Path, service: Service, progress: ProgressReporter, until: float
+    run_dir: Path, service: ServiceClient, progress: ProgressReporter, until: float
 ) -> Delivered:
     delivery = Delivery(run_dir, service, progress)
     failures = 0

@@ -27,7 +27,7 @@ class AwayError(Exception):
         self.maybe_arrived, self.wait_seconds = maybe_arrived, wait_seconds
 
 
-class RefusedError(Exception):
+class CallRefusedError(Exception):
     """The service understood, and said no; asking again would not help."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -35,7 +35,7 @@ class RefusedError(Exception):
         self.status = status
 
 
-class Service:
+class ServiceClient:
     """Speaks surface A. `base_url` may end with /model-distillation or not."""
 
     def __init__(self, base_url: str, token: str | None = None) -> None:
@@ -65,7 +65,7 @@ class Service:
             if call.what == "history":
                 return any(_same_epoch(row, call) for row in self._rows(call.path))
             found = self._ask("GET", task)
-        except RefusedError:  # it cannot be asked: the Idempotency-Key has to do
+        except CallRefusedError:  # it cannot be asked: the Idempotency-Key has to do
             return False
         return isinstance(found, dict) and _same(found, _left_behind(call))
 
@@ -134,7 +134,7 @@ def _on_the_same_host(request: httpx.Request, answer: httpx.Response) -> httpx.R
     same = to.host == request.url.host and to.port == request.url.port
     upgraded = to.host == request.url.host and (request.url.scheme, to.scheme) == ("http", "https")
     if not (same or upgraded) or to.scheme not in ("http", "https"):
-        raise RefusedError(
+        raise CallRefusedError(
             answer.status_code, t("redirects to another host ({host})", host=to.host or "?")
         )
     headers = {k: v for k, v in request.headers.items() if k != "host"}
@@ -149,16 +149,18 @@ def _data(answer: httpx.Response) -> Any:
         message = " ".join(str(envelope.get("message") or message).split())[:200]
         code = envelope.get("code")
         if answer.is_success and isinstance(code, int) and code not in (0, 200):
-            raise RefusedError(code, message)
+            raise CallRefusedError(code, message)
     if answer.is_success and answer.content and not isinstance(envelope, dict):
         # Some other program's page: taken for a yes, everything would be lost in silence.
-        raise RefusedError(status, t("the answer is none of this service; is the address right?"))
+        raise CallRefusedError(
+            status, t("the answer is none of this service; is the address right?")
+        )
     if status in TRY_LATER or status >= 500:
         wait_seconds = _seconds(answer.headers.get("Retry-After", ""))
         reason = f"{status} {message}"
         raise AwayError(reason, maybe_arrived=status >= 500, wait_seconds=wait_seconds)
     if not answer.is_success:
-        raise RefusedError(status, message)
+        raise CallRefusedError(status, message)
     return envelope.get("data") if isinstance(envelope, dict) else None
 
 

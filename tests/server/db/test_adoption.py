@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import inspect, select, text
 
 from tandem.server.db.database import Database
-from tandem.server.db.tables import Job, Preset, Table, Task
+from tandem.server.db.tables import Job, PresetRow, Table, Task
 from tandem.server.db.upgrade import SchemaState, check_at_start, status, upgrade
 from tandem.spec.errors import SpecError
 from tests.server.db.installed import IDS, contents, install
@@ -75,7 +75,7 @@ def test_the_service_works_on_it(installed: Database):
         # MySQL refuses to compare two texts of different collations.
         joined = select(Job.priority).join(Task, Task.task_id == Job.task_id)
         assert session.scalars(joined).all() == [3]
-        names = session.execute(select(Preset.preset_name, Preset.lora_rank)).all()
+        names = session.execute(select(PresetRow.preset_name, PresetRow.lora_rank)).all()
     assert sorted(name for name, _ in names) == sorted(
         ["高效配置", "我的", "标准配置", "高精度配置", "全参数配置"]
     )
@@ -109,7 +109,7 @@ def test_rows_that_share_a_key_are_kept(installed: Database):
     done = upgrade(installed)
     assert any("share a value of preset_name" in one for one in done)
     with installed.read() as session:
-        assert list(session.scalars(select(Preset.preset_name))).count("我的") == 2
+        assert list(session.scalars(select(PresetRow.preset_name))).count("我的") == 2
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tandem.commands.guard import guarded
 from tandem.commands.service import db
 from tandem.server.db.database import Database
 from tandem.server.db.sample_rows import REMARK, add_samples
-from tandem.server.db.tables import Evaluation, History, Task
+from tandem.server.db.tables import EvaluationRow, History, Task
 from tandem.server.db.upgrade import head, upgrade
 
 
@@ -88,7 +88,7 @@ def test_samples_say_so_and_come_once(url: str):
         half = tasks["TASK_005"]
         assert (half.status, half.progress, half.current_epoch) == ("PAUSED", 50, 20)
         assert session.scalars(select(History.task_id)).all() == ["TASK_001"] * 5
-        assert session.scalars(select(Evaluation.task_id)).all() == ["TASK_001"]
+        assert session.scalars(select(EvaluationRow.task_id)).all() == ["TASK_001"]
         total = session.scalar(select(func.count()).select_from(Task))
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE md_training_task SET del_flag = 1"))

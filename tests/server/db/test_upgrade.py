@@ -18,7 +18,7 @@ from sqlalchemy import Connection, event, func, inspect, select, text
 
 import tandem.server.db.upgrade as schema
 from tandem.server.db.database import Database
-from tandem.server.db.tables import Preset, Table, Task, TaskEvent
+from tandem.server.db.tables import PresetRow, Table, Task, TaskEvent
 from tandem.server.db.upgrade import (
     REVISIONS,
     VERSION_TABLE,
@@ -84,7 +84,7 @@ def test_twice_is_once(empty: Database):
     assert upgrade(empty) == []
     assert rows(empty) == before
     with empty.read() as session:
-        assert session.scalars(select(Preset.preset_name).order_by(Preset.id)).all() == [
+        assert session.scalars(select(PresetRow.preset_name).order_by(PresetRow.id)).all() == [
             "标准配置",
             "高效配置",
             "高精度配置",
@@ -99,7 +99,7 @@ def test_presets_that_a_user_deleted_stay_away(empty: Database):
     upgrade(empty)
     check_at_start(empty)
     with empty.read() as session:
-        assert session.scalar(select(func.count()).select_from(Preset)) == 0
+        assert session.scalar(select(func.count()).select_from(PresetRow)) == 0
 
 
 def test_the_constant_is_the_scripts_head():
@@ -156,7 +156,7 @@ def test_an_upgrade_that_was_cut_is_finished_by_the_next(empty: Database, at: in
     upgrade(empty)
     assert differences(empty) == []
     with empty.read() as session:
-        assert session.scalar(select(func.count()).select_from(Preset)) == 4
+        assert session.scalar(select(func.count()).select_from(PresetRow)) == 4
 
 
 def cut_at(monkeypatch: pytest.MonkeyPatch, at: int) -> None:

@@ -42,7 +42,7 @@ def test_of_many_claims_one_launches(house: House):
 
 
 def test_a_gpu_that_is_not_there_fails_at_once(house: House):
-    house.dispatcher.turns.visible = ()
+    house.dispatcher.scheduler.visible = ()
     house.queue(devices=[3])
     house.tick()
     task = house.task()
@@ -52,7 +52,7 @@ def test_a_gpu_that_is_not_there_fails_at_once(house: House):
 
 
 def test_gpus_are_leased_until_the_process_is_gone(house: House):
-    house.dispatcher.turns.visible = ("0", "5")
+    house.dispatcher.scheduler.visible = ("0", "5")
     for number in (1, 2, 3):
         house.queue(f"TASK_{number}", devices="auto", position=number)
     house.tick()

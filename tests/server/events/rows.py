@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tandem.server.db.database import Database
-from tandem.server.db.tables import Evaluation, History, Job, Task, TaskEvent
+from tandem.server.db.tables import EvaluationRow, History, Job, Task, TaskEvent
 from tandem.server.host.clock import now
 from tandem.spec.event import EVENT, Event
 
@@ -70,8 +70,8 @@ def epochs(session: Session, task_id: str = "TASK_00000001") -> list[History]:
     return list(session.scalars(wanted))
 
 
-def evaluations(session: Session, task_id: str = "TASK_00000001") -> list[Evaluation]:
-    return list(session.scalars(select(Evaluation).where(Evaluation.task_id == task_id)))
+def evaluations(session: Session, task_id: str = "TASK_00000001") -> list[EvaluationRow]:
+    return list(session.scalars(select(EvaluationRow).where(EvaluationRow.task_id == task_id)))
 
 
 def told(session: Session, task_id: str = "TASK_00000001") -> list[str]:

@@ -9,9 +9,9 @@ import pytest
 from tandem.server.context import Context
 from tandem.server.db.database import Database
 from tandem.server.db.tables import Job
-from tandem.server.events.absorb import Batch, absorb
+from tandem.server.events.absorb import EventBatch, absorb
 from tandem.server.events.collect import collect
-from tandem.server.events.cursor import Cursor, fresh_lines
+from tandem.server.events.cursor import JournalCursor, fresh_lines
 from tandem.server.events.hub import Hub
 from tandem.spec.journal import NAME
 from tests.server.events.rows import epochs, evaluations, job, line, row, task, told
@@ -113,9 +113,9 @@ def test_nothing_is_taken_twice_by_readers_at_once(run: Run):
 
 def test_a_batch_that_comes_again_or_late_is_dropped(run: Run):
     run.says(*whole()[:5])
-    read = fresh_lines(run.folder / NAME, Cursor())
+    read = fresh_lines(run.folder / NAME, JournalCursor())
     assert read is not None
-    first = Batch.of(Cursor(), read)
+    first = EventBatch.of(JournalCursor(), read)
     assert run.database.run(lambda session: absorb(session, TASK, first))
     run.says(*whole()[5:])
     run.collected()
@@ -129,10 +129,10 @@ def test_a_later_batch_is_taken_once_too(run: Run):
     run.says(*whole()[:3])
     run.collected()
     run.says(*whole()[3:])
-    known = Cursor(3, run.job().offset_bytes, run.job().journal)
+    known = JournalCursor(3, run.job().offset_bytes, run.job().journal)
     read = fresh_lines(run.folder / NAME, known)
     assert read is not None
-    batch = Batch.of(known, read)
+    batch = EventBatch.of(known, read)
     taken = [run.database.run(lambda session: absorb(session, TASK, batch)) for _ in range(2)]
     assert taken == [True, False]
 

@@ -6,7 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tandem.server.host.processor import LEAST_SECONDS, Processor
+from tandem.server.host.processor import LEAST_SECONDS, Cpu
 
 
 def _work(until: threading.Event) -> None:
@@ -15,7 +15,7 @@ def _work(until: threading.Event) -> None:
 
 
 def test_a_thread_that_never_asked_is_told_what_was_measured():
-    processor, done = Processor(), threading.Event()
+    processor, done = Cpu(), threading.Event()
     busy = threading.Thread(target=_work, args=(done,))
     busy.start()
     try:

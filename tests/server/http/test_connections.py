@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message
 
 from tandem.server.http import connection, serve
-from tandem.server.http.middleware.body import Body
+from tandem.server.http.middleware.body import BodyLimit
 from tandem.server.settings import ServerSettings
 from tandem.spec.errors import SpecError
 from tests.server.faults.small_server import SmallServer, wait_for
@@ -46,7 +46,7 @@ def listening(app: ASGIApp) -> Iterator[int]:
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.3)
-    app = Body(PlainTextResponse("done"), 1000, silent_seconds=0.3, whole_seconds=1.0)
+    app = BodyLimit(PlainTextResponse("done"), 1000, silent_seconds=0.3, whole_seconds=1.0)
     with listening(app) as port:
         yield port
 
@@ -152,7 +152,7 @@ def test_the_end_of_patience_is_not_lost_in_a_piece_that_comes_just_then():
             nonlocal status
             status = message.get("status", status)
 
-        body = Body(PlainTextResponse("done"), 1000, silent_seconds=9, whole_seconds=0.005)
+        body = BodyLimit(PlainTextResponse("done"), 1000, silent_seconds=9, whole_seconds=0.005)
         scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
         await body(scope, receive, send)
         return status

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import delete, func, select
 
-from tandem.server.db.tables import Evaluation, History, Job, Task, TaskEvent
+from tandem.server.db.tables import EvaluationRow, History, Job, Task, TaskEvent
 from tandem.spec.state import State
 from tests.server.tasks.conftest import V1, A, data, make, set_row
 
@@ -131,7 +131,7 @@ def test_delete(each: TestClient, state: State):
     with each.app.state.context.database.read() as session:
         rows = session.scalars(select(History.task_id).order_by(History.id)).all()
         assert rows == ([other] if may else [task_id, other])
-        assert session.scalar(select(func.count()).select_from(Evaluation)) == 0
+        assert session.scalar(select(func.count()).select_from(EvaluationRow)) == 0
         kept = session.execute(select(Task.del_flag).where(Task.task_id == task_id)).scalar()
         assert kept == int(may)
         assert (session.get(Job, task_id) is None) == may

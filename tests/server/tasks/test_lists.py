@@ -131,7 +131,7 @@ def test_several_states_a_kind_and_an_owner(each: TestClient):
 def test_the_few_that_run_are_found_by_an_index(one: TestClient):
     database = one.app.state.context.database
     with database.read() as session:
-        wanted = queries.Filter(statuses=(State.RUNNING, State.QUEUED))
+        wanted = queries.TaskFilter(statuses=(State.RUNNING, State.QUEUED))
         keys = queries._keys(wanted, None, 20)
         asked = keys.compile(session.connection(), compile_kwargs={"literal_binds": True})
         plan = " | ".join(row[3] for row in session.execute(text(f"EXPLAIN QUERY PLAN {asked}")))

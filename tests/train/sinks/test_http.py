@@ -14,10 +14,10 @@ import pytest
 from tandem.spec.errors import OutputFolderError, SpecError
 from tandem.spec.event import parse
 from tandem.train.sinks import http
-from tandem.train.sinks.delivery import Cursor
+from tandem.train.sinks.delivery import DeliveryCursor
 from tandem.train.sinks.emitter import Emitter
 from tandem.train.sinks.http import Http, deliver
-from tandem.train.sinks.service import Service
+from tandem.train.sinks.service import ServiceClient
 
 from .recorder import Recorder
 from .speech import end, epoch, evaluate, start
@@ -350,7 +350,7 @@ def test_a_crash_between_answer_and_acknowledgement_repeats_nothing(tmp_path, se
     evaluate(emitter)
     emitter.close()
     # As it would be had the process died right after the service took the evaluation.
-    Cursor(seq=0, in_flight=True).write(tmp_path)
+    DeliveryCursor(seq=0, in_flight=True).write(tmp_path)
     assert deliver(tmp_path, service.url).left == 0
     assert len(service.taken("/evaluations")) == 1
 
@@ -365,7 +365,7 @@ def test_sending_needs_a_run(tmp_path, service):
 )
 def test_an_address_that_is_none_is_an_error_that_shows_no_password(address):
     with pytest.raises(SpecError, match="address of the service") as caught:
-        Service(address)
+        ServiceClient(address)
     assert "a:b" not in str(caught.value)
 
 

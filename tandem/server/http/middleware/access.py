@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tandem.executors.base import RUN_TOKEN
 from tandem.server.db.database import Database
-from tandem.server.db.tables import Job, Task
+from tandem.server.db.tables import DelFlag, Job, Task
 from tandem.server.errors import ForbiddenError, UnauthorizedError
 from tandem.server.http.boundary import answer, failure
 from tandem.server.session import cookie
@@ -32,7 +32,7 @@ _REPORTS = (
 )
 
 
-class Access:
+class AccessCheck:
     """`token` None: open to whoever reaches it. A run's token opens its own task's reports only."""
 
     def __init__(self, app: ASGIApp, database: Database, token: str | None) -> None:
@@ -93,7 +93,7 @@ class Access:
             return session.scalar(
                 select(Job.task_id)
                 .join(Task, Task.task_id == Job.task_id)
-                .where(Job.token_hash == digest, Task.del_flag == 0)
+                .where(Job.token_hash == digest, Task.del_flag == DelFlag.NORMAL)
             )
 
 

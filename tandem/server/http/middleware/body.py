@@ -26,7 +26,7 @@ class SlowError(RequestError):
     status = 408
 
 
-class Body:
+class BodyLimit:
     """413 for what is too large, whatever its Content-Length says; 408 for what never comes."""
 
     def __init__(

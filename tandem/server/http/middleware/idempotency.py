@@ -41,7 +41,7 @@ CLEAN_EVERY = 200
 
 
 @dataclass(frozen=True)
-class Asked:
+class _KeyedRequest:
     """One request with a key."""
 
     key_hash: str
@@ -74,7 +74,9 @@ class Idempotency:
             return
         await self._answer(asked, scope, replayed(messages, receive), send)
 
-    async def _answer(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, asked: _KeyedRequest, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         heard = _Heard()
 
         async def sending(message: Message) -> None:
@@ -89,7 +91,7 @@ class Idempotency:
             if not heard.is_whole:
                 await run_in_threadpool(self._forget, asked)
 
-    def _claim(self, asked: Asked) -> Known | Literal["new"]:
+    def _claim(self, asked: _KeyedRequest) -> Known | Literal["new"]:
         """`new`: this request does it. ConflictError while another one is at it."""
         self._claims += 1
         if self._claims % CLEAN_EVERY == 1:
@@ -109,7 +111,7 @@ class Idempotency:
                 )
             time.sleep(0.05)
 
-    def _known(self, asked: Asked) -> Known | None:
+    def _known(self, asked: _KeyedRequest) -> Known | None:
         """None while it is under way, or when it has just been given up."""
         with self.database.read() as session:
             row = session.get(Answered, asked.key_hash)
@@ -125,7 +127,7 @@ class Idempotency:
             self._forget(asked)
         return Known(row.status, row.body) if row.status else None
 
-    def _keep(self, asked: Asked, heard: _Heard) -> None:
+    def _keep(self, asked: _KeyedRequest, heard: _Heard) -> None:
         if heard.status >= 500:
             self._forget(asked)
             return
@@ -136,7 +138,7 @@ class Idempotency:
             )
         )
 
-    def _forget(self, asked: Asked) -> None:
+    def _forget(self, asked: _KeyedRequest) -> None:
         self.database.run(
             lambda session: session.execute(
                 delete(Answered).where(Answered.key_hash == asked.key_hash, Answered.status == 0)
@@ -179,13 +181,13 @@ def _key(scope: Scope) -> str | None:
     return Headers(scope=scope).get("idempotency-key")
 
 
-def _asked(scope: Scope, key: str, body: bytes) -> Asked:
+def _asked(scope: Scope, key: str, body: bytes) -> _KeyedRequest:
     if not 0 < len(key) <= MOST_LETTERS or not key.isprintable():
         said = t("It must have 1 to {most} printable letters.", most=MOST_LETTERS)
         raise InvalidError([{"field": "Idempotency-Key", "problem": said}])
     caller = Headers(scope=scope).get("authorization", "")
     path = scope["path"]
-    return Asked(
+    return _KeyedRequest(
         _digest(key.encode(), path.encode(), caller.encode()),
         _digest(path.encode(), scope["query_string"], body),
     )
@@ -207,7 +209,7 @@ async def _body(receive: Receive) -> tuple[list[Message], bytes]:
             return messages, b"".join(one.get("body", b"") for one in messages)
 
 
-def _insert(session: Session, asked: Asked) -> None:
+def _insert(session: Session, asked: _KeyedRequest) -> None:
     row = {"key_hash": asked.key_hash, "request_hash": asked.request_hash}
     session.execute(insert(Answered), [row | {"status": 0, "body": "", "at": now()}])
 

@@ -21,7 +21,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
 
 
-class Origin:
+class OriginCheck:
     """Refuses other hosts (400) and other pages' changes (403); CORS for the pages allowed."""
 
     def __init__(self, app: ASGIApp, settings: ServerSettings, *, any_host: bool) -> None:

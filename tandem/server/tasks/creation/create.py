@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from tandem.config.fill import complete_tree
 from tandem.config.settings import Settings
-from tandem.server.db.tables import Task
+from tandem.server.db.columns import fitted
+from tandem.server.db.tables import DelFlag, Task
 from tandem.server.errors import InvalidError, Problem
-from tandem.server.events.columns import fitted
 from tandem.server.host.clock import now
 from tandem.server.tasks.creation.allowed_paths import confine
 from tandem.server.tasks.creation.kind import kind_of
@@ -236,7 +236,7 @@ def _row(spec: RunSpec, given: Tree, asked: dict[str, Any]) -> dict[str, Any]:
         "val_dataset_name": spec.data.val_dataset and Path(spec.data.val_dataset).name,
         "create_time": at,
         "update_time": at,
-        "del_flag": 0,
+        "del_flag": DelFlag.NORMAL,
     }
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from tandem.server.context import Context
 from tandem.server.datasets.uploads import hash_of
 from tandem.server.db.dataset_tables import DatasetRow
-from tandem.server.db.tables import Attempt, History, Job, Task
+from tandem.server.db.tables import Attempt, DelFlag, History, Job, Task
 from tandem.server.host import machine
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
@@ -67,7 +67,7 @@ def _earlier(session: Session, spec: RunSpec, device: Device) -> list[Earlier]:
         select(Task.task_id, Task.dataset_id, Job.spec)
         .join(Job, Job.task_id == Task.task_id)
         .where(
-            Task.del_flag == 0,
+            Task.del_flag == DelFlag.NORMAL,
             Task.student_model_size == spec.student.size,
             Task.batch_size == spec.optim.batch_size,
             Task.current_epoch > 0,

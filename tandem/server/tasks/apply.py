@@ -13,11 +13,11 @@ from typing import Any
 from sqlalchemy import and_, case, insert, select, update
 from sqlalchemy.orm import Session
 
-from tandem.server.db.tables import THERE, Evaluation, History, Job, Task
-from tandem.server.dispatch.advice import advice as advice_on
-from tandem.server.events.columns import fitted, letters
-from tandem.server.events.columns import text as text
+from tandem.server.db.columns import fitted, letters
+from tandem.server.db.columns import text as text
+from tandem.server.db.tables import THERE, EvaluationRow, History, Job, Task
 from tandem.server.host.clock import now
+from tandem.server.tasks.advice import advice as advice_on
 from tandem.server.tasks.transitions import move
 from tandem.spec.state import State
 
@@ -165,19 +165,19 @@ def evaluation(
     session: Session, task_id: str, row: dict[str, Any], *, digest: str | None = None
 ) -> list[str]:
     """What the student can do, in percent. One with a `digest` that is there is not told twice."""
-    fit, left_out = fitted(Evaluation, row)
+    fit, left_out = fitted(EvaluationRow, row)
     fit["eval_time"] = _second(fit.get("eval_time") or now())
     _locked(session, task_id)
     if digest is not None and _has_digest(session, task_id, digest):
         return []
-    session.execute(insert(Evaluation), [fit | {"task_id": task_id}])
+    session.execute(insert(EvaluationRow), [fit | {"task_id": task_id}])
     return left_out
 
 
 def _has_digest(session: Session, task_id: str, digest: str) -> bool:
-    there = select(Evaluation.id).where(
-        Evaluation.task_id == task_id,
-        Evaluation.detailed_results.contains(f'"{digest}"', autoescape=True),
+    there = select(EvaluationRow.id).where(
+        EvaluationRow.task_id == task_id,
+        EvaluationRow.detailed_results.contains(f'"{digest}"', autoescape=True),
     )
     return session.execute(there.limit(1)).first() is not None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tandem.server.events.columns import letters
+from tandem.server.db.columns import letters
 from tandem.spec.event import Epoch, Evaluation
 from tandem.spec.measured import (
     details_text,

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from tandem.server.db.database import Database
-from tandem.server.events import apply
+from tandem.server.tasks import apply
 from tests.server.events.rows import epochs, evaluations, job, row, task
 
 
