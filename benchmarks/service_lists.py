@@ -121,7 +121,7 @@ def fill(database: Database) -> None:
             session.execute(insert(History), history)
     analyse = "ANALYZE TABLE md_training_task, md_training_history, md_task_job"
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if database.kind == "postgresql":
+        if database.dialect == "postgresql":
             connection.execute(text("VACUUM ANALYZE"))
         else:
-            connection.execute(text("ANALYZE" if database.kind == "sqlite" else analyse))
+            connection.execute(text("ANALYZE" if database.dialect == "sqlite" else analyse))

@@ -68,6 +68,8 @@ KEYS: tuple[Key, ...] = (
         "107374182400"),
     Key("keep_checkpoints_every", "Old runs keep the last checkpoint and every n-th.", "number",
         "0"),
+    Key("executor", "What launches the service's runs; local: processes of its machine.",
+        default="local"),
     Key("web_root", "The built console; else the one of the package.", "path"),
     Key("lang", "zh or en; else the locale's.", file=False),
     Key("run_token", "The token a run shows to the service it reports to.", "secret", file=False),

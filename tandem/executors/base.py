@@ -18,11 +18,11 @@ from tandem.spec.errors import TandemError
 
 
 class LaunchError(TandemError):
-    """A run could not be started at all; `failure_class` says of what kind the cause is."""
+    """A run could not be started at all; `failure_class` says what sort of cause it has."""
 
     def __init__(self, what: str, *, failure_class: str = "code", **fields: object) -> None:
         super().__init__(what, **fields)  # type: ignore[arg-type]
-        self.kind = failure_class
+        self.cause = failure_class
 
 
 RUN_TOKEN = "tandem-run-"  # noqa: S105

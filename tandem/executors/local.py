@@ -21,7 +21,9 @@ from pathlib import Path
 from tandem.executors import processes
 from tandem.executors.base import TRAINER, Handle, Launch, LaunchError, RunStatus
 from tandem.executors.processes import TOKEN_VARIABLE, Seen
+from tandem.executors.registry import register
 
+TRAINER_COMMAND = (sys.executable, "-m", TRAINER)
 STDERR = "stderr.txt"
 BEGINS = "== attempt {attempt} ==\n"
 """Written to stderr.txt at each launch."""
@@ -41,12 +43,13 @@ _children: dict[int, tuple[subprocess.Popen[bytes], str]] = {}
 outlives any executor."""
 
 
+@register
 class LocalExecutor:
     """Launches `command SPEC`; another server's runs are found by their handle all the same."""
 
     name = "local"
 
-    def __init__(self, *, command: Sequence[str] = (sys.executable, "-m", "tandem.train")) -> None:
+    def __init__(self, *, command: Sequence[str] = TRAINER_COMMAND) -> None:
         self.command = tuple(command)
         self.host = socket.gethostname()
         self._given_up: set[Handle] = set()

@@ -31,6 +31,7 @@ class ServerSettings:
     max_body_bytes: int
     max_upload_bytes: int
     keep_checkpoints_every: int
+    executor: str
     web_root: Path | None
     """The built console; None: the one of the package."""
 
@@ -78,6 +79,7 @@ def read(
         max_body_bytes=number("max_body_bytes"),
         max_upload_bytes=number("max_upload_bytes"),
         keep_checkpoints_every=number("keep_checkpoints_every"),
+        executor=found.text("executor") or "local",
         web_root=found.path("web_root") if found.text("web_root") else None,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -12,8 +13,12 @@ from pathlib import Path
 from tandem.executors.base import Handle, Launch
 from tandem.executors.fake import FakeExecutor
 from tandem.executors.local import LocalExecutor
+from tandem.executors.registry import ExecutorClass
 
 SCRIPT = Path(__file__).with_name("script.py")
+SECRET = f"secret-{os.getpid()}"
+"""A run's token. Tests that run beside these in another process have their own: an executor finds
+processes by it."""
 COMMAND = (sys.executable, "-S", "-E", str(SCRIPT))
 
 
@@ -28,15 +33,15 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-class LocalStage:
-    """Real processes that do what the test says."""
+class RealStage:
+    """Real processes that do what the test says, launched by any executor there is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, make: ExecutorClass) -> None:
         self.folder = folder
-        self.executor = LocalExecutor(command=COMMAND)
+        self.executor = make(command=COMMAND)
         self.started: list[tuple[Handle, str]] = []
 
-    def launch(self, *, token: str = "secret", attempt: int = 1, deaf: bool = False) -> Handle:
+    def launch(self, *, token: str = SECRET, attempt: int = 1, deaf: bool = False) -> Handle:
         spec = self.folder / f"TASK_1-{attempt}.json"
         spec.write_text(json.dumps({"folder": str(self.folder), "deaf": deaf}))
         handle = self.executor.launch(Launch("TASK_1", attempt, spec, self.folder / "run", token))
@@ -59,12 +64,19 @@ class LocalStage:
         return self.executor.status(handle, token).state != "alive"
 
 
+class LocalStage(RealStage):
+    executor: LocalExecutor
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, LocalExecutor)
+
+
 class FakeStage:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.executor = FakeExecutor()
 
-    def launch(self, *, token: str = "secret", attempt: int = 1, deaf: bool = False) -> Handle:
+    def launch(self, *, token: str = SECRET, attempt: int = 1, deaf: bool = False) -> Handle:
         spec = self.folder / f"TASK_1-{attempt}.json"
         return self.executor.launch(Launch("TASK_1", attempt, spec, self.folder / "run", token))
 

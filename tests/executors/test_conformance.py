@@ -1,4 +1,4 @@
-"""What every executor must do, one suite for all."""
+"""What every executor must do, one suite for all: one that is added is tried here unasked."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from tandem.executors import registry
 from tandem.executors.base import Handle
-from tests.executors.runs import FakeStage, LocalStage, digest, until
+from tandem.spec.errors import SpecError
+from tests.executors.runs import SECRET, FakeStage, RealStage, digest, until
 
-TOKEN = digest("secret")
+TOKEN = digest(SECRET)
 
 
-@pytest.fixture(params=[LocalStage, FakeStage])
+@pytest.fixture(params=[*registry.names(), "fake"])
 def stage(request: pytest.FixtureRequest, tmp_path: Path):
-    made = request.param(tmp_path)
+    is_fake = request.param == "fake"
+    made = FakeStage(tmp_path) if is_fake else RealStage(tmp_path, registry.find(request.param))
     yield made
     made.close()
 
@@ -92,3 +95,8 @@ def test_what_was_not_found_does_not_start_later(stage):
     (stage.folder / "ready").touch()
     handle = stage.launch()
     assert ended(stage, handle).state == "gone"
+
+
+def test_one_that_is_not_there_is_refused_and_the_others_are_named():
+    with pytest.raises(SpecError, match="local"):
+        registry.find("base")

@@ -16,9 +16,9 @@ import pytest
 from tandem.executors import processes
 from tandem.executors.base import Handle, Launch, LaunchError
 from tandem.executors.local import LocalExecutor
-from tests.executors.runs import COMMAND, LocalStage, digest, until
+from tests.executors.runs import COMMAND, SECRET, LocalStage, digest, until
 
-TOKEN = digest("secret")
+TOKEN = digest(SECRET)
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,7 +43,7 @@ def test_the_trainer_gets_its_token_and_none_of_the_servers_secrets(
     monkeypatch.setenv("KEPT", "c")
     stage.launch()
     seen = json.loads((stage.folder / "environment").read_text())
-    assert seen["TANDEM_RUN_TOKEN"] == "secret"
+    assert seen["TANDEM_RUN_TOKEN"] == SECRET
     assert seen["KEPT"] == "c"
     assert not {"TANDEM_ACCESS_TOKEN", "TANDEM_DATABASE_URL", "MYSQL_PASSWORD"} & seen.keys()
     assert "SOMEWHERE" not in seen
@@ -54,7 +54,7 @@ def test_it_has_its_own_session_and_leaves_its_stderr(stage: LocalStage):
     assert os.getsid(int(handle.id)) == int(handle.id)
     text = (stage.folder / "run" / "stderr.txt").read_text()
     assert text == "== attempt 1 ==\na word on stderr\n"
-    assert "secret" not in " ".join(psutil.Process(int(handle.id)).cmdline())
+    assert SECRET not in " ".join(psutil.Process(int(handle.id)).cmdline())
 
 
 def test_without_its_shell_the_trainer_is_alive_and_hears_a_stop(stage: LocalStage):
@@ -72,7 +72,7 @@ def test_without_its_shell_the_trainer_is_alive_and_hears_a_stop(stage: LocalSta
 def test_a_kill_reaches_processes_in_sessions_of_their_own(stage: LocalStage):
     spec = stage.folder / "TASK_1-1.json"
     spec.write_text(json.dumps({"folder": str(stage.folder), "child": True, "deaf": True}))
-    launch = Launch("TASK_1", 1, spec, stage.folder / "run", "secret")
+    launch = Launch("TASK_1", 1, spec, stage.folder / "run", SECRET)
     handle = stage.executor.launch(launch)
     until(lambda: (stage.folder / "ready").exists())
     child = int((stage.folder / "child").read_text())
@@ -109,7 +109,7 @@ from tandem.executors.local import LocalExecutor
 folder = Path({str(tmp_path)!r})
 spec = folder / "TASK_1-1.json"
 spec.write_text('{{"folder": "%s"}}' % folder)
-handle = LocalExecutor(command={COMMAND!r}).launch(Launch("TASK_1", 1, spec, folder, "secret"))
+handle = LocalExecutor(command={COMMAND!r}).launch(Launch("TASK_1", 1, spec, folder, {SECRET!r}))
 print(handle.model_dump_json(), flush=True)
 time.sleep(60)
 """
@@ -140,7 +140,7 @@ def test_no_zombie_stays(stage: LocalStage):
 
 def test_what_cannot_be_started_says_so(tmp_path: Path):
     (tmp_path / "file").touch()
-    launch = Launch("TASK_1", 1, tmp_path / "TASK_1-1.json", tmp_path / "file" / "run", "secret")
+    launch = Launch("TASK_1", 1, tmp_path / "TASK_1-1.json", tmp_path / "file" / "run", SECRET)
     with pytest.raises(LaunchError, match="cannot be started: Not a directory"):
         LocalExecutor(command=COMMAND).launch(launch)
 

@@ -13,7 +13,7 @@ Identity = BigInteger().with_variant(Integer(), "sqlite")
 Flag = SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb")
 LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 Instant = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-"""Of Tandem's own tables: installed systems' columns keep whole seconds."""
+"""A time in Tandem's own tables; installed systems' columns keep whole seconds."""
 
 
 def decimal(digits: int, after: int) -> Numeric[float]:

@@ -63,7 +63,7 @@ class Database:
         self._writing = self.engine.execution_options(tandem_write=True)
 
     @property
-    def kind(self) -> str:
+    def dialect(self) -> str:
         """`sqlite`, `mysql`, `mariadb` or `postgresql`."""
         return self.engine.dialect.name
 
@@ -112,8 +112,8 @@ def is_transient(error: DBAPIError) -> bool:
 
 def _engine(url: URL, pool_size: int) -> Engine:
     options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": pool_size, "max_overflow": 20}
-    kind = url.get_backend_name()
-    if kind == "sqlite":
+    dialect = url.get_backend_name()
+    if dialect == "sqlite":
         engine = create_engine(
             url,
             pool_size=pool_size,
@@ -125,7 +125,7 @@ def _engine(url: URL, pool_size: int) -> Engine:
         return engine
     options["pool_recycle"] = 1800
     options["pool_timeout"] = 10
-    if kind == "mysql":
+    if dialect == "mysql":
         options["isolation_level"] = "READ COMMITTED"  # a long read must not see an old world
         options["connect_args"] = {"connect_timeout": 5, "read_timeout": 30, "write_timeout": 30}
     else:

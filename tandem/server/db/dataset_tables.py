@@ -27,7 +27,7 @@ class DatasetRow(Table):
     type: Mapped[str | None] = mapped_column(String(50))
     kind: Mapped[str | None] = mapped_column(String(50))
     archive_sha256: Mapped[str | None] = mapped_column(String(64))
-    """Of the ZIP it came in."""
+    """The digest of the ZIP it came in."""
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     samples: Mapped[int | None] = mapped_column(BigInteger)
     errors: Mapped[int | None] = mapped_column(BigInteger)
@@ -77,7 +77,7 @@ class DatasetVersion(Table):
     digest: Mapped[str] = mapped_column(String(64))
     """BLAKE2b of the manifest: of every path, size and content."""
     signature: Mapped[str] = mapped_column(String(64))
-    """Of paths, sizes and times: the same one needs no reading."""
+    """A digest of paths, sizes and times: with the same one nothing needs to be read."""
     type: Mapped[str | None] = mapped_column(String(50))
     files: Mapped[int] = mapped_column(BigInteger)
     size_bytes: Mapped[int] = mapped_column(BigInteger)

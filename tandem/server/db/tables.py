@@ -210,7 +210,7 @@ class Job(Table):
     offset_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """Just after it in the run folder's events.jsonl."""
     journal: Mapped[str | None] = mapped_column(String(32))
-    """Of which events.jsonl: a digest of its first line. A cleared folder begins another one."""
+    """Which events.jsonl it is: a digest of its first line. A cleared folder begins another."""
     outcome: Mapped[str | None] = mapped_column(String(20))
     """`finished`, `failed` or `stopped`: what the present attempt said last of itself."""
     failure_class: Mapped[str | None] = mapped_column(String(30))

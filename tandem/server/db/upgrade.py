@@ -59,7 +59,7 @@ def head() -> str:
 
 def status(database: Database) -> SchemaStatus:
     """What is there; nothing is changed or made. SpecError if the data base cannot be used."""
-    if database.kind == "sqlite" and not file_of(database.url).exists():
+    if database.dialect == "sqlite" and not file_of(database.url).exists():
         return SchemaStatus(SchemaState.EMPTY, None, head())
     try:
         with database.engine.connect() as connection:
@@ -114,7 +114,7 @@ def check_at_start(database: Database) -> list[str]:
         return []
     if found.state is SchemaState.NEWER:
         raise _newer(found)
-    if database.kind == "sqlite":
+    if database.dialect == "sqlite":
         return upgrade(database)
     raise SpecError(
         "The data base {name} is not ready for this version of Tandem ({state}).",
@@ -190,7 +190,7 @@ def _alone(database: Database) -> Iterator[Connection]:
     """A connection of its own in one transaction, while no other upgrades. Drivers' errors told."""
     ways = {"sqlite": _alone_in_file, "postgresql": _alone_in_postgresql}
     try:
-        with ways.get(database.kind, _alone_in_mysql)(database) as connection:
+        with ways.get(database.dialect, _alone_in_mysql)(database) as connection:
             yield connection
     except DBAPIError as error:
         raise fault(database.url, error) from error

@@ -80,7 +80,7 @@ class Launcher:
         try:
             handle = self.context.executor.launch(launch)
         except LaunchError as error:
-            self._give_up(launch, error.kind, error.sentence())
+            self._give_up(launch, error.cause, error.sentence())
             return True
         self.handles[launch.task_id, launch.attempt] = handle
         self.launched.add((launch.task_id, launch.attempt))

@@ -34,7 +34,7 @@ class EndedRun:
     last_words: str = ""
     """The end of its stderr."""
     disk_is_full: bool = False
-    """Of its folder: then it could not even say so."""
+    """The disk of its folder: then it could not even say so."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class RunVerdict:
 
     to: Literal["close", "completed", "stopped", "paused", "resume", "failed"]
     outcome: str
-    """Of the attempt: finished, failed, stopped, lost, preempted, not_started."""
+    """How the attempt ended: finished, failed, stopped, lost, preempted, not_started."""
     failure_class: str | None = None
     message: str = ""
     counts: bool = True
@@ -118,7 +118,7 @@ def _why(known: EndedRun, preempted: bool) -> str:
 
 
 def _outcome(known: EndedRun) -> str:
-    """Of an attempt whose task has moved on already."""
+    """How an attempt ended whose task has moved on already."""
     if known.outcome in ("finished", "failed", "stopped"):
         return known.outcome
     return "stopped" if known.exit_code is not None or known.wanted else "lost"

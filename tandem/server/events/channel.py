@@ -146,7 +146,7 @@ def _time(frame: StreamFrame) -> str:
 
 @dataclass
 class Channel:
-    """Of one task (None: what happened to any); all but `pages` belongs to the event loop."""
+    """What is kept of one task (None: what happened to any); it belongs to the event loop."""
 
     task_id: str | None
     begins: StreamPosition

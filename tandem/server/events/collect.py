@@ -19,7 +19,7 @@ from tandem.server.events.cursor import JournalCursor, fresh_lines
 from tandem.spec import journal
 
 MOST_BYTES = 2**20
-"""Of one run and one call: a run that has said much does not hold up the others."""
+"""The most read of one run at a call: one that has said much does not hold up the others."""
 log = logging.getLogger(__name__)
 
 

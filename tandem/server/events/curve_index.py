@@ -37,7 +37,7 @@ _SPEEDS = ("seconds", "images_per_second", "gpu_usage_percent", "memory_megabyte
 
 @dataclass
 class CurveRows:
-    """Rows of one kind; the first columns are the axes."""
+    """Rows of one axis; their first columns are `AXES`, the others are named."""
 
     rows: int = 0
     names: list[str] = field(default_factory=list)
@@ -54,8 +54,8 @@ class IndexState:
     step: CurveRows = field(default_factory=CurveRows)
     epoch: CurveRows = field(default_factory=CurveRows)
 
-    def part(self, kind: RowAxis) -> CurveRows:
-        return self.step if kind == "step" else self.epoch
+    def part(self, axis: RowAxis) -> CurveRows:
+        return self.step if axis == "step" else self.epoch
 
     @property
     def cursor(self) -> JournalCursor:
@@ -63,7 +63,7 @@ class IndexState:
 
 
 class CurveIndex:
-    """Of one task. `with index.lock:` around everything; two servers may be at it."""
+    """The index of one task. `with index.lock:` around everything; two servers may be at it."""
 
     def __init__(self, home: Path, task_id: str) -> None:
         name = quote(task_id, safe="")
@@ -95,8 +95,8 @@ class CurveIndex:
             if not news.more or (until_bytes and state.offset_bytes >= until_bytes):
                 return state
 
-    def file(self, kind: RowAxis, column: int) -> Path:
-        return self.folder / f"{kind}-{column}.f64"
+    def file(self, axis: RowAxis, column: int) -> Path:
+        return self.folder / f"{axis}-{column}.f64"
 
     def _load(self) -> IndexState:
         """A new one where the old is damaged."""
@@ -109,11 +109,11 @@ class CurveIndex:
             return IndexState()
         return state if whole else IndexState()
 
-    def _is_whole(self, state: IndexState, kind: RowAxis) -> bool:
-        part = state.part(kind)
+    def _is_whole(self, state: IndexState, axis: RowAxis) -> bool:
+        part = state.part(axis)
         need = part.rows * WIDTH
         columns = range(len(AXES) + len(part.names)) if part.rows else range(0)
-        return all(self.file(kind, n).stat().st_size >= need for n in columns)
+        return all(self.file(axis, n).stat().st_size >= need for n in columns)
 
     def _save(self, state: IndexState) -> None:
         hidden = self.folder / "state.json.new"
@@ -161,43 +161,43 @@ class _Rows:
         at = (float(self.state.last_step), _number(body.get("epoch")), _seconds(body))
         self._add("epoch", at, row)
 
-    def _add(self, kind: RowAxis, at: tuple[float, float, float], row: dict[str, Any]) -> None:
-        self.axes[kind].append(at)
-        self.values[kind].append(row)
+    def _add(self, axis: RowAxis, at: tuple[float, float, float], row: dict[str, Any]) -> None:
+        self.axes[axis].append(at)
+        self.values[axis].append(row)
 
     def _cut(self, epoch: float) -> None:
         """An attempt goes on after `epoch`: what came later is done again."""
-        for kind in ROW_AXES:
-            part = self.state.part(kind)
-            epochs = self._column(kind, AXES.index("epoch"), part.rows)
+        for axis in ROW_AXES:
+            part = self.state.part(axis)
+            epochs = self._column(axis, AXES.index("epoch"), part.rows)
             while part.rows and not epochs[part.rows - 1] <= epoch:
                 part.rows -= 1
 
-    def _column(self, kind: RowAxis, column: int, rows: int) -> array[float]:
+    def _column(self, axis: RowAxis, column: int, rows: int) -> array[float]:
         found = array("d")
         if rows:
-            with self.index.file(kind, column).open("rb") as file:
+            with self.index.file(axis, column).open("rb") as file:
                 found.frombytes(file.read(rows * WIDTH))
         return found
 
     def flush(self) -> None:
-        for kind in ROW_AXES:
-            axes, values = self.axes[kind], self.values[kind]
+        for axis in ROW_AXES:
+            axes, values = self.axes[axis], self.values[axis]
             if not axes:
                 continue
-            part = self.state.part(kind)
+            part = self.state.part(axis)
             for row in values:
                 part.names += [name for name in row if name not in part.names]
             for column in range(len(AXES)):
-                self._write(kind, column, part.rows, [at[column] for at in axes])
+                self._write(axis, column, part.rows, [at[column] for at in axes])
             for column, name in enumerate(part.names, len(AXES)):
                 numbers = [_number(row.get(name)) for row in values]
-                self._write(kind, column, part.rows, numbers)
+                self._write(axis, column, part.rows, numbers)
             part.rows += len(axes)
-            self.axes[kind], self.values[kind] = [], []
+            self.axes[axis], self.values[axis] = [], []
 
-    def _write(self, kind: RowAxis, column: int, rows: int, numbers: list[float]) -> None:
-        file = os.open(self.index.file(kind, column), os.O_RDWR | os.O_CREAT, 0o644)
+    def _write(self, axis: RowAxis, column: int, rows: int, numbers: list[float]) -> None:
+        file = os.open(self.index.file(axis, column), os.O_RDWR | os.O_CREAT, 0o644)
         with os.fdopen(file, "r+b") as out:
             missing = rows - out.seek(0, os.SEEK_END) // WIDTH
             if missing > 0:  # a column that was not there from the start

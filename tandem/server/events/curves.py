@@ -52,9 +52,9 @@ def curves(
     try:
         with index.lock:
             state = index.catch_up(Path(row.run_dir))
-            for kind in ROW_AXES:
-                part = _Part(index, state, kind, x, begins, ends)
-                wanted = [n for n in state.part(kind).names if names is None or n in names]
+            for axis in ROW_AXES:
+                part = _Part(index, state, axis, x, begins, ends)
+                wanted = [n for n in state.part(axis).names if names is None or n in names]
                 answer.series += [part.curve(name, points) for name in wanted]
     except Timeout:
         raise UnavailableError(
@@ -74,19 +74,19 @@ def warm(home: Path, task_id: str, run_dir: Path) -> None:
 
 
 class _Part:
-    """Rows of one kind within the range that is asked for."""
+    """Rows of one axis within the range that is asked for."""
 
     def __init__(
         self,
         index: CurveIndex,
         state: IndexState,
-        kind: RowAxis,
+        axis: RowAxis,
         x: Axis,
         begins: float | None,
         ends: float | None,
     ) -> None:
-        self.index, self.kind, self.part = index, kind, state.part(kind)
-        self._axis = AXES.index(x)
+        self.index, self.axis, self.part = index, axis, state.part(axis)
+        self._x = AXES.index(x)
         self._begins, self._ends = begins, ends
         self._rows: tuple[Numbers, slice] | None = None
 
@@ -94,7 +94,7 @@ class _Part:
         import numpy as np
 
         if self._rows is None:
-            at = self._read(self._axis)
+            at = self._read(self._x)
             first, last = 0, len(at)
             if self._begins is not None or self._ends is not None:
                 low = -np.inf if self._begins is None else self._begins
@@ -109,7 +109,7 @@ class _Part:
 
         if not self.part.rows:
             return np.empty(0)
-        path = self.index.file(self.kind, column)
+        path = self.index.file(self.axis, column)
         return np.fromfile(path, dtype=np.float64, count=self.part.rows)
 
     def curve(self, name: str, points: int) -> Curve:
@@ -118,7 +118,7 @@ class _Part:
         chosen = extremes(values, points)
         return Curve(
             name=name,
-            kind=self.kind,
+            kind=self.axis,
             total=len(values),
             x=_listed(at[chosen]),
             y=_listed(values[chosen]),

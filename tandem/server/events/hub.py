@@ -152,7 +152,7 @@ class Hub:
     ) -> tuple[dict[str | None, list[StreamFrame] | StreamPosition], int]:
         """In a worker thread. A Position: too much for memory, it is on disk up to there."""
         with database.read() as session:
-            outside = self._outside(session, may_come_late=database.kind != "sqlite")
+            outside = self._outside(session, may_come_late=database.dialect != "sqlite")
             known = _known_in(session, [name for name in ends if name is not None])
         found: dict[str | None, list[StreamFrame] | StreamPosition] = {}
         for name, end in ends.items():
@@ -233,7 +233,7 @@ def _newest(database: Database) -> int:
     """
     with database.read() as session:
         last = session.scalar(select(func.max(TaskEvent.id))) or 0
-        if database.kind == "sqlite":  # one writer at a time: numbers come in order
+        if database.dialect == "sqlite":  # one writer at a time: numbers come in order
             return last
         settled = max(0, last - GAP_NUMBERS)
         later = select(TaskEvent.id).where(TaskEvent.id > settled).order_by(TaskEvent.id)

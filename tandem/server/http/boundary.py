@@ -34,8 +34,10 @@ HTTP_WORDS = {
 
 def install(app: FastAPI) -> None:
     """Handlers for what routes raise; anything else is `Boundary`'s."""
-    for kind in (TandemError, RequestValidationError, HTTPException, DBAPIError, PoolTimeoutError):
-        app.add_exception_handler(kind, _handle)
+    for raised in (
+        TandemError, RequestValidationError, HTTPException, DBAPIError, PoolTimeoutError
+    ):  # fmt: skip
+        app.add_exception_handler(raised, _handle)
 
 
 def _handle(request: Request, error: Exception) -> JSONResponse:

@@ -53,7 +53,7 @@ PAGE = "index.html"
 @dataclass(frozen=True)
 class _Found:
     body: bytes
-    kind: str
+    media_type: str
     coding: str | None
     is_asset: bool
 
@@ -89,8 +89,12 @@ class Console:
     def _read(self, name: str, accepted: set[str]) -> _Found | None:
         """One file of the folder, compressed as the browser takes it and the build made it."""
         parts = name.split("/")
-        kind = TYPES.get(os.path.splitext(name)[1])  # noqa: PTH122  a web address, no path yet
-        if kind is None or "\0" in name or any(one.startswith(".") or not one for one in parts):
+        media_type = TYPES.get(os.path.splitext(name)[1])  # noqa: PTH122  a web address, no path yet
+        if (
+            media_type is None
+            or "\0" in name
+            or any(one.startswith(".") or not one for one in parts)
+        ):
             return None
         root = Path(os.path.realpath(self.web_root))
         for coding, ending in (*CODINGS, (None, "")):
@@ -100,7 +104,7 @@ class Console:
             if file is None:
                 return None
             try:
-                return _Found(file.read_bytes(), kind, coding, parts[0] == "assets")
+                return _Found(file.read_bytes(), media_type, coding, parts[0] == "assets")
             except (OSError, ValueError):
                 continue
         return None
@@ -137,7 +141,7 @@ def _response(found: _Found, headers: Headers, *, head: bool) -> Response:
         said["Content-Encoding"] = found.coding
     if head:
         said["Content-Length"] = str(len(found.body))
-    return Response(b"" if head else found.body, headers=said, media_type=found.kind)
+    return Response(b"" if head else found.body, headers=said, media_type=found.media_type)
 
 
 def _not_built() -> Response:

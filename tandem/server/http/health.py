@@ -37,13 +37,15 @@ def health(context: Here, response: Response) -> Health:
     status: Literal["UP", "DOWN"] = "UP" if _answers(context) else "DOWN"
     if status == "DOWN":
         response.status_code = 503
-    kind = context.database.kind
-    return Health(status=status, version=VERSION, database=DatabaseHealth(kind=kind, status=status))
+    dialect = context.database.dialect
+    return Health(
+        status=status, version=VERSION, database=DatabaseHealth(kind=dialect, status=status)
+    )
 
 
 def _answers(context: Context) -> bool:
     """A data base that hangs is as bad as one that is gone, and is known within seconds."""
-    if context.database.kind == "sqlite":
+    if context.database.dialect == "sqlite":
         return context.database.answers()
     found: list[bool] = []
     asking = threading.Thread(

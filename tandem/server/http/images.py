@@ -53,7 +53,7 @@ DEMUXERS = {
 SMALL = 96
 """A picture this small is shown without loss."""
 MASK_OPACITY = 170
-"""Of 255, where a mask's class is not 0."""
+"""The opacity, of 255, where a mask's class is not 0."""
 PALETTE = (
     "e6194b", "3cb44b", "4363d8", "f58231", "911eb4", "42d4f4", "f032e6", "bfef45", "fabed4",
     "469990", "dcbeff", "9a6324", "ffe119", "800000", "aaffc3", "808000", "ffd8b1", "000075",

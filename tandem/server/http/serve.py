@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 
 from tandem.executors.base import Executor
+from tandem.executors.registry import find
 from tandem.server.app import create_app
 from tandem.server.db.database import Database
 from tandem.server.db.upgrade import check_at_start
@@ -38,9 +39,7 @@ def serve(host: str | None, port: int | None, *, executor: Executor | None = Non
         _prepare(settings)
         token, where = _token(settings)
         if executor is None:
-            from tandem.executors.local import LocalExecutor
-
-            executor = LocalExecutor()
+            executor = find(settings.executor)()
         app = create_app(settings, executor, dispatch=True, token=token)
         _say_where(settings, listener, where)
         config = uvicorn.Config(

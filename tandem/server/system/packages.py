@@ -20,7 +20,7 @@ _PREFERRED = ("homepage", "home", "source", "repository")
 
 @cache
 def licences() -> tuple[Licence, ...]:
-    """Of those that are installed, as their own metadata says it. Nothing is imported."""
+    """The licences of what is installed, as its own metadata says them; nothing is imported."""
     return tuple(_found())
 
 

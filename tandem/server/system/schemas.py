@@ -57,7 +57,7 @@ class System(BaseModel):
     dispatcher: str | None = Field(description="Which server does.")
     cpu_slots: int = Field(description="Trainings on the CPU at once.")
     machine: MachineOut
-    versions: dict[str, str] = Field(description="Of the main packages, by their names.")
+    versions: dict[str, str] = Field(description="The main packages' versions, by their names.")
     licences: list[Licence]
     missing: list[MissingPart] = Field(description="As `tandem doctor` finds it.")
     web: bool = Field(description="Whether the console is built.")

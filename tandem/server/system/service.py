@@ -36,7 +36,7 @@ def system(context: Context) -> System:
     return System(
         version=VERSION,
         python=platform.python_version(),
-        database=context.database.kind,
+        database=context.database.dialect,
         uptime_seconds=round(time.monotonic() - STARTED, 1),
         dispatches=dispatcher is not None and dispatcher.holds_lease,
         dispatcher=owner or None,

@@ -110,7 +110,7 @@ class TaskShown(ResponseBody):
     loss: float | None
     best_accuracy: float | None
     metrics: dict[str, Any] | None
-    """Of the last step."""
+    """What the last step reported, by name."""
     error_message: str | None
     failure_class: str | None
     advice: str | None

@@ -238,7 +238,7 @@ DEFAULTS: dict[str, Any] = {
     "alpha": 0.7,
     "trainingMode": "distillation",
 }
-"""Of the contract; null is as if the field were not there."""
+"""The contract's defaults; null is as if the field were not there."""
 
 
 class CreateTask(CreateFields):

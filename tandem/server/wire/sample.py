@@ -49,6 +49,6 @@ class Sample(Shown):
     width: int | None = None
     height: int | None = None
     text: str | None = None
-    """Of text kinds: at most 2,000 letters of it."""
+    """At most 2,000 letters of a text; null where the item is none."""
     truth: LabelsOut | None = None
     answer: LabelsOut | None = None

@@ -14,7 +14,7 @@ from tandem.train.sinks.tensorboard import TensorBoard
 
 
 def open_emitter(spec: RunSpec, run_dir: Path) -> Emitter:
-    """Of the first process, once it has the folder; close it at the end.
+    """The emitter of the first process, once it has the folder; close it at the end.
 
     Raises SpecError when the service's address is none.
     """

@@ -53,7 +53,7 @@ class DeliveryCursor(BaseModel):
 
 
 class Delivery:
-    """Of one run folder to one service; whoever uses it holds the folder's LOCK."""
+    """Brings one run folder's events to one service; who uses it holds the folder's LOCK."""
 
     def __init__(self, run_dir: Path, service: ServiceClient, progress: ProgressReporter) -> None:
         self._run_dir, self._service, self._progress = run_dir, service, progress

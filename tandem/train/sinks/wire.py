@@ -50,7 +50,7 @@ class Call:
     params: dict[str, str] | None = None
     key: str = ""
     digest: str = ""
-    """Of an evaluation: the same figures of the same data have the same digest."""
+    """An evaluation's digest: the same figures of the same data have the same one."""
     left_out: list[tuple[str, float]] = field(default_factory=list)
     """Figures that the service's columns cannot hold."""
 

@@ -73,7 +73,7 @@ ROWS = (
 
 def install(database: Database) -> None:
     """Make it, with rows."""
-    kind = database.kind
+    kind = database.dialect
     words = {
         "id": IDS[kind],
         "datetime": "TIMESTAMP" if kind == "postgresql" else "DATETIME",
@@ -116,7 +116,7 @@ def contents(database: Database) -> dict[str, list[dict[str, object]]]:
             name: [column["name"] for column in inspect(connection).get_columns(name)]
             for name in names
         }
-        as_text = "CAST({} AS CHAR)" if database.kind == "mysql" else "CAST({} AS TEXT)"
+        as_text = "CAST({} AS CHAR)" if database.dialect == "mysql" else "CAST({} AS TEXT)"
         return {
             name: [
                 dict(row._mapping)

@@ -47,7 +47,7 @@ def test_what_was_missing_is_there(installed: Database):
             assert have.keys() >= set(table.columns.keys())
         columns = {column["name"]: column for column in there.get_columns("md_training_task")}
         assert "tenant_code" in columns
-        if installed.kind != "sqlite":
+        if installed.dialect != "sqlite":
             assert columns["dataset_id"]["type"].length == 100
             assert columns["model_path"]["type"].length == 500
         assert "b%" in str(columns["model_path"]["default"])
@@ -57,7 +57,7 @@ def test_what_was_missing_is_there(installed: Database):
         for column in ("create_time", "teacher_model", "student_model", "task_id", "dataset_id"):
             assert column in firsts
         assert firsts.count("status") == 1, "an index of another name does"
-        if installed.kind == "mysql":
+        if installed.dialect == "mysql":
             assert columns["dataset_id"]["comment"] == "数据集: 100% 的"
             assert columns["model_path"]["type"].collation == "latin1_bin"
 
@@ -125,7 +125,7 @@ def test_rows_that_share_a_key_are_kept(installed: Database):
 )
 def test_what_cannot_be_adopted_is_left_as_it_is(installed: Database, statement: str, said: str):
     with installed.engine.begin() as connection:
-        connection.execute(text(statement.format(id=IDS[installed.kind])))
+        connection.execute(text(statement.format(id=IDS[installed.dialect])))
     before = contents(installed)
     with pytest.raises(SpecError, match=said):
         upgrade(installed)

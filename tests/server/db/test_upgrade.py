@@ -211,7 +211,7 @@ def test_the_way_back_loses_nothing(empty: Database):
 
 
 def test_a_server_starts_only_on_a_current_schema(empty: Database):
-    if empty.kind == "sqlite":
+    if empty.dialect == "sqlite":
         assert check_at_start(empty)
     else:
         with pytest.raises(SpecError, match="tandem db upgrade"):

@@ -18,7 +18,7 @@ WHOLE_SECONDS = 300.0
 EVENT_BYTES = 8 * 2**20
 """Batches of events may be larger: a run that was away for long has much to say."""
 
-PICTURE_BYTES = 20_000_000 + 2**16
+IMAGE_BYTES = 20_000_000 + 2**16
 """A picture to try a model on, and the form around it."""
 
 
@@ -53,7 +53,7 @@ class BodyLimit:
         if scope["path"].startswith("/api/v1/tasks/") and scope["path"].endswith("/events"):
             most = max(most, EVENT_BYTES)
         if scope["path"].startswith("/api/v1/models/") and scope["path"].endswith("/try"):
-            most = max(most, PICTURE_BYTES)
+            most = max(most, IMAGE_BYTES)
         said = Headers(scope=scope).get("content-length", "")
         if said.isdigit() and int(said) > most:
             await _refuse(_too_large(most), scope, receive, send)

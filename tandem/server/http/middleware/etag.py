@@ -12,7 +12,7 @@ MOST_BYTES = 4 * 2**20
 
 
 class Etag:
-    """Of complete JSON answers to GET; streams and large ones pass untouched."""
+    """Tags complete JSON answers to GET; streams and large ones pass untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
