@@ -14,7 +14,7 @@ from tandem.spec.check import run_spec
 from tandem.spec.errors import SpecError, StudentError
 from tandem.spec.legacy import MODEL, complete, get, put
 from tandem.spec.run import RunSpec
-from tandem.spec.students import DEFAULTS, resolve
+from tandem.spec.students import defaults, resolve
 
 Tree = dict[str, Any]
 TEXT_FAMILIES = ("bert", "roberta", "albert", "electra", "deberta", "ernie")
@@ -167,7 +167,7 @@ def _names_nothing(model: object) -> bool:
 def _family_defaults(tree: Tree) -> None:
     """What suits the student, where nothing else is said; the catalogue lists it."""
     kind = get(tree, "student.type") or resolve("", "")[0]
-    for path, value in DEFAULTS.get(str(kind), {}).items():
+    for path, value in defaults(str(kind)).items():
         if get(tree, path) is None and isinstance(tree.get(path.split(".")[0], {}), dict):
             put(tree, path, value)
 

@@ -1,68 +1,60 @@
-"""The students' names and sizes, and how the many ways of writing one are read."""
+"""The students' names and sizes, and how the many ways of writing one are read.
+
+Each student's file states its own (`@register.student(sizes=…, default_size=…, defaults=…)`); here
+they are read from the catalog, so that nobody loads torch to know them.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import NotRequired, TypedDict
 
 from tandem.spec.errors import StudentError
 
-SIZES: dict[str, dict[str, float]] = {
-    "resnet": {"resnet18": 11.7, "resnet34": 21.8, "resnet50": 25.6, "resnet101": 44.5},
-    "vit": {"vit-tiny": 5.7, "vit-small": 22.0, "vit-base": 86.6, "vit-large": 304.0},
-    "yolov8": {
-        "yolov8n": 3.2,
-        "yolov8s": 11.2,
-        "yolov8m": 25.9,
-        "yolov8l": 43.7,
-        "yolov8x": 68.2,
-    },
-    "unet": {"unet-small": 7.76, "unet-medium": 17.46, "unet-large": 31.04},
-    "lstm": {"lstm-small": 6.3, "lstm-medium": 16.8, "lstm-large": 50.4},
-    "bert": {"bert-mini": 11.2, "bert-small": 28.8, "bert-medium": 41.4, "bert-base": 109.5},
-}
-"""Millions of parameters by type and size: of ResNet and ViT at 1,000 classes, of YOLOv8 at 80, of
-UNet at 21, of an LSTM without its frame features (23.5), of BERT with 30,522 words."""
+DEFAULT_TYPE = "resnet"
+"""Where neither a type nor a size is named."""
 
-DEFAULT_SIZE = {
-    "resnet": "resnet18",
-    "vit": "vit-small",
-    "yolov8": "yolov8n",
-    "unet": "unet-medium",
-    "lstm": "lstm-medium",
-    "bert": "bert-small",
-}
-"""Where a type is named alone, as installed systems may do (`unet`, `lstm`)."""
 
-DEFAULTS: dict[str, dict[str, object]] = {
-    "resnet": {"optim.learning_rate": 1e-4, "optim.optimizer": "adamw"},
-    "vit": {
-        "optim.learning_rate": 5e-5,
-        "optim.optimizer": "adamw",
-        "optim.weight_decay": 0.05,
-    },
-    "yolov8": {
-        "optim.learning_rate": 1e-3,
-        "optim.optimizer": "sgd",
-        "optim.batch_size": 16,
-        "optim.weight_decay": 5e-4,
-        "optim.warmup_epochs": 3.0,
-        "optim.momentum": 0.937,
-        "optim.max_grad_norm": 10.0,
-        "data.image_size": 640,
-    },
-    "unet": {
-        "optim.learning_rate": 1e-4,
-        "optim.optimizer": "adam",
-        "optim.batch_size": 8,
-        "data.image_size": 512,
-    },
-    "lstm": {"optim.learning_rate": 1e-4, "optim.optimizer": "adam"},
-    "bert": {"optim.learning_rate": 5e-5, "optim.optimizer": "adamw", "optim.epochs": 10},
-}
-"""What suits each family where a run says nothing else: the specification's own advice."""
+class StudentFacts(TypedDict):
+    """What the catalog says of a student, as far as a spec is read by it."""
 
-_ENCODER = "unet-"
-"""`unet-<encoder>` is a UNet on one of segmentation-models-pytorch's encoders."""
+    sizes: dict[str, float]
+    """Millions of parameters by size."""
+    default_size: NotRequired[str]
+    """Where the type is named alone, as installed systems may do (`unet`, `lstm`)."""
+    defaults: NotRequired[dict[str, object]]
+    """What suits it where a run says nothing else, by the path of a knob."""
+    open_sizes: NotRequired[bool]
+    """Whether `<type>-<anything>` is a size too, which the student itself judges."""
+
+
+@cache
+def students() -> Mapping[str, StudentFacts]:
+    """What ships with Tandem, by type."""
+    file = Path(__file__).parent.parent / "catalog.json"
+    return {one["name"]: one for one in json.loads(file.read_text(encoding="utf-8"))["students"]}
+
+
+def sizes(type: str) -> Mapping[str, float]:
+    """Millions of parameters of a type's sizes; empty for a plug-in package's own type."""
+    known = students().get(type)
+    return known["sizes"] if known else {}
+
+
+def defaults(type: str) -> Mapping[str, object]:
+    """What suits a type where a run says nothing else; empty for one that is not known here."""
+    known = students().get(type)
+    return known.get("defaults", {}) if known else {}
+
+
+def default_size(type: str) -> str:
+    """The size of a known type that is named alone: the one it states, else its first."""
+    known = students()[type]
+    return known.get("default_size") or next(iter(known["sizes"]))
 
 
 def resolve(type: str, size: str) -> tuple[str, str]:
@@ -72,31 +64,31 @@ def resolve(type: str, size: str) -> tuple[str, str]:
     A type not listed here may be a plug-in's: it passes through, for the registry to judge.
     Raises StudentError with the allowed sizes for one that does not exist.
     """
-    kind, wanted = _plain(type), _plain(size)
-    if not kind and not wanted:
-        return "resnet", DEFAULT_SIZE["resnet"]
+    family, wanted = _plain(type), _plain(size)
+    if not family and not wanted:
+        return DEFAULT_TYPE, default_size(DEFAULT_TYPE)
     if "/" in wanted:
         prefix, _, wanted = wanted.partition("/")
-        if kind and kind != prefix:
+        if family and family != prefix:
             raise StudentError(
                 "The student's size {size} does not belong to its type {type}.",
                 size=size,
                 type=type,
                 fix="Give one of them, or two that agree.",
             )
-        kind = prefix
-    if not kind:
+        family = prefix
+    if not family:
         return _type_of(wanted, size)
-    if kind not in SIZES:
-        return _split(kind, type, wanted, size)
+    if family not in students():
+        return _split(family, type, wanted, size)
     if not wanted:
-        return kind, DEFAULT_SIZE[kind]
-    return kind, _size_of(kind, wanted, size)
+        return family, default_size(family)
+    return family, _size_of(family, wanted, size)
 
 
 def all_sizes() -> list[str]:
     """Every size of every type, as the catalogue spells them."""
-    return [size for sizes in SIZES.values() for size in sizes]
+    return [size for facts in students().values() for size in facts["sizes"]]
 
 
 def _plain(text: str) -> str:
@@ -108,14 +100,15 @@ def _key(text: str) -> str:
 
 
 def _type_of(wanted: str, size: str) -> tuple[str, str]:
-    if wanted in DEFAULT_SIZE:
-        return wanted, DEFAULT_SIZE[wanted]
-    for kind, sizes in SIZES.items():
-        for known in sizes:
+    if wanted in students():
+        return wanted, default_size(wanted)
+    for family in students():
+        for known in sizes(family):
             if _key(known) == _key(wanted):
-                return kind, known
-    if wanted.startswith(_ENCODER):
-        return "unet", size.strip().lower()
+                return family, known
+    for family, facts in students().items():
+        if facts.get("open_sizes") and wanted.startswith(f"{family}-"):
+            return family, size.strip().lower()
     raise StudentError(
         "There is no student of size {size!r}.",
         size=size,
@@ -124,10 +117,10 @@ def _type_of(wanted: str, size: str) -> tuple[str, str]:
     )
 
 
-def _split(kind: str, type: str, wanted: str, size: str) -> tuple[str, str]:
+def _split(family: str, type: str, wanted: str, size: str) -> tuple[str, str]:
     """A size written where the type belongs; anything else is a plug-in's own name."""
     try:
-        found, known = _type_of(kind, type)
+        found, known = _type_of(family, type)
     except StudentError:
         return type, size
     if wanted and _key(wanted) != _key(known) and _key(found + wanted) != _key(known):
@@ -140,15 +133,19 @@ def _split(kind: str, type: str, wanted: str, size: str) -> tuple[str, str]:
     return found, known
 
 
-def _size_of(kind: str, wanted: str, size: str) -> str:
-    for known in SIZES[kind]:
-        if _key(wanted) in (_key(known), _key(known).removeprefix(kind)):
+def _size_of(family: str, wanted: str, size: str) -> str:
+    for known in sizes(family):
+        if _key(wanted) in (_key(known), _key(known).removeprefix(family)):
             return known
-    if kind == "unet" and wanted:
-        encoder = size.strip().lower()
-        return encoder if encoder.startswith(_ENCODER) else _ENCODER + encoder
+    if students()[family].get("open_sizes"):
+        own = size.strip().lower()
+        return own if own.startswith(f"{family}-") else f"{family}-{own}"
     raise StudentError(
-        "{type} has no size {size!r}.", type=kind, size=size, allowed=SIZES[kind], fix="Choose one."
+        "{type} has no size {size!r}.",
+        type=family,
+        size=size,
+        allowed=sizes(family),
+        fix="Choose one.",
     )
 
 

@@ -260,6 +260,8 @@ register = _Register()
 def _discover(group: str) -> None:
     package = importlib.import_module(f"tandem.train.{group}")
     for module in pkgutil.iter_modules(package.__path__):
+        if module.name.startswith("_"):
+            continue  # what several plug-ins share
         importlib.import_module(f"{package.__name__}.{module.name}")
     _load_entry_points()
 

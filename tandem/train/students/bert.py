@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import DEFAULTS, SIZES, resolve
+from tandem.spec.students import resolve
 from tandem.train.registry import register
 from tandem.train.students._initialize import draw, load_pretrained
-from tandem.train.types import Options, StepOutput, Student
+from tandem.train.students._options import options_from_spec
+from tandem.train.types import StepOutput, Student
 
 SHAPES = {
     "bert-mini": (4, 256, 4),
@@ -26,16 +26,8 @@ SHAPES = {
 POSITIONS = 512
 WORDS = 30_522
 """Words of the tokenizer it was published with, where nobody says another number."""
-
-
-class BertOptions(Options):
-    """The fields of StudentSpec that a BERT reads."""
-
-    size: Literal["bert-mini", "bert-small", "bert-medium", "bert-base"] = "bert-small"
-    init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
-    path: str | None = Field(None, description="Weights for `pretrained`: a folder with them.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Before the classifier.")
-    max_tokens: int = Field(128, ge=8, description="Of a text; what is longer is cut.")
+SIZES = {"bert-mini": 11.2, "bert-small": 28.8, "bert-medium": 41.4, "bert-base": 109.5}
+"""Millions of parameters with 30,522 words."""
 
 
 class BertStudent(Student):
@@ -107,9 +99,18 @@ class BertStudent(Student):
     "bert",
     kinds={"text"},
     gives={"logits", "pooled", "tokens", "layers"},
-    options=BertOptions,
-    sizes=SIZES["bert"],
-    defaults=DEFAULTS["bert"],
+    options=options_from_spec(
+        "BertOptions",
+        "init",
+        "path",
+        "dropout",
+        "max_tokens",
+        sizes=SIZES,
+        default_size="bert-small",
+    ),
+    sizes=SIZES,
+    default_size="bert-small",
+    defaults={"optim.learning_rate": 5e-5, "optim.optimizer": "adamw", "optim.epochs": 10},
     licence="Apache-2.0",
     source="https://arxiv.org/abs/1908.08962, transformers",
     zh="BERT：用于文本；双向阅读，小规格在 CPU 上也很快。",

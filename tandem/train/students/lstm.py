@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import timm
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import DEFAULTS, SIZES, resolve
+from tandem.spec.students import resolve
 from tandem.train.registry import register
 from tandem.train.students._initialize import draw, load_pretrained
+from tandem.train.students._options import options_from_spec
 from tandem.train.students._timm import NormalisedStudent
-from tandem.train.types import Options, StepOutput
+from tandem.train.types import StepOutput
 
 HIDDEN = {"lstm-small": 256, "lstm-medium": 512, "lstm-large": 1024}
 LAYERS = 2
 FRAME_NET = "resnet50"
-
-
-class LSTMOptions(Options):
-    """The fields of StudentSpec that an LSTM reads."""
-
-    size: Literal["lstm-small", "lstm-medium", "lstm-large"] = "lstm-medium"
-    init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
-    path: str | None = Field(
-        None, description="Weights for `pretrained`: of this student, or of a ResNet-50."
-    )
-    dropout: float = Field(0.0, ge=0, lt=1, description="Between the layers and before the head.")
-    frames: int = Field(8, ge=1, description="Of a clip that it sees, evenly spread.")
-    pooling: Literal["last", "mean", "attention"] = Field(
-        "last", description="Of the states over the frames."
-    )
-    train_features: bool = Field(False, description="Whether the frame features learn too.")
+SIZES = {"lstm-small": 6.3, "lstm-medium": 16.8, "lstm-large": 50.4}
+"""Millions of parameters without the frame features (23.5)."""
 
 
 class LSTMStudent(NormalisedStudent):
@@ -107,9 +93,20 @@ class LSTMStudent(NormalisedStudent):
     "lstm",
     kinds={"sequence", "classification"},
     gives={"logits", "pooled", "tokens", "layers"},
-    options=LSTMOptions,
-    sizes=SIZES["lstm"],
-    defaults=DEFAULTS["lstm"],
+    options=options_from_spec(
+        "LSTMOptions",
+        "init",
+        "path",
+        "dropout",
+        "frames",
+        "pooling",
+        "train_features",
+        sizes=SIZES,
+        default_size="lstm-medium",
+    ),
+    sizes=SIZES,
+    default_size="lstm-medium",
+    defaults={"optim.learning_rate": 1e-4, "optim.optimizer": "adam"},
     frame_features={"name": FRAME_NET, "parameters_millions": 23.5},
     licence="Apache-2.0",
     source="https://arxiv.org/abs/1411.4389, timm",

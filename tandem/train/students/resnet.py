@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import timm
-from pydantic import Field
 from torch import Tensor, nn
 
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import DEFAULTS, SIZES, resolve
+from tandem.spec.students import resolve
 from tandem.train.registry import register
 from tandem.train.students._initialize import initialise
+from tandem.train.students._options import options_from_spec
 from tandem.train.students._timm import TimmStudent, to_raster
-from tandem.train.types import Options
 
-
-class ResNetOptions(Options):
-    """The fields of StudentSpec that a ResNet reads."""
-
-    size: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet18"
-    init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
-    path: str | None = Field(
-        None, description="Weights for `pretrained`: a file, folder or hub id."
-    )
-    head: Literal["class", "mask"] = "class"
-    dropout: float = Field(0.0, ge=0, lt=1, description="Before the classifier.")
+SIZES = {"resnet18": 11.7, "resnet34": 21.8, "resnet50": 25.6, "resnet101": 44.5}
+"""Millions of parameters at 1,000 classes."""
 
 
 class ResNet(TimmStudent):
@@ -64,9 +54,12 @@ class ResNet(TimmStudent):
     "resnet",
     kinds={"classification", "segmentation"},
     gives={"logits", "pooled", "tokens", "layers"},
-    options=ResNetOptions,
-    sizes=SIZES["resnet"],
-    defaults=DEFAULTS["resnet"],
+    options=options_from_spec(
+        "ResNetOptions", "init", "path", "head", "dropout", sizes=SIZES, default_size="resnet18"
+    ),
+    sizes=SIZES,
+    default_size="resnet18",
+    defaults={"optim.learning_rate": 1e-4, "optim.optimizer": "adamw"},
     licence="Apache-2.0",
     source="https://arxiv.org/abs/1512.03385, timm",
     zh="ResNet：卷积网络；在各种设备上都快，是常用的选择。",

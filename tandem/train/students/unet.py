@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
 from tandem.spec.errors import StudentError
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import DEFAULTS, SIZES, resolve
+from tandem.spec.students import resolve
 from tandem.train.registry import register
 from tandem.train.students._initialize import draw, load_pretrained
+from tandem.train.students._options import options_from_spec
 from tandem.train.students._timm import NormalisedStudent, to_raster
-from tandem.train.types import Options, StepOutput
+from tandem.train.types import StepOutput
 
 BASE_WIDTH = {"unet-small": 32, "unet-medium": 48, "unet-large": 64}
 PREFIX = "unet-"
-
-
-class UNetOptions(Options):
-    """The fields of StudentSpec that a UNet reads."""
-
-    size: str = Field(
-        "unet-medium",
-        description="unet-small, unet-medium, unet-large, or unet-<encoder> with an encoder of "
-        "segmentation-models-pytorch, such as unet-resnet34.",
-    )
-    init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
-    path: str | None = Field(None, description="Weights for `pretrained`: a file or a folder.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Before the last convolution.")
+SIZES = {"unet-small": 7.76, "unet-medium": 17.46, "unet-large": 31.04}
+"""Millions of parameters at 21 classes."""
 
 
 class MaskStudent(NormalisedStudent):
@@ -134,9 +122,25 @@ def _twice(inside: int, outside: int) -> nn.Sequential:
     "unet",
     kinds={"segmentation"},
     gives={"logits", "pooled", "tokens", "layers"},
-    options=UNetOptions,
-    sizes=SIZES["unet"],
-    defaults=DEFAULTS["unet"],
+    options=options_from_spec(
+        "UNetOptions",
+        "init",
+        "path",
+        "dropout",
+        sizes=SIZES,
+        default_size="unet-medium",
+        size_note="unet-<encoder> with an encoder of segmentation-models-pytorch, such as "
+        "unet-resnet34",
+    ),
+    sizes=SIZES,
+    default_size="unet-medium",
+    defaults={
+        "optim.learning_rate": 1e-4,
+        "optim.optimizer": "adam",
+        "optim.batch_size": 8,
+        "data.image_size": 512,
+    },
+    open_sizes=True,
     licence="Apache-2.0",
     source="https://arxiv.org/abs/1505.04597; unet-<encoder>: segmentation-models-pytorch (MIT)",
     zh="UNet：给每个像素一个类别；图片不多也能得到清晰的轮廓。",

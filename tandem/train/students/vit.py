@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import timm
-from pydantic import Field
 from timm.models.vision_transformer import checkpoint_filter_fn
 from torch import Tensor, nn
 
 from tandem.spec.errors import StudentError
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import DEFAULTS, SIZES, resolve
+from tandem.spec.students import resolve
 from tandem.train.registry import register
 from tandem.train.students._initialize import initialise
+from tandem.train.students._options import options_from_spec
 from tandem.train.students._timm import TimmStudent, to_raster
-from tandem.train.types import Options
 
 PATCH = 16
 """What the four sizes were published with."""
 LARGEST_GRID = 32
 """More tokens a side make attention, quadratic in them all, too slow to be meant."""
-
-
-class ViTOptions(Options):
-    """The fields of StudentSpec that a ViT reads."""
-
-    size: Literal["vit-tiny", "vit-small", "vit-base", "vit-large"] = "vit-small"
-    init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
-    path: str | None = Field(
-        None, description="Weights for `pretrained`: a file, folder or hub id."
-    )
-    head: Literal["class", "mask"] = "class"
-    dropout: float = Field(0.0, ge=0, lt=1, description="Before the classifier.")
+SIZES = {"vit-tiny": 5.7, "vit-small": 22.0, "vit-base": 86.6, "vit-large": 304.0}
+"""Millions of parameters at 1,000 classes."""
 
 
 class ViT(TimmStudent):
@@ -92,9 +81,16 @@ def _patch(image_size: int) -> int | None:
     "vit",
     kinds={"classification", "segmentation"},
     gives={"logits", "pooled", "tokens", "layers"},
-    options=ViTOptions,
-    sizes=SIZES["vit"],
-    defaults=DEFAULTS["vit"],
+    options=options_from_spec(
+        "ViTOptions", "init", "path", "head", "dropout", sizes=SIZES, default_size="vit-small"
+    ),
+    sizes=SIZES,
+    default_size="vit-small",
+    defaults={
+        "optim.learning_rate": 5e-5,
+        "optim.optimizer": "adamw",
+        "optim.weight_decay": 0.05,
+    },
     licence="Apache-2.0",
     source="https://arxiv.org/abs/2010.11929, timm",
     zh="ViT：图块上的注意力网络；比 ResNet 需要更多的数据或更多的教学。",

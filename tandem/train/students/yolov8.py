@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import DEFAULTS, SIZES, resolve
+from tandem.spec.students import resolve
 from tandem.train.registry import register
 from tandem.train.students._initialize import draw, load_pretrained
-from tandem.train.types import Options
+from tandem.train.students._options import options_from_spec
 from tandem.train.yolo.offline import prepare
 from tandem.train.yolo.student import YoloStudent, make_net
 
 if TYPE_CHECKING:
     from tandem.train.yolo.engine import UltralyticsEngine
 
-
-class YoloOptions(Options):
-    """The fields of StudentSpec that a YOLOv8 reads."""
-
-    size: Literal["yolov8n", "yolov8s", "yolov8m", "yolov8l", "yolov8x"] = "yolov8n"
-    init: Literal["random", "xavier", "kaiming", "pretrained"] = "random"
-    path: str | None = Field(None, description="Weights for `pretrained`: a file or folder.")
+SIZES = {"yolov8n": 3.2, "yolov8s": 11.2, "yolov8m": 25.9, "yolov8l": 43.7, "yolov8x": 68.2}
+"""Millions of parameters at 80 classes."""
 
 
 @register.engine("ultralytics")
@@ -40,9 +33,19 @@ def ultralytics() -> UltralyticsEngine:
     engine="ultralytics",
     kinds={"detection"},
     gives={"logits", "pooled", "tokens", "layers", "boxes"},
-    options=YoloOptions,
-    sizes=SIZES["yolov8"],
-    defaults=DEFAULTS["yolov8"],
+    options=options_from_spec("YoloOptions", "init", "path", sizes=SIZES, default_size="yolov8n"),
+    sizes=SIZES,
+    default_size="yolov8n",
+    defaults={
+        "optim.learning_rate": 1e-3,
+        "optim.optimizer": "sgd",
+        "optim.batch_size": 16,
+        "optim.weight_decay": 5e-4,
+        "optim.warmup_epochs": 3.0,
+        "optim.momentum": 0.937,
+        "optim.max_grad_norm": 10.0,
+        "data.image_size": 640,
+    },
     licence="AGPL-3.0",
     needs_extra="yolo",
     source="https://github.com/ultralytics/ultralytics",

@@ -10,7 +10,6 @@ import torch
 from tandem.spec.errors import StudentError
 from tandem.spec.model import ModelConfig
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import SIZES
 from tandem.train.export import onnx_model
 from tandem.train.registry import entries
 from tandem.train.students.vit import patch_for
@@ -24,7 +23,11 @@ GRIDS = [name for name in SEEING if name != "lstm"]
 CLASSIFIERS = ["resnet", "vit"]
 CLASSES = {"yolov8": 80, "unet": 21, "lstm": 10}
 """That the published figures are for; 1,000 of the others."""
-EVERY_SIZE = [(kind, size, count) for kind, sizes in SIZES.items() for size, count in sizes.items()]
+EVERY_SIZE = [
+    (name, size, count)
+    for name in NAMES
+    for size, count in entries("students")[name].facts["sizes"].items()
+]
 
 
 def make(name: str, image_size: int, **spec: object) -> Student:
@@ -197,9 +200,10 @@ def test_the_catalog_facts_are_there(name):
     assert entry.about
     assert entry.facts["licence"]
     assert entry.facts["source"]
+    assert entry.facts["default_size"] in entry.facts["sizes"]
     size = entry.options.model_json_schema()["properties"]["size"]
+    assert size["default"] == entry.facts["default_size"]
     if "enum" not in size:  # a UNet's encoders are another library's
-        assert size["default"] in entry.facts["sizes"]
         return
     sizes = size["enum"]
     assert set(sizes) == set(entry.facts["sizes"])

@@ -18,7 +18,7 @@ from tandem.spec.errors import TandemError
 from tandem.spec.fields import KNOBS
 from tandem.spec.legacy import FLAGS, MORE_FLAGS, get, put
 from tandem.spec.run import RunSpec
-from tandem.spec.students import DEFAULTS, resolve
+from tandem.spec.students import defaults, resolve
 
 Tree = dict[str, Any]
 SERVICES_OWN = ("task_id", "run.output_dir")
@@ -109,7 +109,7 @@ def _defaults(spec: RunSpec) -> Tree:
     plain["teacher"]["name"] = None
     found = {path: get(plain, path) for path in KNOBS}
     student = spec.student.type or resolve("", "")[0]
-    return found | DEFAULTS.get(student, {})
+    return found | dict(defaults(student))
 
 
 def _is_known(path: str, spec: RunSpec, settings: Settings) -> bool:

@@ -16,7 +16,7 @@ from tandem.server.db.tables import Attempt, DelFlag, History, Job, Task
 from tandem.server.host import machine
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
-from tandem.spec.students import SIZES, memory_megabytes
+from tandem.spec.students import memory_megabytes, sizes
 
 Device = Literal["cpu", "cuda"]
 MOST_RUNS = 50
@@ -115,7 +115,7 @@ def _memory(spec: RunSpec, runs: list[Earlier]) -> tuple[float | None, str]:
             "Measured in {task}: the same student, batch and image size.", task=measured.task_id
         )
         return measured.megabytes, said
-    millions = SIZES.get(spec.student.type, {}).get(spec.student.size)
+    millions = sizes(spec.student.type).get(spec.student.size)
     if millions is None:
         return None, t("No run of this student has been measured, and its size is not known.")
     said = t(

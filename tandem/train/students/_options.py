@@ -1,0 +1,35 @@
+"""The knobs of `StudentSpec` that one student reads, taken from there: each is declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import Field, create_model
+
+from tandem.spec.run import StudentSpec
+from tandem.train.types import Options
+
+
+def options_from_spec(
+    name: str,
+    *fields: str,
+    sizes: Iterable[str],
+    default_size: str,
+    size_note: str = "",
+) -> type[Options]:
+    """An `Options` called `name` of these fields of StudentSpec, and of the student's own sizes.
+
+    `size_note`: what else may be named as a size, where `build` takes more than `sizes`.
+    """
+    listed = tuple(sizes)
+    size: Any = (Literal[listed], default_size)
+    if size_note:
+        size = (str, Field(default_size, description=f"{', '.join(listed)}, or {size_note}."))
+    of_spec = StudentSpec.model_fields
+    declared: dict[str, Any] = {
+        field: (of_spec[field].annotation, of_spec[field]) for field in fields
+    }
+    return create_model(
+        name, __base__=Options, __doc__="What it reads of `student`.", size=size, **declared
+    )
