@@ -6,13 +6,11 @@ they are read from the catalog, so that nobody loads torch to know them.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import NotRequired, TypedDict
 
+from tandem.spec import catalog
 from tandem.spec.errors import StudentError
 
 DEFAULT_TYPE = "resnet"
@@ -32,11 +30,9 @@ class StudentFacts(TypedDict):
     """Whether `<type>-<anything>` is a size too, which the student itself judges."""
 
 
-@cache
 def students() -> Mapping[str, StudentFacts]:
     """What ships with Tandem, by type."""
-    file = Path(__file__).parent.parent / "catalog.json"
-    return {one["name"]: one for one in json.loads(file.read_text(encoding="utf-8"))["students"]}
+    return {one["name"]: one for one in catalog.read()["students"]}
 
 
 def sizes(type: str) -> Mapping[str, float]:
