@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.pictures import write_photos
+from benchmarks.images import write_photos
 from benchmarks.row import Row
 from tandem.spec.run import CacheSpec, DataSpec, TeacherSpec, ViewSpec
 from tandem.train.cache import SourceRequest, SourceSetup, WantedSignals, open_source

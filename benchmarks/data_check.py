@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks.row import Row
 
 YOLO_FILES, BOXES_A_FILE = 10_000, 4
-COCO_PICTURES, COCO_ANNOTATIONS = 10_000, 100_000
+COCO_IMAGES, COCO_ANNOTATIONS = 10_000, 100_000
 SIDE, CLASSES = 64, 20
 LIMITS = {"yolo": 10.0, "coco": 20.0}
 MOST_BYTES = 1_000_000_000
@@ -68,7 +68,7 @@ def _rows(name: str, folder: Path, what: str) -> list[Row]:
     ]  # fmt: skip
 
 
-def _picture(number: int) -> Image.Image:
+def _image(number: int) -> Image.Image:
     pixels = np.random.default_rng(number).integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
     return Image.fromarray(pixels)
 
@@ -84,7 +84,7 @@ def _make_yolo(root: Path) -> None:
             (root / kind / split).mkdir(parents=True)
     for number in range(YOLO_FILES):
         split = _split(number)
-        _picture(number).save(root / "images" / split / f"{number}.jpg")
+        _image(number).save(root / "images" / split / f"{number}.jpg")
         lines = [
             f"{dice.randrange(CLASSES)} {dice.uniform(0.3, 0.7):.6f} {dice.uniform(0.3, 0.7):.6f} "
             f"{dice.uniform(0.05, 0.5):.6f} {dice.uniform(0.05, 0.5):.6f}\n"
@@ -106,19 +106,19 @@ def _make_coco(root: Path) -> None:
     }
     for split in told:
         (root / "images" / split).mkdir(parents=True)
-    for number in range(COCO_PICTURES):
+    for number in range(COCO_IMAGES):
         split = _split(number)
         name = f"{number}.jpg"
-        _picture(number).save(root / "images" / split / name)
+        _image(number).save(root / "images" / split / name)
         told[split]["images"].append(
             {"id": number, "file_name": name, "width": SIDE, "height": SIDE}
         )
     for number in range(COCO_ANNOTATIONS):
-        picture = number % COCO_PICTURES
+        image = number % COCO_IMAGES
         x, y, wide, high = (dice.uniform(1, SIDE / 2 - 1) for _ in range(4))
         ring = [x, y, x + wide, y, x + wide, y + high, x, y + high]
-        told[_split(picture)]["annotations"].append(
-            {"id": number, "image_id": picture, "category_id": number % CLASSES + 1,
+        told[_split(image)]["annotations"].append(
+            {"id": number, "image_id": image, "category_id": number % CLASSES + 1,
              "bbox": [x, y, wide, high], "area": wide * high, "iscrowd": 0,
              "segmentation": [ring]}
         )  # fmt: skip

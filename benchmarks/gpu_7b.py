@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.engine import Ran, changed, run
-from benchmarks.pictures import write_photos
+from benchmarks.images import write_photos
 from benchmarks.row import Row, markdown
 from tandem.spec.run import (
     CacheSpec,

@@ -28,7 +28,7 @@ from tandem.spec.run import (
 from tandem.train.demo.small_qwen import build
 
 ROUNDS, EPOCHS = 5, 3
-UNET_SIZE, UNET_PICTURES = 128, 32
+UNET_SIZE, UNET_IMAGES = 128, 32
 LSTM_SIZE, CLIPS, FRAMES = 64, 32, 6
 
 
@@ -36,7 +36,7 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as name:
         folder = Path(name)
         build(folder / "teacher", depth=2, hidden=320, heads=4, window_size=112)
-        write_scenes(folder / "scenes", UNET_PICTURES, 0, seed=1, size=UNET_SIZE, val=4)
+        write_scenes(folder / "scenes", UNET_IMAGES, 0, seed=1, size=UNET_SIZE, val=4)
         _write_clips(folder / "clips")
         return [
             _ratio(folder, "UNet-small", _unet(folder), 0.90),

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.engine import run
-from benchmarks.pictures import write_tiny
+from benchmarks.images import write_tiny
 from benchmarks.row import Row
 from tandem.spec.run import (
     CacheSpec,

@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.pictures import write_tiny
+from benchmarks.images import write_tiny
 from benchmarks.row import Row
 
 ROUNDS = 5

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.engine import changed, run
-from benchmarks.pictures import write_photos
+from benchmarks.images import write_photos
 from benchmarks.row import Row
 from tandem.spec.run import (
     CacheSpec,

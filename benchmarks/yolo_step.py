@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.engine import changed, run
-from benchmarks.pictures import write_photos
+from benchmarks.images import write_photos
 from benchmarks.row import Row
 from tandem.spec.run import (
     CacheSpec,

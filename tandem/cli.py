@@ -10,12 +10,11 @@ import typer
 
 from tandem.commands.data.commands import add_to as add_data_commands
 from tandem.commands.i18n import Group, Program, run_program
+from tandem.commands.options import PASS_THROUGH, AsJson
 from tandem.commands.service.commands import add_to as add_service_commands
 from tandem.spec.i18n import t
 
-ANY = {"allow_extra_args": True, "ignore_unknown_options": True}
 PLAIN = {"help_option_names": ["-h", "--help"]}
-Json = Annotated[bool, typer.Option("--json", help=t("Print JSON."))]
 
 app = Program(
     cls=Group,
@@ -48,7 +47,7 @@ def demo(
 
 @app.command(
     help=t("Train from a YAML or JSON spec, flags, or both."),
-    context_settings=ANY,
+    context_settings=PASS_THROUGH,
     add_help_option=False,
 )
 def train(context: typer.Context) -> None:
@@ -59,7 +58,7 @@ def train(context: typer.Context) -> None:
 
 @app.command(
     help=t("Train with the flags of train_qwen_vl_distillation.py."),
-    context_settings=ANY,
+    context_settings=PASS_THROUGH,
     add_help_option=False,
 )
 def distill(context: typer.Context) -> None:
@@ -72,7 +71,7 @@ def distill(context: typer.Context) -> None:
 def predict(
     model: Annotated[str, typer.Argument(help=t("A run, its folder, or its final_model folder."))],
     paths: Annotated[list[Path], typer.Argument(help=t("Pictures, or folders of them."))],
-    as_json: Json = False,
+    as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help=t("Print CSV."))] = False,
     format: Annotated[str, typer.Option(help=t("table, json, csv; with -o a data format."))] = "",
     output: Annotated[Path | None, typer.Option("-o", "--output", help=t("Where it goes."))] = None,
@@ -81,10 +80,10 @@ def predict(
 ) -> None:
     from tandem.commands.models.predict import predict as run
 
-    form = format or ("json" if as_json else "csv" if as_csv else "")
-    form = form or ("table" if output is None else "labelme")
-    some = threshold or []
-    code = run(model, paths, form, output=output, thresholds=some, video_every=video_every)
+    default = "table" if output is None else "labelme"
+    chosen = format or ("json" if as_json else "csv" if as_csv else default)
+    given = threshold or []
+    code = run(model, paths, chosen, output=output, thresholds=given, video_every=video_every)
     raise typer.Exit(code)
 
 
@@ -98,7 +97,9 @@ def annotate(
     batch_size: Annotated[int, typer.Option(min=1, max=1024, help=t("Items at once."))] = 8,
     dataset: Annotated[Path | None, typer.Option(help=t("Whose classes the labels have."))] = None,
     auto_import: Annotated[bool, typer.Option(help=t("Keep them beside the data set."))] = False,
-    pictures: Annotated[bool, typer.Option(help=t("Put the pictures beside."))] = True,
+    with_images: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help=t("Put the pictures beside."))
+    ] = True,
     video_every: Annotated[int, typer.Option(min=1, help=t("Of a video each so many-th."))] = 1,
 ) -> None:
     from tandem.commands.models.annotate import annotate as run
@@ -107,12 +108,12 @@ def annotate(
         model,
         source,
         output,
-        form=format,
+        format=format,
         thresholds=threshold or [],
         batch_size=batch_size,
         dataset=dataset,
         auto_import=auto_import,
-        pictures=pictures,
+        with_images=with_images,
         video_every=video_every,
     )
     raise typer.Exit(code)
@@ -121,7 +122,7 @@ def annotate(
 @app.command(help=t("Show what a run has come to."))
 def report(
     run_folder: Annotated[str, typer.Argument(metavar="RUN", help=t("A run or its folder."))],
-    as_json: Json = False,
+    as_json: AsJson = False,
     send: Annotated[bool, typer.Option("--send", help=t("Deliver its events first."))] = False,
     api_base_url: Annotated[str | None, typer.Option(help=t("Where to, for --send."))] = None,
 ) -> None:
@@ -141,7 +142,7 @@ def export(
         list[Path] | None,
         typer.Option(help=t("Pictures for int8's ranges; the run's own where left out.")),
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     from tandem.commands.models.export import export as run
 
@@ -149,14 +150,14 @@ def export(
 
 
 @app.command(help=t("List students, teachers, losses and data layouts."))
-def catalog(as_json: Json = False) -> None:
+def catalog(as_json: AsJson = False) -> None:
     from tandem.commands.machine.catalog import show
 
     show(as_json)
 
 
 @app.command(help=t("Say what this machine has, and how to mend what is missing."))
-def doctor(as_json: Json = False) -> None:
+def doctor(as_json: AsJson = False) -> None:
     from tandem.commands.machine.doctor import doctor as run
 
     raise typer.Exit(run(as_json))
@@ -170,7 +171,7 @@ def models_import(
     size: Annotated[str, typer.Option(help=t("Of a safetensors file, such as resnet50."))] = "",
     image_size: Annotated[int | None, typer.Option(min=16, help=t("Pixels a side."))] = None,
     accuracy: Annotated[float | None, typer.Option(min=0, max=100, help=t("In percent."))] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     from tandem.commands.models.importing import import_model as run
 
@@ -187,14 +188,14 @@ def models_import(
 
 
 @config.command("show", help=t("Print every setting and where its value comes from."))
-def config_show(as_json: Json = False) -> None:
+def config_show(as_json: AsJson = False) -> None:
     from tandem.commands.machine.config import show
 
     show(as_json)
 
 
 @cache.command("ls", help=t("List what is kept."))
-def cache_list(as_json: Json = False) -> None:
+def cache_list(as_json: AsJson = False) -> None:
     from tandem.commands.machine.cache import list_all
 
     list_all(as_json)
@@ -202,7 +203,7 @@ def cache_list(as_json: Json = False) -> None:
 
 @cache.command("verify", help=t("Read all that is kept and check it."))
 def cache_verify(
-    as_json: Json = False,
+    as_json: AsJson = False,
     repair: Annotated[bool, typer.Option("--repair", help=t("Take damaged parts away."))] = False,
 ) -> None:
     from tandem.commands.machine.cache import verify
@@ -217,7 +218,7 @@ def cache_collect(
     ),
     max_bytes: Annotated[int | None, typer.Option(min=0, help=t("Keep at most so much."))] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help=t("Only say what would go."))] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     from tandem.commands.machine.cache import collect
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from tandem.client.answers import Collected, LogPart, Page, Task, Upload
-from tandem.client.errors import ServiceError, away, refusal
-from tandem.client.stream import Stream
+from tandem.client.errors import ServiceError, refused, unreachable
+from tandem.client.responses import Collected, LogPart, Page, Task, Upload
+from tandem.client.stream import PATIENCE_SECONDS, TaskStream
 from tandem.spec.i18n import language
 from tandem.spec.report import RunReport
 
@@ -31,7 +31,7 @@ V1 = "/api/v1"
 
 
 class Client:
-    """Of one service. Every method raises UnreachableError or RefusedError."""
+    """One service, as its client. Every method raises UnreachableError or RefusedError."""
 
     def __init__(
         self, url: str, token: str | None = None, *, transport: httpx.BaseTransport | None = None
@@ -61,7 +61,7 @@ class Client:
     def create(
         self,
         name: str,
-        spec: Mapping[str, Any],
+        spec: Mapping[str, object],
         *,
         description: str | None = None,
         priority: int = 0,
@@ -91,26 +91,26 @@ class Client:
         return found
 
     def task(self, task_id: str) -> Task:
-        return self._ask("GET", _of(task_id), Task)
+        return self._ask("GET", _task_path(task_id), Task)
 
     def start(self, task_id: str) -> Task:
         """Queue it; one that was stopped goes on from its last checkpoint."""
-        return self._ask("POST", f"{_of(task_id)}/start", Task)
+        return self._ask("POST", f"{_task_path(task_id)}/start", Task)
 
     def resume(self, task_id: str) -> Task:
         """The same, but not for one that never ran."""
-        return self._ask("POST", f"{_of(task_id)}/resume", Task)
+        return self._ask("POST", f"{_task_path(task_id)}/resume", Task)
 
     def stop(self, task_id: str) -> Task:
-        return self._ask("POST", f"{_of(task_id)}/stop", Task)
+        return self._ask("POST", f"{_task_path(task_id)}/stop", Task)
 
     def pause(self, task_id: str) -> Task:
         """A stop that keeps its place."""
-        return self._ask("POST", f"{_of(task_id)}/pause", Task)
+        return self._ask("POST", f"{_task_path(task_id)}/pause", Task)
 
     def remove(self, task_id: str, *, files: bool = False) -> None:
         """With `files`, its run's folder too."""
-        self._request("DELETE", _of(task_id), query={"files": "true"} if files else None)
+        self._request("DELETE", _task_path(task_id), query={"files": "true"} if files else None)
 
     def move(self, task_id: str, to: int) -> None:
         """To this place in the queue, 1 being the next."""
@@ -119,26 +119,26 @@ class Client:
     # -- what a task has left
 
     def report(self, task_id: str) -> RunReport:
-        return self._ask("GET", f"{_of(task_id)}/report", RunReport)
+        return self._ask("GET", f"{_task_path(task_id)}/report", RunReport)
 
     def log(self, task_id: str, *, tail: int | None = None, after: int | None = None) -> LogPart:
         """Its last `tail` lines, or what was written after that many bytes."""
         query = {"tail": tail, "offset": after}
-        return self._ask("GET", f"{_of(task_id)}/log", LogPart, query=query)
+        return self._ask("GET", f"{_task_path(task_id)}/log", LogPart, query=query)
 
     def model(self, task_id: str, file: Path) -> int:
         """Write the model's archive to `file`, whole or not at all; its size in bytes."""
         hidden = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
         try:
-            with self._http.stream("GET", f"{V1}{_of(task_id)}/model") as answer:
+            with self._http.stream("GET", f"{V1}{_task_path(task_id)}/model") as answer:
                 if answer.is_error:
                     answer.read()
-                    raise refusal(answer)
+                    raise refused(answer)
                 with hidden.open("wb") as target:
                     size_bytes = sum(target.write(part) for part in answer.iter_bytes(1 << 20))
             hidden.replace(file)
         except httpx.TransportError as error:
-            raise away(self.url, error) from error
+            raise unreachable(self.url, error) from error
         finally:
             hidden.unlink(missing_ok=True)
         return size_bytes
@@ -151,9 +151,24 @@ class Client:
         given = {name: value for name, value in body.items() if value is not None}
         return self._ask("POST", "/gc", Collected, body=given)
 
-    def follow(self, task_id: str, last_id: str | None = None, **options: Any) -> Stream:
+    def follow(
+        self,
+        task_id: str,
+        last_id: str | None = None,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+        on_away: Callable[[bool], None] = lambda _: None,
+    ) -> TaskStream:
         """What happens to a task, from its beginning (or after `last_id`) to its end."""
-        return Stream(self._http, self.url, task_id, lambda: self.task(task_id), last_id, **options)
+        return TaskStream(
+            self._http,
+            self.url,
+            task_id,
+            lambda: self.task(task_id),
+            last_id,
+            patience_seconds=patience_seconds,
+            on_away=on_away,
+        )
 
     # -- data sets on their way
 
@@ -171,20 +186,32 @@ class Client:
         """Bytes that begin at `at`; how many the service has then."""
         headers = {"Upload-Offset": str(at), "Content-Type": "application/octet-stream"}
         path = f"{V1}/uploads/{_part(id)}"
-        return self._sent("PUT", path, content=piece, headers=headers).offset
+        return self._upload_request("PUT", path, piece, headers).offset
 
     def complete_upload(self, id: str) -> Upload:
         """Have it unpacked, however long that takes."""
-        patient = httpx.Timeout(None, connect=CONNECT_SECONDS)
-        return self._sent("POST", f"{V1}/uploads/{_part(id)}/complete", timeout=patient)
+        return self._upload_request("POST", f"{V1}/uploads/{_part(id)}/complete", patient=True)
 
-    def _sent(self, method: str, path: str, **options: Any) -> Upload:
+    def _upload_request(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        patient: bool = False,
+    ) -> Upload:
+        """`patient` waits for the answer as long as the service works on it."""
+        endless = httpx.Timeout(None, connect=CONNECT_SECONDS)
+        timeout = endless if patient else self._http.timeout
         try:
-            answer = self._http.request(method, path, **options)
+            answer = self._http.request(
+                method, path, content=content, headers=headers, timeout=timeout
+            )
         except httpx.TransportError as error:
-            raise away(self.url, error) from error
+            raise unreachable(self.url, error) from error
         if answer.is_error:
-            raise refusal(answer)
+            raise refused(answer)
         return Upload.model_validate_json(answer.content)
 
     # -- the service itself
@@ -236,13 +263,13 @@ class Client:
                     method, f"{V1}{path}", params=params, json=body, headers=headers
                 )
             except httpx.TransportError as error:
-                raise away(self.url, error) from error
+                raise unreachable(self.url, error) from error
             if not answer.is_error:
                 return answer
-            refused = refusal(answer)
+            refusal = refused(answer)
             if answer.status_code != 503 or number == tries:
-                raise refused
-            time.sleep(refused.after_seconds or BACKOFF_SECONDS * 2 ** (number - 1))
+                raise refusal
+            time.sleep(refusal.after_seconds or BACKOFF_SECONDS * 2 ** (number - 1))
         raise AssertionError  # the last try has returned or raised
 
 
@@ -253,7 +280,7 @@ def _headers(token: str | None) -> dict[str, str]:
     return headers
 
 
-def _of(task_id: str) -> str:
+def _task_path(task_id: str) -> str:
     return f"/tasks/{_part(task_id)}"
 
 

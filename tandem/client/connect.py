@@ -37,7 +37,7 @@ def address(server: str | None, settings: Settings) -> str:
 
 
 def local_address(settings: Settings, port: int | None = None) -> str:
-    """Of the service that `tandem serve` starts on this machine."""
+    """The address of the service that `tandem serve` starts on this machine."""
     host = settings.text("host") or "127.0.0.1"
     host = "127.0.0.1" if host in EVERYWHERE else host
     host = f"[{host}]" if ":" in host else host
@@ -45,7 +45,10 @@ def local_address(settings: Settings, port: int | None = None) -> str:
 
 
 def token(settings: Settings) -> str | None:
-    """From the environment, or the file that `tandem serve` made. Never from an argument."""
+    """The token from the environment, or the file that `tandem serve` made.
+
+    Never from an argument: what is on a command line every user of the machine can read.
+    """
     given = settings.text("access_token")
     if given:
         return given.strip()

@@ -36,7 +36,7 @@ class UnreachableError(ServiceError):
     pass
 
 
-def away(url: str, error: httpx.TransportError | None = None) -> UnreachableError:
+def unreachable(url: str, error: httpx.TransportError | None = None) -> UnreachableError:
     """The service at `url` is not there, or broke off."""
     return UnreachableError(
         "The service at {url} does not answer: {reason}.",
@@ -54,17 +54,17 @@ def _why(error: httpx.TransportError) -> str:
     return (str(error) or type(error).__name__).rstrip(".")
 
 
-def refusal(answer: httpx.Response) -> RefusedError:
+def refused(answer: httpx.Response) -> RefusedError:
     """The sentence in an answer of either surface, or of a proxy between."""
     try:
-        told = answer.json()
+        body = answer.json()
     except ValueError:
-        told = None
-    told = told if isinstance(told, dict) else {}
-    said = told.get("detail") or told.get("message") or told.get("title")
-    if not isinstance(said, str) or not said:
-        said = t("The service answered {status}.", status=answer.status_code)
-    error = RefusedError("{faults}", faults=said)
+        body = None
+    body = body if isinstance(body, dict) else {}
+    sentence = body.get("detail") or body.get("message") or body.get("title")
+    if not isinstance(sentence, str) or not sentence:
+        sentence = t("The service answered {status}.", status=answer.status_code)
+    error = RefusedError("{faults}", faults=sentence)
     error.status = answer.status_code
     wait = answer.headers.get("Retry-After", "")
     if wait.isdecimal():

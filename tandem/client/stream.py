@@ -7,17 +7,17 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 import httpx
 from pydantic import ValidationError
 
-from tandem.client.answers import ENDED, Task
-from tandem.client.errors import RefusedError, ServiceError, UnreachableError, away, refusal
+from tandem.client.errors import RefusedError, ServiceError, UnreachableError, refused, unreachable
+from tandem.client.responses import ENDED, Task
 from tandem.spec.event import EVENT, EVENT_TYPES, Event
 
 BACKOFF_SECONDS = (0.25, 5.0)
+PATIENCE_SECONDS = 600.0
 SILENCE_SECONDS = 60.0
 """The service says something (a comment, if nothing else) far more often."""
 QUIET_COMMENTS = 2
@@ -27,8 +27,8 @@ AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True)
-class Frame:
-    """One server-sent event."""
+class ServerSentEvent:
+    """One event of the stream, as the HTML standard has it."""
 
     id: str
     name: str
@@ -41,14 +41,14 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Happened:
-    """Something outside a run: `state` with its status, a notice, …"""
+class RawServiceEvent:
+    """Something beside a run's events, as the service sent it: `state`, a notice, …"""
 
     type: str
-    body: dict[str, Any]
+    body: dict[str, object]
 
 
-class Stream:
+class TaskStream:
     """Iterate over it: run events and what happened beside them, each once, to the task's end.
 
     A service that went away is asked again, later and later, for `patience_seconds` after it was
@@ -64,18 +64,18 @@ class Stream:
         task: Callable[[], Task],
         last_id: str | None = None,
         *,
-        patience_seconds: float = 600.0,
+        patience_seconds: float = PATIENCE_SECONDS,
         on_away: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._http, self._url, self._task = http, url, task
         self._path = f"/api/v1/tasks/{quote(task_id, safe='')}/events"
         self._patience_seconds, self._on_away = patience_seconds, on_away
         self.last_id = last_id
-        """Of the last frame that was dealt with: another Stream can go on from here."""
+        """The id of the last event that was dealt with: another EventStream can go on from here."""
         self._attempt = 0
         self._heard = False
 
-    def __iter__(self) -> Iterator[Event | Happened]:
+    def __iter__(self) -> Iterator[Event | RawServiceEvent]:
         wait_seconds, missed = BACKOFF_SECONDS[0], False
         heard_at, quiet = time.monotonic(), 0
         while True:
@@ -90,10 +90,10 @@ class Stream:
                     if quiet == QUIET_COMMENTS and self._now().ended:
                         return  # its end was told before `last_id`
                     quiet %= QUIET_COMMENTS
-                    said = None if frame.is_comment else self._said(frame)
-                    if said is not None:
-                        yield said
-                        if isinstance(said, Happened) and self._is_over(said):
+                    event = None if frame.is_comment else self._parse(frame)
+                    if event is not None:
+                        yield event
+                        if isinstance(event, RawServiceEvent) and self._is_over(event):
                             return
             except httpx.TransportError as error:
                 broke = error
@@ -106,11 +106,12 @@ class Stream:
             if broke is not None and not missed:
                 missed = True
                 self._on_away(True)
+            # At random, so that a service that comes back is not asked by all in one moment.
             time.sleep(wait_seconds * random.uniform(0.5, 1.0))
             wait_seconds = min(2 * wait_seconds, BACKOFF_SECONDS[1])
 
-    def _said(self, frame: Frame) -> Event | Happened | None:
-        """None for what a newer service says."""
+    def _parse(self, frame: ServerSentEvent) -> Event | RawServiceEvent | None:
+        """The event in a frame; None for what a newer service sends."""
         try:
             found = json.loads(frame.data)
         except ValueError:
@@ -125,14 +126,14 @@ class Stream:
                 return EVENT.validate_python(found)
             except ValidationError:
                 return None
-        return Happened(frame.name, found)
+        return RawServiceEvent(frame.name, found)
 
-    def _is_over(self, said: Happened) -> bool:
+    def _is_over(self, event: RawServiceEvent) -> bool:
         """Whether this is the end of the last attempt, and not of one that was resumed."""
-        if said.type != "state" or said.body.get("status") not in ENDED:
+        if event.type != "state" or event.body.get("status") not in ENDED:
             return False
         now = self._now()
-        return now.status == said.body["status"] and self._attempt >= now.attempts
+        return now.status == event.body["status"] and self._attempt >= now.attempts
 
     def _now(self) -> Task:
         until = time.monotonic() + self._patience_seconds
@@ -145,7 +146,7 @@ class Stream:
                     raise
             time.sleep(BACKOFF_SECONDS[0])
 
-    def _frames(self) -> Iterator[Frame]:
+    def _frames(self) -> Iterator[ServerSentEvent]:
         headers = {"Accept": "text/event-stream"}
         if self.last_id is not None:
             headers["Last-Event-ID"] = self.last_id
@@ -153,7 +154,7 @@ class Stream:
         with self._http.stream("GET", self._path, headers=headers, timeout=timeout) as answer:
             if answer.is_error:
                 answer.read()
-                raise refusal(answer)
+                raise refused(answer)
             self._heard = True
             for frame in frames(answer.iter_lines()):
                 yield frame
@@ -163,10 +164,10 @@ class Stream:
     def _gone(self, error: httpx.TransportError | RefusedError | None) -> ServiceError:
         if isinstance(error, RefusedError):
             return error
-        return away(self._url, error)
+        return unreachable(self._url, error)
 
 
-def frames(lines: Iterator[str]) -> Iterator[Frame]:
+def frames(lines: Iterator[str]) -> Iterator[ServerSentEvent]:
     """As the HTML standard has them, and a nameless one for a comment; `retry` is passed over.
 
     An event whose end has not come is none: its id is not taken either.
@@ -176,11 +177,11 @@ def frames(lines: Iterator[str]) -> Iterator[Frame]:
     for line in lines:
         if not line:
             if data:
-                yield Frame(id, name or "message", "\n".join(data))
+                yield ServerSentEvent(id, name or "message", "\n".join(data))
             id, name, data = "", "", []
             continue
         if line.startswith(":"):
-            yield Frame("", "", "")
+            yield ServerSentEvent("", "", "")
             continue
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tandem.client.answers import Upload
 from tandem.client.client import Client
 from tandem.client.errors import RefusedError, UnreachableError
+from tandem.client.responses import Upload
 
 PIECE_BYTES = 8 * 2**20
 MOST_BREAKS = 6
@@ -17,7 +17,7 @@ MOST_BREAKS = 6
 PAUSE_SECONDS = 0.5
 RECEIVING = "RECEIVING"
 
-Progress = Callable[[int, int], None]
+UploadProgress = Callable[[int, int], None]
 
 
 def send(
@@ -26,7 +26,7 @@ def send(
     name: str,
     *,
     type: str | None = None,
-    progress: Progress = lambda sent, size: None,
+    progress: UploadProgress = lambda sent, size: None,
     piece_bytes: int = PIECE_BYTES,
 ) -> Upload:
     """The file, whole, and unpacked there. Called again after a break, it goes on.
@@ -42,7 +42,7 @@ def send(
 
 
 def _pieces(
-    client: Client, upload: Upload, file: Path, progress: Progress, piece_bytes: int
+    client: Client, upload: Upload, file: Path, progress: UploadProgress, piece_bytes: int
 ) -> None:
     at, breaks = upload.offset, 0
     progress(at, upload.size_bytes)

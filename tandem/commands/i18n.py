@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import typer
 from pydantic import ValidationError
@@ -18,6 +18,14 @@ from tandem.spec.errors import SpecError
 from tandem.spec.i18n import WIDE_STOPS, t
 from tandem.spec.suggest import nearest
 
+if TYPE_CHECKING:
+    from typer._click.core import Command as AnyCommand
+    from typer._click.core import Context
+    from typer._click.exceptions import NoSuchOption
+    from typer._click.exceptions import UsageError as AnyUsageError
+    from typer.core import TyperOption, _TyperParameter
+
+F = TypeVar("F", bound=Callable[..., object])
 WORDS = (
     "Usage:",
     "Arguments:",
@@ -26,42 +34,44 @@ WORDS = (
     "[required]",
     "[default:",
 )
-UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
+UsageError = cast("type[AnyUsageError]", typer.BadParameter.__mro__[1])
 """Click's, wherever this Typer keeps its Click."""
 
 
-def translated(page: str) -> str:
+def translate_page(page: str) -> str:
     """A help page with Typer's own words replaced."""
     for word in WORDS:
-        said = t(word)
-        if said.endswith(WIDE_STOPS):  # it brings its own space
-            page = page.replace(f"{word} ", said)
-        page = page.replace(word, said)
+        translated = t(word)
+        if translated.endswith(WIDE_STOPS):  # it brings its own space
+            page = page.replace(f"{word} ", translated)
+        page = page.replace(word, translated)
     return page
 
 
-def _help_option(option: Any) -> Any:
+def _help_option(option: TyperOption | None) -> TyperOption | None:
     if option is not None:
         option.help = t("Show this message and exit.")
     return option
 
 
 class Command(TyperCommand):
-    def get_help(self, ctx: Any) -> str:
-        return translated(super().get_help(ctx))
+    def get_help(self, ctx: Context) -> str:
+        return translate_page(super().get_help(ctx))
 
-    def get_help_option(self, ctx: Any) -> Any:
+    def get_help_option(self, ctx: Context) -> TyperOption | None:
         return _help_option(super().get_help_option(ctx))
 
 
 class Group(TyperGroup):
-    def get_help(self, ctx: Any) -> str:
-        return translated(super().get_help(ctx))
+    def get_help(self, ctx: Context) -> str:
+        return translate_page(super().get_help(ctx))
 
-    def get_help_option(self, ctx: Any) -> Any:
+    def get_help_option(self, ctx: Context) -> TyperOption | None:
         return _help_option(super().get_help_option(ctx))
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+    def resolve_command(
+        self, ctx: Context, args: list[str]
+    ) -> tuple[str | None, AnyCommand | None, list[str]]:
         name = args[0]
         if not name.startswith("-") and name not in self.commands:
             raise SpecError(
@@ -76,7 +86,7 @@ class Group(TyperGroup):
 class Program(typer.Typer):
     """A Typer whose commands speak the reader's language."""
 
-    def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
+    def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
         return super().command(name, cls=Command, **options)
 
 
@@ -85,46 +95,47 @@ def run_program(program: typer.Typer, name: str) -> object:
     try:
         return program(prog_name=name, standalone_mode=False)
     except UsageError as error:
-        return _told(error)
+        return _report_usage_error(error)
 
 
-def _refusal(error: Any, shown: str) -> SpecError:
+def _refusal(error: typer.BadParameter, name: str) -> SpecError:
     cause = error.__cause__
     if isinstance(cause, ValidationError):
         from tandem.spec.check import rule
 
         fault = cause.errors(include_url=False)[0]
-        return SpecError("{faults}", faults=rule(fault, shown), got=fault["input"])
+        return SpecError("{faults}", faults=rule(fault, name), got=fault["input"])
     reason = error.message.rstrip(".")
-    return SpecError("{field} is not right: {reason}.", field=shown, reason=reason)
+    return SpecError("{field} is not right: {reason}.", field=name, reason=reason)
 
 
-def _called(param: Any) -> str:
+def _param_name(param: _TyperParameter) -> str:
     return str(param.get_error_hint()).replace("'", "")
 
 
-def _told(error: Any) -> int:
-    kind = type(error).__name__
-    if kind == "NoArgsIsHelpError":
+def _report_usage_error(error: AnyUsageError) -> int:
+    name = type(error).__name__  # the classes move between versions of Typer; their names stay
+    if name == "NoArgsIsHelpError":
         print(error.format_message(), file=sys.stderr)
         return int(error.exit_code)
     command = error.ctx.command_path if error.ctx else "tandem"
-    if kind == "NoSuchOption":
+    if name == "NoSuchOption":
         raise SpecError(
             "There is no flag {word}.",
-            word=error.option_name,
-            fix="`{command} --help` lists them all.",
-            command=command,
-        ) from error
-    if kind == "MissingParameter":
-        raise SpecError(
-            "Missing: {missing}.",
-            missing=_called(error.param),
+            word=cast("NoSuchOption", error).option_name,
             fix="`{command} --help` lists them all.",
             command=command,
         ) from error
     if isinstance(error, typer.BadParameter) and error.param is not None:
-        raise _refusal(error, _called(error.param)) from error
+        field_name = _param_name(error.param)
+        if name != "MissingParameter":
+            raise _refusal(error, field_name) from error
+        raise SpecError(
+            "Missing: {missing}.",
+            missing=field_name,
+            fix="`{command} --help` lists them all.",
+            command=command,
+        ) from error
     raise SpecError(
         "The arguments are not understood: {reason}.",
         reason=error.format_message().rstrip("."),

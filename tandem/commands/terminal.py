@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from tandem.spec.i18n import t
 
 
-def print_json(what: Any) -> None:
+def print_json(what: object) -> None:
     """One JSON document on stdout; paths and dates as text."""
     print(json.dumps(what, ensure_ascii=False, indent=1, default=str))
 
@@ -34,6 +33,6 @@ def print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object
         print()
 
 
-def tell(line: str) -> None:
+def print_status(line: str) -> None:
     """A line for the person, beside the command's result."""
     print(line, file=sys.stderr, flush=True)

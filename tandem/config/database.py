@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from tandem.config.keys import Value, place
+from tandem.config.keys import Value, describe_origin
 from tandem.spec.errors import SpecError
 
-_JDBC = re.compile(r"^jdbc:(?P<kind>\w+)://(?P<rest>[^?]+)(?:\?.*)?$")
-_KINDS = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql"}
+_JDBC = re.compile(r"^jdbc:(?P<dialect>\w+)://(?P<rest>[^?]+)(?:\?.*)?$")
+_DIALECTS = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql"}
 
 
 def database_url(values: Mapping[str, Value]) -> Value:
@@ -19,17 +19,17 @@ def database_url(values: Mapping[str, Value]) -> Value:
     if url.text is None or not url.text.startswith("jdbc:"):
         return url
     found = _JDBC.match(url.text)
-    kind = _KINDS.get(found["kind"]) if found else None
-    if found is None or kind is None:
+    dialect = _DIALECTS.get(found["dialect"]) if found else None
+    if found is None or dialect is None:
         raise SpecError(
             "The database address {url} is not understood.",
             url=re.sub(r"\?.*", "", url.text),
-            allowed=[f"jdbc:{known}://host:port/name" for known in _KINDS],
+            allowed=[f"jdbc:{known}://host:port/name" for known in _DIALECTS],
             fix="Mend it ({origin}), or set TANDEM_DATABASE_URL.",
-            origin=place(url.origin),
+            origin=describe_origin(url.origin),
         )
     user, password = values["database_username"].text, values["database_password"].text
     login = quote(user, safe="") if user else ""
     login += f":{quote(password, safe='')}" if user and password else ""
-    charset = "?charset=utf8mb4" if kind == "mysql" else ""
-    return Value(f"{kind}://{login + '@' if login else ''}{found['rest']}{charset}", url.origin)
+    charset = "?charset=utf8mb4" if dialect == "mysql" else ""
+    return Value(f"{dialect}://{login + '@' if login else ''}{found['rest']}{charset}", url.origin)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -32,8 +31,9 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[object, object]:
+    """A mapping in which no key stands twice: YAML itself would let the last one win."""
+    seen: set[object] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node)
         if key in seen:
@@ -47,7 +47,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
-def parse_value(text: str) -> Any:
+def parse_value(text: str) -> object:
     """One value as it would stand in a YAML file: `3`, `1e-4`, `[0, 1]`, `off`, `a word`."""
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506
@@ -55,7 +55,7 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def read_tree(path: Path) -> dict[str, Any]:
+def read_tree(path: Path) -> dict[str, object]:
     """The mapping that a .yaml, .yml or .json file holds; SpecError names what is wrong where."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -69,7 +69,7 @@ def read_tree(path: Path) -> dict[str, Any]:
     try:
         is_json = path.suffix.lower() == ".json"
         tree = json.loads(text) if is_json else yaml.load(text, Loader=_Loader)  # noqa: S506
-    # Of lists in lists without end, and of a key that is itself a list.
+    # RecursionError: lists in lists without end. TypeError: a key that is itself a list.
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         raise SpecError(
             "The file {path} is neither YAML nor JSON: {reason}.",

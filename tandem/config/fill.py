@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 from tandem.config.models import find_student_weights, find_teacher
 from tandem.config.settings import Settings
@@ -16,20 +15,21 @@ from tandem.spec.legacy import MODEL, complete, get, put
 from tandem.spec.run import RunSpec
 from tandem.spec.students import defaults, resolve
 
-Tree = dict[str, Any]
+SpecTree = dict[str, object]
+"""A RunSpec's fields as they were given, in their sections."""
 TEXT_FAMILIES = ("bert", "roberta", "albert", "electra", "deberta", "ernie")
 TEXT_STUDENT = "bert"
 TEXT_FILES = tuple(f"train.{suffix}" for suffix in ("jsonl", "csv", "tsv"))
 
 
-def fill(tree: Tree, names: dict[str, str], settings: Settings) -> tuple[RunSpec, list[str]]:
+def fill(tree: SpecTree, names: dict[str, str], settings: Settings) -> tuple[RunSpec, list[str]]:
     """The RunSpec, and the lines a person should read. SpecError and its like on bad input."""
     notes = complete_tree(tree, names, settings)
     return run_spec(tree, names), notes
 
 
 def complete_tree(
-    tree: Tree, names: dict[str, str], settings: Settings, *, here: bool = True
+    tree: SpecTree, names: dict[str, str], settings: Settings, *, here: bool = True
 ) -> list[str]:
     """Fill in the tree what the configuration knows, without the check of each field.
 
@@ -51,7 +51,7 @@ def _short(path: str) -> str:
     return path if len(path) <= 200 else f"{path[:200]}…"
 
 
-def _completed(tree: Tree, names: dict[str, str], settings: Settings, here: bool) -> list[str]:
+def _completed(tree: SpecTree, names: dict[str, str], settings: Settings, here: bool) -> list[str]:
     complete(tree)
     notes = _teacher(tree, settings, here)
     _data(tree, settings)
@@ -65,7 +65,7 @@ def _completed(tree: Tree, names: dict[str, str], settings: Settings, here: bool
     return notes
 
 
-def _teacher(tree: Tree, settings: Settings, here: bool) -> list[str]:
+def _teacher(tree: SpecTree, settings: Settings, here: bool) -> list[str]:
     name, path = get(tree, "teacher.name"), get(tree, "teacher.path")
     if get(tree, "mode") == "direct" or not isinstance(name or path, str):
         return []
@@ -76,8 +76,8 @@ def _teacher(tree: Tree, settings: Settings, here: bool) -> list[str]:
     return [found.note] if found.note else []
 
 
-def _data(tree: Tree, settings: Settings) -> None:
-    """Both data sets under one root, or both as paths."""
+def _data(tree: SpecTree, settings: Settings) -> None:
+    """Both datasets under one root, or both as paths."""
     given = get(tree, "data.root")
     if given is not None:
         if isinstance(given, str):  # else the check of the whole tree says so
@@ -104,7 +104,7 @@ def _own_folder(name: str, root: Path) -> Path | None:
     return None
 
 
-def _is_text(tree: Tree) -> bool:
+def _is_text(tree: SpecTree) -> bool:
     """Nothing but names may tell a text from a picture: by what was asked, teacher and data."""
     kind = get(tree, "kind")
     if kind is not None and kind != "classification":
@@ -116,7 +116,7 @@ def _is_text(tree: Tree) -> bool:
     return folder is not None and any((folder / name).is_file() for name in TEXT_FILES)
 
 
-def _data_folder(tree: Tree) -> Path | None:
+def _data_folder(tree: SpecTree) -> Path | None:
     dataset, root = get(tree, "data.dataset"), get(tree, "data.root")
     if dataset is None:
         return None
@@ -132,7 +132,7 @@ def _family(teacher: str) -> str:
         return Path(teacher).name.lower()
 
 
-def _student(tree: Tree, names: dict[str, str], settings: Settings) -> None:
+def _student(tree: SpecTree, names: dict[str, str], settings: Settings) -> None:
     model = get(tree, MODEL)
     student = tree.setdefault("student", {})
     if not isinstance(student, dict):
@@ -164,10 +164,10 @@ def _names_nothing(model: object) -> bool:
     return False
 
 
-def _family_defaults(tree: Tree) -> None:
-    """What suits the student, where nothing else is said; the catalogue lists it."""
-    kind = get(tree, "student.type") or resolve("", "")[0]
-    for path, value in defaults(str(kind)).items():
+def _family_defaults(tree: SpecTree) -> None:
+    """What suits the student, where nothing else is said; the catalog lists it."""
+    family = get(tree, "student.type") or resolve("", "")[0]
+    for path, value in defaults(str(family)).items():
         if get(tree, path) is None and isinstance(tree.get(path.split(".")[0], {}), dict):
             put(tree, path, value)
 
@@ -212,7 +212,7 @@ def _check_kind(chosen: tuple[str, str], kind: object) -> None:
         )
 
 
-def _place(tree: Tree, settings: Settings) -> None:
+def _place(tree: SpecTree, settings: Settings) -> None:
     """A run without a name or a folder gets them from each other, or from what it does."""
     output, task = get(tree, "run.output_dir"), tree.get("task_id")
     if task is None:

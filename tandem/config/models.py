@@ -15,7 +15,7 @@ from tandem.spec.teachers import HUB_IDS, NEVER_RELEASED, key
 
 
 @dataclass(frozen=True)
-class Found:
+class ModelLocation:
     """Where a model is, and the one line a person should read about it, if any."""
 
     path: str
@@ -24,24 +24,24 @@ class Found:
 
 def find_teacher(
     name: str | None, path: str | None, settings: Settings, *, here: bool = True
-) -> Found | None:
+) -> ModelLocation | None:
     """A given path wins; else the name, looked up. None when neither is given.
 
     A name is looked for in the configuration, as a folder under the models root, as a folder or
-    hub id itself, and in the catalogue; if not `here`, no folder of the working directory counts.
+    hub id itself, and in the catalog; if not `here`, no folder of the working directory counts.
     Raises TeacherError on a name that none of them knows.
     """
     if path:
-        return Found(_absolute(path, settings, here))
+        return ModelLocation(_absolute(path, settings, here))
     if not name:
         return None
     configured = _like(name, settings.teachers)
     if configured is not None and configured.text:
-        return Found(_absolute(configured.text, settings, here))
+        return ModelLocation(_absolute(configured.text, settings, here))
     local = _folder(name, settings, here)
     if local is not None:
-        return Found(str(local))
-    return _catalogue(name, settings)
+        return ModelLocation(str(local))
+    return _from_catalog(name, settings)
 
 
 def find_student_weights(size: str, settings: Settings) -> str | None:
@@ -50,11 +50,11 @@ def find_student_weights(size: str, settings: Settings) -> str | None:
     return value.text if value is not None else None
 
 
-def _catalogue(name: str, settings: Settings) -> Found:
+def _from_catalog(name: str, settings: Settings) -> ModelLocation:
     by_key = {key(known): known for known in (*HUB_IDS, *NEVER_RELEASED)}
     known = by_key.get(key(name))
     if known is None and re.fullmatch(r"[\w.\-]+/[\w.\-]+", name):
-        return Found(name)  # a hub id
+        return ModelLocation(name)  # a hub id
     if known is None:
         allowed = sorted({*settings.teachers, *HUB_IDS})
         raise TeacherError(
@@ -73,7 +73,7 @@ def _catalogue(name: str, settings: Settings) -> Found:
             name=name,
             hub_id=HUB_IDS[release],
         )
-    return Found(HUB_IDS[release], note)
+    return ModelLocation(HUB_IDS[release], note)
 
 
 def _like(name: str, table: dict[str, Value] | object) -> Value | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tandem.config.database import database_url
-from tandem.config.keys import KEYS, MODEL_TABLES, VARIABLES, Key, Value, place
-from tandem.config.sources import Source, read_file
+from tandem.config.keys import KEYS, MODEL_TABLES, VARIABLES, SettingKey, Value, describe_origin
+from tandem.config.settings_file import SettingsLayer, read_file
 from tandem.spec.errors import SpecError
 from tandem.spec.suggest import nearest
 
@@ -48,24 +48,24 @@ def load(env: Mapping[str, str] | None = None, folder: Path | None = None) -> Se
     """
     env = os.environ if env is None else env
     folder = Path.cwd() if folder is None else folder
-    sources = [_environment(env, folder)]
+    layers = [_environment(env, folder)]
     named = env.get("TANDEM_CONFIG")
     if named:
-        sources.append(read_file(_absolute(named, folder), env))
+        layers.append(read_file(_absolute(named, folder), env))
     if (folder / FILE).is_file():
-        sources.append(read_file(folder / FILE, env))
-    home = _first(sources, "home") or Value("~/.tandem", "default")
+        layers.append(read_file(folder / FILE, env))
+    home = _first(layers, "home") or Value("~/.tandem", "default")
     home_path = _absolute(home.text or "", folder)
     in_home = home_path / FILE
     if in_home.is_file() and in_home.resolve() != (folder / FILE).resolve():
-        sources.append(read_file(in_home, env))
-    values = {key.name: _value(key, sources, str(home_path), folder) for key in KEYS}
+        layers.append(read_file(in_home, env))
+    values = {key.name: _value(key, layers, str(home_path), folder) for key in KEYS}
     values["home"] = Value(str(home_path), home.origin)
     values["database_url"] = database_url(values)
-    return Settings(values, **{table: _table(table, sources) for table in MODEL_TABLES})
+    return Settings(values, **{table: _table(table, layers) for table in MODEL_TABLES})
 
 
-def _environment(env: Mapping[str, str], folder: Path) -> Source:
+def _environment(env: Mapping[str, str], folder: Path) -> SettingsLayer:
     found: dict[str, Value] = {}
     for variable, text in env.items():
         if not variable.startswith("TANDEM_") or variable in INTERNAL:
@@ -81,15 +81,15 @@ def _environment(env: Mapping[str, str], folder: Path) -> Source:
         if text:
             path = str(_absolute(text, folder)) if key.what == "path" else text
             found[key.name] = Value(path, f"environment {variable}")
-    return Source(found, {})
+    return SettingsLayer(found, {})
 
 
-def _first(sources: list[Source], name: str) -> Value | None:
-    return next((source.values[name] for source in sources if name in source.values), None)
+def _first(layers: list[SettingsLayer], name: str) -> Value | None:
+    return next((layer.values[name] for layer in layers if name in layer.values), None)
 
 
-def _value(key: Key, sources: list[Source], home: str, folder: Path) -> Value:
-    found = _first(sources, key.name)
+def _value(key: SettingKey, layers: list[SettingsLayer], home: str, folder: Path) -> Value:
+    found = _first(layers, key.name)
     if found is None:
         text = None if key.default is None else key.default.replace("{home}", home)
         if text is not None and key.what == "path":
@@ -99,15 +99,15 @@ def _value(key: Key, sources: list[Source], home: str, folder: Path) -> Value:
         raise SpecError(
             "The setting {name} must be a whole number.",
             name=key.name,
-            got=f"{found.text} ({place(found.origin)})",
+            got=f"{found.text} ({describe_origin(found.origin)})",
         )
     return found
 
 
-def _table(table: str, sources: list[Source]) -> dict[str, Value]:
+def _table(table: str, layers: list[SettingsLayer]) -> dict[str, Value]:
     merged: dict[str, Value] = {}
-    for source in sources:
-        for name, value in source.tables.get(table, {}).items():
+    for layer in layers:
+        for name, value in layer.tables.get(table, {}).items():
             merged.setdefault(name, value)
     return merged
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tandem.predict.annotation.runner import Job, Tell
+from tandem.predict.annotation.runner import AnnotationRun, ProgressListener
 from tandem.spec.annotation import AnnotationSpec, read
 from tandem.spec.errors import OutputFolderError, SpecError, StoppedError, TandemError
 from tandem.train.__main__ import named
@@ -36,7 +36,9 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def execute(spec: AnnotationSpec, stop: StopRequest, listener: Tell | None = None) -> int:
+def execute(
+    spec: AnnotationSpec, stop: StopRequest, listener: ProgressListener | None = None
+) -> int:
     """One job in its folder, which is this process's alone for so long."""
     for folder in (spec.run_dir, spec.output):
         _make(folder)
@@ -51,7 +53,7 @@ def execute(spec: AnnotationSpec, stop: StopRequest, listener: Tell | None = Non
         ) from None
     emitter = Emitter(spec.run_dir, spec.task_id)
     try:
-        Job(spec, emitter, lambda: stop.asked, listener).run()
+        AnnotationRun(spec, emitter, lambda: stop.asked, listener).run()
         return 0
     except KeyboardInterrupt:
         emitter.emit("failed", failure_class="stopped", message="Interrupted.")

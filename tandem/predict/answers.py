@@ -14,7 +14,7 @@ from tandem.predict.prediction import Prediction
 
 
 @dataclass(frozen=True)
-class Found:
+class DetectedBox:
     """One thing in a picture."""
 
     label: str
@@ -27,13 +27,13 @@ class Found:
 class Detections:
     """All that was found in a picture, the surest first."""
 
-    found: tuple[Found, ...]
+    found: tuple[DetectedBox, ...]
     height: int
     width: int
 
     @property
     def confidence(self) -> float:
-        """Of the surest; 0 where nothing was found."""
+        """The surest one's; 0 where nothing was found."""
         return self.found[0].confidence if self.found else 0.0
 
     @property
@@ -46,17 +46,17 @@ class Detections:
 
 
 @dataclass(frozen=True)
-class Segmentation:
+class SegmentationMask:
     """A class for each pixel of the picture, at its own size."""
 
     mask_HW: NDArray[np.uint8]
     classes: tuple[str, ...]
     confidences: dict[str, float]
-    """Of each class that is there: the mean over its pixels."""
+    """For each class that is there, the mean over its pixels."""
 
     @property
     def shares(self) -> dict[str, float]:
-        """Of the picture that each class covers, the largest first."""
+        """The share of the picture that each class covers, the largest first."""
         counts = np.bincount(self.mask_HW.ravel(), minlength=len(self.classes))
         found = {self.classes[one]: int(counts[one]) for one in np.nonzero(counts)[0]}
         ordered = sorted(found.items(), key=lambda one: -one[1])
@@ -73,7 +73,7 @@ class Segmentation:
         return float(sum(s * self.confidences[name] for name, s in self.shares.items()))
 
 
-Answer = Prediction | Detections | Segmentation
+Answer = Prediction | Detections | SegmentationMask
 
 
 def to_item(answer: Answer, path: bytes, size: tuple[int, int], classes: Mapping[str, int]) -> Item:
@@ -89,18 +89,18 @@ def to_item(answer: Answer, path: bytes, size: tuple[int, int], classes: Mapping
                 for one in answer.found
             ]
             return Item(path, answer.width, answer.height, shapes=shapes)
-        case Segmentation():
+        case SegmentationMask():
             return _masked(answer, path, classes)
 
 
-def _masked(answer: Segmentation, path: bytes, classes: Mapping[str, int]) -> Item:
+def _masked(answer: SegmentationMask, path: bytes, classes: Mapping[str, int]) -> Item:
     """The pixels, and a shape for each class that is no background."""
     height, width = answer.mask_HW.shape
     table = np.array([classes[name] for name in answer.classes], np.uint8)
     mask_HW = table[answer.mask_HW]
     background = classes.get(BACKGROUND, 0)
     shapes = class_shapes(mask_HW, background)
-    names = {place: name for name, place in classes.items()}
+    names = {index: name for name, index in classes.items()}
     for shape in shapes:
         shape.confidence = answer.confidences.get(names[shape.label])
     return Item(path, width, height, mask_pixels=mask_HW, shapes=shapes)

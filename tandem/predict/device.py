@@ -1,4 +1,4 @@
-"""Where a trained model runs."""
+"""The device that a trained model runs on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from tandem.spec.errors import DeviceError
 
 
-def chosen(name: str) -> torch.device:
+def resolve_device(name: str) -> torch.device:
     """The device of "cpu", "cuda", "cuda:1" or "auto". DeviceError when it is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

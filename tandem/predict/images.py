@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,42 +13,45 @@ from tandem.data.images import SUFFIXES, is_picture, open_rgb, to_rgb
 from tandem.spec.errors import DataError
 from tandem.train.data.augment import whole
 
-Picture = str | Path | NDArray[np.uint8] | Image.Image
+ImageLike = str | Path | NDArray[np.uint8] | Image.Image
+Input = ImageLike | tuple[str, str] | Sequence[ImageLike]
+"""What a model is asked about: a picture, a text or a pair of them, or the frames of a clip."""
 MAX_PIXELS = 120_000_000
+"""Width times height of the largest image that is decoded: more is a bomb, or would not fit."""
 # As in validation: a JPEG is decoded at no less than twice the size that is shown.
 FINER = 2
 
 
-def pixels(picture: Picture, size: int) -> NDArray[np.uint8]:
+def pixels(source: object, size: int) -> NDArray[np.uint8]:
     """(3, size, size): the whole picture, resized as validation does. DataError naming it."""
-    return whole(opened(picture, size)[0], size).transpose(2, 0, 1)
+    return whole(open_image(source, size)[0], size).transpose(2, 0, 1)
 
 
-def opened(
-    picture: Picture, size: int, *, in_proportion: bool = False
+def open_image(
+    source: object, size: int, *, in_proportion: bool = False
 ) -> tuple[Image.Image, tuple[int, int]]:
     """A picture of mode RGB, and its own height and width as it is shown.
 
     A JPEG may be decoded at a part of its size: each side at no less than twice `size`, or
     `in_proportion` only the longer one. DataError that names the file.
     """
-    match picture:
+    match source:
         case str() | Path():
-            return _of_file(Path(picture), FINER * size + 1, in_proportion)
+            return _open_file(Path(source), FINER * size + 1, in_proportion)
         case Image.Image():
-            image = _decoded(picture)
+            image = _decoded(source)
         case np.ndarray():
-            image = to_rgb(Image.fromarray(_array(picture)))
+            image = to_rgb(Image.fromarray(_as_uint8(source)))
         case _:
             raise DataError(
                 "A picture cannot be a {type}.",
-                type=type(picture).__name__,
+                type=type(source).__name__,
                 fix="Give a path, a PIL image, or an array of uint8.",
             )
     return image, (image.height, image.width)
 
 
-def _of_file(path: Path, least: int, in_proportion: bool) -> tuple[Image.Image, tuple[int, int]]:
+def _open_file(path: Path, least: int, in_proportion: bool) -> tuple[Image.Image, tuple[int, int]]:
     stored = _stored_size(path)
     if stored is None or not in_proportion:
         wanted = (least, least)
@@ -88,7 +90,7 @@ def _decoded(image: Image.Image) -> Image.Image:
         ) from error
 
 
-def _array(array_HWC: NDArray[Any]) -> NDArray[np.uint8]:
+def _as_uint8(array_HWC: NDArray[np.generic]) -> NDArray[np.uint8]:
     if array_HWC.ndim == 3 and array_HWC.shape[2] == 1:
         array_HWC = array_HWC[..., 0]
     known = array_HWC.ndim == 2 or (array_HWC.ndim == 3 and array_HWC.shape[2] in (3, 4))
@@ -99,19 +101,19 @@ def _array(array_HWC: NDArray[Any]) -> NDArray[np.uint8]:
             shape=array_HWC.shape,
             fix="Give uint8 of 0 to 255: (height, width, 3) in RGB, or (height, width) in grey.",
         )
-    return array_HWC
+    return np.asarray(array_HWC, np.uint8)
 
 
-def listed(pictures: Picture | Iterable[Picture]) -> list[Picture]:
+def as_list(inputs: Input | Iterable[Input]) -> list[Input]:
     """One picture alone is a list of one."""
-    if isinstance(pictures, np.ndarray) and pictures.ndim > 3:
-        return list(pictures)
-    if isinstance(pictures, str | Path | Image.Image | np.ndarray):
-        return [pictures]
-    return list(pictures)
+    if isinstance(inputs, np.ndarray) and inputs.ndim > 3:
+        return list(inputs)  # a stack of pictures
+    if isinstance(inputs, str | Path | Image.Image | np.ndarray):
+        return [inputs]
+    return list(inputs)
 
 
-def found_in(path: Path) -> Iterator[Path]:
+def iter_images(path: Path) -> Iterator[Path]:
     """Every picture in a folder and its folders, in the order of the names; or the file itself."""
     if path.is_file():
         yield path

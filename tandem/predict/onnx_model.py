@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from tandem.predict.kinds.base import Output
+from tandem.predict.kinds.base import ModelOutput
+from tandem.predict.pipeline import ForwardPass
 from tandem.spec.errors import StudentError
 from tandem.spec.model import ModelConfig
 from tandem.train.export.final_model import parse_config
+
+if TYPE_CHECKING:
+    from onnxruntime.capi.onnxruntime_inference_collection import InferenceSession
 
 CONFIG_KEY = "tandem"
 PARTS = {"logits": "logits_BK", "class_map": "class_map_BHWK", "boxes": "boxes_BCA"}
@@ -20,7 +24,7 @@ PARTS = {"logits": "logits_BK", "class_map": "class_map_BHWK", "boxes": "boxes_B
 NEEDED = {"detection": "boxes", "segmentation": "class_map"}
 
 
-def open_onnx(path: Path) -> tuple[Callable[[Any], Output], ModelConfig]:
+def open_onnx(path: Path) -> tuple[ForwardPass, ModelConfig]:
     """Its forward pass on the CPU, and its config. StudentError when it is no such file."""
     session = open_session(path)
     config = session.get_modelmeta().custom_metadata_map.get(CONFIG_KEY)
@@ -45,23 +49,22 @@ def open_onnx(path: Path) -> tuple[Callable[[Any], Output], ModelConfig]:
     return runner(session), known
 
 
-def runner(session: Any) -> Callable[[Any], Output]:
-    """From uint8 pixels or int64 tokens to its outputs."""
+def runner(session: InferenceSession) -> ForwardPass:
+    """The session's forward pass, from uint8 pixels or int64 tokens to its outputs."""
     name = session.get_inputs()[0].name
     outputs = [one.name for one in session.get_outputs()]
 
-    def run(inputs: Any) -> Output:
-        given = inputs
+    def run(inputs: NDArray[np.generic]) -> ModelOutput:
+        given: NDArray[np.generic] = inputs
         if inputs.dtype == np.uint8:
             given = inputs.astype(np.float32) / np.float32(255)
-        said = dict(zip(outputs, session.run(None, {name: given}), strict=True))
-        parts = {PARTS[one]: torch.from_numpy(said[one]) for one in said if one in PARTS}
-        return Output(**parts)
+        arrays = dict(zip(outputs, session.run(None, {name: given}), strict=True))
+        return {PARTS[one]: torch.from_numpy(arrays[one]) for one in arrays if one in PARTS}
 
     return run
 
 
-def open_session(path: Path) -> Any:
+def open_session(path: Path) -> InferenceSession:
     """ONNX Runtime on the CPU. StudentError for what it cannot open."""
     from onnxruntime.capi import onnxruntime_pybind11_state as refusals
     from onnxruntime.capi.onnxruntime_inference_collection import InferenceSession

@@ -16,19 +16,19 @@ class Prediction:
     label: str
     confidence: float
     probabilities: dict[str, float]
-    """Of every class, in the model's order; they sum to 1."""
+    """Each class's probability, in the model's order; they sum to 1."""
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The most probable classes, best first."""
         return sorted(self.probabilities.items(), key=lambda one: -one[1])[:count]
 
 
-def predictions(
+def predictions_from_logits(
     logits_BK: NDArray[np.floating], classes: Sequence[str], temperature: float
 ) -> list[Prediction]:
-    """One for each row."""
+    """One for each row: the softmax of its logits, divided by `temperature`."""
     scaled_BK = logits_BK.astype(np.float64) / temperature
-    scaled_BK -= scaled_BK.max(1, keepdims=True)
+    scaled_BK -= scaled_BK.max(1, keepdims=True)  # so that no exponential overflows
     probabilities_BK = np.exp(scaled_BK)
     probabilities_BK /= probabilities_BK.sum(1, keepdims=True)
     made = []

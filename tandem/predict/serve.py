@@ -14,13 +14,28 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypedDict
 
 from tandem.spec.errors import DataError, TandemError
 from tandem.spec.i18n import speaking
 
+if TYPE_CHECKING:
+    from tandem.predict.predictor import Predictor
+
 DEVICE = "cpu"
-Line = dict[str, Any]
+
+
+class PredictRequest(TypedDict, total=False):
+    """One line that is read: a file or a text."""
+
+    path: str
+    name: str
+    """What the reader calls the file."""
+    text: str
+    language: str
+
+
+Reply = dict[str, object]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,39 +49,40 @@ def main(argv: list[str] | None = None) -> int:
     try:
         predictor = load(arguments[0], DEVICE)
     except TandemError as error:
-        _tell(out, {"failed": error.sentence()})
+        _reply(out, {"failed": error.sentence()})
         return error.exit_code
-    _tell(out, {"ready": True, "kind": predictor.config.kind})
+    _reply(out, {"ready": True, "kind": predictor.config.kind})
     is_warm = False
     for line in sys.stdin.buffer:
-        asked = json.loads(line)
-        with speaking(asked.get("language", "en")):
-            said = answer(predictor, asked, is_warm=is_warm)
-        is_warm = is_warm or "problem" not in said
-        _tell(out, said)
+        request: PredictRequest = json.loads(line)
+        with speaking(request.get("language", "en")):
+            reply = answer(predictor, request, is_warm=is_warm)
+        is_warm = is_warm or "problem" not in reply
+        _reply(out, reply)
     return 0
 
 
-def answer(predictor: Any, asked: Line, *, is_warm: bool = True) -> Line:
+def answer(predictor: Predictor, request: PredictRequest, *, is_warm: bool = True) -> Reply:
     """What the model says of one thing, and how long the model alone took.
 
     The very first input goes through twice: what is built only then is no part of its time.
     """
     from tandem.predict import serialize
-    from tandem.predict.answers import Segmentation
+    from tandem.predict.answers import SegmentationMask
 
     try:
-        source = _source(predictor.config.kind, asked)
+        source = _source(predictor.config.kind, request)
         if not is_warm:
             predictor.timed(source)
-        said, (height, width), seconds = predictor.timed(source)
+        found, (height, width), seconds = predictor.timed(source)
     except DataError as problem:
-        return {"problem": _named(problem, asked)}
-    answered = serialize.labels(said)
-    mask = serialize.mask_png(said) if isinstance(said, Segmentation) else None
+        return {"problem": _named(problem, request)}
+    answered = serialize.serialize(found)
+    mask = serialize.mask_png(found) if isinstance(found, SegmentationMask) else None
+    answered["has_mask"] = mask is not None
     return {
         "kind": predictor.config.kind,
-        "answer": answered | {"has_mask": mask is not None},
+        "answer": answered,
         "mask": mask,
         "height": height or None,
         "width": width or None,
@@ -75,17 +91,17 @@ def answer(predictor: Any, asked: Line, *, is_warm: bool = True) -> Line:
     }
 
 
-def _source(kind: str, asked: Line) -> Any:
+def _source(kind: str, request: PredictRequest) -> str | Path:
     """What a model of this kind reads; DataError where it is shown another thing."""
     from tandem.data.video import is_video
 
     if kind == "text":
-        if asked.get("text") is None:
+        if request.get("text") is None:
             raise DataError("This model reads texts.", fix="Give it a text, not a file.")
-        return str(asked["text"])
-    if asked.get("path") is None:
+        return str(request["text"])
+    if request.get("path") is None:
         raise DataError("This model looks at pictures.", fix="Give it a picture, not a text.")
-    path = Path(asked["path"])
+    path = Path(request["path"])
     if kind == "sequence" and not (is_video(path.name) and _looks_like_video(path)):
         raise DataError(
             "This model has learnt clips, and one picture is none.",
@@ -102,10 +118,10 @@ def _looks_like_video(path: Path) -> bool:
     return first[4:8] == b"ftyp" or first[:4] in (b"RIFF", b"\x1aE\xdf\xa3")
 
 
-def _named(problem: DataError, asked: Line) -> str:
+def _named(problem: DataError, request: PredictRequest) -> str:
     """The file lies under another name here than the reader gave it."""
-    if str(problem.fields.get("path", "")) == str(asked.get("path")):
-        problem.fields["path"] = asked.get("name") or "-"
+    if str(problem.fields.get("path", "")) == str(request.get("path")):
+        problem.fields["path"] = request.get("name") or "-"
     return problem.sentence()
 
 
@@ -116,7 +132,7 @@ def _own_output() -> BinaryIO:
     return os.fdopen(kept, "wb")
 
 
-def _tell(out: BinaryIO, line: Line) -> None:
+def _reply(out: BinaryIO, line: Reply) -> None:
     out.write(json.dumps(line).encode() + b"\n")
     out.flush()
 

@@ -9,6 +9,6 @@ LETTERS = 16
 
 
 def digest(file: Path) -> str:
-    """Of the weights' bytes: two models that say the same have the same."""
+    """A digest of the weights' bytes: two models that say the same have the same."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:LETTERS]

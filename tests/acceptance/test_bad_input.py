@@ -21,9 +21,9 @@ def cut(path: Path) -> None:
 
 
 def cut_jpeg(data: Path) -> None:
-    picture = data / "train" / "circle" / "big.jpg"
-    Image.open(data / "train" / "circle" / "0.png").resize((200, 200)).save(picture)
-    cut(picture)
+    image = data / "train" / "circle" / "big.jpg"
+    Image.open(data / "train" / "circle" / "0.png").resize((200, 200)).save(image)
+    cut(image)
 
 
 def bomb(data: Path) -> None:
@@ -80,18 +80,18 @@ def test_broken_data_is_named(person: Person, data: Path, what: str) -> None:
     assert all(word in told for word in words), told
 
 
-def test_odd_pictures_and_names_simply_work(person: Person, data: Path) -> None:
+def test_odd_images_and_names_simply_work(person: Person, data: Path) -> None:
     folder = data / "train" / "circle"
-    picture = Image.open(folder / "0.png")
-    picture.convert("CMYK").save(folder / "cmyk.jpg")
-    grey = np.asarray(picture.convert("L"))
+    image = Image.open(folder / "0.png")
+    image.convert("CMYK").save(folder / "cmyk.jpg")
+    grey = np.asarray(image.convert("L"))
     Image.fromarray(grey.astype(np.uint16) * 256).save(folder / "sixteen.png")
-    picture.convert("P").save(folder / "palette.PNG")
-    picture.convert("LA").save(folder / "clear.png")
-    picture.save(folder / "moves.gif", save_all=True, append_images=[picture.rotate(90)])
+    image.convert("P").save(folder / "palette.PNG")
+    image.convert("LA").save(folder / "clear.png")
+    image.save(folder / "moves.gif", save_all=True, append_images=[image.rotate(90)])
     turned = Image.Exif()
     turned[0x0112] = 6
-    picture.save(folder / "turned.jpg", exif=turned)
+    image.save(folder / "turned.jpg", exif=turned)
     for split in ("train", "val"):
         (data / split / "circle").rename(data / split / "圆 形")
     code, told = person.types()
@@ -112,7 +112,7 @@ def test_odd_pictures_and_names_simply_work(person: Person, data: Path) -> None:
         ("shapes\n", ["no data set"]),
     ],
 )
-def test_a_data_set_that_cannot_be_meant(
+def test_a_dataset_that_cannot_be_meant(
     person: Person, data: Path, dataset: str, words: list[str]
 ) -> None:
     (data.parent / "link").symlink_to("/etc")

@@ -10,16 +10,20 @@ import httpx
 import pytest
 
 from tandem.client import stream
-from tandem.client.answers import Task
 from tandem.client.client import Client
 from tandem.client.errors import RefusedError, UnreachableError
-from tandem.client.stream import Frame, Happened, Stream, frames
+from tandem.client.responses import Task
+from tandem.client.stream import RawServiceEvent, ServerSentEvent, TaskStream, frames
 from tandem.spec.event import Epoch, Finished
 from tests.server.faults.small_server import SmallServer, wait_for
 
 
 def states(said: list) -> list[str]:
-    return [one.body["status"] for one in said if isinstance(one, Happened) and one.type == "state"]
+    return [
+        one.body["status"]
+        for one in said
+        if isinstance(one, RawServiceEvent) and one.type == "state"
+    ]
 
 
 def test_a_server_killed_and_started_again_loses_nothing(
@@ -44,7 +48,7 @@ def test_a_server_killed_and_started_again_loses_nothing(
     listener.join(60)
     assert not listener.is_alive()
     assert [one.epoch for one in said if isinstance(one, Epoch)] == list(range(1, 41))
-    seqs = [one.seq for one in said if not isinstance(one, Happened)]
+    seqs = [one.seq for one in said if not isinstance(one, RawServiceEvent)]
     assert seqs == sorted(set(seqs))
     assert any(isinstance(one, Finished) for one in said)
     assert states(said)[-1] == "COMPLETED"
@@ -101,7 +105,9 @@ def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         return httpx.Response(200, text="retry: 10\n\n")
 
     http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://there")
-    one = Stream(http, "http://there", "T", lambda: pytest.fail("not asked"), patience_seconds=0.05)
+    one = TaskStream(
+        http, "http://there", "T", lambda: pytest.fail("not asked"), patience_seconds=0.05
+    )
     with pytest.raises(UnreachableError, match="tandem serve"):
         list(one)
     assert asked > 1
@@ -123,7 +129,7 @@ def test_a_service_away_at_the_end_is_asked_again_how_it_ended(
             raise error
         return Task(task_id="T", name="n", status="STOPPED")
 
-    assert [one.type for one in Stream(http, "http://there", "T", task)] == ["state"]
+    assert [one.type for one in TaskStream(http, "http://there", "T", task)] == ["state"]
 
 
 def test_a_stream_taken_up_after_the_end_does_not_wait_for_another() -> None:
@@ -138,7 +144,7 @@ def test_a_stream_taken_up_after_the_end_does_not_wait_for_another() -> None:
         base_url="http://there",
     )
     ended = Task(task_id="T", name="n", status="FAILED")
-    found = list(Stream(http, "http://there", "T", lambda: ended, "4-4"))
+    found = list(TaskStream(http, "http://there", "T", lambda: ended, "4-4"))
     assert [one.type for one in found] == ["later"]
 
 
@@ -148,7 +154,7 @@ def test_frames_are_read_as_the_standard_says() -> None:
         "data: plain", "", "id: 9-9", "event: half", "data: never ended",
     ]  # fmt: skip
     assert list(frames(iter(lines))) == [
-        Frame("", "", ""),
-        Frame("1-0", "epoch", "{\n}"),
-        Frame("", "message", "plain"),
+        ServerSentEvent("", "", ""),
+        ServerSentEvent("1-0", "epoch", "{\n}"),
+        ServerSentEvent("", "message", "plain"),
     ]

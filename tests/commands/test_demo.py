@@ -93,7 +93,7 @@ def test_a_root_that_cannot_be_written_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    plan = demo.Plan(tmp_path / "file" / "digits", tmp_path / "teacher", tmp_path / "runs")
+    plan = demo.DemoPaths(tmp_path / "file" / "digits", tmp_path / "teacher", tmp_path / "runs")
     with pytest.raises(OutputFolderError, match="file"):
         demo._prepare(plan)
 

@@ -64,7 +64,7 @@ def test_every_training_command_shown_is_understood(document: str) -> None:
     shown = re.findall(r"tandem train ([^`\n#]+)", text)
     assert shown
     for words in shown:
-        flags.read([word for word in words.split() if word != "…"])
+        flags.parse_arguments([word for word in words.split() if word != "…"])
 
 
 @pytest.mark.parametrize(

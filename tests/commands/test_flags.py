@@ -19,7 +19,7 @@ NEEDED = ["--task_id", "t", "--teacher_path", "/t", "--dataset_id", "d", "--outp
 
 
 def spec(*words: str, defaults: dict[str, str] | None = None) -> RunSpec:
-    given = flags.read([*NEEDED, *words], defaults)
+    given = flags.parse_arguments([*NEEDED, *words], defaults)
     return fill(given.tree, given.names, load())[0]
 
 
@@ -94,7 +94,7 @@ def test_every_flag_reaches_the_spec(name: str, style: str) -> None:
 def test_the_flags_and_set_reach_every_field_there_is() -> None:
     by_flag = {flag.path for flag in flags.BY_NAME.values()}
     for path in paths().keys() - by_flag:
-        given = flags.read(["--set", f"{path}=1"])
+        given = flags.parse_arguments(["--set", f"{path}=1"])
         assert flags.get(given.tree, path) == 1
 
 
@@ -205,7 +205,7 @@ def test_a_switch_may_stand_alone() -> None:
 
 
 def test_what_is_missing_is_named() -> None:
-    given = flags.read(["--task_id", "t"])
+    given = flags.parse_arguments(["--task_id", "t"])
     with pytest.raises(SpecError) as caught:
         flags.require(given, [f for f in flags.FLAGS if f.required])
     for name in ("--student_model", "--dataset_id", "--output_dir", "--teacher_model"):
@@ -214,4 +214,4 @@ def test_what_is_missing_is_named() -> None:
 
 
 def test_no_teacher_is_needed_without_distillation() -> None:
-    flags.require(flags.read(["--training_mode", "direct"]), [])
+    flags.require(flags.parse_arguments(["--training_mode", "direct"]), [])

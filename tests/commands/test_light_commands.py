@@ -47,13 +47,13 @@ def test_help_lists_every_command() -> None:
         assert f"\n  {name} " in said
 
 
-def test_the_catalogue_names_parameters_and_licences() -> None:
+def test_the_catalog_names_parameters_and_licences() -> None:
     said = fresh("catalog").stdout
     assert "resnet50" in said
     assert "25.6 M" in said
     assert "Apache-2.0" in said
-    catalogue = json.loads(fresh("catalog", "--json").stdout)
-    assert "optim" in catalogue["run_schema"]["properties"]
+    catalog = json.loads(fresh("catalog", "--json").stdout)
+    assert "optim" in catalog["run_schema"]["properties"]
 
 
 def test_an_error_is_one_line_and_a_code() -> None:

@@ -60,7 +60,7 @@ def run(home: Path) -> Path:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
+def images(tmp_path: Path) -> Path:
     folder = tmp_path / "pictures"
     folder.mkdir()
     for name in ("b.png", "a.png"):
@@ -72,9 +72,9 @@ def tandem(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
 
 
-def test_predict_says_label_confidence_and_probabilities(run: Path, pictures: Path) -> None:
+def test_predict_says_label_confidence_and_probabilities(run: Path, images: Path) -> None:
     for model in ("job", run, run / "final_model"):
-        done = tandem("predict", model, pictures, "--json")
+        done = tandem("predict", model, images, "--json")
         assert done.exit_code == 0
         rows = json.loads(done.stdout)
         assert [Path(row["path"]).name for row in rows] == ["a.png", "b.png"]
@@ -82,14 +82,14 @@ def test_predict_says_label_confidence_and_probabilities(run: Path, pictures: Pa
             assert set(row["probabilities"]) == set(CLASSES)
             assert row["confidence"] == max(row["probabilities"].values())
             assert row["probabilities"][row["label"]] == row["confidence"]
-    table = list(csv.DictReader(tandem("predict", "job", pictures, "--csv").stdout.splitlines()))
+    table = list(csv.DictReader(tandem("predict", "job", images, "--csv").stdout.splitlines()))
     assert [row["label"] for row in table] == [row["label"] for row in rows]
     assert {"path", "label", "confidence", *CLASSES} == table[0].keys()
 
 
-def test_predict_goes_on_after_a_file_that_is_no_picture(run: Path, pictures: Path) -> None:
-    (pictures / "c.png").write_text("no picture")
-    done = tandem("predict", "job", pictures, "--json")
+def test_predict_goes_on_after_a_file_that_is_no_image(run: Path, images: Path) -> None:
+    (images / "c.png").write_text("no picture")
+    done = tandem("predict", "job", images, "--json")
     assert done.exit_code == 2
     assert "c.png" in done.stderr
     assert len(json.loads(done.stdout)) == 2
@@ -104,12 +104,12 @@ def test_report_prints_the_run_s_figures(run: Path) -> None:
 
 
 def test_export_writes_an_onnx_file_that_predicts_alike(
-    run: Path, pictures: Path, tmp_path: Path
+    run: Path, images: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "m.onnx"
     assert "m.onnx" in tandem("export", "job", "-o", target).stdout
-    ours = json.loads(tandem("predict", "job", pictures, "--json").stdout)
-    theirs = json.loads(tandem("predict", target, pictures, "--json").stdout)
+    ours = json.loads(tandem("predict", "job", images, "--json").stdout)
+    theirs = json.loads(tandem("predict", target, images, "--json").stdout)
     for one, other in zip(ours, theirs, strict=True):
         assert one["label"] == other["label"]
         assert one["confidence"] == pytest.approx(other["confidence"], abs=1e-4)

@@ -41,7 +41,7 @@ def test_a_root_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert given.data.root == Path.cwd() / "here"
 
 
-def test_a_data_set_may_be_a_folder(home: Path, tmp_path: Path) -> None:
+def test_a_dataset_may_be_a_folder(home: Path, tmp_path: Path) -> None:
     (Path.cwd() / "mine").mkdir()
     for written in (str(tmp_path / "working" / "mine"), "./mine", "mine"):
         spec, _ = filled(data={"dataset": written})

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from tandem.commands.models.annotate import annotate, threshold_of
+from tandem.commands.models.annotate import annotate, parse_thresholds
 from tandem.commands.models.predict import predict
 from tandem.data.faults import Faults
 from tandem.data.registry import find
 from tandem.spec.errors import UserInputError
-from tests.predict.jobs import pictures
+from tests.predict.annotations import write_images
 from tests.train.export.models import save_model
 
 
@@ -23,7 +23,7 @@ def model(tmp_path_factory):
 
 @pytest.mark.parametrize("form", ["labelme", "csv", "labelstudio"])
 def test_classes_are_written_and_read_back(model, tmp_path, form, capsys):
-    pictures(tmp_path / "in", 5)
+    write_images(tmp_path / "in", 5)
     said = predict_json(model, tmp_path / "in", capsys)
     assert predict(model, [tmp_path / "in"], form, output=tmp_path / "out") == 0
     read = find(form).make().content(tmp_path / "out", Faults(), "classification")
@@ -42,7 +42,7 @@ def predict_json(model, folder, capsys):
 
 
 def test_annotate_runs_to_the_end_and_tells_what_failed(model, tmp_path, capsys):
-    pictures(tmp_path / "in", 3)
+    write_images(tmp_path / "in", 3)
     (tmp_path / "in" / "a" / "broken.png").write_bytes(b"x")
     assert annotate(model, tmp_path / "in", tmp_path / "out") == 0
     said = capsys.readouterr().err
@@ -60,8 +60,8 @@ def test_a_video_frame_by_frame(model, tmp_path, capsys):
         stream = video.add_stream("mpeg4", rate=5)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(10):
-            picture = np.full((48, 64, 3), number * 20, np.uint8)
-            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+            image = np.full((48, 64, 3), number * 20, np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
                 video.mux(packet)
         for packet in stream.encode():
             video.mux(packet)
@@ -78,16 +78,16 @@ def test_a_video_frame_by_frame(model, tmp_path, capsys):
 
 
 def test_thresholds_are_for_all_or_by_class():
-    assert threshold_of([]) is None
-    assert threshold_of(["0.5"]) == 0.5
-    assert threshold_of(["a=b=0.5", "c=1"]) == {"a=b": 0.5, "c": 1.0}
+    assert parse_thresholds([]) is None
+    assert parse_thresholds(["0.5"]) == 0.5
+    assert parse_thresholds(["a=b=0.5", "c=1"]) == {"a=b": 0.5, "c": 1.0}
     for wrong in (["x"], ["2"], ["nan"], ["0.5", "a=0.5"]):
         with pytest.raises(UserInputError):
-            threshold_of(wrong)
+            parse_thresholds(wrong)
 
 
 def test_a_format_that_cannot_hold_it_is_refused(model, tmp_path, capsys):
-    pictures(tmp_path / "in", 1)
+    write_images(tmp_path / "in", 1)
     assert predict(model, [tmp_path / "in"], "voc", output=tmp_path / "out") == 2
     assert "cannot hold" in capsys.readouterr().err
     with pytest.raises(UserInputError, match="written into a folder"):

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 import tandem
-from tandem.predict.importing.__main__ import bring_in
+from tandem.predict.importing.__main__ import import_model
 from tandem.spec.errors import OutputFolderError, StudentError
 
 GREY = np.full((40, 60, 3), 99, np.uint8)
@@ -27,7 +27,7 @@ def yolo_file(path):
 
 def test_an_ultralytics_file_becomes_a_detector_with_its_classes(tmp_path):
     net = yolo_file(tmp_path / "y.pt").float().eval()
-    told = bring_in(str(tmp_path / "y.pt"), str(tmp_path / "m"), [])
+    told = import_model(str(tmp_path / "y.pt"), str(tmp_path / "m"), [])
     assert (told["kind"], told["classes"], told["size"]) == ("detection", ["cat", "dog"], "yolov8n")
     model = tandem.load(told["path"], "cpu")
     assert model.config.image_size == 64
@@ -51,7 +51,7 @@ def test_a_pickle_that_would_run_something_is_not_opened(tmp_path):
     (tmp_path / "plain.pt").write_bytes(pickle.dumps(Evil()))
     for name in ("evil.pt", "plain.pt"):
         with pytest.raises(StudentError, match=r"cannot be loaded safely.*ONNX"):
-            bring_in(str(tmp_path / name), str(tmp_path / "m"), [])
+            import_model(str(tmp_path / name), str(tmp_path / "m"), [])
     assert not (tmp_path / "m").exists()
     from pathlib import Path
 
@@ -64,16 +64,18 @@ def test_a_timm_file_becomes_a_classifier(tmp_path):
     torch.manual_seed(0)
     theirs = timm.create_model("resnet18", num_classes=3).eval()
     save_file(theirs.state_dict(), tmp_path / "r.safetensors")
-    told = bring_in(
+    told = import_model(
         str(tmp_path / "r.safetensors"), str(tmp_path / "m"), ["a", "b", "c"], "resnet18", 64
     )
     assert told["kind"] == "classification"
     said = tandem.load(tmp_path / "m", "cpu").predict([GREY])[0]
     assert sum(said.probabilities.values()) == pytest.approx(1)
     with pytest.raises(StudentError, match="3 classes|2 classes"):
-        bring_in(str(tmp_path / "r.safetensors"), str(tmp_path / "n"), ["a", "b"], "resnet18", 64)
+        import_model(
+            str(tmp_path / "r.safetensors"), str(tmp_path / "n"), ["a", "b"], "resnet18", 64
+        )
     with pytest.raises(OutputFolderError):
-        bring_in(str(tmp_path / "r.safetensors"), str(tmp_path / "m"), ["a"], "resnet18", 64)
+        import_model(str(tmp_path / "r.safetensors"), str(tmp_path / "m"), ["a"], "resnet18", 64)
 
 
 def onnx_file(path, **told):
@@ -94,15 +96,15 @@ def onnx_file(path, **told):
 
 def test_an_onnx_file_is_given_our_names(tmp_path):
     onnx_file(tmp_path / "x.onnx")
-    told = bring_in(str(tmp_path / "x.onnx"), str(tmp_path / "m"), ["red", "green", "blue"])
+    told = import_model(str(tmp_path / "x.onnx"), str(tmp_path / "m"), ["red", "green", "blue"])
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 255
     assert tandem.load(told["path"]).predict([red])[0].label == "red"
     onnx_file(tmp_path / "named.onnx", names="{0: 'a', 1: 'b', 2: 'c'}", task="classify")
-    told = bring_in(str(tmp_path / "named.onnx"), str(tmp_path / "n"), [])
+    told = import_model(str(tmp_path / "named.onnx"), str(tmp_path / "n"), [])
     assert told["classes"] == ["a", "b", "c"]
     with pytest.raises(StudentError, match="for 2 classes"):
-        bring_in(str(tmp_path / "x.onnx"), str(tmp_path / "o"), ["a", "b"])
+        import_model(str(tmp_path / "x.onnx"), str(tmp_path / "o"), ["a", "b"])
     (tmp_path / "x.bin").write_bytes(b"x")
     with pytest.raises(StudentError, match="no kind that can be imported"):
-        bring_in(str(tmp_path / "x.bin"), str(tmp_path / "o"), [])
+        import_model(str(tmp_path / "x.bin"), str(tmp_path / "o"), [])

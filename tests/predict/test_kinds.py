@@ -15,7 +15,7 @@ from tandem.spec.run import DataSpec, ExecutionSpec, OptimSpec, RunSpec, Student
 from tandem.train.engines.stop import StopRequest
 from tandem.train.export import final_model
 from tandem.train.registry import find as find_part
-from tests.predict.jobs import job
+from tests.predict.annotations import job
 
 NAMES = ["circle", "square"]
 
@@ -67,7 +67,7 @@ def lowest(folder):
     return found.found[min(5, len(found.found) - 1)].confidence
 
 
-def test_boxes_come_back_in_the_pictures_own_pixels(detector, tmp_path):
+def test_boxes_come_back_in_the_images_own_pixels(detector, tmp_path):
     draw(tmp_path, sizes=((90, 60), (90, 60)))
     Image.open(tmp_path / "0.png").resize((180, 120), Image.Resampling.NEAREST).save(
         tmp_path / "1.png"
@@ -118,7 +118,7 @@ def test_boxes_are_read_back_as_they_were(detector, tmp_path, form):
             assert shape.confidence == pytest.approx(one.confidence, abs=1e-6)
 
 
-def test_a_mask_is_as_large_as_its_picture_and_written_exactly(masker, tmp_path):
+def test_a_mask_is_as_large_as_its_image_and_written_exactly(masker, tmp_path):
     draw(tmp_path / "in")
     spec = job(tmp_path, model=masker, writer="masks")
     assert execute(spec, StopRequest()) == 0
@@ -127,10 +127,10 @@ def test_a_mask_is_as_large_as_its_picture_and_written_exactly(masker, tmp_path)
         tandem.load(masker, "cpu").predict(sorted((tmp_path / "in").iterdir()), batch_size=4),
         strict=True,
     ):
-        with Image.open(file) as picture, Image.open(
+        with Image.open(file) as image, Image.open(
             tmp_path / "out" / "masks" / "train" / file.name
         ) as mask:  # fmt: skip
-            assert mask.size == picture.size
+            assert mask.size == image.size
             np.testing.assert_array_equal(np.array(mask), answer.mask_HW)
         assert sum(answer.shares.values()) == pytest.approx(1)
         assert set(answer.confidences) == set(answer.shares)
@@ -154,7 +154,7 @@ def test_a_mask_in_coco_is_the_same_mask(masker, tmp_path):
             np.testing.assert_array_equal(drawn, wanted)
 
 
-def test_a_clip_is_a_folder_or_one_picture(tmp_path):
+def test_a_clip_is_a_folder_or_one_image(tmp_path):
     folder = tmp_path / "final_model"
     save(folder, "sequence", NAMES, type="lstm", frames=3)
     model = tandem.load(folder, "cpu")

@@ -33,7 +33,7 @@ def model(run_dir):
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images(tmp_path):
     """A JPEG that validation decodes at half its size, a turned one, a grey PNG."""
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (9, 12, 3), np.uint8)
@@ -48,9 +48,9 @@ def pictures(tmp_path):
     return [folder / "a.JPG", folder / "b.jpg", folder / "sub" / "c.png"]
 
 
-def test_labels_confidence_and_probabilities_of_paths(run_dir, model, pictures):
-    made = model.predict([str(pictures[0]), *pictures[1:]])
-    images = np.stack([pixels(path, 32) for path in pictures])
+def test_labels_confidence_and_probabilities_of_paths(run_dir, model, images):
+    made = model.predict([str(images[0]), *images[1:]])
+    images = np.stack([pixels(path, 32) for path in images])
     with torch.no_grad():
         logits = run_dir[1](torch.from_numpy(images).float() / 255).logits_BK
     expected = torch.softmax(logits.double() / 2.0, 1).numpy()  # 2.0: the model's temperature
@@ -63,26 +63,26 @@ def test_labels_confidence_and_probabilities_of_paths(run_dir, model, pictures):
         assert len(one.top(2)) == 2
 
 
-def test_the_pixels_are_those_of_validation(pictures):
-    digests = [hashlib.blake2b(p.read_bytes(), digest_size=16).digest() for p in pictures]
+def test_the_pixels_are_those_of_validation(images):
+    digests = [hashlib.blake2b(p.read_bytes(), digest_size=16).digest() for p in images]
     table = ImageTable(
-        root=pictures[0].parent,
-        paths_N=np.array([str(p.relative_to(pictures[0].parent)).encode() for p in pictures]),
+        root=images[0].parent,
+        paths_N=np.array([str(p.relative_to(images[0].parent)).encode() for p in images]),
         labels_N=np.zeros(3, np.int64),
         hashes_N=np.frombuffer(b"".join(digests), np.uint8).reshape(3, 16),
         classes=tuple(CLASSES),
     )
     views = Views.draw(table, ViewSpec(count=1))
-    for row, path in enumerate(pictures):
+    for row, path in enumerate(images):
         (shown,) = views.show(table, row, [0], 32, 10**8)
         np.testing.assert_array_equal(pixels(path, 32), shown)
 
 
-def test_arrays_and_pil_images_and_grey_are_pictures_too(model, pictures):
-    with Image.open(pictures[2]) as grey:
+def test_arrays_and_pil_images_and_grey_are_images_too(model, images):
+    with Image.open(images[2]) as grey:
         from_path, from_pil, from_grey, from_rgb, from_column = model.predict(
             [
-                pictures[2],
+                images[2],
                 grey,
                 np.array(grey),
                 np.array(grey.convert("RGB")),
@@ -92,15 +92,15 @@ def test_arrays_and_pil_images_and_grey_are_pictures_too(model, pictures):
     assert from_path == from_pil == from_grey == from_rgb == from_column
 
 
-def test_one_picture_alone_and_a_stack_and_any_batch(model, pictures):
-    array = np.array(Image.open(pictures[2]).convert("RGB"))
+def test_one_image_alone_and_a_stack_and_any_batch(model, images):
+    array = np.array(Image.open(images[2]).convert("RGB"))
     alone = model.predict(array)
     assert len(alone) == 1
-    assert model.predict(str(pictures[2]))[0] == alone[0]
+    assert model.predict(str(images[2]))[0] == alone[0]
     assert model.predict(np.stack([array] * 3))[2].label == alone[0].label
     assert model.predict([]) == []
-    singly = model.predict(pictures, batch_size=1)
-    for one, other in zip(singly, model.predict(pictures), strict=True):
+    singly = model.predict(images, batch_size=1)
+    for one, other in zip(singly, model.predict(images), strict=True):
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
 
 
@@ -113,37 +113,37 @@ def test_one_picture_alone_and_a_stack_and_any_batch(model, pictures):
         ("/nowhere/x.png", "/nowhere/x.png"),
     ],
 )
-def test_what_is_no_picture_is_one_sentence(model, picture, said):
+def test_what_is_no_image_is_one_sentence(model, image, said):
     with pytest.raises(DataError, match=said):
-        model.predict([picture])
+        model.predict([image])
 
 
-def test_a_folder_goes_on_past_broken_files(model, pictures):
-    folder = pictures[0].parent
-    (folder / "broken.jpg").write_bytes(pictures[0].read_bytes()[:2000])
+def test_a_folder_goes_on_past_broken_files(model, images):
+    folder = images[0].parent
+    (folder / "broken.jpg").write_bytes(images[0].read_bytes()[:2000])
     (folder / "text.png").write_text("no picture")
     (folder / "notes.txt").write_text("not looked at")
     found = dict(model.predict_folder(folder, batch_size=2))
-    assert set(found) == {*pictures, folder / "broken.jpg", folder / "text.png"}
+    assert set(found) == {*images, folder / "broken.jpg", folder / "text.png"}
     assert isinstance(found[folder / "broken.jpg"], DataError)
     assert "text.png" in str(found[folder / "text.png"])
-    for path in pictures:
+    for path in images:
         expected = model.predict([path])[0].probabilities
         assert found[path].probabilities == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_folder_without_pictures_is_an_error(model, tmp_path):
+def test_a_folder_without_images_is_an_error(model, tmp_path):
     with pytest.raises(DataError, match=r"no picture in .*Allowed: .*\.jpg"):
         list(model.predict_folder(tmp_path))
     with pytest.raises(DataError, match="nothing at"):
         list(model.predict_folder(tmp_path / "x"))
 
 
-def test_an_exported_model_says_the_same_with_no_other_file(run_dir, model, pictures, tmp_path):
+def test_an_exported_model_says_the_same_with_no_other_file(run_dir, model, images, tmp_path):
     file = onnx_model.to_onnx(run_dir[0] / "final_model", tmp_path / "alone.onnx")
     exported = tandem.load(file)
     assert exported.classes == CLASSES
-    for one, other in zip(exported.predict(pictures), model.predict(pictures), strict=True):
+    for one, other in zip(exported.predict(images), model.predict(images), strict=True):
         assert one.label == other.label
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
 

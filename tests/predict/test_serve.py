@@ -2,9 +2,9 @@
 
 import pytest
 
-from tandem.predict.answers import Detections, Found
+from tandem.predict.answers import DetectedBox, Detections
 from tandem.predict.predictor import load
-from tandem.predict.serialize import MOST_BOXES, labels
+from tandem.predict.serialize import MOST_BOXES, serialize
 from tandem.predict.serve import answer
 from tests.predict.test_kinds import NAMES, draw, save
 
@@ -27,8 +27,8 @@ def test_boxes_are_told_by_their_sides(tmp_path):
 
 
 def test_a_box_is_left_top_width_height():
-    found = Detections((Found("circle", 0.5, (10.0, 20.0, 30.0, 60.0)),), 80, 90)
-    (box,) = labels(found)["boxes"]
+    found = Detections((DetectedBox("circle", 0.5, (10.0, 20.0, 30.0, 60.0)),), 80, 90)
+    (box,) = serialize(found)["boxes"]
     assert box == {
         "label": "circle", "box": [10, 20, 20, 40], "confidence": 0.5, "outlines": None,
     }  # fmt: skip

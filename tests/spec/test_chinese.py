@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tandem.commands.i18n import translated
+from tandem.commands.i18n import translate_page
 from tandem.config.keys import KEYS
 from tandem.spec import check
 from tandem.spec.choices import CHOICES
@@ -369,7 +369,7 @@ def test_sentences_join_as_their_language_does() -> None:
 
 def test_a_help_page_is_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TANDEM_LANG", "zh")
-    assert translated("Usage: tandem\n\nOptions:\n") == "用法：tandem\n\n选项：\n"
+    assert translate_page("Usage: tandem\n\nOptions:\n") == "用法：tandem\n\n选项：\n"
 
 
 def test_a_terminal_that_lacks_a_letter_gets_the_rest() -> None:

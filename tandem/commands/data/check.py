@@ -13,23 +13,25 @@ FAULTY = DataError.exit_code
 
 def check(path: Path, kind: str | None, as_json: bool) -> int:
     """Print every fault, then what is there; 2 where something is wrong."""
-    from tandem.data.inspection.check import report
+    from tandem.data.inspection.check import report as run
 
-    said = report(check_folder(path), known_kind(kind))
+    report = run(check_folder(path), known_kind(kind))
     if as_json:
-        print_json(said.as_dict())
-        return 0 if said.ok else FAULTY
-    for one in said.faults:
+        print_json(report.as_dict())
+        return 0 if report.ok else FAULTY
+    for one in report.faults:
         line = one.sentence()
         print(t("warning: {sentence}", sentence=line) if one.warning else line)
-    for note in said.notes:
+    for note in report.notes:
         print(note)
-    if said.format:
-        print(t("{path}: {format}, {kind}, {count} classes.", path=said.path, format=said.format,
-                kind=said.kind, count=len(said.classes)))  # fmt: skip
-        print_counts(said.classes, said.items, said.annotated, said.per_class)
-    print(t("{errors} faults, {warnings} warnings.", errors=said.errors, warnings=said.warnings))
-    return 0 if said.ok else FAULTY
+    if report.format:
+        print(t("{path}: {format}, {kind}, {count} classes.", path=report.path,
+                format=report.format, kind=report.kind, count=len(report.classes)))  # fmt: skip
+        print_counts(report.classes, report.items, report.annotated, report.per_class)
+    print(
+        t("{errors} faults, {warnings} warnings.", errors=report.errors, warnings=report.warnings)
+    )
+    return 0 if report.ok else FAULTY
 
 
 def check_folder(path: Path) -> Path:

@@ -8,18 +8,18 @@ from typing import Annotated
 import typer
 
 from tandem.commands.i18n import Group, Program
+from tandem.commands.options import AsJson
 from tandem.spec.i18n import t
 
 Folder = Annotated[Path, typer.Argument(metavar="PATH", help=t("The data set's folder."))]
-Json = Annotated[bool, typer.Option("--json", help=t("Print JSON."))]
-Kind = Annotated[
+DataKind = Annotated[
     str | None,
     typer.Option(
         metavar="KIND",
         help=t("What is wanted of it, where its layout can mean several: segmentation, …"),
     ),
 ]
-ORDINARY = 0.15
+VAL_SHARE = 0.15
 
 data = Program(cls=Group, help=t("Check, convert, split and measure data sets."))
 
@@ -30,7 +30,7 @@ def add_to(app: Program) -> None:
 
 
 @data.command("check", help=t("List everything that is wrong with a data set; exit 2 if it is."))
-def check(path: Folder, kind: Kind = None, as_json: Json = False) -> None:
+def check(path: Folder, kind: DataKind = None, as_json: AsJson = False) -> None:
     from tandem.commands.data.check import check as run
 
     raise typer.Exit(run(path, kind, as_json))
@@ -41,11 +41,11 @@ def convert(
     source: Annotated[Path, typer.Argument(help=t("The data set's folder."))],
     target: Annotated[Path, typer.Argument(help=t("A new or empty folder."))],
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=t("The layout to write."))],
-    kind: Kind = None,
+    kind: DataKind = None,
     leave_out: Annotated[
         bool, typer.Option("--leave-out", help=t("Leave out what is faulty, and say what was."))
     ] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     from tandem.commands.data.write import convert as run
 
@@ -55,7 +55,7 @@ def convert(
 @data.command("split", help=t("Divide a data set into train and val anew."))
 def split(
     path: Folder,
-    val: Annotated[float, typer.Option("--val", help=t("The share for val."))] = ORDINARY,
+    val: Annotated[float, typer.Option("--val", help=t("The share for val."))] = VAL_SHARE,
     by: Annotated[
         str, typer.Option("--by", help=t("stratified, or group: what belongs together stays so."))
     ] = "stratified",
@@ -71,8 +71,8 @@ def split(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help=t("Where to; else only shown."))
     ] = None,
-    kind: Kind = None,
-    as_json: Json = False,
+    kind: DataKind = None,
+    as_json: AsJson = False,
 ) -> None:
     from tandem.commands.data.write import split as run
 
@@ -82,15 +82,15 @@ def split(
 @data.command("stats", help=t("Count classes, sizes and near copies."))
 def stats(
     path: Folder,
-    kind: Kind = None,
-    picture: Annotated[
+    kind: DataKind = None,
+    chart: Annotated[
         Path | None, typer.Option("--picture", metavar="PNG", help=t("Draw it into this file."))
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     from tandem.commands.data.stats import stats as run
 
-    run(path, kind, picture, as_json)
+    run(path, kind, chart, as_json)
 
 
 @data.command("upload", help=t("Send a ZIP to the service; called again, it goes on."))
@@ -104,7 +104,7 @@ def upload(
         str | None,
         typer.Option("--server", metavar="URL", help=t("The service; else as configured.")),
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     from tandem.commands.data.upload import upload as run
 

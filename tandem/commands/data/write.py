@@ -47,19 +47,19 @@ def split(
     _print(run(path, val, seed, output, pattern=pattern, kind=known_kind(kind)), as_json)
 
 
-def _print(said: Written, as_json: bool) -> None:
+def _print(result: Written, as_json: bool) -> None:
     if as_json:
-        print_json(said.as_dict())
+        print_json(result.as_dict())
         return
-    for fault in said.left_out:
+    for fault in result.left_out:
         print(t("left out: {sentence}", sentence=fault))
-    for note in said.notes:
+    for note in result.notes:
         print(note)
-    for sentence, count in sorted(said.lost.items(), key=lambda one: -one[1]):
+    for sentence, count in sorted(result.lost.items(), key=lambda one: -one[1]):
         print(t("lost in {count} items: {sentence}", count=count, sentence=sentence))
-    parts = ", ".join(f"{name} {count}" for name, count in said.items.items())
-    if said.target:
-        print(t("{target}: {format}, {kind}; {parts}.", target=said.target, format=said.format,
-                kind=said.kind, parts=parts))  # fmt: skip
+    parts = ", ".join(f"{name} {count}" for name, count in result.items.items())
+    if result.target:
+        print(t("{target}: {format}, {kind}; {parts}.", target=result.target, format=result.format,
+                kind=result.kind, parts=parts))  # fmt: skip
     else:
-        print(t("{format}, {kind}; {parts}.", format=said.format, kind=said.kind, parts=parts))
+        print(t("{format}, {kind}; {parts}.", format=result.format, kind=result.kind, parts=parts))

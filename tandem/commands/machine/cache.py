@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tandem.commands.terminal import print_json, print_table
 from tandem.config.settings import load
@@ -73,13 +73,12 @@ def collect(
     if gone:
         _table(gone)
     freed = f"{sum(one.bytes for one in gone) / MEGABYTE:.1f}"
-    said = (
+    print(
         t("{freed} MB would go.", freed=freed) if dry_run else t("{freed} MB freed.", freed=freed)
     )
-    print(said)
 
 
-def _plain(one: CacheInfo) -> dict[str, Any]:
+def _plain(one: CacheInfo) -> dict[str, object]:
     return {**asdict(one), "path": str(one.path)}
 
 

@@ -9,23 +9,21 @@ from tandem.spec.i18n import t
 
 def show(as_json: bool) -> None:
     """Print it: as a few tables, or whole as JSON."""
-    catalogue = read()
+    catalog = read()
     if as_json:
-        print_json(catalogue)
+        print_json(catalog)
         return
     rows = [
         [one["name"], size, f"{millions:g} M", ", ".join(one["kinds"]), one.get("licence", "")]
-        for one in catalogue["students"]
+        for one in catalog["students"]
         for size, millions in one["sizes"].items()
     ]
     print_table(t("Students"), ["type", "size", "parameters", "learns", "licence"], rows)
-    rows = [
-        [one["name"], ", ".join(one["gives"]), t(one["about"])] for one in catalogue["teachers"]
-    ]
+    rows = [[one["name"], ", ".join(one["gives"]), t(one["about"])] for one in catalog["teachers"]]
     print_table(t("Teachers"), ["family", "gives", "about"], rows)
-    rows = [[name, hub_id] for name, hub_id in catalogue["teacher_names"].items()]
+    rows = [[name, hub_id] for name, hub_id in catalog["teacher_names"].items()]
     print_table(t("Teachers by name"), ["name", "hub id"], rows)
-    rows = [[one["name"], ", ".join(one["needs"]), t(one["about"])] for one in catalogue["losses"]]
+    rows = [[one["name"], ", ".join(one["needs"]), t(one["about"])] for one in catalog["losses"]]
     print_table(t("Losses"), ["name", "needs", "about"], rows)
-    rows = [[one["name"], t(one["about"])] for one in catalogue["formats"]]
+    rows = [[one["name"], t(one["about"])] for one in catalog["formats"]]
     print_table(t("Data layouts"), ["name", "about"], rows)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tandem.commands.terminal import print_json, print_table
-from tandem.config.keys import KEYS, MODEL_TABLES, place
+from tandem.config.keys import KEYS, MODEL_TABLES, describe_origin
 from tandem.config.settings import load
-from tandem.config.sources import masked
+from tandem.config.settings_file import masked
 from tandem.spec.i18n import t
 
 
@@ -33,5 +33,5 @@ def show(as_json: bool) -> None:
     print_table(
         "",
         ["name", "value", "origin"],
-        [[r["name"], r["value"], place(str(r["origin"]))] for r in rows],
+        [[r["name"], r["value"], describe_origin(str(r["origin"]))] for r in rows],
     )

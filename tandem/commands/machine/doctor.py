@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TypedDict
 
 from tandem.commands.terminal import print_json, print_table
 from tandem.config.findings import GIGABYTE, Finding, extras, machine, roots, teachers
@@ -22,6 +22,15 @@ of = torch.cuda.get_device_properties
 print(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda,
                   "gpus": [[of(i).name, of(i).total_memory] for i in gpus]}))
 """
+
+
+class TorchFacts(TypedDict):
+    """What PyTorch says of itself."""
+
+    torch: str
+    cuda: str | None
+    gpus: list[tuple[str, int]]
+    """Name and bytes of memory."""
 
 
 def doctor(as_json: bool) -> int:
@@ -52,23 +61,26 @@ def _python() -> Finding:
 
 
 def _torch() -> list[Finding]:
-    """In a process of its own: a broken install or driver must not take the doctor with it."""
+    """What PyTorch finds, asked in a process of its own.
+
+    A broken install or driver must not take the doctor with it.
+    """
     try:
         done = subprocess.run(
             [sys.executable, "-c", _TORCH], capture_output=True, text=True, timeout=TORCH_SECONDS
         )
-        said: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
+        torch: TorchFacts | None = json.loads(done.stdout) if done.returncode == 0 else None
         reason = (done.stderr.strip().splitlines() or ["-"])[-1]
     except subprocess.TimeoutExpired:
-        said, reason = {}, t("no answer in {seconds} s", seconds=TORCH_SECONDS)
-    if not said:
+        torch, reason = None, t("no answer in {seconds} s", seconds=TORCH_SECONDS)
+    if torch is None:
         return [Finding("PyTorch", reason, False, t("Run `make setup`, or pip install torch."))]
-    cuda = said["cuda"]
+    cuda = torch["cuda"]
     built = t("built for CUDA {cuda}", cuda=cuda) if cuda else t("built for the CPU only")
-    findings = [Finding("PyTorch", t("{version}, {built}", version=said["torch"], built=built))]
-    for number, (name, memory_bytes) in enumerate(said["gpus"]):
+    findings = [Finding("PyTorch", t("{version}, {built}", version=torch["torch"], built=built))]
+    for number, (name, memory_bytes) in enumerate(torch["gpus"]):
         findings.append(Finding(f"GPU {number}", f"{name}, {memory_bytes / GIGABYTE:.0f} GB"))
-    if not said["gpus"]:
+    if not torch["gpus"]:
         fix = t("Small runs work on the CPU; for more, install an NVIDIA driver (`nvidia-smi`).")
         findings.append(Finding("GPU", t("none in sight"), None, fix))
     return findings

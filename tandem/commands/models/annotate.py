@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tandem.commands.models.locate import find_model
-from tandem.commands.terminal import tell
+from tandem.commands.terminal import print_status
 from tandem.config.settings import load
 from tandem.spec.annotation import ITEMS, AnnotationSpec
 from tandem.spec.errors import UserInputError
 from tandem.spec.i18n import t
 
 FOLDER = ".tandem-job"
-"""Of a job's journal, in its output."""
+"""The folder of a job's journal, in its output."""
 
 
 def annotate(
@@ -22,52 +22,54 @@ def annotate(
     source: Path,
     output: Path,
     *,
-    form: str = "",
+    format: str = "",
     thresholds: Sequence[str] = (),
     batch_size: int = 8,
     dataset: Path | None = None,
     auto_import: bool = False,
-    pictures: bool = True,
+    with_images: bool = True,
     video_every: int = 1,
     folder: str = FOLDER,
 ) -> int:
     """Run it, or go on with it; 75 when it was stopped."""
-    place = model_of(model)
+    path = find_any_model(model)
     if auto_import and dataset is None:
         dataset = source
     spec = AnnotationSpec(
         task_id=output.absolute().name[:64] or "job",
-        model=place,
-        model_name=name_of(place),
+        model=path,
+        model_name=model_name(path),
         input=source.absolute(),
         output=output.absolute(),
         run_dir=output.absolute() / folder,
-        writer=form,
-        threshold=threshold_of(thresholds),
+        writer=format,
+        threshold=parse_thresholds(thresholds),
         batch_size=batch_size,
         dataset=None if dataset is None else dataset.absolute(),
         auto_import=auto_import,
-        pictures=pictures,
+        pictures=with_images,
         video_every=video_every,
     )
     from tandem.predict.__main__ import execute
-    from tandem.predict.annotation.items import problems
+    from tandem.predict.annotation.items_file import problems
     from tandem.train.engines.stop import StopRequest
 
     stop = StopRequest()
     stop.listen()
-    code = execute(spec, stop, _line)
+    code = execute(spec, stop, _show_progress)
     if sys.stderr.isatty():
-        tell("")
+        print_status("")
     if code == 0:
         failed = list(problems(spec.run_dir / ITEMS))
         for sentence in failed:
-            tell(sentence)
-        tell(t("The labels are in {path}; {count} items failed.", path=output, count=len(failed)))
+            print_status(sentence)
+        print_status(
+            t("The labels are in {path}; {count} items failed.", path=output, count=len(failed))
+        )
     return code
 
 
-def model_of(name: str) -> Path:
+def find_any_model(name: str) -> Path:
     """A trained model by its path or its run, or an imported one by its name."""
     imported = load().path("models_root") / name
     if name and (imported / "config.json").is_file():
@@ -77,13 +79,13 @@ def model_of(name: str) -> Path:
     return find_model(name)
 
 
-def name_of(place: Path) -> str:
+def model_name(path: Path) -> str:
     """What its labels say they are from: the run's name, or the file's."""
-    folder = place.parent if place.name in ("final_model", "model.onnx") else place
-    return (folder.stem if place.is_file() else folder.name)[:255] or "model"
+    folder = path.parent if path.name in ("final_model", "model.onnx") else path
+    return (folder.stem if path.is_file() else folder.name)[:255] or "model"
 
 
-def threshold_of(given: Sequence[str]) -> float | dict[str, float] | None:
+def parse_thresholds(given: Sequence[str]) -> float | dict[str, float] | None:
     """`0.5` for all classes, `cat=0.7` for one; SpecError for what is neither."""
     by_class: dict[str, float] = {}
     for_all = None
@@ -110,9 +112,9 @@ def threshold_of(given: Sequence[str]) -> float | dict[str, float] | None:
     return by_class or for_all
 
 
-def _line(done: int, failed: int, total: int) -> None:
-    said = t("{done} of {total}, {failed} failed", done=done, total=total, failed=failed)
+def _show_progress(done: int, failed: int, total: int) -> None:
+    line = t("{done} of {total}, {failed} failed", done=done, total=total, failed=failed)
     if sys.stderr.isatty():
-        print(f"\r{said}", end="", file=sys.stderr, flush=True)
+        print(f"\r{line}", end="", file=sys.stderr, flush=True)
     else:
-        tell(said)
+        print_status(line)

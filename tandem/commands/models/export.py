@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tandem.commands.models.locate import find_model
 from tandem.commands.terminal import print_json, print_table
 from tandem.spec.errors import UserInputError
 from tandem.spec.exports import OWN
 from tandem.spec.i18n import t
+from tandem.spec.report import Measured, RunReport
 
 
 def export(
@@ -40,14 +40,14 @@ def export(
 HEADS = ("figure", "MB", "ms an input")
 
 
-def rows_of(report: Any) -> list[list[str]]:
+def rows_of(report: RunReport) -> list[list[str]]:
     """The student and each export: figure, size, latency."""
     student = report.student
     rows = [[t("student (PyTorch)"), *_cells(student.measured, student.size_bytes)]]
     return rows + [[one.format, *_cells(one.measured, one.size_bytes)] for one in report.exports]
 
 
-def _cells(measured: Any, size_bytes: int) -> list[str]:
+def _cells(measured: Measured, size_bytes: int) -> list[str]:
     figure = measured.accuracy
     latency = measured.metrics.get("latency_milliseconds")
     return [

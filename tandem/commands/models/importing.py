@@ -27,7 +27,7 @@ def import_model(
     """Read it in a process of its own, try it, and bind it to a completed task."""
     if not file.is_file():
         raise UserInputError("There is no file {path}.", path=file)
-    told = bring_in(
+    imported = bring_in(
         load().path("models_root"),
         file.absolute(),
         name,
@@ -38,17 +38,17 @@ def import_model(
     database = Database(read().database_url, pool_size=1)
     try:
         schema.upgrade(database)
-        task_id = bind(database, name, told, accuracy)
+        task_id = bind(database, name, imported, accuracy)
     finally:
         database.close()
     if as_json:
-        print_json(told | {"task_id": task_id})
+        print_json(imported | {"task_id": task_id})
     else:
         print(
             t(
                 "{name} is in {path}, and among the completed models as {task_id}.",
                 name=name,
-                path=told["path"],
+                path=imported["path"],
                 task_id=task_id,
             )
         )

@@ -12,9 +12,9 @@ def find(name: str) -> Path:
     """A run's folder, a model's, or an .onnx file: the path, or `<output root>/<name>`."""
     written = Path(name).expanduser()
     under_root = load().path("output_root") / name
-    for place in (written, under_root):
-        if place.exists():
-            return place.absolute()
+    for path in (written, under_root):
+        if path.exists():
+            return path.absolute()
     raise UserInputError(
         "There is no run or model {name}: neither {written} nor {under_root} is there.",
         name=name,
@@ -32,6 +32,6 @@ def find_run(name: str) -> Path:
 
 def find_model(name: str) -> Path:
     """A final_model folder or an .onnx file, also from the run's folder."""
-    place = find(name)
-    inside = place / "final_model"
-    return inside if inside.is_dir() else place
+    path = find(name)
+    inside = path / "final_model"
+    return inside if inside.is_dir() else path

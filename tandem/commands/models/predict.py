@@ -6,19 +6,45 @@ import csv
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Required, TypedDict
 
-from tandem.commands.terminal import print_json, print_table, tell
+from tandem.commands.terminal import print_json, print_status, print_table
 from tandem.spec.errors import DataError, UserInputError
 
-Rows = list[dict[str, Any]]
+if TYPE_CHECKING:
+    from tandem.predict.answers import Answer, DetectedBox
+    from tandem.predict.predictor import Predictor
+
 PRINTED = ("table", "json", "csv")
+
+
+class BoxRow(TypedDict):
+    """One box of a picture."""
+
+    label: str
+    confidence: float
+    box: list[float]
+
+
+class PredictionRow(TypedDict, total=False):
+    """What is printed of one input; of a detector's CSV, of one box."""
+
+    path: Required[str]
+    label: Required[str]
+    confidence: Required[float]
+    box: list[float]
+    detections: list[BoxRow]
+    height: int
+    width: int
+    shares: dict[str, float]
+    confidences: dict[str, float]
+    probabilities: dict[str, float]
 
 
 def predict(
     model: str,
     paths: Sequence[Path],
-    form: str,
+    format: str,
     *,
     output: Path | None = None,
     thresholds: Sequence[str] = (),
@@ -27,27 +53,27 @@ def predict(
     """Print a line for each picture, or write labels; what cannot be read is told, and exit 2."""
     from tandem.commands.models.annotate import annotate
 
-    if output is not None and form not in ("table", "json"):
+    if output is not None and format not in ("table", "json"):
         codes = [
             annotate(
-                model, path, output, form=form, thresholds=thresholds, video_every=video_every,
+                model, path, output, format=format, thresholds=thresholds, video_every=video_every,
                 folder=f".tandem-job-{number}",
             )
             for number, path in enumerate(paths)
         ]  # fmt: skip
         return max(codes) or (DataError.exit_code if _any_failed(output) else 0)
-    if output is not None or form not in PRINTED:
+    if output is not None or format not in PRINTED:
         raise UserInputError(
             "The format {form} is written into a folder, the formats {printed} are printed.",
-            form=form,
+            form=format,
             printed=", ".join(PRINTED),
             fix="Give -o and a data format, or neither.",
         )
-    return _printed(model, paths, form, thresholds, video_every)
+    return _printed(model, paths, format, thresholds, video_every)
 
 
 def _any_failed(output: Path) -> bool:
-    from tandem.predict.annotation.items import problems
+    from tandem.predict.annotation.items_file import problems
     from tandem.spec.annotation import ITEMS
 
     folders = output.glob(".tandem-job-*")
@@ -55,76 +81,91 @@ def _any_failed(output: Path) -> bool:
 
 
 def _printed(
-    model: str, paths: Sequence[Path], form: str, thresholds: Sequence[str], every: int
+    model: str, paths: Sequence[Path], format: str, thresholds: Sequence[str], every: int
 ) -> int:
-    from tandem.commands.models.annotate import model_of, threshold_of
+    from tandem.commands.models.annotate import find_any_model, parse_thresholds
     from tandem.predict.predictor import load
 
-    predictor = load(model_of(model), threshold=threshold_of(thresholds))
-    rows: Rows = []
+    predictor = load(find_any_model(model), threshold=parse_thresholds(thresholds))
+    rows: list[PredictionRow] = []
     unreadable = 0
-    for name, outcome in _each(predictor, paths, every):
-        if isinstance(outcome, DataError):
+    for name, answer in _answers(predictor, paths, every):
+        if isinstance(answer, DataError):
             unreadable += 1
-            tell(outcome.sentence())
+            print_status(answer.sentence())
         else:
-            rows += _rows(name, outcome, form)
-    _print(rows, predictor, form)
+            rows += _rows(name, answer, format)
+    _print(rows, predictor, format)
     return DataError.exit_code if unreadable else 0
 
 
-def _each(predictor: Any, paths: Sequence[Path], every: int) -> Iterator[tuple[str, Any]]:
+def _answers(
+    predictor: Predictor, paths: Sequence[Path], every: int
+) -> Iterator[tuple[str, Answer | DataError]]:
+    """Each input by its name, with its answer or what is wrong with it."""
     from tandem.data.video import is_video
 
     for path in paths:
         if predictor.config.kind in ("sequence", "text") or is_video(path.name):
-            yield from _sources(predictor, path, every)
+            yield from _item_answers(predictor, path, every)
         else:
-            for file, outcome in predictor.predict_folder(path):
-                yield str(file), outcome
+            for file, answer in predictor.predict_folder(path):
+                yield str(file), answer
 
 
-def _sources(predictor: Any, path: Path, every: int) -> Iterator[tuple[str, Any]]:
+def _item_answers(
+    predictor: Predictor, path: Path, every: int
+) -> Iterator[tuple[str, Answer | DataError]]:
+    """The same of clips, texts and a video's frames, which are listed as an annotation lists them.
+
+    Its list of names goes into a folder of its own, which is deleted again.
+    """
     from tempfile import TemporaryDirectory
 
-    from tandem.predict.annotation.sources import Sources
+    from tandem.predict.annotation.inputs import InputListing
 
     with TemporaryDirectory() as folder:
-        sources = Sources(path, Path(folder), predictor.config.kind, every)
+        inputs = InputListing(path, Path(folder), predictor.config.kind, every)
         above = path.parent if path.is_file() else path
-        for batch in predictor.stream(iter(sources), 8, sources.open):
-            for source, outcome, _ in batch:
-                yield str(above / source.name), outcome
+        for batch in predictor.stream(iter(inputs), 8, inputs.open):
+            for item, answer, _ in batch:
+                yield str(above / item.name), answer
 
 
-def _rows(path: str, outcome: Any, form: str) -> Rows:
-    from tandem.predict.answers import Detections, Segmentation
+def _rows(path: str, answer: Answer, format: str) -> list[PredictionRow]:
+    from tandem.predict.answers import Detections, SegmentationMask
 
-    start = {"path": path, "label": outcome.label, "confidence": outcome.confidence}
-    if isinstance(outcome, Detections):
-        found = [
-            {"label": one.label, "confidence": one.confidence, "box": list(one.box)}
-            for one in outcome.found
+    if isinstance(answer, Detections) and format == "csv":
+        return [
+            {"path": path, "label": one.label, "confidence": one.confidence, "box": list(one.box)}
+            for one in answer.found
         ]
-        if form == "csv":
-            return [{"path": path, **one} for one in found]
-        return [start | {"detections": found, "height": outcome.height, "width": outcome.width}]
-    if isinstance(outcome, Segmentation):
-        return [start | {"shares": outcome.shares, "confidences": outcome.confidences}]
-    return [start | {"probabilities": outcome.probabilities}]
+    row: PredictionRow = {"path": path, "label": answer.label, "confidence": answer.confidence}
+    if isinstance(answer, Detections):
+        row["detections"] = [_box(one) for one in answer.found]
+        row["height"], row["width"] = answer.height, answer.width
+    elif isinstance(answer, SegmentationMask):
+        row["shares"], row["confidences"] = answer.shares, answer.confidences
+    else:
+        row["probabilities"] = answer.probabilities
+    return [row]
 
 
-def _print(rows: Rows, predictor: Any, form: str) -> None:
-    if form == "json":
+def _box(one: DetectedBox) -> BoxRow:
+    return {"label": one.label, "confidence": one.confidence, "box": list(one.box)}
+
+
+def _print(rows: Sequence[PredictionRow], predictor: Predictor, format: str) -> None:
+    if format == "json":
         print_json(rows)
-    elif form == "csv":
+    elif format == "csv":
         _print_csv(rows, predictor)
     else:
         cells = [[row["path"], row["label"], f"{row['confidence']:.1%}"] for row in rows]
         print_table("", ["picture", "label", "confidence"], cells)
 
 
-def _print_csv(rows: Rows, predictor: Any) -> None:
+def _print_csv(rows: Sequence[PredictionRow], predictor: Predictor) -> None:
     out = csv.writer(sys.stdout, lineterminator="\n")
     classes, kind = predictor.classes, predictor.config.kind
     sides = ["left", "top", "right", "bottom"]
@@ -134,6 +175,6 @@ def _print_csv(rows: Rows, predictor: Any) -> None:
         if kind == "detection":
             values = [f"{one:.2f}" for one in row["box"]]
         else:
-            given = row["shares"] if kind == "segmentation" else row["probabilities"]
-            values = [f"{given.get(name, 0.0):.6f}" for name in classes]
+            scores = row["shares"] if kind == "segmentation" else row["probabilities"]
+            values = [f"{scores.get(name, 0.0):.6f}" for name in classes]
         out.writerow([row["path"], row["label"], f"{row['confidence']:.6f}", *values])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tandem.config.files import parse_value
 from tandem.spec.errors import SpecError
@@ -17,24 +16,26 @@ BY_NAME: Mapping[str, Flag] = {flag.name: flag for flag in (*FLAGS, *MORE_FLAGS)
 
 
 @dataclass
-class Given:
+class ParsedArguments:
     """What the person typed."""
 
     spec: Path | None = None
-    tree: dict[str, Any] = field(default_factory=dict)
+    tree: dict[str, object] = field(default_factory=dict)
     """The RunSpec's fields that were given, as a tree."""
     names: dict[str, str] = field(default_factory=dict)
     """What each field was called: `--epochs` for optim.epochs."""
     help: bool = False
 
 
-def read(arguments: Sequence[str], defaults: Mapping[str, str] | None = None) -> Given:
+def parse_arguments(
+    arguments: Sequence[str], defaults: Mapping[str, str] | None = None
+) -> ParsedArguments:
     """Read them; `defaults` stand in for flags that are not given.
 
     Names may be written with `-` or `_`, values after a space or `=`. An empty value is as none.
     Raises SpecError on a name that is not known, with the nearest one.
     """
-    given = Given()
+    given = ParsedArguments()
     for name, value in (defaults or {}).items():
         _fill(given, BY_NAME[name], value)
     left = list(arguments)
@@ -55,7 +56,7 @@ def read(arguments: Sequence[str], defaults: Mapping[str, str] | None = None) ->
     return given
 
 
-def _flag(given: Given, word: str, left: list[str]) -> None:
+def _flag(given: ParsedArguments, word: str, left: list[str]) -> None:
     written, has_value, value = word[2:].partition("=")
     name = written.replace("-", "_")
     if name == "set":
@@ -81,31 +82,31 @@ def _next(word: str, left: list[str]) -> str:
     return left.pop(0)
 
 
-def _set(given: Given, text: str) -> None:
+def _set(given: ParsedArguments, text: str) -> None:
     path, has_value, value = text.partition("=")
     if not has_value or not path:
         raise SpecError("--set wants section.field=value.", got=text, fix="--set optim.epochs=3")
     put(given.tree, path.strip(), read_value(path.strip(), parse_value(value)))
 
 
-def _fill(given: Given, flag: Flag, value: str) -> None:
+def _fill(given: ParsedArguments, flag: Flag, value: str) -> None:
     given.names[flag.path] = f"--{flag.name}"
     if value.strip() or flag.is_list:
         put(given.tree, flag.path, read_value(flag.path, value))
 
 
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def merge_trees(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
     """Both trees in one; where both say something, `above` wins."""
     both = dict(below)
     for name, value in above.items():
         under = both.get(name)
         if isinstance(under, Mapping) and isinstance(value, Mapping):
-            value = merged(under, value)
+            value = merge_trees(under, value)
         both[name] = value
     return both
 
 
-def require(given: Given, flags: Iterable[Flag]) -> None:
+def require(given: ParsedArguments, flags: Iterable[Flag]) -> None:
     """SpecError that names every flag that is missing."""
     missing = [f"--{flag.name}" for flag in flags if get(given.tree, flag.path) is None]
     direct = get(given.tree, "mode") == "direct"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from tandem.commands.models.export import HEADS, rows_of
 from tandem.commands.models.locate import find_run
-from tandem.commands.terminal import print_table, tell
+from tandem.commands.terminal import print_status, print_table
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError, UserInputError
 from tandem.spec.i18n import t
@@ -107,7 +107,7 @@ def _send(folder: Path, api_base_url: str | None) -> int:
     done = deliver(folder, address)
     print(t("{sent} requests delivered to {address}.", sent=done.sent, address=address))
     if done.left:
-        tell(t("{left} events are still to be delivered.", left=done.left))
+        print_status(t("{left} events are still to be delivered.", left=done.left))
     return UNSENT if done.left else 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tandem.commands.guard import guarded
 from tandem.commands.runs import flags
-from tandem.commands.terminal import tell
+from tandem.commands.terminal import print_status
 from tandem.config.files import read_tree
 from tandem.config.fill import fill
 from tandem.config.settings import Settings, load
@@ -24,14 +24,14 @@ _DAY_SECONDS = 86_400
 
 def train(arguments: Sequence[str]) -> int:
     """A spec file, flags, or both; flags win. Returns the run's exit code."""
-    given = flags.read(arguments)
+    given = flags.parse_arguments(arguments)
     if given.help or not arguments:
         print(t("Usage: tandem train [SPEC.yaml] [--flag value …] [--set section.field=value …]"))
         print(flags.describe({}, required=False))
         return 0
     if given.spec is not None:
         tree = read_tree(given.spec)
-        given.tree = flags.merged(from_rest(tree) if is_rest(tree) else tree, given.tree)
+        given.tree = flags.merge_trees(from_rest(tree) if is_rest(tree) else tree, given.tree)
     needed = [flag for flag in FLAGS if flag.name == "dataset_id"]
     flags.require(given, needed)
     return _start(given)
@@ -39,22 +39,22 @@ def train(arguments: Sequence[str]) -> int:
 
 def distill(arguments: Sequence[str], defaults: Mapping[str, str] | None = None) -> int:
     """The flags of the contract, all required ones present. Returns the run's exit code."""
-    given = flags.read(arguments, defaults)
+    given = flags.parse_arguments(arguments, defaults)
     if given.help:
         print(t("Usage: {program} --flag value …", program=Path(sys.argv[0]).name))
         print(flags.describe(defaults or {}, required=True))
         return 0
     if given.spec is not None:
-        given.tree = flags.merged(read_tree(given.spec), given.tree)
+        given.tree = flags.merge_trees(read_tree(given.spec), given.tree)
     flags.require(given, [flag for flag in FLAGS if flag.required])
     return _start(given)
 
 
-def _start(given: flags.Given) -> int:
+def _start(given: flags.ParsedArguments) -> int:
     settings = load()
     spec, notes = fill(given.tree, given.names, settings)
     for note in notes:
-        tell(note)
+        print_status(note)
     return run(spec, settings)
 
 

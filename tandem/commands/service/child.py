@@ -31,7 +31,7 @@ class NoServiceError(TandemError):
 
 
 @dataclass(frozen=True)
-class Service:
+class ChildService:
     """One that answers."""
 
     client: Client
@@ -43,7 +43,7 @@ class Service:
 
 
 @contextmanager
-def serving(env: Mapping[str, str], settings: Settings) -> Iterator[Service]:
+def child_service(env: Mapping[str, str], settings: Settings) -> Iterator[ChildService]:
     """A child with `env` besides; ended on leaving, as SIGTERM does: trainings go on."""
     with tempfile.TemporaryFile() as errors:
         port = _port(settings)
@@ -51,7 +51,7 @@ def serving(env: Mapping[str, str], settings: Settings) -> Iterator[Service]:
         try:
             with Client(f"http://127.0.0.1:{port}", token(settings)) as client:
                 _wait(client, child, errors.fileno())
-                yield Service(client, child)
+                yield ChildService(client, child)
         finally:
             _end(child)
 
@@ -86,10 +86,10 @@ def _wait(client: Client, child: subprocess.Popen[bytes], errors: int) -> None:
     until = time.monotonic() + START_SECONDS
     while not client.is_up():
         if child.poll() is not None or time.monotonic() > until:
-            said = os.pread(errors, 100_000, 0).decode("utf-8", "replace").strip().splitlines()
+            output = os.pread(errors, 100_000, 0).decode("utf-8", "replace").strip().splitlines()
             raise NoServiceError(
                 "The service did not start: {reason}.",
-                reason=(said or [t("it said nothing")])[-1].rstrip("."),
+                reason=(output or [t("it said nothing")])[-1].rstrip("."),
                 fix="Run `tandem serve` by itself to see more.",
             )
         time.sleep(0.05)

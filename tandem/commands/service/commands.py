@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from tandem.commands.i18n import Group, Program
+from tandem.commands.options import PASS_THROUGH, AsJson
 from tandem.spec.i18n import t
 
-ANY = {"allow_extra_args": True, "ignore_unknown_options": True}
-Json = Annotated[bool, typer.Option("--json", help=t("Print JSON."))]
 Server = Annotated[
     str | None, typer.Option("--server", metavar="URL", help=t("The service; else as configured."))
 ]
@@ -29,7 +28,7 @@ def add_to(app: Program) -> None:
     app.command(
         "submit",
         help=t("Give the service a task, with the arguments of `tandem train`."),
-        context_settings=ANY,
+        context_settings=PASS_THROUGH,
         add_help_option=False,
     )(submit)
     app.add_typer(tasks, name="tasks", invoke_without_command=True, callback=list_tasks)
@@ -56,7 +55,7 @@ def db_upgrade(
     sample_data: Annotated[
         bool, typer.Option("--sample-data", help=t("Also add tasks to look at."))
     ] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     from tandem.commands.service.db import upgrade
 
@@ -64,14 +63,14 @@ def db_upgrade(
 
 
 @db.command("status", help=t("Say whether the service can start on it."))
-def db_status(as_json: Json = False) -> None:
+def db_status(as_json: AsJson = False) -> None:
     from tandem.commands.service.db import status
 
     raise typer.Exit(status(as_json))
 
 
 @db.command("sample-data", help=t("Add tasks to look at."))
-def db_sample_data(as_json: Json = False) -> None:
+def db_sample_data(as_json: AsJson = False) -> None:
     from tandem.commands.service.db import sample_data
 
     raise typer.Exit(sample_data(as_json))
@@ -80,7 +79,7 @@ def db_sample_data(as_json: Json = False) -> None:
 @db.command("downgrade", help=t("Go back to an older revision, if nothing is lost by it."))
 def db_downgrade(
     revision: Annotated[str, typer.Argument(help=t("The revision to go back to."))],
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     from tandem.commands.service.db import downgrade
 
@@ -118,7 +117,7 @@ def list_tasks(
     status: Annotated[str | None, typer.Option(help=t("Only those in this state."))] = None,
     keyword: Annotated[str | None, typer.Option(help=t("Only those with this in them."))] = None,
     limit: Annotated[int, typer.Option(min=1, help=t("At most so many."))] = 20,
-    as_json: Json = False,
+    as_json: AsJson = False,
     server: Server = None,
 ) -> None:
     if context.invoked_subcommand is not None:
@@ -129,7 +128,7 @@ def list_tasks(
 
 
 @tasks.command("show", help=t("Print what is known of a task."))
-def show_task(task: TaskId, as_json: Json = False, server: Server = None) -> None:
+def show_task(task: TaskId, as_json: AsJson = False, server: Server = None) -> None:
     from tandem.commands.service.tasks import show
 
     raise typer.Exit(show(task, as_json, server))
@@ -157,7 +156,7 @@ def collect_tasks(
     older_than_days: Annotated[
         float | None, typer.Option(min=0, help=t("Of runs that ended so long ago."))
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
     server: Server = None,
 ) -> None:
     from tandem.commands.service.tasks import collect

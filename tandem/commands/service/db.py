@@ -38,19 +38,19 @@ def status(as_json: bool) -> int:
     """Whether the service can start on it; nothing is changed."""
     with _opened() as database:
         found = schema.status(database)
-        shown = database.url.render_as_string(hide_password=True)
+        address = database.url.render_as_string(hide_password=True)
     if as_json:
         print_json(
             {
-                "database": shown,
+                "database": address,
                 "state": found.state.value,
                 "revision": found.revision,
                 "head": found.head,
             }
         )
     else:
-        print(shown)
-        print(_said(found))
+        print(address)
+        print(_describe(found))
     return 0 if found.state is SchemaState.CURRENT else NOT_READY
 
 
@@ -97,7 +97,7 @@ def _print_samples(samples: list[str]) -> None:
         print(t("The sample tasks are there already."))
 
 
-def _said(found: schema.SchemaStatus) -> str:
+def _describe(found: schema.SchemaStatus) -> str:
     match found.state:
         case SchemaState.EMPTY:
             return t("It is empty: `tandem db upgrade` makes the tables.")

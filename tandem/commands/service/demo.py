@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from tandem.client.answers import Task
 from tandem.client.client import Client
 from tandem.client.errors import RefusedError, ServiceError
-from tandem.commands.service.child import Service, serving
+from tandem.client.responses import Task
+from tandem.commands.service.child import ChildService, child_service
 from tandem.commands.service.follow import watch
-from tandem.commands.terminal import tell
+from tandem.commands.terminal import print_status
 from tandem.config.settings import Settings, load
 from tandem.spec.errors import OutputFolderError, StoppedError
 from tandem.spec.i18n import t
@@ -32,7 +32,7 @@ STOP_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class DemoPaths:
     """Where everything lies."""
 
     dataset: Path
@@ -48,7 +48,7 @@ def demo(output: Path | None, seeds: int) -> int:
     began = time.perf_counter()
     settings = load()
     plan = _plan(settings, output)
-    with _terminable(), serving({"TANDEM_OUTPUT_ROOT": str(plan.runs)}, settings) as service:
+    with _terminable(), child_service({"TANDEM_OUTPUT_ROOT": str(plan.runs)}, settings) as service:
         print(t("The service is at {url}", url=service.client.url), flush=True)
         _prepare(plan)
         tasks: list[Task] = []
@@ -69,15 +69,15 @@ def demo(output: Path | None, seeds: int) -> int:
     return 0
 
 
-def _plan(settings: Settings, output: Path | None) -> Plan:
-    return Plan(
+def _plan(settings: Settings, output: Path | None) -> DemoPaths:
+    return DemoPaths(
         settings.path("datasets_root") / DATASET,
         settings.path("models_root") / TEACHER,
         output.expanduser().absolute() if output else settings.path("output_root"),
     )
 
 
-def _prepare(plan: Plan) -> None:
+def _prepare(plan: DemoPaths) -> None:
     from tandem.train.demo.prepare import prepare
 
     try:
@@ -91,7 +91,7 @@ def _prepare(plan: Plan) -> None:
         ) from error
 
 
-def _task(client: Client, plan: Plan, seed: int) -> Task:
+def _task(client: Client, plan: DemoPaths, seed: int) -> Task:
     """The one of an earlier demonstration, going on if it has to, or a new one."""
     from tandem.train.demo.prepare import make_request, recipe_of
 
@@ -132,7 +132,7 @@ def _follow(client: Client, task: Task) -> int:
 
 
 def _stop(client: Client, task: Task) -> None:
-    tell(t("Stopping the run; `tandem demo` goes on with it."))
+    print_status(t("Stopping the run; `tandem demo` goes on with it."))
     until = time.monotonic() + STOP_SECONDS
     try:
         now = client.stop(task.task_id)
@@ -140,7 +140,7 @@ def _stop(client: Client, task: Task) -> None:
             time.sleep(0.2)
             now = client.task(task.task_id)
     except ServiceError as error:  # it ended just now, or the service did
-        tell(error.sentence())
+        print_status(error.sentence())
 
 
 def _compare(client: Client, tasks: Sequence[Task], teacher: Path) -> None:
@@ -150,7 +150,7 @@ def _compare(client: Client, tasks: Sequence[Task], teacher: Path) -> None:
     print_summary(reports, [Path(task.run_dir or "") for task in tasks], teacher)
 
 
-def _leave(service: Service, tasks: Sequence[Task]) -> None:
+def _leave(service: ChildService, tasks: Sequence[Task]) -> None:
     """On a terminal the service stays, to be looked at."""
     url = service.client.url
     for task in tasks:

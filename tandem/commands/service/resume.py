@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tandem.client.connect import connect
-from tandem.commands.service.follow import look_at
+from tandem.commands.service.follow import watch_interruptibly
 from tandem.commands.service.tasks import state_word
-from tandem.commands.terminal import tell
+from tandem.commands.terminal import print_status
 from tandem.spec.i18n import t
 
 
@@ -13,5 +13,5 @@ def resume(task_id: str, follow: bool, server: str | None) -> int:
     """Queue it: from its last checkpoint, or from its beginning if it never ran."""
     with connect(server) as client:
         task = client.start(task_id)
-        tell(t("{task} is {state}.", task=task_id, state=state_word(task.status)))
-        return look_at(client, task_id) if follow else 0
+        print_status(t("{task} is {state}.", task=task_id, state=state_word(task.status)))
+        return watch_interruptibly(client, task_id) if follow else 0

@@ -6,7 +6,7 @@ import time
 
 from tandem.client.connect import connect
 from tandem.commands.service.tasks import state_word
-from tandem.commands.terminal import tell
+from tandem.commands.terminal import print_status
 from tandem.spec.i18n import t
 
 POLL_SECONDS = 0.3
@@ -20,7 +20,7 @@ def stop(task_id: str, pause: bool, wait: bool, server: str | None) -> int:
             time.sleep(POLL_SECONDS)
             task = client.task(task_id)
     if task.ended:
-        tell(t("{task} is {state}.", task=task_id, state=state_word(task.status)))
+        print_status(t("{task} is {state}.", task=task_id, state=state_word(task.status)))
     else:
-        tell(t("{task} was asked to save and stop.", task=task_id))
+        print_status(t("{task} was asked to save and stop.", task=task_id))
     return 0

@@ -8,8 +8,8 @@ from pathlib import Path
 from tandem.client.client import Client
 from tandem.client.connect import connect, is_local
 from tandem.commands.runs import flags
-from tandem.commands.service.follow import look_at
-from tandem.commands.terminal import print_json, tell
+from tandem.commands.service.follow import watch_interruptibly
+from tandem.commands.terminal import print_json, print_status
 from tandem.config.files import read_tree
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError
@@ -42,7 +42,7 @@ def submit(
     server: str | None = None,
 ) -> int:
     """Create the task, print its id; with `follow`, the exit code of its run."""
-    given = flags.read(arguments)
+    given = flags.parse_arguments(arguments)
     if given.help or not arguments:
         print(_help())
         return 0
@@ -62,14 +62,14 @@ def submit(
             print_json(made.model_dump())
         else:
             _print(client, made.task_id, start)
-        return look_at(client, made.task_id) if follow else 0
+        return watch_interruptibly(client, made.task_id) if follow else 0
 
 
-def _read_file(given: flags.Given) -> None:
+def _read_file(given: flags.ParsedArguments) -> None:
     if given.spec is None:
         return
     tree = read_tree(given.spec)
-    given.tree = flags.merged(from_rest(tree) if is_rest(tree) else tree, given.tree)
+    given.tree = flags.merge_trees(from_rest(tree) if is_rest(tree) else tree, given.tree)
 
 
 def _make_absolute(tree: dict[str, object]) -> None:
@@ -102,16 +102,16 @@ def _leave_out(tree: dict[str, object]) -> None:
         section, _, field = path.partition(".")
         below = tree.get(section)
         if isinstance(below, dict) and below.pop(field, None) is not None:
-            tell(t("The service decides this itself; left out: {flag}", flag=flag))
+            print_status(t("The service decides this itself; left out: {flag}", flag=flag))
 
 
 def _print(client: Client, task_id: str, start: bool) -> None:
     print(task_id)
-    tell(t("It is at {url}", url=f"{client.url}/api/v1/tasks/{task_id}"))
+    print_status(t("It is at {url}", url=f"{client.url}/api/v1/tasks/{task_id}"))
     if start:
-        tell(t("`tandem follow {task}` shows it, `tandem tasks` the others.", task=task_id))
+        print_status(t("`tandem follow {task}` shows it, `tandem tasks` the others.", task=task_id))
     else:
-        tell(t("`tandem resume {task}` starts it.", task=task_id))
+        print_status(t("`tandem resume {task}` starts it.", task=task_id))
 
 
 def _help() -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tandem.client.answers import Collected, Task
 from tandem.client.connect import connect
-from tandem.commands.terminal import print_json, print_table, tell
+from tandem.client.responses import Collected, Task
+from tandem.commands.terminal import print_json, print_status, print_table
 from tandem.spec.errors import OutputFolderError, SpecError
 from tandem.spec.i18n import t
 from tandem.spec.state import State
@@ -116,7 +116,7 @@ def remove(task_id: str, files: bool, server: str | None) -> int:
     """Take it off the list; with `files`, its folder too."""
     with connect(server) as client:
         client.remove(task_id, files=files)
-    tell(t("{task} is deleted.", task=task_id))
+    print_status(t("{task} is deleted.", task=task_id))
     return 0
 
 
@@ -126,7 +126,7 @@ def move(task_id: str, to: int, server: str | None) -> int:
         client.move(task_id, to)
         now = client.task(task_id)
     if now.queue_position is not None:
-        tell(t("{task} is number {place} now.", task=task_id, place=now.queue_position))
+        print_status(t("{task} is number {place} now.", task=task_id, place=now.queue_position))
     return 0
 
 
@@ -182,5 +182,5 @@ def download(task_id: str, file: Path, server: str | None) -> int:
             reason=error.strerror or error,
             fix="Name a file in a folder you may write to.",
         ) from error
-    tell(t("Wrote {path}, {megabytes} MB.", path=target, megabytes=_megabytes(size_bytes)))
+    print_status(t("Wrote {path}, {megabytes} MB.", path=target, megabytes=_megabytes(size_bytes)))
     return 0

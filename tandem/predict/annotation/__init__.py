@@ -1,1 +1,1 @@
-"""A job: a model through everything in a folder, a ZIP or a data set, to be gone on with."""
+"""An annotation job: a model through everything in a folder, a ZIP or a data set, resumable."""

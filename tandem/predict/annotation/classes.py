@@ -10,33 +10,33 @@ from tandem.data.registry import recognise
 from tandem.spec.errors import DataError
 
 
-def of_dataset(path: Path, kind: str) -> tuple[str, ...]:
+def dataset_classes(path: Path, kind: str) -> tuple[str, ...]:
     """The data set's classes; none where nobody has labelled anything yet."""
     classes: tuple[str, ...] = recognise(path, kind).make().content(path, Faults(), kind).classes
     return classes
 
 
-def mapped(model: Sequence[str], dataset: Sequence[str]) -> dict[str, int]:
+def map_classes(model: Sequence[str], dataset: Sequence[str]) -> dict[str, int]:
     """Each of the model's classes to its place in the data set's.
 
     A name that differs in case or in space around it is the same. DataError where a class of the
     model has no place: its labels would be lost, or stand for another.
     """
     if not dataset:
-        return {name: place for place, name in enumerate(model)}
-    exact: dict[str, int | None] = {name: place for place, name in enumerate(dataset)}
+        return {name: index for index, name in enumerate(model)}
+    exact: dict[str, int | None] = {name: index for index, name in enumerate(dataset)}
     loose: dict[str, int | None] = {}
-    for place, name in enumerate(dataset):
+    for index, name in enumerate(dataset):
         key = name.strip().casefold()
-        loose[key] = None if key in loose else place
+        loose[key] = None if key in loose else index  # two that differ in case only: neither
     found: dict[str, int] = {}
     missing: list[str] = []
     for name in model:
-        its = exact.get(name, loose.get(name.strip().casefold()))
-        if its is None:
+        match = exact.get(name, loose.get(name.strip().casefold()))
+        if match is None:
             missing.append(name)
         else:
-            found[name] = its
+            found[name] = match
     if missing or len(set(found.values())) != len(found):
         raise DataError(
             "The model knows the classes {missing}, which the data set has not.",

@@ -11,33 +11,43 @@ import resource
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
-from tandem.predict.importing.parts import Imported
+from tandem.predict.importing.imported_model import ImportedModel
 from tandem.spec.errors import OutputFolderError, StudentError, TandemError
 
 MOST_BYTES = 20 * 2**30
 MOST_SECONDS = 1800
 
 
+class ImportResult(TypedDict):
+    """What came of an import, as it is printed."""
+
+    kind: str
+    classes: list[str]
+    size: str
+    path: str
+
+
 def main() -> int:
     """The exit code."""
+    # A foreign file is untrusted: it may neither fill the disk nor compute for ever.
     resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
-    asked = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     try:
-        print(json.dumps(bring_in(**asked), ensure_ascii=False))
+        print(json.dumps(import_model(**request), ensure_ascii=False))
     except TandemError as error:
         print(error.sentence(), file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def bring_in(
+def import_model(
     file: str, folder: str, classes: list[str], size: str = "", image_size: int | None = None
-) -> dict[str, Any]:
+) -> ImportResult:
     """The model in `folder`, tried once. What it is: kind, classes, size, path."""
     path, target = Path(file), Path(folder)
     if not path.is_file():
@@ -53,8 +63,8 @@ def bring_in(
         hidden.rename(target)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-    place = target / "model.onnx" if (target / "model.onnx").is_file() else target
-    return {"kind": kind, "classes": names, "size": label, "path": str(place)}
+    model = target / "model.onnx" if (target / "model.onnx").is_file() else target
+    return {"kind": kind, "classes": names, "size": label, "path": str(model)}
 
 
 def _write(
@@ -87,7 +97,7 @@ def _write(
     )
 
 
-def _save(found: Imported, folder: Path) -> tuple[str, list[str], str]:
+def _save(found: ImportedModel, folder: Path) -> tuple[str, list[str], str]:
     from tandem.spec.run import DataSpec, ExecutionSpec, RunSpec
     from tandem.train.export import final_model
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import onnx
 from onnx import helper
@@ -20,21 +19,23 @@ from tandem.train.export.final_model import parse_config
 TASKS: dict[str, Kind] = {"detect": "detection", "classify": "classification"}
 
 
-def read(path: Path, classes: Sequence[str], image_size: int | None) -> tuple[Any, ModelConfig]:
+def read(
+    path: Path, classes: Sequence[str], image_size: int | None
+) -> tuple[onnx.ModelProto, ModelConfig]:
     """The model to be written, and its config. It takes pictures of 0 to 1 (B, 3, S, S)."""
     session = open_session(path)
-    told: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
     model = onnx.load(str(path))
-    if CONFIG_KEY in told:
-        return model, parse_config(told[CONFIG_KEY], path)
+    if CONFIG_KEY in metadata:
+        return model, parse_config(metadata[CONFIG_KEY], path)
     shape = session.get_inputs()[0].shape
     result = session.get_outputs()[0]
     if len(shape) != 4 or shape[1] != 3:
         raise _unfit(path, f"its input is {shape}, not (B, 3, S, S)")
     if isinstance(shape[0], int):
         raise _unfit(path, f"it takes batches of {shape[0]} only; export it with dynamic=True")
-    names = list(classes) or _names(told)
-    kind = TASKS.get(told.get("task", ""), "classification" if len(result.shape) == 2 else None)
+    names = list(classes) or _names(metadata)
+    kind = TASKS.get(metadata.get("task", ""), "classification" if len(result.shape) == 2 else None)
     if kind is None and len(result.shape) == 3:
         kind = "detection"
     wanted = len(names) + (4 if kind == "detection" else 0)
@@ -56,7 +57,7 @@ def read(path: Path, classes: Sequence[str], image_size: int | None) -> tuple[An
     return model, config
 
 
-def _rename(model: Any, name: str, ours: str) -> None:
+def _rename(model: onnx.ModelProto, name: str, ours: str) -> None:
     """An identity under our name; the first output is the only one that stays."""
     first = next(one for one in model.graph.output if one.name == name)
     kept = onnx.ValueInfoProto()
@@ -68,10 +69,10 @@ def _rename(model: Any, name: str, ours: str) -> None:
     model.graph.output.append(kept)
 
 
-def _names(told: dict[str, str]) -> list[str]:
+def _names(metadata: dict[str, str]) -> list[str]:
     """As Ultralytics writes them: a dict's text."""
     try:
-        found = ast.literal_eval(told.get("names", "[]"))
+        found = ast.literal_eval(metadata.get("names", "[]"))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return []
     listed = [found[key] for key in sorted(found)] if isinstance(found, dict) else found

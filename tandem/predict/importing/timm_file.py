@@ -5,27 +5,42 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
-from tandem.predict.importing.parts import Imported
+from tandem.predict.importing.imported_model import ImportedModel
 from tandem.spec.errors import StudentError
 from tandem.spec.run import StudentSpec
 from tandem.spec.students import resolve
 from tandem.train.registry import find
 
 
-def read(path: Path, classes: Sequence[str], size: str, image_size: int | None) -> Imported:
+class PretrainedConfig(TypedDict, total=False):
+    """How the weights want their pictures."""
+
+    input_size: list[int]
+    mean: list[float]
+
+
+class TimmConfig(TypedDict, total=False):
+    """What is read of timm's config.json."""
+
+    architecture: str
+    label_names: list[str]
+    pretrained_cfg: PretrainedConfig
+
+
+def read(path: Path, classes: Sequence[str], size: str, image_size: int | None) -> ImportedModel:
     """A classifier. StudentError where the size is not known or the weights are not its."""
-    told = _beside(path)
-    config: dict[str, Any] = told.get("pretrained_cfg") or {}
-    size = size or str(told.get("architecture") or "")
+    beside = _beside(path)
+    config: PretrainedConfig = beside.get("pretrained_cfg") or {}
+    size = size or str(beside.get("architecture") or "")
     if not size:
         raise StudentError(
             "{path} does not say which network it is.",
             path=path,
             fix="Name it by --size, such as resnet50, or put timm's config.json beside it.",
         )
-    names = list(classes) or [str(one) for one in told.get("label_names") or ()]
+    names = list(classes) or [str(one) for one in beside.get("label_names") or ()]
     if not names:
         raise StudentError(
             "{path} does not say which classes it knows.", path=path, fix="Name them by --classes."
@@ -45,13 +60,13 @@ def read(path: Path, classes: Sequence[str], size: str, image_size: int | None) 
             reason=" ".join(student.notes).rstrip(".") or f"mean {mean}",
             fix="Name the classes that its last layer has, or export it to ONNX.",
         )
-    return Imported("classification", names, spec, student)
+    return ImportedModel("classification", names, spec, student)
 
 
-def _beside(path: Path) -> dict[str, Any]:
+def _beside(path: Path) -> TimmConfig:
     file = path.parent / "config.json"
     try:
-        told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        config: TimmConfig = json.loads(file.read_bytes()) if file.is_file() else {}
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return config if isinstance(config, dict) else {}

@@ -6,12 +6,12 @@ import importlib
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
-from tandem.predict.importing.parts import Imported
+from tandem.predict.importing.imported_model import ImportedModel
 from tandem.spec.errors import StudentError
 from tandem.spec.run import StudentSpec
 from tandem.train.yolo.offline import prepare
@@ -33,26 +33,37 @@ PARTS = {
 """Classes alone; none of them does anything as it is unpickled but take its attributes."""
 
 
-def read(path: Path) -> Imported:
+class DetectionModel(Protocol):
+    """What is read of Ultralytics' network of that name."""
+
+    names: dict[int, str] | list[str]
+    yaml: dict[str, object] | None
+
+    def float(self) -> torch.nn.Module: ...
+
+
+def read(path: Path) -> ImportedModel:
     """The detector in it. StudentError for what is not safe to open, or no YOLOv8 detector."""
     prepare()
-    allowed: list[Any] = list(_parts())
+    allowed = list(_parts())
     try:
         foreign = set(get_unsafe_globals_in_checkpoint(path))
         names = {f"{one.__module__}.{one.__qualname__}" for one in allowed}
         if foreign - names:
             raise _refused(path, ", ".join(sorted(foreign - names)[:3]))
-        with safe_globals(allowed):
-            told = torch.load(path, map_location="cpu", weights_only=True)
+        with safe_globals([*allowed]):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, OSError) as error:
         raise _refused(path, (str(error).splitlines() or ["-"])[0][:120]) from error
-    net = told.get("ema") or told.get("model") if isinstance(told, dict) else None
-    if type(net).__name__ != "DetectionModel":
+    net = None
+    if isinstance(checkpoint, dict):
+        net = checkpoint.get("ema") or checkpoint.get("model")  # the averaged weights where kept
+    if net is None or type(net).__name__ != "DetectionModel":
         raise _refused(path, "there is no DetectionModel in it")
-    return _made(path, net, told.get("train_args"))
+    return _made(path, net, checkpoint.get("train_args"))
 
 
-def _made(path: Path, net: Any, arguments: Any) -> Imported:
+def _made(path: Path, net: DetectionModel, arguments: object) -> ImportedModel:
     names = net.names
     ordered = [names[key] for key in sorted(names)] if isinstance(names, dict) else list(names)
     scale = str((net.yaml or {}).get("scale") or "n")
@@ -66,10 +77,10 @@ def _made(path: Path, net: Any, arguments: Any) -> Imported:
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         raise _refused(path, f"it is no {size} ({str(error).splitlines()[0][:80]})") from error
     spec = StudentSpec(type="yolov8", size=size)
-    return Imported("detection", [str(one) for one in ordered], spec, student.eval())
+    return ImportedModel("detection", [str(one) for one in ordered], spec, student.eval())
 
 
-def _parts() -> Iterator[Callable[..., Any]]:
+def _parts() -> Iterator[Callable[..., object]]:
     for module, names in PARTS.items():
         found = importlib.import_module(module)
         for name in names:

@@ -1,4 +1,4 @@
-"""One way of asking a model for each kind of thing that it has learnt."""
+"""One processor for each kind of thing that a model may have learnt."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tandem.predict.kinds.base import Processor
-from tandem.predict.kinds.classification import Classification
-from tandem.predict.kinds.detection import Detection
-from tandem.predict.kinds.segmentation import Masks
-from tandem.predict.kinds.sequence import Clips
-from tandem.predict.kinds.text import Texts
+from tandem.predict.kinds.classification import ClassificationProcessor
+from tandem.predict.kinds.detection import DetectionProcessor
+from tandem.predict.kinds.segmentation import SegmentationProcessor
+from tandem.predict.kinds.sequence import SequenceProcessor
+from tandem.predict.kinds.text import TextProcessor
 from tandem.spec.errors import StudentError
 from tandem.spec.model import ModelConfig
 
 
-def way_of(
+def processor_for(
     config: ModelConfig, folder: Path | None, threshold: float | Mapping[str, float] | None = None
 ) -> Processor:
-    """How a model of this kind is shown things; `folder` is where its further files lie."""
+    """The processor of a model of this kind; `folder` is where its further files lie."""
     match config.kind:
         case "classification":
-            return Classification(config)
+            return ClassificationProcessor(config)
         case "detection":
-            return Detection(config, threshold)
+            return DetectionProcessor(config, threshold)
         case "segmentation":
-            return Masks(config)
+            return SegmentationProcessor(config)
         case "sequence":
-            return Clips(config)
+            return SequenceProcessor(config)
         case "text":
-            return Texts(config, folder)
+            return TextProcessor(config, folder)
         case _:
             raise StudentError(
                 "A model of the kind {kind} cannot be asked here.",

@@ -1,52 +1,46 @@
-"""How a model is shown things and what its numbers mean."""
+"""What prepares a model's inputs and decodes its outputs: one processor for each kind."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from tandem.predict.answers import Answer
 
-Picture = str | Path | NDArray[np.uint8] | Image.Image
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tandem.train.yolo.boxes import Letterbox
+
+ModelOutput = Mapping[str, "Tensor"]
+"""What a model gives for a batch, on the device it ran on, by the names of `StepOutput`'s parts:
+`logits_BK`, `class_map_BHWK`, `boxes_BCA`. Only what its kind gives is there."""
 
 
 @dataclass(frozen=True)
 class ModelInput:
     """One input of a model, and where it came from."""
 
-    inputs: NDArray[Any]
-    """uint8 pixels of 0 to 255, or int64 tokens."""
+    inputs: NDArray[np.generic]
+    """uint8 pixels of 0 to 255 (3, H, W) or (T, 3, H, W), or int64 tokens (3, L)."""
     height: int
-    """Of the picture as it is shown; 0 of a text."""
+    """The image's own height as it is shown; 0 of a text."""
     width: int
-    placed: Any = None
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a model gives for a batch, on the device it ran on; only its kind's part is there."""
-
-    logits_BK: Any = None
-    class_map_BHWK: Any = None
-    boxes_BCA: Any = None
+    letterbox: Letterbox | None = None
+    """Where the image lies on a detector's canvas."""
 
 
 class Processor(Protocol):
-    """Of one kind."""
+    """Prepares the inputs of one kind of model and decodes its outputs."""
 
-    output: str
-    """Which part of `Output` it needs."""
-
-    def read(self, source: Any) -> ModelInput:
+    def read(self, source: object) -> ModelInput:
         """One input from a file, an array or a text. Runs in threads. DataError naming it."""
         ...
 
-    def postprocess(self, output: Output, shown: Sequence[ModelInput]) -> list[Answer]:
+    def postprocess(self, output: ModelOutput, inputs: Sequence[ModelInput]) -> list[Answer]:
         """One answer for each input of the batch."""
         ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -15,37 +14,35 @@ from PIL import Image
 from tandem.data.images import is_picture
 from tandem.data.video import evenly_spread
 from tandem.predict.answers import Answer
-from tandem.predict.images import opened
-from tandem.predict.kinds.base import ModelInput, Output, Picture
-from tandem.predict.kinds.classification import Classification
+from tandem.predict.images import open_image
+from tandem.predict.kinds.base import ModelInput, ModelOutput
+from tandem.predict.kinds.classification import ClassificationProcessor
 from tandem.predict.videos import broken_video
 from tandem.spec.errors import DataError
 from tandem.spec.model import ModelConfig
 from tandem.train.data.augment import whole
 
 
-class Clips:
+class SequenceProcessor:
     """As many frames as the student was taught with, evenly spread."""
-
-    output = "logits_BK"
 
     def __init__(self, config: ModelConfig) -> None:
         self.config = config
         self.frames = config.student.frames
-        self._classes = Classification(config)
+        self._classes = ClassificationProcessor(config)
 
-    def read(self, source: Picture | Sequence[Picture]) -> ModelInput:
+    def read(self, source: object) -> ModelInput:
         """A path, or the pictures themselves in their order."""
         if isinstance(source, str | Path) and not is_picture(Path(source).name):
             path = Path(source)
             frames_THWC, size = self._folder(path) if path.is_dir() else self._video(path)
         else:
-            several: list[Any] = [*source] if isinstance(source, list | tuple) else [source]
-            frames_THWC, size = self._pictures(several)
+            several: list[object] = [*source] if isinstance(source, list | tuple) else [source]
+            frames_THWC, size = self._images(several)
         return ModelInput(frames_THWC.transpose(0, 3, 1, 2), *size)
 
-    def postprocess(self, output: Output, shown: Sequence[ModelInput]) -> list[Answer]:
-        return self._classes.postprocess(output, shown)
+    def postprocess(self, output: ModelOutput, inputs: Sequence[ModelInput]) -> list[Answer]:
+        return self._classes.postprocess(output, inputs)
 
     def _folder(self, path: Path) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         files = sorted(one for one in path.iterdir() if is_picture(one.name) and one.is_file())
@@ -55,17 +52,17 @@ class Clips:
                 path=path,
                 fix="Put its pictures into it, or take it away.",
             )
-        return self._pictures(files)
+        return self._images(files)
 
-    def _pictures(self, sources: Sequence[Picture]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    def _images(self, sources: Sequence[object]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         size = self.config.image_size
         read: dict[int, tuple[NDArray[np.uint8], tuple[int, int]]] = {}
         picked = evenly_spread(self.frames, len(sources)).tolist()
-        for place in picked:
-            if place not in read:
-                image, own = opened(sources[place], size)
-                read[place] = whole(image, size), own
-        return np.stack([read[place][0] for place in picked]), read[picked[0]][1]
+        for index in picked:
+            if index not in read:
+                image, own = open_image(sources[index], size)
+                read[index] = whole(image, size), own
+        return np.stack([read[index][0] for index in picked]), read[picked[0]][1]
 
     def _video(self, path: Path) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         size = self.config.image_size
@@ -78,8 +75,8 @@ class Clips:
                 kept: dict[int, NDArray[np.uint8]] = {}
                 for number, frame in enumerate(video.decode(stream)):
                     if number in wanted:
-                        picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
-                        kept[number] = whole(picture, size)
+                        image = Image.fromarray(frame.to_ndarray(format="rgb24"))
+                        kept[number] = whole(image, size)
                     if number >= wanted[-1]:
                         break
         except (FFmpegError, IndexError, ValueError) as error:
@@ -88,8 +85,8 @@ class Clips:
             raise DataError("The video {path} holds no frame.", path=path, fix="Take it away.")
         # A header may count more frames than there are.
         there = sorted(kept)
-        nearest = [max((t for t in there if t <= place), default=there[0]) for place in wanted]
-        return np.stack([kept[place] for place in nearest]), own
+        nearest = [max((t for t in there if t <= index), default=there[0]) for index in wanted]
+        return np.stack([kept[index] for index in nearest]), own
 
 
 def _counted(path: Path) -> int:

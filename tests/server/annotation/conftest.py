@@ -13,7 +13,7 @@ from tandem.executors.local import LocalExecutor
 from tandem.server.app import create_app
 from tandem.server.db.tables import Task
 from tandem.server.host.clock import now
-from tests.predict.jobs import pictures
+from tests.predict.annotations import write_images
 from tests.train.export.models import save_model
 
 SECONDS, PAUSE = 240, 0.2
@@ -31,7 +31,7 @@ def model(tmp_path_factory):
 def service(sqlite, settings_of, home, model):
     """`service(run=True)`: a client of the service, with TASK_1 completed and pictures to do."""
     shutil.copytree(model, home / "runs" / "TASK_1" / "final_model")
-    pictures(home / "datasets" / "new", 9)
+    write_images(home / "datasets" / "new", 9)
     opened = []
 
     def make(*, run=False, **env):

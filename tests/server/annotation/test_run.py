@@ -3,7 +3,7 @@
 import os
 import signal
 
-from tests.predict.jobs import pictures
+from tests.predict.annotations import write_images
 
 A = "/model-distillation/inference"
 V1 = "/api/v1/inference"
@@ -32,7 +32,7 @@ def test_a_folder_is_annotated_and_its_failures_are_listed(service, home, until)
 
 
 def test_a_stop_a_kill_and_a_new_server_lose_no_item(service, home, until):
-    pictures(home / "datasets" / "many", 400)
+    write_images(home / "datasets" / "many", 400)
     client = service(run=True)
     asked = {"taskId": "TASK_1", "inputDir": "many", "outputDir": "out", "batchSize": 2}
     one = client.post(f"{A}/submit", params=asked).json()["data"]["inferenceId"]
@@ -62,7 +62,7 @@ def test_a_stop_a_kill_and_a_new_server_lose_no_item(service, home, until):
 
 
 def _kill(run_dir):
-    from tests.predict.jobs import lines
+    from tests.predict.annotations import lines
 
     pids = [one["pid"] for one in lines(run_dir / "events.jsonl") if one["type"] == "started"]
     os.kill(pids[-1], signal.SIGKILL)

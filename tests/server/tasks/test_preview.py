@@ -52,7 +52,7 @@ def test_command_file_and_request_make_the_same_run(
     settings = one.app.state.context.settings.everything
     program, verb, *words = shlex.split(said["cli"])
     assert (program, verb) == ("tandem", "train")
-    given = flags.read(words)
+    given = flags.parse_arguments(words)
     assert plain(fill(given.tree, given.names, settings)[0]) == said["spec"]
     file = tmp_path / "run.yaml"
     file.write_text(said["yaml"], encoding="utf-8")

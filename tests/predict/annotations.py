@@ -11,7 +11,7 @@ from tandem.spec.annotation import AnnotationSpec
 from tests.train.export.models import save_model
 
 
-def pictures(folder, count, seed=0):
+def write_images(folder, count, seed=0):
     """Coloured noise of several sizes, in two folders."""
     rng = np.random.default_rng(seed)
     for number in range(count):

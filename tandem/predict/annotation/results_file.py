@@ -1,6 +1,6 @@
 """`results.jsonl`: what the model said of each item, for the pages that show it.
 
-A line comes before its item is told done, so a job that was killed may have a batch too many
+A line comes before its item is written as done, so a job that was killed may have a batch too many
 here: it is cut off when the job goes on. Items that failed have no line.
 """
 
@@ -10,54 +10,65 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TypedDict
 
 from tandem.data.content import Shape
-from tandem.predict.annotation.sources import Source
+from tandem.predict.annotation.inputs import InputItem
 from tandem.predict.answers import Answer
-from tandem.predict.serialize import classes_of, labels
+from tandem.predict.serialize import AnswerJson, class_names, serialize
 from tandem.spec.annotation import RESULTS
 
-Line = dict[str, Any]
+
+class ResultLine(TypedDict, total=False):
+    """One line: an item, and what the model says of it."""
+
+    labels: list[str]
+    """First: who searches reads no more of a line than them."""
+    index: int
+    name: str
+    width: int | None
+    height: int | None
+    answer: AnswerJson
+    video: str
+    frame: int
+    mask: str
 
 
-def line_of(
-    source: Source,
+def result_line(
+    source: InputItem,
     answer: Answer,
     size: tuple[int, int],
     shapes: Sequence[Shape] = (),
     names: Sequence[str] = (),
     *,
-    told: bool = True,
+    sure: bool = True,
     mask: PurePath | None = None,
-) -> Line:
-    """`told` is false of an answer below its threshold: it has no label then.
+) -> ResultLine:
+    """The line of one item. An answer that is not `sure`, below its threshold, has no label.
 
     `mask` is the file that the job wrote of it, below its output.
-
-    `labels` come first: who searches reads no more of a line than them.
     """
     height, width = size
-    said = labels(answer, shapes, names, edges=mask is None)
-    if not told:
-        said["label"] = None
-    said["has_mask"] = mask is not None
-    line: Line = {
-        "labels": classes_of(answer) if told else [],
+    answer_json = serialize(answer, shapes, names, edges=mask is None)
+    if not sure:
+        answer_json["label"] = None
+    answer_json["has_mask"] = mask is not None
+    line: ResultLine = {
+        "labels": class_names(answer) if sure else [],
         "index": source.index,
         "name": source.name.encode("utf-8", "backslashreplace").decode(),
         "width": width or None,
         "height": height or None,
-        "answer": said,
+        "answer": answer_json,
     }
     if source.frame is not None:
-        line |= {"video": source.video, "frame": source.frame}
+        line["video"], line["frame"] = source.video, source.frame
     if mask is not None:
         line["mask"] = str(mask)
     return line
 
 
-class Lines:
+class ResultsFile:
     """The open file, at the items that are done."""
 
     def __init__(self, folder: Path, done: int) -> None:
@@ -66,12 +77,12 @@ class Lines:
         os.ftruncate(self._out, _end(self.file, done))
         self._held: list[bytes] = []
 
-    def add(self, line: Line) -> None:
+    def add(self, line: ResultLine) -> None:
         """Written by `flush`, a batch at once."""
         self._held.append(json.dumps(line, allow_nan=False).encode() + b"\n")
 
     def flush(self) -> None:
-        """Before the items are told done."""
+        """Before the items are written as done."""
         left = memoryview(b"".join(self._held))
         self._held.clear()
         while left:

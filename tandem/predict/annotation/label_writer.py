@@ -11,8 +11,8 @@ from tandem.data.content import Item
 from tandem.data.reading.files import read_json, read_text
 from tandem.data.registry import Writer, find, formats
 from tandem.data.writing.files import placed, write_whole
-from tandem.predict.annotation.lines import Line, line_of
-from tandem.predict.annotation.sources import Source
+from tandem.predict.annotation.inputs import InputItem
+from tandem.predict.annotation.results_file import ResultLine, result_line
 from tandem.predict.answers import Answer, to_item
 from tandem.predict.prediction import Prediction
 from tandem.predict.predictor import Predictor
@@ -20,17 +20,19 @@ from tandem.spec.annotation import AnnotationSpec
 from tandem.spec.errors import DataError, OutputFolderError
 
 ABOUT = "predictions.json"
+"""Which model, classes and thresholds the labels are of. That it is there says that the folder is
+a job's own."""
 BESIDE = ".predictions"
 """In a data set: hidden, so that no reader takes it for data, and no label is ever written over."""
 FOLDERS = frozenset({"train", "val", "test", "images", "JPEGImages", "unlabeled"})
 ALIASES = {"masks": "segmentation"}
-WITHOUT_PICTURE = {"sequence", "text"}
+WITHOUT_IMAGE = {"sequence", "text"}
 USUAL = ("labelme", "csv")
 """The first that can hold the labels is written where no other is asked for."""
 
 
-class Results:
-    """Opened again on the same folders it goes on."""
+class LabelWriter:
+    """Writes a job's labels; opened again on the same folders it goes on."""
 
     def __init__(
         self,
@@ -44,12 +46,12 @@ class Results:
         self.classes = classes
         self.names = tuple(names) or tuple(predictor.classes)
         self.thresholds = _thresholds(spec, predictor.classes)
-        self.said = {"model": spec.model_name, "version": predictor.version}
+        self.origin = {"model": spec.model_name, "version": predictor.version}
         if spec.trained_by:
-            self.said["task"] = spec.trained_by
+            self.origin["task"] = spec.trained_by
         self.writer_name = writer_name(spec.writer, self.kind)
         self.about = {
-            **self.said,
+            **self.origin,
             "kind": self.kind,
             "format": self.writer_name,
             "classes": list(self.names),
@@ -66,7 +68,9 @@ class Results:
             if folder is not None:
                 write_whole(folder / ABOUT, text)
 
-    def add(self, source: Source, answer: Answer, size: tuple[int, int]) -> tuple[str, Line]:
+    def add(
+        self, source: InputItem, answer: Answer, size: tuple[int, int]
+    ) -> tuple[str, ResultLine]:
         """Write one; what it says in short, empty when it is below the threshold; and for a page.
 
         DataError where a label cannot be written.
@@ -74,14 +78,14 @@ class Results:
         if isinstance(answer, Prediction) and answer.confidence < self.thresholds.get(
             answer.label, 0.0
         ):
-            return "", line_of(source, answer, size, told=False)
+            return "", result_line(source, answer, size, sure=False)
         path = source.name.encode("utf-8", "surrogateescape")
         item = to_item(answer, path, size, self.classes)
-        item.attributes["predicted"] = self.said
-        item.attributes["model"] = f"{self.said['model']}@{self.said['version']}"
+        item.attributes["predicted"] = self.origin
+        item.attributes["model"] = f"{self.origin['model']}@{self.origin['version']}"
         mask: PurePosixPath | None = None
         for writer, is_main in self.writers:
-            given = self._picture(source, is_main)
+            given = self._image(source, is_main)
             split = self._split(source.name, self.writer_name if is_main else "labelme")
             named = _named(item, source, given)
             if is_main and self.writer_name == "labelme":
@@ -91,7 +95,7 @@ class Results:
                 mask = PurePosixPath("masks") / split / placed(named, given)
         if mask is not None:
             mask = mask.with_suffix(".png")
-        line = line_of(source, answer, size, item.shapes or (), self.names, mask=mask)
+        line = result_line(source, answer, size, item.shapes or (), self.names, mask=mask)
         return answer.label, line
 
     def close(self) -> None:
@@ -131,10 +135,10 @@ class Results:
         if not file.is_file():
             return
         try:
-            told = read_json(file)
+            label = read_json(file)
         except DataError:
-            told = None
-        if not isinstance(told, dict) or "tandem_predicted" not in told:
+            label = None
+        if not isinstance(label, dict) or "tandem_predicted" not in label:
             raise DataError(
                 "{path} is a person's label and was left as it is.",
                 path=file,
@@ -146,8 +150,8 @@ class Results:
         opened: Writer = find(wanted).make().writer(folder, self.names, self.kind)
         return opened
 
-    def _picture(self, source: Source, is_main: bool) -> Path | None:
-        if not self.spec.pictures or not is_main or self.kind in WITHOUT_PICTURE:
+    def _image(self, source: InputItem, is_main: bool) -> Path | None:
+        if not self.spec.pictures or not is_main or self.kind in WITHOUT_IMAGE:
             return None
         return source.path
 
@@ -163,7 +167,7 @@ class Results:
         return "val" if "val" in leading else "train"
 
 
-def _named(item: Item, source: Source, given: Path | None) -> Item:
+def _named(item: Item, source: InputItem, given: Path | None) -> Item:
     """Two pictures that differ in their suffix only have labels of two names."""
     if not source.has_twin or given is not None:
         return item
@@ -172,10 +176,10 @@ def _named(item: Item, source: Source, given: Path | None) -> Item:
     return replace(item, path=str(twin).encode("utf-8", "surrogateescape"))
 
 
-def writer_name(asked: str, kind: str) -> str:
+def writer_name(name: str, kind: str) -> str:
     """A data format that can hold what a model of this kind says; DataError without one."""
-    fitting = [name for name, entry in formats().items() if kind in entry.writes]
-    name = ALIASES.get(asked, asked) or next((one for one in USUAL if one in fitting), USUAL[0])
+    fitting = [one for one, entry in formats().items() if kind in entry.writes]
+    name = ALIASES.get(name, name) or next((one for one in USUAL if one in fitting), USUAL[0])
     find(name)
     if name not in fitting:
         raise DataError(

@@ -13,12 +13,21 @@ from PIL import Image
 from tandem.data.faults import Faults
 from tandem.data.registry import find
 from tandem.predict.__main__ import execute, main
-from tandem.predict.annotation.classes import mapped
-from tandem.predict.annotation.runner import Job
-from tandem.predict.annotation.sources import Sources
+from tandem.predict.annotation.classes import map_classes
+from tandem.predict.annotation.inputs import InputListing
+from tandem.predict.annotation.runner import AnnotationRun
 from tandem.spec.errors import DataError
 from tandem.train.engines.stop import StopRequest
-from tests.predict.jobs import events, files, items, job, lines, pictures, start, write_job
+from tests.predict.annotations import (
+    events,
+    files,
+    items,
+    job,
+    lines,
+    start,
+    write_images,
+    write_job,
+)
 from tests.train.export.models import CLASSES
 
 
@@ -26,8 +35,8 @@ def run(spec, stop=None, listener=None):
     return execute(spec, stop or StopRequest(), listener)
 
 
-def test_each_picture_has_a_labelme_file_that_says_whose_it_is(tmp_path):
-    pictures(tmp_path / "in", 6)
+def test_each_image_has_a_labelme_file_that_says_whose_it_is(tmp_path):
+    write_images(tmp_path / "in", 6)
     spec = job(tmp_path)
     assert run(spec) == 0
     read = find("labelme").make().content(tmp_path / "out", Faults(), "classification")
@@ -46,7 +55,7 @@ def test_each_picture_has_a_labelme_file_that_says_whose_it_is(tmp_path):
 
 
 def test_a_killed_job_goes_on_and_ends_as_an_unbroken_one(tmp_path):
-    pictures(tmp_path / "in", 150)
+    write_images(tmp_path / "in", 150)
     whole = job(tmp_path, run_dir=tmp_path / "whole", output=tmp_path / "out1", writer="csv")
     assert run(whole) == 0
     broken = job(tmp_path, run_dir=tmp_path / "broken", output=tmp_path / "out2", writer="csv")
@@ -72,7 +81,7 @@ def test_a_killed_job_goes_on_and_ends_as_an_unbroken_one(tmp_path):
 
 
 def test_a_stop_ends_with_75_after_the_batch_and_nothing_is_done_twice(tmp_path):
-    pictures(tmp_path / "in", 20)
+    write_images(tmp_path / "in", 20)
     spec = job(tmp_path)
     stop = StopRequest()
     stop.ask()
@@ -90,9 +99,9 @@ def test_a_stop_ends_with_75_after_the_batch_and_nothing_is_done_twice(tmp_path)
 
 
 def test_sigterm_ends_a_job_so_that_it_goes_on(tmp_path, monkeypatch, capsys):
-    pictures(tmp_path / "in", 20)
+    write_images(tmp_path / "in", 20)
     spec = job(tmp_path)
-    write = Job._write
+    write = AnnotationRun._write
 
     def terminated(self, batch, items, *rest):
         write(self, batch, items, *rest)
@@ -102,7 +111,7 @@ def test_sigterm_ends_a_job_so_that_it_goes_on(tmp_path, monkeypatch, capsys):
     heard = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(Job, "_write", terminated)
+            patch.setattr(AnnotationRun, "_write", terminated)
             assert main([str(write_job(spec, tmp_path))]) == 75
     finally:
         for number, handler in heard.items():
@@ -114,7 +123,7 @@ def test_sigterm_ends_a_job_so_that_it_goes_on(tmp_path, monkeypatch, capsys):
 
 
 def test_what_is_deleted_or_broken_in_mid_job_is_listed_and_the_rest_goes_on(tmp_path):
-    pictures(tmp_path / "in", 40)
+    write_images(tmp_path / "in", 40)
     (tmp_path / "in" / "a" / "0003.png").write_bytes(b"no picture")
     gone = tmp_path / "in" / "b" / "0038.png"
     spec = job(tmp_path)
@@ -132,7 +141,7 @@ def test_what_is_deleted_or_broken_in_mid_job_is_listed_and_the_rest_goes_on(tmp
 
 
 def test_a_zip_is_read_where_it_is(tmp_path):
-    pictures(tmp_path / "in", 5)
+    write_images(tmp_path / "in", 5)
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         for one in sorted((tmp_path / "in").rglob("*.png")):
             archive.write(one, one.relative_to(tmp_path / "in"))
@@ -150,7 +159,7 @@ def test_a_zip_that_climbs_out_is_refused_before_anything_is_written(tmp_path):
     assert "leads out of it" in events(spec)[-1]["message"]
 
 
-def test_two_pictures_that_differ_in_their_suffix_keep_a_label_each(tmp_path):
+def test_two_images_that_differ_in_their_suffix_keep_a_label_each(tmp_path):
     (tmp_path / "in").mkdir()
     for suffix, colour in (("png", "red"), ("jpg", "blue")):
         Image.new("RGB", (20, 20), colour).save(tmp_path / "in" / f"x.{suffix}")
@@ -159,7 +168,7 @@ def test_two_pictures_that_differ_in_their_suffix_keep_a_label_each(tmp_path):
 
 
 def test_a_persons_label_is_never_written_over(tmp_path):
-    pictures(tmp_path / "in", 4)
+    write_images(tmp_path / "in", 4)
     own = tmp_path / "in" / "a" / "0001.json"
     own.write_text(json.dumps({"shapes": [], "flags": {"猫": True}}))
     before = own.read_bytes()
@@ -171,11 +180,11 @@ def test_a_persons_label_is_never_written_over(tmp_path):
     assert (tmp_path / "in" / "a" / "0003.json").is_file()
 
 
-def test_auto_import_puts_predictions_beside_the_data_set(tmp_path):
+def test_auto_import_puts_predictions_beside_the_dataset(tmp_path):
     data = tmp_path / "pets"
     for name in reversed(CLASSES):
-        pictures(data / "train" / name.replace("|", "_"), 2)
-    pictures(tmp_path / "in", 3)
+        write_images(data / "train" / name.replace("|", "_"), 2)
+    write_images(tmp_path / "in", 3)
     before = find("classification").make().content(data, Faults())
     names = [one.replace("|", "_") for one in CLASSES]
     spec = job(tmp_path, dataset=data, auto_import=True)
@@ -193,16 +202,16 @@ def test_auto_import_puts_predictions_beside_the_data_set(tmp_path):
 
 
 def test_classes_are_mapped_by_name():
-    assert mapped(["cat", "dog"], ["dog", "bird", "Cat "]) == {"cat": 2, "dog": 0}
-    assert mapped(["a"], []) == {"a": 0}
+    assert map_classes(["cat", "dog"], ["dog", "bird", "Cat "]) == {"cat": 2, "dog": 0}
+    assert map_classes(["a"], []) == {"a": 0}
     with pytest.raises(DataError, match="classes fox, which"):
-        mapped(["cat", "fox"], ["cat", "dog"])
+        map_classes(["cat", "fox"], ["cat", "dog"])
     with pytest.raises(DataError):
-        mapped(["cat", "CAT"], ["cat"])
+        map_classes(["cat", "CAT"], ["cat"])
 
 
 def test_below_the_threshold_nothing_is_told(tmp_path):
-    pictures(tmp_path / "in", 4)
+    write_images(tmp_path / "in", 4)
     spec = job(tmp_path, threshold=1.0, pictures=False)
     assert run(spec) == 0
     assert set(files(tmp_path / "out")) == {"predictions.json", "classes.txt"}
@@ -210,10 +219,10 @@ def test_below_the_threshold_nothing_is_told(tmp_path):
     assert run(job(tmp_path, run_dir=tmp_path / "r2", threshold={"fox": 0.5})) == 2
 
 
-def test_masks_of_a_data_set_are_not_labelled_themselves(tmp_path: Path):
+def test_masks_of_a_dataset_are_not_labelled_themselves(tmp_path: Path):
     for folder in ("images/val", "masks/val", "more/masks"):
         (tmp_path / "in" / folder).mkdir(parents=True)
         (tmp_path / "in" / folder / "a.png").write_bytes(b"picture")
     (tmp_path / "job").mkdir()
-    found = Sources(tmp_path / "in", tmp_path / "job", "segmentation")
+    found = InputListing(tmp_path / "in", tmp_path / "job", "segmentation")
     assert [one.name for one in found] == ["images/val/a.png", "more/masks/a.png"]

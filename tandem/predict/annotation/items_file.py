@@ -1,4 +1,4 @@
-"""`items.jsonl`: which items of a job are done, and how. A batch is told whole or not at all."""
+"""`items.jsonl`: which items of a job are done, and how. A batch is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tandem.spec.annotation import ITEMS
 
 
 @dataclass(frozen=True)
-class Done:
+class ItemOutcome:
     """One item that is done."""
 
     index: int
@@ -23,7 +22,7 @@ class Done:
     label: str = ""
 
 
-class Items:
+class ItemsFile:
     """The open file; a line that a killed process left half is cut off."""
 
     def __init__(self, folder: Path) -> None:
@@ -37,9 +36,9 @@ class Items:
         self._out = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.ftruncate(self._out, end)
 
-    def add(self, several: Sequence[Done]) -> None:
+    def add(self, several: Sequence[ItemOutcome]) -> None:
         """Their results are written already."""
-        text = "".join(json.dumps(_told(one)) + "\n" for one in several)
+        text = "".join(json.dumps(_as_json(one)) + "\n" for one in several)
         os.write(self._out, text.encode())
         self.done += len(several)
         self.failed += sum(bool(one.problem) for one in several)
@@ -49,7 +48,7 @@ class Items:
         os.close(self._out)
 
 
-def _told(one: Done) -> dict[str, Any]:
+def _as_json(one: ItemOutcome) -> dict[str, object]:
     name = one.name.encode("utf-8", "backslashreplace").decode()
     end = {"problem": one.problem} if one.problem else {"label": one.label} if one.label else {}
     return {"index": one.index, "name": name, **end}
@@ -69,5 +68,5 @@ def problems(file: Path) -> Iterator[str]:
     """A sentence for each item that failed."""
     for line in _lines(file):
         if b'"problem"' in line:
-            told = json.loads(line)
-            yield f"{told['name']}: {told['problem']}"
+            item = json.loads(line)
+            yield f"{item['name']}: {item['problem']}"

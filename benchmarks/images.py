@@ -24,11 +24,11 @@ def write_photos(folder: Path, train: int, val: int = 16, classes: int = 4, seed
 
 def _photo(random: np.random.Generator, kind: int) -> Image.Image:
     soft = Image.fromarray(random.integers(0, 256, (6, 8, 3), dtype=np.uint8))
-    picture = np.asarray(soft.resize(_PHOTO, Image.Resampling.BICUBIC)).astype(np.int16)
+    image = np.asarray(soft.resize(_PHOTO, Image.Resampling.BICUBIC)).astype(np.int16)
     left, top = random.integers(20, 200, 2)
-    picture[top : top + 120, left : left + 40 * (kind + 1)] //= 2
-    picture += random.integers(-12, 13, picture.shape, dtype=np.int16)
-    return Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+    image[top : top + 120, left : left + 40 * (kind + 1)] //= 2
+    image += random.integers(-12, 13, image.shape, dtype=np.int16)
+    return Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
 
 
 def write_tiny(folder: Path, train: int, val: int = 200, classes: int = 10, seed: int = 0) -> Path:

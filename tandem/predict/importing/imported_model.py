@@ -9,7 +9,7 @@ from tandem.train.types import Student
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedModel:
     """A model of ours with the foreign weights."""
 
     kind: str

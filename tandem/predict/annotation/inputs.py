@@ -8,7 +8,8 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+
+from PIL import Image
 
 from tandem.data.images import SUFFIXES, decode, is_picture
 from tandem.data.video import is_video
@@ -22,25 +23,25 @@ TEXT_SUFFIXES = (".txt",)
 
 
 @dataclass(frozen=True)
-class Source:
+class InputItem:
     """One item of a job."""
 
     index: int
     """From 0, over all items."""
     name: str
-    """Below the input; of a frame its video's, with the number."""
+    """The path below the input; a frame has its video's, with the number."""
     path: Path | None
     """Its file; None in a ZIP and of a frame."""
     has_twin: bool = False
     """Another file differs from it in the suffix only."""
-    content: Any = None
+    content: Image.Image | DataError | None = None
     """A decoded frame, or what is wrong with it."""
     video: str = ""
-    """Of a frame: the name of its video, and its number there."""
+    """A frame's video by its name, and the frame's number in it."""
     frame: int | None = None
 
 
-class Sources:
+class InputListing:
     """Everything below an input, in an order that a second look agrees with."""
 
     def __init__(self, root: Path, folder: Path, kind: str, video_every: int = 1) -> None:
@@ -51,22 +52,22 @@ class Sources:
             self._write()
         with self.file.open("rb") as lines:
             self.count = sum(1 for _ in lines)
-        """Of files; a video is one."""
+        """How many files there are; a video is one."""
         if not self.count:
             self.file.unlink()  # something may come; a later start looks again
             raise DataError("There is no picture in {path}.", path=root, allowed=sorted(SUFFIXES))
 
-    def __iter__(self) -> Iterator[Source]:
+    def __iter__(self) -> Iterator[InputItem]:
         index = 0
         with self.file.open(encoding="ascii") as lines:
             for line in lines:
-                told = json.loads(line)
-                name = os.fsdecode(bytes.fromhex(told["x"])) if "x" in told else told["n"]
-                for one in self._each(index, name, bool(told.get("twin"))):
+                entry = json.loads(line)
+                name = os.fsdecode(bytes.fromhex(entry["x"])) if "x" in entry else entry["n"]
+                for one in self._each(index, name, bool(entry.get("twin"))):
                     yield one
                     index += 1
 
-    def open(self, source: Source) -> Any:
+    def open(self, source: InputItem) -> Image.Image | Path:
         """What the model reads. DataError where it is gone or broken."""
         if isinstance(source.content, DataError):
             raise source.content
@@ -76,23 +77,23 @@ class Sources:
             return source.path
         return self._member(source.name)
 
-    def _each(self, index: int, name: str, has_twin: bool) -> Iterator[Source]:
+    def _each(self, index: int, name: str, has_twin: bool) -> Iterator[InputItem]:
         if self.archive is not None:
-            yield Source(index, name, None, has_twin)
+            yield InputItem(index, name, None, has_twin)
             return
         path = self.root / name if self.root.is_dir() else self.root
         if self.kind == "sequence" or not is_video(name):
-            yield Source(index, name, path, has_twin)
+            yield InputItem(index, name, path, has_twin)
             return
         stem = str(PurePosixPath(name).with_suffix(""))
         try:
-            for number, picture in frames(path, self.video_every):
-                yield Source(index, f"{stem}/{number:06d}.jpg", None, False, picture, name, number)
+            for number, image in frames(path, self.video_every):
+                yield InputItem(index, f"{stem}/{number:06d}.jpg", None, False, image, name, number)
                 index += 1
         except DataError as problem:
-            yield Source(index, name, None, False, problem)
+            yield InputItem(index, name, None, False, problem)
 
-    def _member(self, name: str) -> Any:
+    def _member(self, name: str) -> Image.Image:
         assert self.archive is not None
         try:
             with self.archive.open(name) as file:
@@ -110,13 +111,13 @@ class Sources:
         hidden = self.file.with_name(f".{self.file.name}.{os.getpid()}")
         with hidden.open("w", encoding="ascii") as out:
             for name, has_twin in self._found():
-                told: dict[str, Any] = {"twin": True} if has_twin else {}
+                entry: dict[str, object] = {"twin": True} if has_twin else {}
                 try:
                     name.encode()
-                    told["n"] = name
+                    entry["n"] = name
                 except UnicodeEncodeError:  # a name that is no UTF-8
-                    told["x"] = os.fsencode(name).hex()
-                out.write(json.dumps(told) + "\n")
+                    entry["x"] = os.fsencode(name).hex()
+                out.write(json.dumps(entry) + "\n")
         hidden.replace(self.file)
 
     def _found(self) -> Iterator[tuple[str, bool]]:

@@ -10,11 +10,11 @@ ENDED = frozenset({State.COMPLETED, State.FAILED, State.STOPPED, State.PAUSED})
 """A task in one of these does nothing more by itself."""
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Task(Answer):
+class Task(ResponseModel):
     task_id: str
     name: str
     description: str | None = None
@@ -46,20 +46,20 @@ class Task(Answer):
         return self.status in ENDED
 
 
-class Page(Answer):
+class Page(ResponseModel):
     items: list[Task]
     total: int
     next_cursor: str | None = None
 
 
-class LogPart(Answer):
+class LogPart(ResponseModel):
     text: str
     next_offset: int
     """In bytes: what comes after this part."""
     total_bytes: int
 
 
-class Item(Answer):
+class CollectedItem(ResponseModel):
     """One thing that old runs could do without."""
 
     task_id: str
@@ -68,12 +68,12 @@ class Item(Answer):
     why: str
 
 
-class Collected(Answer):
-    items: list[Item]
+class Collected(ResponseModel):
+    items: list[CollectedItem]
     total_bytes: int
 
 
-class Upload(Answer):
+class Upload(ResponseModel):
     """A ZIP on its way to become a data set."""
 
     id: str

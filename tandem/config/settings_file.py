@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tandem.config.files import read_tree
-from tandem.config.keys import LEGACY, MODEL_TABLES, NAMES, Key, Value, relaxed
+from tandem.config.keys import LEGACY, MODEL_TABLES, NAMES, SettingKey, Value, relaxed
 from tandem.spec.errors import SpecError
 from tandem.spec.suggest import nearest
 
@@ -20,16 +19,16 @@ _PREFIXES = {relaxed(prefix): table for table, prefix in MODEL_TABLES.items()}
 
 
 @dataclass(frozen=True)
-class Source:
-    """What one file, or the environment, says."""
+class SettingsLayer:
+    """The settings of one file, or of the environment."""
 
     values: dict[str, Value]
     tables: dict[str, dict[str, Value]]
 
 
-def read_file(path: Path, env: Mapping[str, str]) -> Source:
+def read_file(path: Path, env: Mapping[str, str]) -> SettingsLayer:
     """The settings in one file, nested or dotted; SpecError on a key that is not known."""
-    source = Source({}, {table: {} for table in MODEL_TABLES})
+    source = SettingsLayer({}, {table: {} for table in MODEL_TABLES})
     leaves = dict(_leaves(read_tree(path)))
     is_springs = any(name.partition(".")[0] == "spring" for name in leaves)
     for name, leaf in leaves.items():
@@ -48,7 +47,7 @@ def read_file(path: Path, env: Mapping[str, str]) -> Source:
     return source
 
 
-def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(tree: object, prefix: str = "") -> Iterator[tuple[str, object]]:
     if not isinstance(tree, dict):
         yield prefix, tree
         return
@@ -57,7 +56,7 @@ def _leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _model(name: str) -> tuple[str | None, str]:
-    """The table and the model's own name, of `distillation.models.teacher.qwen2.5-vl-7b`."""
+    """The table and the model's own name in `distillation.models.teacher.qwen2.5-vl-7b`."""
     for table in MODEL_TABLES:
         if name.startswith(f"{table}."):
             return table, name.removeprefix(f"{table}.")
@@ -97,7 +96,7 @@ def _beside(path: Path, text: str | None) -> str:
     return str((path.parent / Path(text or "").expanduser()).absolute())
 
 
-def masked(key: Key, text: str | None) -> str:
+def masked(key: SettingKey, text: str | None) -> str:
     """A value as it may be printed: never a password."""
     if text is None:
         return ""
