@@ -101,7 +101,7 @@ def test_right_answers_are_worth_1_and_wrong_ones_less(name: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_trained_model_of_it_can_be_asked(name: str) -> None:
-    from tandem.predict.kinds import way_of
+    from tandem.predict.kinds import processor_for
 
     config = ModelConfig(
         tandem_version="0", kind=name, student=run.StudentSpec(), classes=["a", "b"],
@@ -109,7 +109,7 @@ def test_a_trained_model_of_it_can_be_asked(name: str) -> None:
     )  # fmt: skip
     refused = ""
     try:
-        way_of(config, None)
+        processor_for(config, None)
     except StudentError as error:  # its further files, such as a tokenizer, are not there
         refused = str(error)
-    assert "cannot be asked here" not in refused, "predict.kinds.way_of"
+    assert "cannot be asked here" not in refused, "predict.kinds.processor_for"
