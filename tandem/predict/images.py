@@ -13,8 +13,8 @@ from tandem.data.images import SUFFIXES, is_picture, open_rgb, to_rgb
 from tandem.spec.errors import DataError
 from tandem.train.data.augment import whole
 
-ImageLike = str | Path | NDArray[np.uint8] | Image.Image
-Input = ImageLike | tuple[str, str] | Sequence[ImageLike]
+ImageInput = str | Path | NDArray[np.uint8] | Image.Image
+Input = ImageInput | tuple[str, str] | Sequence[ImageInput]
 """What a model is asked about: a picture, a text or a pair of them, or the frames of a clip."""
 MAX_PIXELS = 120_000_000
 """Width times height of the largest image that is decoded: more is a bomb, or would not fit."""

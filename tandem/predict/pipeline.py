@@ -16,9 +16,9 @@ from tandem.predict.kinds.base import ModelInput, ModelOutput, Processor
 from tandem.spec.errors import DataError
 
 Source = TypeVar("Source")
-ImageSize = tuple[int, int]
+HeightWidth = tuple[int, int]
 """Height and width in pixels; 0 and 0 of a text, or where nothing could be read."""
-AnsweredSource = tuple[Source, Answer | DataError, ImageSize]
+AnsweredSource = tuple[Source, Answer | DataError, HeightWidth]
 """A source, what the model answers or what is wrong with it, and its size."""
 ForwardPass = Callable[[NDArray[np.generic]], ModelOutput]
 """From uint8 pixels or int64 tokens, the batch first, to what the model gives."""
@@ -50,7 +50,9 @@ def answers(
             return problem
 
     reading: deque[tuple[list[Source], list[Future[ModelInput | DataError]]]] = deque()
-    asked: deque[tuple[list[Source], Future[list[tuple[Answer | DataError, ImageSize]]]]] = deque()
+    asked: deque[tuple[list[Source], Future[list[tuple[Answer | DataError, HeightWidth]]]]] = (
+        deque()
+    )
     batches = _batches(sources, max(1, batch_size))
     # The model has a thread of its own: while it computes, this one hands answers out.
     with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(1) as model:
@@ -80,7 +82,7 @@ def _batches(sources: Iterable[Source], size: int) -> Iterator[list[Source]]:
 
 def _ask(
     processor: Processor, run: ForwardPass, reading: Sequence[Future[ModelInput | DataError]]
-) -> list[tuple[Answer | DataError, ImageSize]]:
+) -> list[tuple[Answer | DataError, HeightWidth]]:
     """The model's answers to those inputs of a batch that could be read, in their places."""
     inputs = [one.result() for one in reading]
     good = [one for one in inputs if isinstance(one, ModelInput)]

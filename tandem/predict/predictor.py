@@ -15,7 +15,7 @@ from tandem.spec.model import ModelConfig
 
 if TYPE_CHECKING:
     from tandem.predict.kinds.base import Processor
-    from tandem.predict.pipeline import AnsweredSource, ForwardPass, ImageSize, Source
+    from tandem.predict.pipeline import AnsweredSource, ForwardPass, HeightWidth, Source
 Threshold = float | Mapping[str, float] | None
 BATCH_SIZE = 32
 DECODERS = max(2, min(16, os.cpu_count() or 2))
@@ -91,7 +91,7 @@ class Predictor:
             opened=opened,
         )
 
-    def timed(self, source: object) -> tuple[Answer, ImageSize, float]:
+    def timed(self, source: object) -> tuple[Answer, HeightWidth, float]:
         """The answer to one source, its (height, width), and the seconds of the model alone.
 
         On the CPU: elsewhere a model's answer is not there yet when its call returns. DataError.

@@ -22,7 +22,7 @@ from tandem.train.knowledge.question import Wording, single_token_codes
 from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.pretrained.fingerprint import fingerprint
 from tandem.train.pretrained.qwen_language import (
-    Processor,
+    ChatProcessor,
     Question,
     ask,
     load_processor,
@@ -207,7 +207,9 @@ class NameQuestion(CodeQuestion):
         return torch.stack(columns, dim=1).log_softmax(-1)
 
 
-def write_questions(processor: Processor, wording: Wording, image_size: int) -> list[CodeQuestion]:
+def write_questions(
+    processor: ChatProcessor, wording: Wording, image_size: int
+) -> list[CodeQuestion]:
     """The question as tokens, once for each order of the classes."""
     codes = single_token_codes(processor.tokenizer, len(wording.classes))
     made: list[CodeQuestion] = []
@@ -222,7 +224,9 @@ def write_questions(processor: Processor, wording: Wording, image_size: int) -> 
     return made
 
 
-def _by_name(processor: Processor, wording: Wording, text: str, image_size: int) -> CodeQuestion:
+def _by_name(
+    processor: ChatProcessor, wording: Wording, text: str, image_size: int
+) -> CodeQuestion:
     end = processor.tokenizer.eos_token
     open_ended = ask(processor, text, image_size).input_ids.shape[1]
     answers = [ask(processor, text, image_size, name + end) for name in wording.classes]

@@ -75,7 +75,7 @@ class Tokenizer(Protocol):
         ...
 
 
-class Processor(Protocol):
+class ChatProcessor(Protocol):
     """What is asked of transformers' processor."""
 
     tokenizer: Tokenizer
@@ -98,7 +98,7 @@ class Processor(Protocol):
         ...
 
 
-def load_processor(checkpoint: PretrainedCheckpoint) -> Processor:
+def load_processor(checkpoint: PretrainedCheckpoint) -> ChatProcessor:
     """The tokenizer, chat template and image processor of the checkpoint."""
     from transformers import AutoProcessor
 
@@ -116,7 +116,7 @@ def load_processor(checkpoint: PretrainedCheckpoint) -> Processor:
                 error=error,
                 fix="Copy the checkpoint again, all of its files.",
             ) from error
-    return cast(Processor, processor)
+    return cast(ChatProcessor, processor)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Question:
         }
 
 
-def ask(processor: Processor, text: str, image_size: int, answer: str = "") -> Question:
+def ask(processor: ChatProcessor, text: str, image_size: int, answer: str = "") -> Question:
     """The chat template's turn with one square picture and `text`, up to the answer's place."""
     content = [{"type": "image"}, {"type": "text", "text": text}]
     prompt = processor.apply_chat_template(
