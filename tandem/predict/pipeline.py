@@ -18,6 +18,7 @@ from tandem.spec.errors import DataError
 Source = TypeVar("Source")
 HeightWidth = tuple[int, int]
 """Height and width in pixels; 0 and 0 of a text, or where nothing could be read."""
+Answers = list[tuple[Answer | DataError, HeightWidth]]
 AnsweredSource = tuple[Source, Answer | DataError, HeightWidth]
 """A source, what the model answers or what is wrong with it, and its size."""
 ForwardPass = Callable[[NDArray[np.generic]], ModelOutput]
@@ -82,7 +83,7 @@ def _batches(sources: Iterable[Source], size: int) -> Iterator[list[Source]]:
 
 def _ask(
     processor: Processor, run: ForwardPass, reading: Sequence[Future[ModelInput | DataError]]
-) -> list[tuple[Answer | DataError, HeightWidth]]:
+) -> Answers:
     """The model's answers to those inputs of a batch that could be read, in their places."""
     inputs = [one.result() for one in reading]
     good = [one for one in inputs if isinstance(one, ModelInput)]
