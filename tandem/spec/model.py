@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from tandem.spec.run import Kind, StudentSpec
+from tandem.spec.run import KindName, StudentSpec
 
 FORMAT: Final = "tandem-model-1"
 Three = Annotated[list[float], Field(min_length=3, max_length=3)]
@@ -24,7 +24,7 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     format: Literal["tandem-model-1"] = FORMAT
     tandem_version: Annotated[str, Field(max_length=50)]
-    kind: Kind
+    kind: KindName
     student: StudentSpec
     """`init` and `path` are not read again: the weights lie beside this file."""
     facts: dict[str, int | str] = Field(default_factory=dict)

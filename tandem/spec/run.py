@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from tandem.spec.losses import FeatureLoss, SoftLoss
 
-Kind = Literal["classification", "detection", "segmentation", "sequence", "text"]
+KindName = Literal["classification", "detection", "segmentation", "sequence", "text"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Gpus = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
@@ -314,7 +314,7 @@ class ReportSpec(Section):
 class RunSpec(Section):
     task_id: Name
     """Names the run; a service knows it by this too."""
-    kind: Kind | None = None
+    kind: KindName | None = None
     """None: found from the data."""
     mode: Literal["distillation", "direct"] = "distillation"
     """distillation: with a teacher; direct: on labels alone."""

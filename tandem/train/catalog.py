@@ -15,7 +15,7 @@ from tandem.spec import catalog
 from tandem.spec.legacy import FLAGS, REST
 from tandem.spec.run import RunSpec
 from tandem.spec.teachers import HUB_IDS
-from tandem.train.registry import FOLDERS, Entry, LossEntry, TeacherEntry, entries
+from tandem.train.registry import FOLDERS, LossEntry, PluginEntry, TeacherEntry, entries
 
 FILE = Path(__file__).parent.parent / "catalog.json"
 
@@ -46,11 +46,11 @@ def as_text(built: dict[str, object]) -> str:
     return json.dumps(built, indent=1, ensure_ascii=False) + "\n"
 
 
-def _ours(entry: Entry | FormatEntry) -> bool:
+def _ours(entry: PluginEntry | FormatEntry) -> bool:
     return entry.make.__module__.startswith("tandem.")
 
 
-def _entry(entry: Entry) -> dict[str, object]:
+def _entry(entry: PluginEntry) -> dict[str, object]:
     sets = {"kinds": entry.kinds, "gives": entry.gives, "needs": entry.needs}
     facts = {name: _plain(fact) for name, fact in {**sets, **entry.facts}.items()}
     if isinstance(entry, LossEntry):

@@ -1,7 +1,7 @@
 """Plug-ins by name: found because the file lies in its folder, or by a package's entry point.
 
-What `@register.<sort>` decorates is remembered as an `Entry`. A folder's modules are imported when
-something of it is first asked for, so that whoever needs a loss does not load every student.
+What `@register.<sort>` decorates is remembered as a `PluginEntry`. A folder's modules are imported
+when something of it is first asked for, so that whoever needs a loss does not load every student.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tandem.train.types import Options, Student, Teacher
 
 FOLDERS = ("students", "teachers", "losses", "kinds")
 PRECEDENCE = 50
-"""Of a plug-in that does not say."""
+"""What a plug-in has that does not say."""
 
 StudentBuilder = Callable[[StudentSpec, int, int], Student]
 """Takes the spec, the number of classes, and the pixels a side."""
@@ -39,7 +39,7 @@ _Made = TypeVar("_Made", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class PluginEntry:
     """One registered thing: `make` is the decorated function or class."""
 
     group: str
@@ -63,7 +63,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudentEntry(Entry):
+class StudentEntry(PluginEntry):
     """A student's architecture."""
 
     make: StudentBuilder
@@ -72,7 +72,7 @@ class StudentEntry(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeacherEntry(Entry):
+class TeacherEntry(PluginEntry):
     """A family of teachers."""
 
     make: TeacherOpener
@@ -87,7 +87,7 @@ class TeacherEntry(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossEntry(Entry):
+class LossEntry(PluginEntry):
     """A term of the loss."""
 
     make: LossFunction
@@ -96,14 +96,14 @@ class LossEntry(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KindEntry(Entry):
+class KindEntry(PluginEntry):
     """Something that can be learnt; `tandem.train.kinds.find` makes it."""
 
     make: Callable[[], object]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineEntry(Entry):
+class EngineEntry(PluginEntry):
     """A training loop; `tandem.train.engines.registry.find_engine` makes it."""
 
     make: Callable[[], object]
@@ -117,7 +117,7 @@ class _Register:
     """
 
     def __init__(self) -> None:
-        self.entries: dict[tuple[str, str], Entry] = {}
+        self.entries: dict[tuple[str, str], PluginEntry] = {}
 
     def student(
         self,
@@ -238,7 +238,7 @@ class _Register:
 
         return decorate
 
-    def _add(self, entry: Entry, make: _Made) -> _Made:
+    def _add(self, entry: PluginEntry, make: _Made) -> _Made:
         known = self.entries.get((entry.group, entry.name))
         if known is not None and known.make.__module__ != make.__module__:
             raise TandemError(
@@ -283,7 +283,7 @@ def entries(group: Literal["kinds"]) -> dict[str, KindEntry]: ...
 @overload
 def entries(group: Literal["engines"]) -> dict[str, EngineEntry]: ...
 @overload
-def entries(group: str) -> dict[str, Entry]: ...
+def entries(group: str) -> dict[str, PluginEntry]: ...
 def entries(group: str) -> object:
     """Every plug-in of one group by name, in the order of the names."""
     _discover(group)
@@ -302,7 +302,7 @@ def find(group: Literal["kinds"], name: str) -> KindEntry: ...
 @overload
 def find(group: Literal["engines"], name: str) -> EngineEntry: ...
 @overload
-def find(group: str, name: str) -> Entry: ...
+def find(group: str, name: str) -> PluginEntry: ...
 def find(group: str, name: str) -> object:
     """One plug-in; SpecError with the allowed names when there is none."""
     known = entries(group)

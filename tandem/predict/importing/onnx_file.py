@@ -13,10 +13,10 @@ from tandem._version import __version__
 from tandem.predict.onnx_model import CONFIG_KEY, open_session
 from tandem.spec.errors import StudentError
 from tandem.spec.model import ModelConfig
-from tandem.spec.run import Kind, StudentSpec
+from tandem.spec.run import KindName, StudentSpec
 from tandem.train.export.final_model import parse_config
 
-TASKS: dict[str, Kind] = {"detect": "detection", "classify": "classification"}
+TASKS: dict[str, KindName] = {"detect": "detection", "classify": "classification"}
 
 
 def read(

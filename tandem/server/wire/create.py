@@ -17,7 +17,7 @@ from pydantic import (
 
 from tandem.server.wire.envelope import Camel
 from tandem.spec.losses import FeatureLoss, SoftLoss
-from tandem.spec.run import Kind
+from tandem.spec.run import KindName
 from tandem.spec.state import State
 
 INT_MOST = 2**31 - 1
@@ -150,7 +150,7 @@ class Advanced(Camel):
     student_pretrain_path: PathText | None = None
     student_model_type: Annotated[str, Field(max_length=50)] | None = None
     student_model_size: Annotated[str, Field(max_length=50)] | None = None
-    task_type: Kind | None = None
+    task_type: KindName | None = None
     num_classes: Annotated[int, Field(ge=2, le=INT_MOST)] | None = None
     image_size: Annotated[int, Field(ge=16, le=2048)] | None = None
     lora_target_modules: WordList | None = Field(None, examples=["q_proj,v_proj"])

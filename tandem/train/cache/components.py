@@ -10,7 +10,7 @@ import numpy as np
 
 from tandem.spec.i18n import t
 from tandem.train.cache.fill import Memo, memo_key
-from tandem.train.cache.parts import Part
+from tandem.train.cache.parts import SignalPart
 from tandem.train.cache.reduce import fit, fit_rows, load_reduction
 from tandem.train.cache.teacher_calls import TeacherCalls
 from tandem.train.types import ImageTable, ProgressReporter, Signals
@@ -21,13 +21,13 @@ ALIKE = 0.5
 data set that grew keeps its cache, another data set has components of its own."""
 
 
-def find_components(part: Part, folder: Path, table: ImageTable) -> Part | None:
+def find_components(part: SignalPart, folder: Path, table: ImageTable) -> SignalPart | None:
     """The part with the components that its folder has; None where they must be fitted."""
     if not part.dense:
         return part
     mine = {bytes(one) for one in table.hashes_N}
     own = _key(table)
-    best: tuple[float, Part] | None = None
+    best: tuple[float, SignalPart] | None = None
     for file in sorted(folder.glob(f"{part.stem}-*/{REDUCTION}")):
         key = file.parent.name.removeprefix(f"{part.stem}-")
         reduction = load_reduction(file)
@@ -41,8 +41,8 @@ def find_components(part: Part, folder: Path, table: ImageTable) -> Part | None:
 
 
 def fit_components(
-    calls: TeacherCalls, parts: list[Part], memo: Memo, progress: ProgressReporter
-) -> list[Part]:
+    calls: TeacherCalls, parts: list[SignalPart], memo: Memo, progress: ProgressReporter
+) -> list[SignalPart]:
     """The parts with components fitted on a sample of the table; its signals go to the memo."""
     if not any(part.dense for part in parts):
         return parts
@@ -56,7 +56,7 @@ def fit_components(
     return [_with_components(part, answers, calls) for part in parts]
 
 
-def _with_components(part: Part, answers: list[Signals], calls: TeacherCalls) -> Part:
+def _with_components(part: SignalPart, answers: list[Signals], calls: TeacherCalls) -> SignalPart:
     if not part.dense:
         return part
     hashes_F = calls.table.hashes_N[fit_rows(len(calls.table))]

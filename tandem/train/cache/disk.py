@@ -87,7 +87,7 @@ def write_bytes(path: Path, pieces: list[memoryview]) -> FileNote:
 
 
 def crc32_of(path: Path) -> int:
-    """Of a whole file, read in pieces."""
+    """The check sum of a whole file, read in pieces."""
     check = 0
     with path.open("rb") as file:
         while piece := file.read(2**22):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tandem.spec.i18n import t
 from tandem.train.cache.disk import check_room
-from tandem.train.cache.parts import Part
+from tandem.train.cache.parts import SignalPart
 from tandem.train.cache.reduce import fit_rows
 from tandem.train.cache.shards import Arrays, keys_of, write_shard
 from tandem.train.cache.teacher_calls import RowViews, TeacherCalls
@@ -36,7 +36,7 @@ class Fill:
 
     folder: Path
     calls: TeacherCalls
-    missing: dict[Part, NDArray[np.bool_]]
+    missing: dict[SignalPart, NDArray[np.bool_]]
     """(N, V) of each part: signals that are not there."""
     memo: Memo
 
@@ -57,7 +57,7 @@ class Fill:
         # still with the teacher.
         answers = self._answers([batch for shard in mine for batch in self.calls.cut(*shard)])
         for shard in mine:
-            gathered: dict[Part, list[Arrays]] = {part: [] for part in self.missing}
+            gathered: dict[SignalPart, list[Arrays]] = {part: [] for part in self.missing}
             for _ in self.calls.cut(*shard):
                 batch, signals = next(answers)
                 self._gather(gathered, batch, signals)
@@ -94,7 +94,7 @@ class Fill:
             yield next(stream) if known is None else (batch, known)
 
     def _gather(
-        self, gathered: dict[Part, list[Arrays]], batch: RowViews, signals: Signals
+        self, gathered: dict[SignalPart, list[Arrays]], batch: RowViews, signals: Signals
     ) -> None:
         for part, gone in self.missing.items():
             # A batch is what some part lacks: another part may have some of its rows already.
@@ -103,7 +103,7 @@ class Fill:
                 arrays = part.encoded(signals)
                 gathered[part].append({name: one[keep] for name, one in arrays.items()})
 
-    def _write(self, shard: RowViews, gathered: dict[Part, list[Arrays]]) -> None:
+    def _write(self, shard: RowViews, gathered: dict[SignalPart, list[Arrays]]) -> None:
         rows, views = shard
         for part, batches in gathered.items():
             if batches:

@@ -19,7 +19,7 @@ from tandem.train.types import Signals
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class SignalPart:
     """One signal in one form."""
 
     signal: Literal["pooled", "tokens", "layer", "logits"]
@@ -41,7 +41,7 @@ class Part:
     def dense(self) -> bool:
         return self.signal in ("tokens", "layer")
 
-    def to(self, device: torch.device) -> Part:
+    def to(self, device: torch.device) -> SignalPart:
         """The same with its reduction on `device`."""
         if self.reduction is None:
             return self
@@ -69,16 +69,16 @@ class Part:
         return encode(self.reduced(signals), self.dtype)
 
 
-def wanted_parts(wanted: WantedSignals, spec: CacheSpec, grid: int) -> list[Part]:
+def wanted_parts(wanted: WantedSignals, spec: CacheSpec, grid: int) -> list[SignalPart]:
     """Without their reductions, which are found or fitted later."""
-    parts = [Part("pooled", "pooled", "float32")]
+    parts = [SignalPart("pooled", "pooled", "float32")]
     form = f"g{grid}-d{spec.dims or 'all'}-{spec.dtype}"
     if wanted.tokens:
-        parts.append(Part("tokens", f"tokens-{form}", spec.dtype, dims=spec.dims))
+        parts.append(SignalPart("tokens", f"tokens-{form}", spec.dtype, dims=spec.dims))
     for place, layer in enumerate(wanted.layers):
-        parts.append(Part("layer", f"layer{layer}-{form}", spec.dtype, place, spec.dims))
+        parts.append(SignalPart("layer", f"layer{layer}-{form}", spec.dtype, place, spec.dims))
     if wanted.logits_key is not None:
-        parts.append(Part("logits", f"logits-{wanted.logits_key[:16]}", "float32"))
+        parts.append(SignalPart("logits", f"logits-{wanted.logits_key[:16]}", "float32"))
     return parts
 
 

@@ -96,7 +96,11 @@ def fit_rows(count: int) -> NDArray[np.int64]:
 
 
 def fit(parts: list[Tensor], dims: int | None, hashes_F: NDArray[np.uint8]) -> Reduction:
-    """Of tokens (B, H, W, D) in batches. The sign of each component is made definite."""
+    """The components of tokens (B, H, W, D), given in batches, by their covariance in float64.
+
+    The sign of each component is made definite: its largest entry is positive, so that the same
+    tokens give the same bytes on every machine.
+    """
     width = parts[0].shape[-1]
     total_D = torch.zeros(width, dtype=torch.float64)
     square_DD = torch.zeros(width, width, dtype=torch.float64)

@@ -21,7 +21,7 @@ from tandem.train.cache.components import REDUCTION, find_components, fit_compon
 from tandem.train.cache.disk import room
 from tandem.train.cache.fill import Fill, Memo
 from tandem.train.cache.folder import LOCK, claim, holds_others
-from tandem.train.cache.parts import Part, wanted_parts
+from tandem.train.cache.parts import SignalPart, wanted_parts
 from tandem.train.cache.request import SourceRequest, SourceSetup
 from tandem.train.cache.shards import keys_of
 from tandem.train.cache.sources import CachedSource, OnlineSource, Shelf
@@ -53,7 +53,7 @@ class CacheSession:
         return self.calls.table
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[SignalPart]:
         """What is wanted, without the components, which are found or fitted."""
         return wanted_parts(self.request.wanted, self.setup.cache, self.calls.grid)
 
@@ -160,13 +160,13 @@ def _prepare(session: CacheSession) -> int:
     return verified
 
 
-def _reduced(session: CacheSession, part: Part) -> Part:
+def _reduced(session: CacheSession, part: SignalPart) -> SignalPart:
     whole = find_components(part, session.folder, session.table)
     assert whole is not None, "the first process has fitted it"
     return whole.to(session.setup.device)
 
 
-def _shelves(session: CacheSession, parts: list[Part]) -> list[Shelf]:
+def _shelves(session: CacheSession, parts: list[SignalPart]) -> list[Shelf]:
     return [
         Shelf(session.folder / part.name, part, session.table, session.request.view_count)
         for part in parts

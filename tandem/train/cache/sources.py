@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tandem.train.cache.parts import Part, decode, encode
+from tandem.train.cache.parts import SignalPart, decode, encode
 from tandem.train.cache.reduce import Reduction
 from tandem.train.cache.shards import Arrays, Shard, keys_of, read_shards
 from tandem.train.cache.teacher_calls import TeacherCalls
@@ -57,7 +57,7 @@ def places(shards: list[Shard], table: ImageTable, views: int) -> Places:
 class Shelf:
     """One part, open for reading."""
 
-    def __init__(self, folder: Path, part: Part, table: ImageTable, views: int) -> None:
+    def __init__(self, folder: Path, part: SignalPart, table: ImageTable, views: int) -> None:
         self.part = part
         self.shards, self.faults = read_shards(folder)
         self.places = places(self.shards, table, views)
@@ -142,7 +142,7 @@ class CachedSource:
 class OnlineSource:
     """Asks the teacher in every step, on the same views, and keeps nothing of what it gives."""
 
-    def __init__(self, calls: TeacherCalls, parts: list[Part]) -> None:
+    def __init__(self, calls: TeacherCalls, parts: list[SignalPart]) -> None:
         self.calls, self.parts = calls, parts
         self.tokens_grid = calls.grid
         self.verified = 0
@@ -181,14 +181,14 @@ class OnlineSource:
         return np.concatenate(parts)
 
 
-def reductions(parts: list[Part]) -> tuple[Reduction | None, tuple[Reduction, ...]]:
+def reductions(parts: list[SignalPart]) -> tuple[Reduction | None, tuple[Reduction, ...]]:
     """How the tokens are made smaller, and how each layer."""
     tokens = [part.reduction for part in parts if part.signal == "tokens"]
     layers = [part.reduction for part in parts if part.signal == "layer"]
     return (tokens[0] if tokens else None), tuple(one for one in layers if one is not None)
 
 
-def as_signals(found: list[tuple[Part, Tensor]]) -> Signals:
+def as_signals(found: list[tuple[SignalPart, Tensor]]) -> Signals:
     """The parts under the names that losses know."""
     by_signal = {part.signal: x for part, x in found if part.signal != "layer"}
     return Signals(

@@ -162,9 +162,9 @@ def _data(what: Subject, config: ModelConfig) -> _Data | None:
     assert spec.cache.root is not None
     index = Path(spec.cache.root) / "index"
     if config.kind == "detection":
-        from tandem.train.kinds.detection import Detection
+        from tandem.train.kinds.detection import DetectionKind
 
-        boxes = Detection().read(spec, index, SilentProgress())
+        boxes = DetectionKind().read(spec, index, SilentProgress())
         return _Data(spec, None, boxes.train_boxes, boxes.val_boxes)
     kind = choose(spec)
     splits = kind.read(spec, index, SilentProgress())

@@ -51,7 +51,7 @@ class EvalResult:
     """Class scores of each row, where a row has one class."""
     thresholds: dict[str, float] = field(default_factory=dict)
     """A detector's: by class, the score above which F1 is best."""
-    told: Predictions | None = None
+    predictions: Predictions | None = None
     """Each row's answer, where `logits_NK` does not say it and it was to be kept."""
 
 
@@ -109,7 +109,7 @@ class TableKind(Kind, Protocol):
 
     hard: str
     """The name of the loss on labels."""
-    shows_pictures: bool
+    shows_images: bool
     """Whether a teacher of it must see; else it must read."""
 
     def views(self, table: ImageTable, spec: RunSpec) -> Views:

@@ -12,7 +12,7 @@ from tandem.train.types import ProgressReporter, Splits
 
 
 @register.kind("classification", precedence=10, zh="一张图片，一个类别。")
-class Classification(OneClassKind):
+class ClassificationKind(OneClassKind):
     """One picture, one class."""
 
     def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:

@@ -65,7 +65,7 @@ class TableKindDefaults(KindDefaults):
     A kind adds `primary_metric_name`, `hard`, `read`, `evaluator`, `correct`, `probe` and `taught`.
     """
 
-    shows_pictures = True
+    shows_images = True
 
     def views(self, table: ImageTable, spec: RunSpec) -> Views:
         """The crops, flips and colours of `spec.views`."""

@@ -14,7 +14,7 @@ from tandem.train.types import ProgressReporter
 
 
 @register.kind("detection", precedence=20, zh="找出物体，每个物体一个边框和一个类别。")
-class Detection(KindDefaults):
+class DetectionKind(KindDefaults):
     """Objects: each one's box and class."""
 
     primary_metric_name = "map50"

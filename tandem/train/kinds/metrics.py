@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ THROUGHPUT_BATCH = 32
 
 
 def classification(
-    logits_NK: NDArray[Any], labels_N: NDArray[np.int64], classes: Sequence[str]
+    logits_NK: NDArray[np.floating], labels_N: NDArray[np.int64], classes: Sequence[str]
 ) -> tuple[dict[str, float], dict[str, object]]:
     """Figures of 0 to 1 (nll: nats), and details that JSON can hold.
 
@@ -26,16 +25,16 @@ def classification(
     without a label (-1) are left out; with none left both answers are empty.
     """
     labelled_N = labels_N >= 0
-    logits_NK, labels_N = np.asarray(logits_NK[labelled_N], np.float64), labels_N[labelled_N]
+    scores_NK, labels_N = np.asarray(logits_NK[labelled_N], np.float64), labels_N[labelled_N]
     if not len(labels_N):
         return {}, {}
-    log_probs_NK = _log_softmax(logits_NK)
-    predicted_N = logits_NK.argmax(1)
+    log_probs_NK = _log_softmax(scores_NK)
+    predicted_N = scores_NK.argmax(1)
     confusion_KK = confusion_matrix(labels_N, predicted_N, len(classes))
     rows = per_class(confusion_KK, classes)
     present = [row for row in rows if row["support"]]
     own_N1 = labels_N[:, None]
-    rank_N = (logits_NK > np.take_along_axis(logits_NK, own_N1, 1)).sum(1)
+    rank_N = (scores_NK > np.take_along_axis(scores_NK, own_N1, 1)).sum(1)
     correct_N = predicted_N == labels_N
     figures = {
         "accuracy": float(correct_N.mean()),
@@ -70,7 +69,7 @@ def expected_calibration_error(
 def per_class(
     confusion_KK: NDArray[np.int64], classes: Sequence[str]
 ) -> list[dict[str, float | int | str]]:
-    """Of each class, from its counts.
+    """Precision, recall and f1 of each class, from its counts.
 
     A ratio with nothing below the line is 0, as in scikit-learn's zero_division=0.
     """

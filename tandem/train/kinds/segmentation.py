@@ -61,7 +61,7 @@ def _is_dense(knowledge: Knowledge) -> TypeGuard[DenseKnowledge]:
 
 
 @register.kind("segmentation", precedence=50, zh="每个像素一个类别，以各类别的平均交并比评价。")
-class Segmentation(TableKindDefaults):
+class SegmentationKind(TableKindDefaults):
     """A class for each pixel, judged by the mean intersection over union of the classes."""
 
     primary_metric_name = "miou"
@@ -211,12 +211,17 @@ class MaskAccumulator:
             scores_N[part.rows_n] = part.ious_n
         metrics, details = masks_measured(count_KK, self.table.classes)
         loss = sum(part.nats for part in found) / max(len(self.table), 1)
-        told = self._told(scores_N, [part.keeper for part in found])
+        predictions = self._predictions(scores_N, [part.keeper for part in found])
         return EvalResult(
-            metrics["miou"], loss, metrics | {"nll": loss}, details, scores_N, told=told
+            metrics["miou"],
+            loss,
+            metrics | {"nll": loss},
+            details,
+            scores_N,
+            predictions=predictions,
         )
 
-    def _told(
+    def _predictions(
         self, scores_N: NDArray[np.float64], keepers: list[MaskReservoir | None]
     ) -> MaskPredictions | None:
         if self.keeper is None:

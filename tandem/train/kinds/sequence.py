@@ -20,7 +20,7 @@ from tandem.train.types import ImageTable, ProgressReporter, Splits, Teacher
 
 
 @register.kind("sequence", precedence=30, zh="一个片段，一个类别；学生只看其中若干帧。")
-class Sequences(OneClassKind):
+class SequenceKind(OneClassKind):
     """One clip, one class; the student sees some of its frames."""
 
     mixes = False

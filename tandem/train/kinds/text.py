@@ -39,14 +39,14 @@ def _reads(teacher: Teacher) -> TypeGuard[TextTeacher]:
 
 
 @register.kind("text", precedence=40, zh="一段文本（或一对），一个类别。")
-class Texts(OneClassKind):
+class TextKind(OneClassKind):
     """One text (or a pair), one class.
 
     A student reads with its pretrained tokenizer, else its teacher's, else one of its own.
     """
 
     mixes = False
-    shows_pictures = False
+    shows_images = False
     tokens: Tokens
 
     def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:  # noqa: ARG002

@@ -82,7 +82,7 @@ class DenseProbe:
         """On view 0 of the pictures with a mask. DataError with fewer than two classes in them."""
         rows = np.flatnonzero(table.labels_N != UNLABELLED)
         folds = min(folds, len(rows))
-        tokens, labels, pictures = _samples(source, table, rows, seed)
+        tokens, labels, image_n = _samples(source, table, rows, seed)
         order = np.random.default_rng([seed, 7]).permutation(len(rows))
         fold_n = np.empty(len(rows), np.int64)
         fold_n[order] = np.arange(len(rows)) % max(folds, 2)
@@ -93,7 +93,7 @@ class DenseProbe:
             folds=max(folds, 2),
             seed=seed,
             calibrate=calibrate,
-            fold_n=fold_n[pictures],
+            fold_n=fold_n[image_n],
         )
         fold_N = np.full(len(table), max(folds, 2), np.int64)
         fold_N[rows] = fold_n
@@ -126,7 +126,7 @@ def _samples(
     """Tokens, the class of each, and the place among `rows` of the picture it is from."""
     random = np.random.default_rng([seed, 8])
     each = max(1, MOST_TOKENS // max(len(rows), 1))
-    tokens, labels, pictures = [], [], []
+    tokens, labels, images = [], [], []
     for at in range(0, len(rows), CHUNK):
         some = rows[at : at + CHUNK]
         tokens_BHWD = source.signals(some, np.zeros_like(some)).tokens_BHWD
@@ -139,8 +139,8 @@ def _samples(
             picked = random.permutation(known)[:each]
             tokens.append(tokens_BHWD[place].flatten(0, 1)[picked].numpy())
             labels.append(cells[picked])
-            pictures.append(np.full(len(picked), at + place, np.int64))
-    return np.concatenate(tokens), np.concatenate(labels), np.concatenate(pictures)
+            images.append(np.full(len(picked), at + place, np.int64))
+    return np.concatenate(tokens), np.concatenate(labels), np.concatenate(images)
 
 
 def cell_labels(mask_HW: NDArray[np.uint8], grid: tuple[int, int], classes: int) -> RowIndices:

@@ -97,7 +97,7 @@ def _temperature(outcome: Outcome) -> float:
 def _keep_predictions(outcome: Outcome, temperature: float) -> None:
     """Each validation sample's answer, to be looked at; a full disk costs these, not the run."""
     evaluation, val = outcome.trained.evaluation, outcome.run.splits.val
-    answers = evaluation.told
+    answers = evaluation.predictions
     if answers is None and evaluation.logits_NK is not None:
         answers = ClassPredictions(evaluation.logits_NK, val, temperature)
     if answers is None:

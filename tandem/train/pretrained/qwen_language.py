@@ -22,15 +22,15 @@ def load_language(
     """The model with its language part and head, frozen, on `device`."""
     from transformers import AutoModelForImageTextToText
 
-    quantisation = None
+    quantization = None
     with quiet_transformers():
         if precision in QUANTIZED:
-            quantisation = quantization_config(precision, dtype, _skeleton(checkpoint))
+            quantization = quantization_config(precision, dtype, _skeleton(checkpoint))
         loaded = AutoModelForImageTextToText.from_pretrained(
             checkpoint.source,
             dtype=dtype,
-            quantization_config=quantisation,
-            device_map={"": device} if quantisation is not None else None,
+            quantization_config=quantization,
+            device_map={"": device} if quantization is not None else None,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=checkpoint.folder is not None,
@@ -48,7 +48,7 @@ def load_language(
             example=missing[0],
             fix="Copy the checkpoint again, all of its files.",
         )
-    if quantisation is None:
+    if quantization is None:
         model = model.to(device)
     return model.eval().requires_grad_(False)
 

@@ -137,7 +137,7 @@ def _norm(tower: nn.Module) -> nn.Module:
 
 
 @dataclass(frozen=True)
-class Order:
+class PatchOrder:
     """Where the patches of a batch of B equal squares lie in the tower's sequence."""
 
     grid_thw: Tensor
@@ -152,7 +152,7 @@ class Order:
         return sequence_LD[self.index_L].view(self.batch, self.side, self.side, -1).float()
 
 
-def _order(tower: nn.Module, batch: int, side: int, device: torch.device) -> Order:
+def _order(tower: nn.Module, batch: int, side: int, device: torch.device) -> PatchOrder:
     config = config_of(tower)
     return _make_order(
         batch,
@@ -174,7 +174,7 @@ def _make_order(
     positions: int,
     device: torch.device,
     bounds_on_cpu: bool,
-) -> Order:
+) -> PatchOrder:
     """`window` is in patches, 0 where the tower has no windows (Qwen3)."""
     from transformers import vision_utils as vision
 
@@ -200,4 +200,4 @@ def _make_order(
         arguments["interp_weights"] = weights.to(device)
     half = side // merge
     index_L = blocks.view(batch, half, half, merge, merge).permute(0, 1, 3, 2, 4).reshape(-1)
-    return Order(grid.to(device), arguments, index_L.to(device), batch, side)
+    return PatchOrder(grid.to(device), arguments, index_L.to(device), batch, side)

@@ -1,4 +1,4 @@
-"""Any text encoder that AutoModelForSequenceClassification loads: BERT and its kin."""
+"""Every text encoder that AutoModelForSequenceClassification loads: BERT and its kin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any image encoder that transformers' AutoModel loads: ViT, DINOv2, DINOv3, SigLIP, CLIP, Swin."""
+"""Every image encoder that transformers' AutoModel loads: ViT, DINOv2 and 3, SigLIP, CLIP, Swin."""
 
 from __future__ import annotations
 

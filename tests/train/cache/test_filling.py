@@ -118,7 +118,7 @@ def test_a_second_task_asks_nothing(shop: Shop) -> None:
     )
 
 
-def test_more_pictures_more_views_or_more_signals_ask_for_the_rest(shop: Shop) -> None:
+def test_more_images_more_views_or_more_signals_ask_for_the_rest(shop: Shop) -> None:
     table, views = shop.table, shop.views
     shop.table, shop.views = table.rows(np.arange(40)), views.rows(np.arange(40))
     shop.open()
@@ -137,7 +137,7 @@ def test_more_pictures_more_views_or_more_signals_ask_for_the_rest(shop: Shop) -
     assert len(list(shop.folder.glob("tokens-*"))) == 1
 
 
-def test_other_pictures_have_components_of_their_own(shop: Shop) -> None:
+def test_other_images_have_components_of_their_own(shop: Shop) -> None:
     table, views = shop.table, shop.views
     for rows in (np.arange(25), np.arange(25, 53)):
         shop.table, shop.views = table.rows(rows), views.rows(rows)

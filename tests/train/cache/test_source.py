@@ -156,7 +156,7 @@ def test_int8_is_within_half_a_step() -> None:
     assert ((decode(arrays, torch.device("cpu")) - x).abs() <= step / 2 + 1e-6).all()
 
 
-def test_pictures_that_are_there_twice_are_asked_for_once(shop: Shop) -> None:
+def test_images_that_are_there_twice_are_asked_for_once(shop: Shop) -> None:
     twice = shop.table.rows(np.concatenate([ROWS, ROWS[:9]]))
     shop.table, shop.views = twice, Views.draw(twice, ViewSpec(count=2))
     teacher = FakeTeacher()

@@ -13,9 +13,9 @@ SHAPES = ("background", "circle", "square")
 
 def scene(random: np.random.Generator, size: int = 64) -> tuple[Image.Image, Image.Image]:
     """One to three light shapes on a dark noisy ground, and the mask of them."""
-    picture = Image.fromarray(random.integers(0, 90, (size, size, 3), dtype=np.uint8))
+    image = Image.fromarray(random.integers(0, 90, (size, size, 3), dtype=np.uint8))
     mask = Image.new("L", (size, size), 0)
-    pen, truth = ImageDraw.Draw(picture), ImageDraw.Draw(mask)
+    pen, truth = ImageDraw.Draw(image), ImageDraw.Draw(mask)
     for _ in range(int(random.integers(1, 4))):
         side = int(random.integers(size // 4, size // 2))
         left, top = (int(x) for x in random.integers(0, size - side, 2))
@@ -27,7 +27,7 @@ def scene(random: np.random.Generator, size: int = 64) -> tuple[Image.Image, Ima
         else:
             pen.rectangle(box, fill=colour)
             truth.rectangle(box, fill=2)
-    return picture, mask
+    return image, mask
 
 
 def masks(
@@ -39,8 +39,8 @@ def masks(
         for part in ("images", "masks"):
             (folder / part / split).mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            picture, mask = scene(random, size)
-            picture.save(folder / "images" / split / f"{number}.png")
+            image, mask = scene(random, size)
+            image.save(folder / "images" / split / f"{number}.png")
             if split == "val" or number < train:
                 mask.save(folder / "masks" / split / f"{number}.png")
     (folder / "classes.txt").write_text("\n".join(SHAPES) + "\n")

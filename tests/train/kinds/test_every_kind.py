@@ -32,14 +32,14 @@ def table(classes: int = 3, rows: int = 12) -> ImageTable:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_run_can_ask_for_it_and_people_are_told_what_it_is(name: str) -> None:
-    assert name in get_args(run.Kind), "spec.run.Kind"
+    assert name in get_args(run.KindName), "spec.run.KindName"
     assert name in CHOICES["kind"], "spec.choices.CHOICES"
     assert entries("kinds")[name].about
     assert entries("kinds")[name].zh
 
 
 def test_no_other_kind_can_be_asked_for() -> None:
-    assert set(get_args(run.Kind)) == set(KINDS)
+    assert set(get_args(run.KindName)) == set(KINDS)
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -231,7 +231,7 @@ def test_a_class_that_is_nowhere_does_not_pull_the_mean_down() -> None:
     )
 
 
-def test_masks_get_the_crop_and_flip_of_their_pictures() -> None:
+def test_masks_get_the_crop_and_flip_of_their_images() -> None:
     """A mask drawn as a picture and rendered as one agrees, but for the blurred outlines."""
     random = np.random.default_rng(0)
     for number in range(40):
@@ -245,8 +245,8 @@ def test_masks_get_the_crop_and_flip_of_their_pictures() -> None:
         params["left"] = random.uniform(0, 1 - params["width"])
         params["top"] = random.uniform(0, 1 - params["height"])
         params["flip"] = number % 2 == 1
-        picture = np.repeat(mask_HW[..., None] * np.uint8(255), 3, axis=2)
-        drawn = rendered(picture, params, 48)[0]
+        image = np.repeat(mask_HW[..., None] * np.uint8(255), 3, axis=2)
+        drawn = rendered(image, params, 48)[0]
         shown = rendered_mask(mask_HW, params, 48)
         sure = (drawn < 30) | (drawn > 225)
         assert sure.mean() > 0.85
@@ -254,7 +254,7 @@ def test_masks_get_the_crop_and_flip_of_their_pictures() -> None:
         assert agree[sure].mean() > 0.995
 
 
-def test_a_table_cuts_masks_as_it_cuts_pictures(masks: Path) -> None:
+def test_a_table_cuts_masks_as_it_cuts_images(masks: Path) -> None:
     _, train, _ = splits(masks)
     views = Views.draw(train, ViewSpec(count=4, flip="on", colour=0))
     rows, view = np.repeat(np.arange(8), 3), np.tile(np.array([1, 2, 3]), 8)

@@ -255,16 +255,16 @@ def test_frames_of_several_sizes_and_a_clip_of_one(clips: Path, tmp_path: Path) 
     assert (seen[1] == seen[1, :1]).all()
 
 
-def test_pictures_are_clips_of_one(direct: Specs, shapes: Path, tmp_path: Path) -> None:
+def test_images_are_clips_of_one(direct: Specs, shapes: Path, tmp_path: Path) -> None:
     spec = lstm(direct, shapes)
     assert run_here(spec, tmp_path) == 0
     found = report(spec)
     assert found["data"]["train_images"] == 24
     assert found["student"]["type"] == "lstm"
     student = made_student().eval()
-    pictures = torch.rand(2, 3, 32, 32)
+    images = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
-        assert torch.equal(student(pictures).logits_BK, student(pictures[:, None]).logits_BK)
+        assert torch.equal(student(images).logits_BK, student(images[:, None]).logits_BK)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tandem.spec.run import RunSpec, StudentSpec
 from tandem.train import kinds
 from tandem.train.data.tokens import from_folder
 from tandem.train.export import final_model
-from tandem.train.kinds.text import Texts
+from tandem.train.kinds.text import TextKind
 from tandem.train.registry import find
 from tandem.train.teachers.hf_text import HfTextTeacher
 from tandem.train.types import SilentProgress
@@ -123,7 +123,7 @@ def test_padding_never_changes_the_logits(bare: Path) -> None:
     assert not other.tokens_BHWD[0, 10:].any()
 
 
-def read(data: Path, **student: object) -> tuple[Texts, RunSpec, object]:
+def read(data: Path, **student: object) -> tuple[TextKind, RunSpec, object]:
     spec = RunSpec.model_validate(
         {
             "task_id": "x",
@@ -134,7 +134,7 @@ def read(data: Path, **student: object) -> tuple[Texts, RunSpec, object]:
         }
     )
     kind = kinds.find("text")
-    assert isinstance(kind, Texts)
+    assert isinstance(kind, TextKind)
     splits = kind.read(spec, None, SilentProgress())
     return kind, kind.completed(spec, splits), splits
 
@@ -168,14 +168,14 @@ def test_chinese_csv_in_any_common_encoding(encoding: str, tmp_path: Path) -> No
     assert [one for one in words if one != "[PAD]"] == ["[CLS]", *"服务态度太差了", "[SEP]"]
 
 
-def test_a_teacher_of_texts_does_not_teach_pictures(
+def test_a_teacher_of_texts_does_not_teach_images(
     spec_of: Specs, shapes: Path, bare: Path, tmp_path: Path, capsys
 ) -> None:
     told = refusal(spec_of(teacher={"path": str(bare)}), tmp_path, capsys)
     assert "text" in told
 
 
-def test_a_teacher_of_pictures_does_not_teach_texts(
+def test_a_teacher_of_images_does_not_teach_texts(
     spec_of: Specs, texts: Path, small_teacher: Path, tmp_path: Path, capsys
 ) -> None:
     spec = bert(spec_of, texts, teacher={"path": str(small_teacher)})

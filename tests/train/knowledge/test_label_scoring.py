@@ -7,7 +7,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from tandem.spec.run import TeacherSpec
 from tandem.train.knowledge.label_scoring import CodeQuestion, LabelScoring, NameQuestion
 from tandem.train.knowledge.question import DEFAULT_PROMPT, Wording, single_token_codes
-from tests.train.teachers.folders import open_teacher, pictures
+from tests.train.teachers.folders import open_teacher, random_images
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
 CLASSES = ("cat", "dog", "owl")
@@ -45,7 +45,7 @@ def test_scores_are_the_plain_models_next_token_logits(checkpoints, family):
     """Each order asked apart, put back in the classes' order, less the grey picture's, averaged."""
     path = checkpoints[family]
     teacher = scoring(path)
-    images = (pictures(2, teacher.image_size) * 255).round() / 255
+    images = (random_images(2, teacher.image_size) * 255).round() / 255
     grey = torch.full_like(images[:1], 128 / 255)
     expected = 0
     for turn in range(3):
@@ -62,7 +62,7 @@ def test_scores_are_the_plain_models_next_token_logits(checkpoints, family):
     assert (found[0] - found[1]).abs().max() > 1e-5
 
 
-def test_an_empty_grey_picture_says_nothing(checkpoints):
+def test_an_empty_grey_image_says_nothing(checkpoints):
     teacher = scoring(checkpoints["qwen2_5_vl"])
     grey = torch.full((1, 3, teacher.image_size, teacher.image_size), 128 / 255)
     assert teacher.signals(grey).logits_BK.abs().max() < 1e-6
@@ -73,7 +73,7 @@ def test_everything_else_is_the_wrapped_teachers(checkpoints, family):
     teacher = scoring(checkpoints[family])
     alone = open_teacher(checkpoints[family], image_size=64)
     teacher.layers = alone.layers = (1, 3)
-    images = pictures(2, teacher.image_size)
+    images = random_images(2, teacher.image_size)
     whole, part = teacher.signals(images), alone.signals(images)
     assert torch.equal(whole.tokens_BHWD, part.tokens_BHWD)
     assert torch.equal(whole.pooled_BD, part.pooled_BD)
@@ -103,7 +103,7 @@ def test_the_key_follows_the_question(checkpoints):
 
 def test_more_classes_than_letters_have_codes_of_one_token_each(checkpoints):
     teacher = scoring(checkpoints["qwen2_5_vl"], tuple(f"thing {i}" for i in range(30)))
-    assert teacher.signals(pictures(1, teacher.image_size)).logits_BK.shape == (1, 30)
+    assert teacher.signals(random_images(1, teacher.image_size)).logits_BK.shape == (1, 30)
     tokenizer = AutoProcessor.from_pretrained(checkpoints["qwen2_5_vl"]).tokenizer
     codes = single_token_codes(tokenizer, 30)
     assert list(codes)[:26] == list("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -115,7 +115,7 @@ def test_more_classes_than_codes_are_scored_by_their_whole_names(checkpoints):
     path = checkpoints["qwen2_5_vl"]
     classes = tuple(f"n{i}" for i in range(80))
     teacher = scoring(path, classes, label_orders=1, image_size=28)
-    images = (pictures(1, 28) * 255).round() / 255
+    images = (random_images(1, 28) * 255).round() / 255
     found = teacher.signals(images).logits_BK
     assert type(teacher._questions[0]) is NameQuestion
     teacher.load()

@@ -92,7 +92,7 @@ def test_the_same_arguments_give_the_same_bits_and_so_does_its_state():
     assert not torch.equal(one.weight_FKD[0], fit(pooled, labels, seed=1).weight_FKD[0])
 
 
-def test_the_class_map_averages_to_the_class_logits_of_the_whole_picture():
+def test_the_class_map_averages_to_the_class_logits_of_the_whole_image():
     pooled, labels = features()
     probe = fit(pooled, labels)
     tokens = torch.from_numpy(pooled).view(60, 2, 2, 24)

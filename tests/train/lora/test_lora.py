@@ -17,7 +17,13 @@ from tandem.spec.run import DataSpec, ExecutionSpec, LoraSpec, RunSpec, TeacherS
 from tandem.train.data.augment import Views
 from tandem.train.lora.fit_teacher import adapt
 from tandem.train.types import SilentProgress
-from tests.train.teachers.folders import CPU, build_encoder, coloured_table, open_teacher, pictures
+from tests.train.teachers.folders import (
+    CPU,
+    build_encoder,
+    coloured_table,
+    open_teacher,
+    random_images,
+)
 
 
 class Listener(SilentProgress):
@@ -94,7 +100,7 @@ def test_an_encoder_learns_with_a_head(checkpoints, lesson, tmp_path):
     signals = shown(lesson, teacher)
     assert accuracy(signals, slice(36, None)) > 0.9
     plain = open_teacher(path, image_size=56)
-    images = pictures(2, 56)
+    images = random_images(2, 56)
     assert not torch.equal(plain.signals(images).tokens_BHWD, teacher.signals(images).tokens_BHWD)
     assert plain.fingerprint != teacher.fingerprint
 
@@ -144,7 +150,7 @@ def test_targets_layers_and_bias_decide_what_is_adapted(checkpoints, lesson, tmp
     assert any("language_model.layers.1.self_attn.q_proj.lora_B" in name for name in names)
     assert any(name.endswith("qkv.base_layer.bias") or "qkv.bias" in name for name in names)
     assert not any(".0." in name or ".3." in name for name in names)
-    images = pictures(2, 56)
+    images = random_images(2, 56)
     plain = open_teacher(path, image_size=56).signals(images)
     assert not torch.equal(plain.tokens_BHWD, teacher.signals(images).tokens_BHWD)
     assert not torch.equal(plain.pooled_BD, teacher.signals(images).pooled_BD)
@@ -154,7 +160,7 @@ def test_targets_layers_and_bias_decide_what_is_adapted(checkpoints, lesson, tmp
     ("name", "precision", "bias"),
     [("qwen2_5_vl", "int4", "none"), ("vit", "int8", "all"), ("wide_vit", "int4", "none")],
 )
-def test_adapters_on_quantised_weights(checkpoints, lesson, tmp_path, name, precision, bias):
+def test_adapters_on_quantized_weights(checkpoints, lesson, tmp_path, name, precision, bias):
     path = build_encoder(name, tmp_path / "v") if name == "wide_vit" else checkpoints[name]
     teacher = adapted(lesson, path, tmp_path, teacher={"precision": precision}, bias=bias, epochs=1)
     logits = shown(lesson, teacher).logits_BK

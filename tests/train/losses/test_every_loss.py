@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tandem.data.content import IGNORED
-from tandem.train.registry import Entry, entries
+from tandem.train.registry import PluginEntry, entries
 from tandem.train.types import UNLABELLED, Batch, Signals, StepOutput
 
 NAMES = sorted(entries("losses"))
@@ -62,7 +62,7 @@ def batch_of(rows: int = ROWS, labelled: bool = True) -> Batch:
     return Batch(torch.zeros(rows, 3, 4, 4), labels_B, index_B, index_B, mask_BHW=mask_BHW)
 
 
-def value(entry: Entry, student: StepOutput, teacher: Signals, batch: Batch) -> torch.Tensor:
+def value(entry: PluginEntry, student: StepOutput, teacher: Signals, batch: Batch) -> torch.Tensor:
     return entry.make(student, teacher, batch, entry.options())
 
 
@@ -75,7 +75,7 @@ def rows_of(thing, rows: slice):
 
 
 @pytest.fixture(params=NAMES)
-def entry(request) -> Entry:
+def entry(request) -> PluginEntry:
     return entries("losses")[request.param]
 
 

@@ -91,7 +91,7 @@ def open_teacher(path: Path, **what: Any) -> Any:
     return find("teachers", family_of(spec)).make(spec, CPU)
 
 
-def pictures(count: int, size: int, seed: int = 0) -> torch.Tensor:
+def random_images(count: int, size: int, seed: int = 0) -> torch.Tensor:
     """Noise of 0 to 1: every patch differs from every other."""
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
 

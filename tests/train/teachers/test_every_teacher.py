@@ -5,7 +5,7 @@ import torch
 
 from tandem.train.registry import entries
 from tandem.train.types import Signals
-from tests.train.teachers.folders import ENCODERS, EXAMPLES, open_teacher, pictures
+from tests.train.teachers.folders import ENCODERS, EXAMPLES, open_teacher, random_images
 
 ELSEWHERE = ("hf_text", "tandem", "yolov8")
 """Taught with in tests/train/kinds and tests/train/yolo."""
@@ -26,7 +26,7 @@ def test_shapes_determinism_and_no_gradient(checkpoints, name, size):
     teacher = open_teacher(checkpoints[name], image_size=size)
     if teacher.layer_count:
         teacher.layers = (0, teacher.layer_count - 1)
-    images = pictures(3, teacher.image_size).requires_grad_()
+    images = random_images(3, teacher.image_size).requires_grad_()
     signals = teacher.signals(images)
     g, width = teacher.grid, teacher.width
     assert signals.tokens_BHWD.shape == (3, g, g, width)
@@ -42,9 +42,9 @@ def test_shapes_determinism_and_no_gradient(checkpoints, name, size):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_batch_says_what_each_picture_says_alone(checkpoints, name):
+def test_a_batch_says_what_each_image_says_alone(checkpoints, name):
     teacher = open_teacher(checkpoints[name], image_size=112)
-    images = pictures(4, teacher.image_size)
+    images = random_images(4, teacher.image_size)
     together = teacher.signals(images).tokens_BHWD
     alone = torch.cat([teacher.signals(one[None]).tokens_BHWD for one in images])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
@@ -56,7 +56,7 @@ def test_what_changes_at_the_bottom_right_shows_there(checkpoints, name):
     """Raster order: the tokens that move most are those of the pixels that changed."""
     teacher = open_teacher(checkpoints[name], image_size=112)
     side, g = teacher.image_size, teacher.grid
-    images = pictures(1, side)
+    images = random_images(1, side)
     changed = images.clone()
     changed[..., 3 * side // 4 :, : side // 4] = 1 - changed[..., 3 * side // 4 :, : side // 4]
     before, after = (teacher.signals(x).tokens_BHWD[0] for x in (images, changed))
@@ -81,7 +81,7 @@ def test_a_teacher_is_whole(checkpoints, name):
 @pytest.mark.parametrize("name", ["qwen2_5_vl", "dinov2", "siglip", *EXAMPLES])
 def test_unloading_and_loading_again_changes_nothing(checkpoints, name):
     teacher = open_teacher(checkpoints[name])
-    images = pictures(2, teacher.image_size)
+    images = random_images(2, teacher.image_size)
     first = teacher.signals(images)
     teacher.unload()
     assert_same(first, teacher.signals(images))
@@ -89,9 +89,9 @@ def test_unloading_and_loading_again_changes_nothing(checkpoints, name):
 
 
 @pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl", "vit", "clip"])
-def test_uint8_pictures_are_read_as_0_to_255(checkpoints, name):
+def test_uint8_images_are_read_as_0_to_255(checkpoints, name):
     teacher = open_teacher(checkpoints[name], image_size=64)
-    images = (pictures(2, teacher.image_size) * 255).to(torch.uint8)
+    images = (random_images(2, teacher.image_size) * 255).to(torch.uint8)
     assert_same(teacher.signals(images), teacher.signals(images.float() / 255))
 
 

@@ -11,7 +11,7 @@ import transformers.utils.hub
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
 from tandem.train.knowledge.label_scoring import LabelScoring
-from tests.train.teachers.folders import open_teacher, pictures
+from tests.train.teachers.folders import open_teacher, random_images
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -38,7 +38,7 @@ def test_a_cached_hub_id_says_what_its_folder_says(checkpoints, hub, name):
     publish(hub, "owner/tiny", checkpoints[name])
     cached = open_teacher("owner/tiny", image_size=56)
     local = open_teacher(checkpoints[name], image_size=56)
-    images = pictures(2, cached.image_size)
+    images = random_images(2, cached.image_size)
     assert torch.equal(cached.signals(images).tokens_BHWD, local.signals(images).tokens_BHWD)
     assert cached.fingerprint == local.fingerprint
 
@@ -47,7 +47,7 @@ def test_a_cached_hub_id_answers_questions(checkpoints, hub):
     publish(hub, "owner/tiny", checkpoints["qwen2_5_vl"])
     spec = TeacherSpec(path="owner/tiny", image_size=56, precision="fp32")
     teacher = LabelScoring(open_teacher("owner/tiny", image_size=56), spec, ("a", "b"))
-    assert teacher.signals(pictures(1, 56)).logits_BK.shape == (1, 2)
+    assert teacher.signals(random_images(1, 56)).logits_BK.shape == (1, 2)
 
 
 def test_half_a_download_is_said(checkpoints, hub):

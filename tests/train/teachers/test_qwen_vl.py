@@ -7,7 +7,7 @@ from transformers import AutoImageProcessor, AutoModelForImageTextToText
 from tandem.spec.errors import TeacherError
 from tandem.train.demo import small_qwen
 from tandem.train.pretrained.pixels import to_patches
-from tests.train.teachers.folders import CPU, open_teacher, pictures
+from tests.train.teachers.folders import CPU, open_teacher, random_images
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
 PATCH = {"qwen2_5_vl": 14, "qwen3_vl": 16}
@@ -17,7 +17,7 @@ PATCH = {"qwen2_5_vl": 14, "qwen3_vl": 16}
 def test_pixels_are_those_of_the_checkpoints_own_processor(checkpoints, family):
     teacher = open_teacher(checkpoints[family], image_size=128)
     side = teacher.image_size
-    images = (pictures(3, side) * 255).round().to(torch.uint8)
+    images = (random_images(3, side) * 255).round().to(torch.uint8)
     theirs = AutoImageProcessor.from_pretrained(checkpoints[family])(
         list(images), do_resize=False, return_tensors="pt"
     )
@@ -61,7 +61,7 @@ def _run_as_a_position_detector(teacher, images):
 def test_tokens_are_what_the_merger_reads(checkpoints, family):
     """Merging the raster tokens by hand gives transformers' own pooler_output."""
     teacher = open_teacher(checkpoints[family], image_size=12 * PATCH[family])
-    images = pictures(2, teacher.image_size)
+    images = random_images(2, teacher.image_size)
     tokens = teacher.signals(images).tokens_BHWD
     blocks = tokens.view(2, 6, 2, 6, 2, -1).permute(0, 1, 3, 2, 4, 5).reshape(2 * 36, -1)
     merger = teacher.tower.merger
@@ -79,21 +79,21 @@ def test_tokens_are_what_the_merger_reads(checkpoints, family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_only_the_tower_is_loaded_for_features(checkpoints, family):
     teacher = open_teacher(checkpoints[family], image_size=64)
-    teacher.signals(pictures(1, teacher.image_size))
+    teacher.signals(random_images(1, teacher.image_size))
     assert teacher.language is None
     held = sum(p.numel() for p in teacher.tower.parameters())
     assert held == teacher.parameters
     whole = AutoModelForImageTextToText.from_pretrained(checkpoints[family])
     assert held < sum(p.numel() for p in whole.parameters())
-    loaded = teacher.signals(pictures(1, teacher.image_size))
+    loaded = teacher.signals(random_images(1, teacher.image_size))
     teacher.load_language()
-    again = teacher.signals(pictures(1, teacher.image_size))
+    again = teacher.signals(random_images(1, teacher.image_size))
     assert torch.equal(loaded.tokens_BHWD, again.tokens_BHWD)
 
 
 @pytest.mark.parametrize(("precision", "error"), [("bf16", 0.02), ("int8", 0.02), ("int4", 0.2)])
 def test_lower_precisions_stay_near_and_differ(checkpoints, precision, error):
-    images = pictures(2, 112)
+    images = random_images(2, 112)
     exact = open_teacher(checkpoints["qwen2_5_vl"], image_size=112)
     low = open_teacher(checkpoints["qwen2_5_vl"], image_size=112, precision=precision)
     expected, found = (t.signals(images).tokens_BHWD for t in (exact, low))
@@ -117,10 +117,10 @@ def test_int4_leaves_layers_of_odd_width_whole(tmp_path):
     """As the 7B release's tower has them: 3,420 is no multiple of int4's block of 64."""
     path = small_qwen.build(tmp_path, depth=2, hidden=48)
     teacher = open_teacher(path, image_size=56, precision="int4")
-    alone = teacher.signals(pictures(1, 56)).tokens_BHWD
+    alone = teacher.signals(random_images(1, 56)).tokens_BHWD
     teacher.load_language()
     assert type(teacher.tower.blocks[0].mlp.down_proj).__name__ == "Linear"
-    assert torch.equal(teacher.signals(pictures(1, 56)).tokens_BHWD, alone)
+    assert torch.equal(teacher.signals(random_images(1, 56)).tokens_BHWD, alone)
 
 
 def test_a_layer_that_is_not_there_is_refused(checkpoints):

@@ -159,7 +159,7 @@ def test_fp16_needs_a_gpu(checkpoints):
         open_teacher(checkpoints["vit"], precision="fp16")
 
 
-def test_quantised_weights_need_a_device_and_the_extra(monkeypatch):
+def test_quantized_weights_need_a_device_and_the_extra(monkeypatch):
     with pytest.raises(DeviceError, match="int4 needs a CPU or an NVIDIA GPU; this is mps"):
         quantize.resolve_precision("int4", torch.device("mps"))
     monkeypatch.setattr(quantize.importlib.util, "find_spec", lambda name: None)
@@ -167,7 +167,7 @@ def test_quantised_weights_need_a_device_and_the_extra(monkeypatch):
         quantize.resolve_precision("int8", torch.device("cpu"))
 
 
-def test_pictures_of_another_size_are_refused(checkpoints):
+def test_images_of_another_size_are_refused(checkpoints):
     teacher = open_teacher(checkpoints["qwen2_5_vl"], image_size=56)
     with pytest.raises(ValueError, match=r"expected \(B, 3, 56, 56\)"):
         teacher.signals(torch.zeros(1, 3, 57, 56))

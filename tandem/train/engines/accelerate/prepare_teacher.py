@@ -142,7 +142,7 @@ def _check_reads(setup: TeacherSetup) -> None:
     """A teacher of texts cannot be shown pictures, nor the other way."""
     family = family_of(setup.teacher_spec)
     reads_text = find("teachers", family).reads == "text"
-    if reads_text == setup.kind.shows_pictures:
+    if reads_text == setup.kind.shows_images:
         raise TeacherError(
             "The teacher {name} ({family}) cannot be asked about {kind} data.",
             name=setup.teacher_spec.name or setup.teacher_spec.path,

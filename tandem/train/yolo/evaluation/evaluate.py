@@ -73,5 +73,5 @@ def evaluate(
         },
         scores_N=precision.scores_N,
         thresholds=precision.thresholds,
-        told=BoxPredictions(split, kept, precision.scores_N, taken.pairs_N),
+        predictions=BoxPredictions(split, kept, precision.scores_N, taken.pairs_N),
     )
