@@ -31,7 +31,7 @@ class Limits:
     bytes: int = 500 * 2**30
     """Unpacked."""
     ratio: float = 200.0
-    """Of the whole, unpacked over packed: text compresses 20 times, a bomb a thousand."""
+    """The whole's bytes unpacked over packed: text compresses 20 times, a bomb a thousand."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _entries(opened: zipfile.ZipFile, limits: Limits) -> list[_Entry]:
 
 
 def _encoding(infos: list[zipfile.ZipInfo]) -> str:
-    """Of names without a flag: one that is no UTF-8 speaks for all: some GBK would pass."""
+    """The encoding of names without a flag: one that is no UTF-8 speaks for all."""
     unsaid = [info.filename for info in infos if not info.flag_bits & UTF8_FLAG]
     return "utf-8" if all(_is_in(name, "utf-8") for name in unsaid) else "gb18030"
 

@@ -47,7 +47,7 @@ class Shape:
     crowd: bool = False
     """Many of a class in one shape (COCO's iscrowd): not learnt, and not counted as missed."""
     confidence: float | None = None
-    """Of a prediction, 0 to 1; None: a person's."""
+    """How sure a prediction is, 0 to 1; None: a person drew it."""
     attributes: dict[str, object] = field(default_factory=dict)
     """What one layout says and another may not hold (difficult, truncated, group_id)."""
 
@@ -70,7 +70,7 @@ class Item:
     """One picture, clip or text."""
 
     path: bytes
-    """Of the file, or of a clip's folder, relative to `Content.root`: UTF-8, surrogateescape.
+    """The file's path, or a clip's folder's, relative to `Content.root`: UTF-8, surrogateescape.
 
     A text's is its table's, with its row in `line`.
     """
@@ -78,7 +78,7 @@ class Item:
     height: int = 0
     """Pixels as shown; 0: not known before the file is opened."""
     label: int = UNLABELLED
-    """Of the whole picture, clip or text."""
+    """The class of the whole picture, clip or text."""
     shapes: list[Shape] | None = None
     """None: nobody has looked; empty: nothing is in it."""
     mask: bytes | None = None
@@ -92,7 +92,7 @@ class Item:
     line: int = 0
     """Where in the file it stands, from 1; 0: it is the whole file."""
     confidence: float | None = None
-    """Of a predicted `label`."""
+    """How sure a predicted `label` is, 0 to 1."""
     attributes: dict[str, object] = field(default_factory=dict)
 
     @property

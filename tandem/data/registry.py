@@ -72,7 +72,7 @@ class FormatEntry:
     make: type[Format]
     kinds: frozenset[str]
     holds: frozenset[str]
-    """Of label, boxes, outlines, masks, rle, crowd, confidence, attributes, frames, text."""
+    """Some of label, boxes, outlines, masks, rle, crowd, confidence, attributes, frames, text."""
     writes: frozenset[str]
     """The kinds whose predictions its writer takes."""
     files: str = ""

@@ -2039,12 +2039,12 @@ export interface components {
             /** Checkpointinterval */
             checkpointInterval?: number | null;
             /** Distilllosstype */
-            distillLossType?: ("kl_div" | "mse" | "cosine" | "dkd" | "standardised") | null;
+            distillLossType?: ("cosine" | "dkd" | "kl_div" | "mse" | "standardised") | null;
             distillationAdvancedConfig?: components["schemas"]["DistillationConfig"] | null;
             /** Distillationtype */
             distillationType?: ("feature" | "logit" | "hybrid") | null;
             /** Featurelosstype */
-            featureLossType?: ("mse" | "cosine") | null;
+            featureLossType?: ("cosine" | "mse" | "pkd") | null;
             /**
              * Gpudevices
              * @example 0,1
@@ -2192,10 +2192,10 @@ export interface components {
             seconds: number;
         };
         /**
-         * Box
+         * BoxOut
          * @description One thing in a picture.
          */
-        Box: {
+        BoxOut: {
             /**
              * Box
              * @description Left, top, width, height in pixels of the original picture.
@@ -2359,7 +2359,7 @@ export interface components {
              */
             datasetId: string | number;
             /** Distilllosstype */
-            distillLossType?: ("kl_div" | "mse" | "cosine" | "dkd" | "standardised") | null;
+            distillLossType?: ("cosine" | "dkd" | "kl_div" | "mse" | "standardised") | null;
             distillationAdvancedConfig?: components["schemas"]["DistillationConfig"] | null;
             /** Distillationtype */
             distillationType?: ("feature" | "logit" | "hybrid") | null;
@@ -2369,7 +2369,7 @@ export interface components {
              */
             epochs?: number | null;
             /** Featurelosstype */
-            featureLossType?: ("mse" | "cosine") | null;
+            featureLossType?: ("cosine" | "mse" | "pkd") | null;
             /**
              * Gpudevices
              * @example 0,1
@@ -2527,7 +2527,7 @@ export interface components {
             /** Description */
             description?: string | null;
             /** Distilllosstype */
-            distillLossType?: ("kl_div" | "mse" | "cosine" | "dkd" | "standardised") | null;
+            distillLossType?: ("cosine" | "dkd" | "kl_div" | "mse" | "standardised") | null;
             distillationAdvancedConfig?: components["schemas"]["DistillationConfig"] | null;
             /** Distillationtype */
             distillationType?: ("feature" | "logit" | "hybrid") | null;
@@ -2537,7 +2537,7 @@ export interface components {
              */
             epochs?: number | null;
             /** Featurelosstype */
-            featureLossType?: ("mse" | "cosine") | null;
+            featureLossType?: ("cosine" | "mse" | "pkd") | null;
             /**
              * Gpudevices
              * @example 0,1
@@ -2812,6 +2812,34 @@ export interface components {
              */
             status: "UP" | "DOWN";
         };
+        /**
+         * DatasetChoice
+         * @description A folder under the data sets' root.
+         */
+        DatasetChoice: {
+            /** Description */
+            description: string;
+            /**
+             * Label
+             * @description What people read.
+             */
+            label: string;
+            /**
+             * Path
+             * @description Within the root of the data sets.
+             */
+            path: string;
+            /**
+             * Type
+             * @description classification, yolo, coco, segmentation, text or unknown.
+             */
+            type: string;
+            /**
+             * Value
+             * @description What a task's datasetId says.
+             */
+            value: string;
+        };
         /** DatasetV1 */
         DatasetV1: {
             /** Checked At */
@@ -2861,7 +2889,7 @@ export interface components {
          */
         Detail: {
             /** @description A sentence, or each field at fault. */
-            detail: string | components["schemas"]["Fault"][];
+            detail: string | components["schemas"]["FieldFault"][];
         };
         /** DistillationConfig */
         DistillationConfig: {
@@ -2872,7 +2900,7 @@ export interface components {
             /** Intermediatelayers */
             intermediateLayers?: number[] | string | null;
             /** Losstype */
-            lossType?: ("kl_div" | "mse" | "cosine" | "dkd" | "standardised") | null;
+            lossType?: ("cosine" | "dkd" | "kl_div" | "mse" | "standardised") | null;
             /** Softlabelweight */
             softLabelWeight?: number | null;
         };
@@ -2993,8 +3021,8 @@ export interface components {
              */
             message: string;
         };
-        /** Envelope[list[DatasetOut]] */
-        Envelope_list_DatasetOut__: {
+        /** Envelope[list[DatasetChoice]] */
+        Envelope_list_DatasetChoice__: {
             /**
              * Code
              * @default 200
@@ -3002,7 +3030,7 @@ export interface components {
              */
             code: number;
             /** Data */
-            data: components["schemas"]["tandem__server__wire__dataset__DatasetOut"][];
+            data: components["schemas"]["DatasetChoice"][];
             /**
              * Message
              * @default success
@@ -3319,16 +3347,6 @@ export interface components {
             /** Total */
             total: number;
         };
-        /**
-         * Fault
-         * @description One field at fault.
-         */
-        Fault: {
-            /** Field */
-            field: string;
-            /** Problem */
-            problem: string;
-        };
         /** FaultOut */
         FaultOut: {
             /** File */
@@ -3357,6 +3375,16 @@ export interface components {
             /** Total */
             total: number;
         };
+        /**
+         * FieldFault
+         * @description One field at fault.
+         */
+        FieldFault: {
+            /** Field */
+            field: string;
+            /** Problem */
+            problem: string;
+        };
         /** FieldProblem */
         FieldProblem: {
             /**
@@ -3382,7 +3410,7 @@ export interface components {
             format: string;
             /**
              * Licence
-             * @description Of what writes it, where that binds who uses it.
+             * @description The licence of what writes it, where that binds who uses it.
              */
             licence: string | null;
             /** Possible */
@@ -3645,15 +3673,15 @@ export interface components {
             total: number;
         };
         /**
-         * Labels
+         * LabelsOut
          * @description What a person or a model says of an item.
          */
-        Labels: {
+        LabelsOut: {
             /**
              * Boxes
              * @default []
              */
-            boxes: components["schemas"]["Box"][];
+            boxes: components["schemas"]["BoxOut"][];
             /** Confidence */
             confidence?: number | null;
             /**
@@ -3709,7 +3737,7 @@ export interface components {
             data: components["schemas"]["DataUsed"][];
             /** @description Whose weights it began with. */
             parent: components["schemas"]["Ancestor"] | null;
-            task: components["schemas"]["Origin"];
+            task: components["schemas"]["TrainedBy"];
             teacher: components["schemas"]["Ancestor"] | null;
         };
         /**
@@ -3830,7 +3858,7 @@ export interface components {
              * @default mse
              * @enum {string}
              */
-            feature_loss: "mse" | "cosine" | "pkd";
+            feature_loss: "cosine" | "mse" | "pkd";
             /**
              * Feature Weight
              * @description Of the loss on dense features.
@@ -3887,7 +3915,7 @@ export interface components {
              * @default kl_div
              * @enum {string}
              */
-            soft_loss: "kl_div" | "mse" | "cosine" | "dkd" | "standardised";
+            soft_loss: "cosine" | "dkd" | "kl_div" | "mse" | "standardised";
             /**
              * Temperature
              * @description Of both sides in the soft-label terms.
@@ -3991,7 +4019,7 @@ export interface components {
             kind: string | null;
             /**
              * Latency Milliseconds
-             * @description Of one input alone, as its run measured it.
+             * @description What one input alone takes, as its run measured it.
              */
             latency_milliseconds: number | null;
             /** Name */
@@ -4052,7 +4080,7 @@ export interface components {
             kind: string | null;
             /**
              * Latency Milliseconds
-             * @description Of one input alone, as its run measured it.
+             * @description What one input alone takes, as its run measured it.
              */
             latency_milliseconds: number | null;
             /** Licence Note */
@@ -4286,15 +4314,6 @@ export interface components {
              */
             weight_decay: number;
         };
-        /** Origin */
-        Origin: {
-            /** Mode */
-            mode: string | null;
-            /** Name */
-            name: string;
-            /** Task Id */
-            task_id: string;
-        };
         /** Page[TaskOut] */
         Page_TaskOut_: {
             /** Items */
@@ -4424,6 +4443,34 @@ export interface components {
             updateTime: string | null;
         };
         /**
+         * PresetSettings
+         * @description What a preset says.
+         */
+        PresetSettings: {
+            /**
+             * Alpha
+             * @default 32
+             */
+            alpha: number;
+            /** Description */
+            description?: string | null;
+            /**
+             * Dropout
+             * @default 0.05
+             */
+            dropout: number;
+            /**
+             * Rank
+             * @default 16
+             */
+            rank: number;
+            /**
+             * Target Modules
+             * @description Layers by their names; empty: the family's default.
+             */
+            target_modules?: string[];
+        };
+        /**
          * Preview
          * @description What would become of it.
          */
@@ -4495,7 +4542,7 @@ export interface components {
             /** @description A sentence a person can act on. */
             detail: string;
             /** @description Of 422: each field at fault. */
-            errors?: components["schemas"]["Fault"][];
+            errors?: components["schemas"]["FieldFault"][];
             /** @description Of events: the number to go on from. */
             expected_seq?: number;
             /** @example 404 */
@@ -4505,10 +4552,10 @@ export interface components {
             type: string;
         };
         /**
-         * Progress
+         * ProgressReport
          * @description How far a run elsewhere is. Accuracies in percent.
          */
-        Progress: {
+        ProgressReport: {
             /** Accuracy */
             accuracy?: number | null;
             /** Currentepoch */
@@ -4533,7 +4580,27 @@ export interface components {
             /** Running */
             running: components["schemas"]["Running"][];
             /** Waiting */
-            waiting: components["schemas"]["Waiting"][];
+            waiting: components["schemas"]["QueuedTask"][];
+        };
+        /**
+         * QueuedTask
+         * @description One that waits.
+         */
+        QueuedTask: {
+            /** Devices */
+            devices: string | number[];
+            /** Position */
+            position: number;
+            /** Priority */
+            priority: number;
+            /** Queued At */
+            queued_at: string | null;
+            /** Reason */
+            reason: string | null;
+            /** Task Id */
+            task_id: string;
+            /** Task Name */
+            task_name: string;
         };
         /**
          * ReceivedAnswer
@@ -4567,7 +4634,7 @@ export interface components {
              * Data
              * @default null
              */
-            data: components["schemas"]["Fault"][] | null;
+            data: components["schemas"]["FieldFault"][] | null;
             /** Message */
             message: string;
         };
@@ -4659,7 +4726,7 @@ export interface components {
          * @description A validation sample: what is true, and what the student answered.
          */
         RunSample: {
-            answer?: components["schemas"]["Labels"] | null;
+            answer?: components["schemas"]["LabelsOut"] | null;
             /** Height */
             height?: number | null;
             /** Index */
@@ -4680,10 +4747,10 @@ export interface components {
             split?: string | null;
             /**
              * Text
-             * @description Of text kinds: at most 2,000 letters of it.
+             * @description At most 2,000 letters of a text; null where the item is none.
              */
             text?: string | null;
-            truth?: components["schemas"]["Labels"] | null;
+            truth?: components["schemas"]["LabelsOut"] | null;
             /** Width */
             width?: number | null;
         };
@@ -4890,7 +4957,7 @@ export interface components {
          * @description One item of a list of pictures.
          */
         Sample: {
-            answer?: components["schemas"]["Labels"] | null;
+            answer?: components["schemas"]["LabelsOut"] | null;
             /** Height */
             height?: number | null;
             /** Index */
@@ -4901,10 +4968,10 @@ export interface components {
             split?: string | null;
             /**
              * Text
-             * @description Of text kinds: at most 2,000 letters of it.
+             * @description At most 2,000 letters of a text; null where the item is none.
              */
             text?: string | null;
-            truth?: components["schemas"]["Labels"] | null;
+            truth?: components["schemas"]["LabelsOut"] | null;
             /** Width */
             width?: number | null;
         };
@@ -4944,34 +5011,6 @@ export interface components {
              */
             signed_in: boolean;
         };
-        /**
-         * Settings
-         * @description What a preset says.
-         */
-        Settings: {
-            /**
-             * Alpha
-             * @default 32
-             */
-            alpha: number;
-            /** Description */
-            description?: string | null;
-            /**
-             * Dropout
-             * @default 0.05
-             */
-            dropout: number;
-            /**
-             * Rank
-             * @default 16
-             */
-            rank: number;
-            /**
-             * Target Modules
-             * @description Layers by their names; empty: the family's default.
-             */
-            target_modules?: string[];
-        };
         /** SignIn */
         SignIn: {
             /** Token */
@@ -5001,7 +5040,7 @@ export interface components {
         SplitIn: {
             /**
              * Name
-             * @description Of the new data set.
+             * @description The name of the new data set.
              */
             name: string;
             /**
@@ -5269,7 +5308,7 @@ export interface components {
             outputDir?: string | null;
             /**
              * Taskid
-             * @description Of a completed task; `distillation_TASK_…` is taken too.
+             * @description The id of a completed task; `distillation_TASK_…` is taken too.
              */
             taskId?: string | null;
             /**
@@ -5281,7 +5320,7 @@ export interface components {
             } | null;
             /**
              * Videoevery
-             * @description Of a video each so many-th frame: 1.
+             * @description Each so many-th frame of a video is shown: 1.
              */
             videoEvery?: number | null;
         };
@@ -5329,7 +5368,7 @@ export interface components {
             version: string;
             /**
              * Versions
-             * @description Of the main packages, by their names.
+             * @description The main packages' versions, by their names.
              */
             versions: {
                 [key: string]: string;
@@ -5404,7 +5443,7 @@ export interface components {
             loss: number | null;
             /**
              * Metrics
-             * @description Of the last step.
+             * @description What the last step reported, by name.
              */
             metrics: {
                 [key: string]: unknown;
@@ -5666,7 +5705,7 @@ export interface components {
             loss: number | null;
             /**
              * Metrics
-             * @description Of the last step.
+             * @description What the last step reported, by name.
              */
             metrics: {
                 [key: string]: unknown;
@@ -5906,12 +5945,39 @@ export interface components {
             /** Seconds */
             seconds: number | null;
         };
+        /** TrainedBy */
+        TrainedBy: {
+            /** Mode */
+            mode: string | null;
+            /** Name */
+            name: string;
+            /** Task Id */
+            task_id: string;
+        };
+        /** TrainingDataset */
+        TrainingDataset: {
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Samples */
+            samples: number;
+            /**
+             * Size
+             * @description Bytes.
+             */
+            size: number;
+            /** Type */
+            type: string;
+        };
         /**
          * Tried
          * @description What the model said, and how long it took.
          */
         Tried: {
-            answer: components["schemas"]["Labels"];
+            answer: components["schemas"]["LabelsOut"];
             /**
              * Device
              * @example cpu
@@ -5928,7 +5994,7 @@ export interface components {
             kind: string;
             /**
              * Mask Png Base64
-             * @description Of segmentation: its mask in colour, the background transparent.
+             * @description A segmentation's mask in colour, the background transparent.
              */
             mask_png_base64: string | null;
             /**
@@ -5948,12 +6014,12 @@ export interface components {
         UploadIn: {
             /**
              * Name
-             * @description Of the data set it becomes.
+             * @description The name of the data set it becomes.
              */
             name: string;
             /**
              * Sha256
-             * @description Of the ZIP; checked when it is whole.
+             * @description The ZIP's digest; checked when it is whole.
              */
             sha256?: string | null;
             /**
@@ -6008,7 +6074,7 @@ export interface components {
             name: string;
             /**
              * Number
-             * @description Of the data set's version.
+             * @description The number of the data set's version.
              */
             number: number | null;
             /**
@@ -6093,26 +6159,6 @@ export interface components {
              * @default 0
              */
             mixup: number;
-        };
-        /**
-         * Waiting
-         * @description One that waits.
-         */
-        Waiting: {
-            /** Devices */
-            devices: string | number[];
-            /** Position */
-            position: number;
-            /** Priority */
-            priority: number;
-            /** Queued At */
-            queued_at: string | null;
-            /** Reason */
-            reason: string | null;
-            /** Task Id */
-            task_id: string;
-            /** Task Name */
-            task_name: string;
         };
         /**
          * YoloSpec
@@ -6217,52 +6263,6 @@ export interface components {
              */
             value: number;
         };
-        /** DatasetOut */
-        tandem__server__compat_training__schemas__DatasetOut: {
-            /** Created At */
-            created_at: string;
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Samples */
-            samples: number;
-            /**
-             * Size
-             * @description Bytes.
-             */
-            size: number;
-            /** Type */
-            type: string;
-        };
-        /**
-         * DatasetOut
-         * @description A folder under the data sets' root.
-         */
-        tandem__server__wire__dataset__DatasetOut: {
-            /** Description */
-            description: string;
-            /**
-             * Label
-             * @description What people read.
-             */
-            label: string;
-            /**
-             * Path
-             * @description Within the root of the data sets.
-             */
-            path: string;
-            /**
-             * Type
-             * @description classification, yolo, coco, segmentation, text or unknown.
-             */
-            type: string;
-            /**
-             * Value
-             * @description What a task's datasetId says.
-             */
-            value: string;
-        };
     };
     responses: never;
     parameters: never;
@@ -6316,7 +6316,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["tandem__server__compat_training__schemas__DatasetOut"][];
+                    "application/json": components["schemas"]["TrainingDataset"][];
                 };
             };
             /** @description The request is not understood. */
@@ -6399,7 +6399,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["tandem__server__compat_training__schemas__DatasetOut"];
+                    "application/json": components["schemas"]["TrainingDataset"];
                 };
             };
             /** @description The request is not understood. */
@@ -9790,7 +9790,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Settings"];
+                "application/json": components["schemas"]["PresetSettings"];
             };
         };
         responses: {
@@ -14410,7 +14410,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_list_DatasetOut__"];
+                    "application/json": components["schemas"]["Envelope_list_DatasetChoice__"];
                 };
             };
             /** @description The request is not understood. */
@@ -16667,7 +16667,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Progress"] | null;
+                "application/json": components["schemas"]["ProgressReport"] | null;
             };
         };
         responses: {

@@ -22,7 +22,7 @@ from tandem.spec.i18n import t
 
 FLAGS = ("difficult", "truncated", "occluded")
 _FLAG = re.compile(r"\s+-?[01]$")
-"""Of a class's own set: whether the picture holds it. Names may hold spaces."""
+"""What ends a line of a class's own set: whether the picture holds it. Names may hold spaces."""
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _LabelledItem = tuple[Item, list[tuple[str, Shape]] | None]
 

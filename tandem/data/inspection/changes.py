@@ -33,7 +33,7 @@ def plan_of(folder: Path) -> list[str]:
 
 
 def signature(folder: Path, plan: list[str]) -> str:
-    """Of what the plan names, as it is now."""
+    """A digest of sizes and times of what the plan names, as they are now."""
     digest = hashlib.blake2b(digest_size=16)
     for name in plan:
         try:

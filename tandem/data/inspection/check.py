@@ -37,9 +37,9 @@ class CheckReport:
     kind: str = ""
     classes: list[str] = field(default_factory=list)
     items: dict[str, int] = field(default_factory=dict)
-    """Of each split."""
+    """How many, by split."""
     annotated: dict[str, int] = field(default_factory=dict)
-    """Of each split, background included."""
+    """How many of them, by split, background included."""
     per_class: dict[str, dict[str, int]] = field(default_factory=dict)
     """Split, class: labels, boxes or pictures with that class in their mask."""
     errors: int = 0

@@ -29,7 +29,7 @@ MOST_OPENED = 2000
 """Masks and clips that are opened for their classes and sizes; the rest are shown without, and
 the page says how many."""
 MOST_SHAPES = 500
-"""Of one item; a page draws no more."""
+"""Shapes kept of one item; a page draws no more."""
 MOST_LETTERS = 2000
 MOST_LOOSE = 100_000
 """Pictures listed where no layout can be read."""

@@ -12,7 +12,7 @@ import numpy as np
 BITS = 64
 BANDS = 4
 MOST_BITS_APART = BANDS - 1
-"""Of 64: two hashes that differ in fewer bits than there are bands share a whole band."""
+"""Bits of 64: two hashes that differ in fewer than there are bands share a whole band."""
 GROUPS_TOLD = 100
 NAMES_TOLD = 20
 CHUNK = 512
@@ -23,7 +23,7 @@ class NearDuplicates:
     """Groups of pictures that look the same."""
 
     within: dict[str, int] = field(default_factory=dict)
-    """Of each split: pictures in groups that lie in this split alone."""
+    """Pictures in groups that lie in one split alone, by split."""
     across: int = 0
     """Pictures in groups with pictures of both splits."""
     groups: list[list[str]] = field(default_factory=list)

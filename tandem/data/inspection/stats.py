@@ -40,7 +40,7 @@ class Stats:
     heights: list[float] = field(default_factory=list)
     shapes_per_item: list[float] = field(default_factory=list)
     shape_area_shares: list[float] = field(default_factory=list)
-    """Of the picture, 0 to 1."""
+    """Each shape's share of its picture, 0 to 1."""
     frames_per_clip: list[float] = field(default_factory=list)
     text_characters: list[float] = field(default_factory=list)
     background: dict[str, int] = field(default_factory=dict)

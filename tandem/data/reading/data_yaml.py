@@ -62,7 +62,7 @@ def read(path: Path) -> JsonObject:
 
 
 def sources(path: Path, told: JsonObject, notes: list[str]) -> dict[str, list[Path]]:
-    """Of each split that is there: the folders of its pictures, or files that list them."""
+    """The folders of each split's pictures, or files that list them, where the split is there."""
     found = {split: _of_split(path, told, split, notes) for split in SPLITS}
     if found["val"] and found["val"] == found["train"]:
         notes.append(t("data.yaml gives train and val the same pictures; val is left out."))

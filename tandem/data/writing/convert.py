@@ -35,7 +35,7 @@ class Written:
     kind: str
     classes: list[str]
     items: dict[str, int] = field(default_factory=dict)
-    """Of each split."""
+    """How many, by split."""
     lost: dict[str, int] = field(default_factory=dict)
     """What the layout cannot hold, a sentence each, and of how many items."""
     notes: list[str] = field(default_factory=list)

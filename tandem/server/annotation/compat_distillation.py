@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 
@@ -28,7 +28,7 @@ def submit_inference(
     datasetId: Annotated[str | None, Query(max_length=255)] = None,
     autoImport: bool | None = None,
     body: Annotated[Submit | None, Body()] = None,
-) -> Any:
+) -> object:
     """Annotate a folder, a ZIP or a data set; in the query or in a body, which wins."""
     query = {
         "task_id": taskId,
@@ -44,19 +44,19 @@ def submit_inference(
 
 
 @router.get("/inference/list", response_model=Envelope[list[InferenceOut]])
-def list_inferences(context: Here) -> Any:
+def list_inferences(context: Here) -> object:
     """All, newest first."""
     return ok([serialize.inference(row) for row in service.every(context)])
 
 
 @router.get("/inference/{inferenceId}", response_model=Envelope[InferenceOut])
-def get_inference(context: Here, inferenceId: str) -> Any:
+def get_inference(context: Here, inferenceId: str) -> object:
     """One."""
     return ok(serialize.inference(service.get(context, inferenceId)))
 
 
 @router.delete("/inference/{inferenceId}", response_model=Envelope[None])
-def delete_inference(context: Here, inferenceId: str) -> Any:
+def delete_inference(context: Here, inferenceId: str) -> object:
     """Forget it; its labels stay. 409 while it runs."""
     service.remove(context, inferenceId)
     return ok(None)

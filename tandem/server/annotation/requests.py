@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import RowMapping, select
 
@@ -107,7 +106,7 @@ def _problem(field: str, problem: str) -> InvalidError:
     return InvalidError([fault])
 
 
-def row_of(spec: AnnotationSpec, trained: RowMapping) -> dict[str, Any]:
+def row_of(spec: AnnotationSpec, trained: RowMapping) -> dict[str, object]:
     """What the job's row in the tasks' table holds, hidden from who asks for tasks."""
     columns = {column.name for column in Task.__table__.columns}
     taken = {

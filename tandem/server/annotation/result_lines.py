@@ -14,19 +14,33 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, NotRequired, TypedDict
 
 MOST_KEPT = 8
-"""Of jobs that someone looks at; a million items take some 20 MB each."""
+"""Indexes kept, of annotations that someone looks at; a million items take some 20 MB each."""
 HEAD_BYTES = 2**16
 _START = '{"labels": '
 _NUMBER = re.compile(r', "index": (\d+)')
 _DECODER = json.JSONDecoder()
-Line = dict[str, Any]
 
 
-class Index:
-    """Of one file; `lock` is held by who uses it."""
+class ResultLine(TypedDict):
+    """A line: what the model said of one item."""
+
+    labels: list[str]
+    index: int
+    name: str
+    width: int | None
+    height: int | None
+    answer: dict[str, object]
+    mask: NotRequired[str]
+    """The mask's file in the output folder, where masks were written."""
+    video: NotRequired[str]
+    frame: NotRequired[int]
+
+
+class ResultIndex:
+    """Where each line of one file begins; `lock` is held by who uses it."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -53,7 +67,7 @@ class Index:
             if not self._follows(lines):
                 self._clear(seen.st_ino)
                 lines.seek(0)
-            self._take(lines)
+            self._append(lines)
 
     def _follows(self, lines: BinaryIO) -> bool:
         """Whether what was read still ends where a line does; the file stands there then."""
@@ -62,7 +76,7 @@ class Index:
         lines.seek(self.end - 1)
         return lines.read(1) == b"\n"
 
-    def _take(self, lines: BinaryIO) -> None:
+    def _append(self, lines: BinaryIO) -> None:
         for line in lines:
             if not line.endswith(b"\n"):
                 return
@@ -74,21 +88,21 @@ class Index:
             self.numbers.append(number)
             self.end += len(line)
 
-    def page(self, first: int, count: int, label: str | None) -> tuple[list[Line], int]:
+    def page(self, first: int, count: int, label: str | None) -> tuple[list[ResultLine], int]:
         """Some lines, and how many there are; with `label` those that name this class."""
         places: Sequence[int] = range(len(self.offsets))
         if label is not None:
             places = self.by_label.get(label, array("Q"))
         return self._read(places[first : first + count]), len(places)
 
-    def one(self, number: int) -> Line | None:
+    def one(self, number: int) -> ResultLine | None:
         """The line of an item; None where it failed or is not done yet."""
         place = bisect_left(self.numbers, number)
         if place == len(self.numbers) or self.numbers[place] != number:
             return None
         return self._read([place])[0]
 
-    def _read(self, places: Sequence[int]) -> list[Line]:
+    def _read(self, places: Sequence[int]) -> list[ResultLine]:
         if not places:
             return []
         found = []
@@ -108,19 +122,19 @@ def _head(line: bytes) -> tuple[list[str], int]:
     except ValueError:
         number = None
     if number is None:
-        told = json.loads(line)
+        told: ResultLine = json.loads(line)
         return told["labels"], told["index"]
     return labels, int(number[1])
 
 
-_KEPT: OrderedDict[Path, Index] = OrderedDict()
+_KEPT: OrderedDict[Path, ResultIndex] = OrderedDict()
 _LOCK = threading.Lock()
 
 
-def index_of(file: Path) -> Index:
+def index_of(file: Path) -> ResultIndex:
     """The one that is kept, or a new one; not yet up to date."""
     with _LOCK:
-        found = _KEPT.setdefault(file, Index(file))
+        found = _KEPT.setdefault(file, ResultIndex(file))
         _KEPT.move_to_end(file)
         while len(_KEPT) > MOST_KEPT:
             _KEPT.popitem(last=False)

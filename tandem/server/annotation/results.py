@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
 
 from fastapi.responses import Response
+from sqlalchemy import RowMapping
 
 from tandem.server.annotation import service
-from tandem.server.annotation.result_lines import Line, index_of
+from tandem.server.annotation.result_lines import ResultLine, index_of
 from tandem.server.context import Context
 from tandem.server.errors import ForbiddenError, NotFoundError
 from tandem.server.host.paths import inside, really_below
@@ -66,7 +66,8 @@ def mask(
             fix="Masks are written by a job with the format masks.",
         )
     path = inside(_allowed(context, spec.output), line["mask"])
-    shape = (line["width"], line["height"])
+    width, height = line["width"], line["height"]
+    shape = (width, height) if width and height else None
 
     def make() -> images.RenderedImage:
         return images.mask_png(images.mask_indices(path), size, shape=shape), "image/png"
@@ -74,13 +75,13 @@ def mask(
     return images.respond(make, images.stamp_of(path, size), wanted)
 
 
-def _spec(row: Any) -> AnnotationSpec:
+def _spec(row: RowMapping) -> AnnotationSpec:
     spec = parse(row["spec"])
     assert spec is not None, "every job has one"
     return spec
 
 
-def _line(context: Context, inference_id: str, number: int) -> tuple[AnnotationSpec, Line]:
+def _line(context: Context, inference_id: str, number: int) -> tuple[AnnotationSpec, ResultLine]:
     row = service.get(context, inference_id)
     index = index_of(Path(row["run_dir"]) / RESULTS)
     with index.lock:
@@ -99,7 +100,7 @@ def _allowed(context: Context, place: Path) -> Path:
     return real
 
 
-def _sample(context: Context, spec: AnnotationSpec, line: Line) -> Sample:
+def _sample(context: Context, spec: AnnotationSpec, line: ResultLine) -> Sample:
     name = line["name"]
     return Sample(
         index=line["index"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
@@ -19,12 +19,12 @@ from tandem.server.context import Here
 from tandem.server.http.images import ANSWERS, ImageSize, Wanted
 
 router = APIRouter(tags=["inference"])
-Index = Annotated[int, Path(ge=0, le=2**40)]
+ItemIndex = Annotated[int, Path(ge=0, le=2**40)]
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 
 
 @router.post("/inference", response_model=JobShown, status_code=201)
-def create_job(context: Here, body: Submit) -> Any:
+def create_job(context: Here, body: Submit) -> object:
     """Annotate a folder, a ZIP or a data set."""
     return serialize.job(service.submit(context, body))
 
@@ -34,7 +34,7 @@ def list_jobs(
     context: Here,
     page: PageNumber = 1,
     page_size: Annotated[int, Query(ge=1, le=200)] = 20,
-) -> Any:
+) -> object:
     """A page of them, the newest first."""
     return {
         "items": [serialize.job(row) for row in service.every(context, page, page_size)],
@@ -45,13 +45,13 @@ def list_jobs(
 
 
 @router.get("/inference/{inference_id}", response_model=JobShown)
-def get_job(context: Here, inference_id: str) -> Any:
+def get_job(context: Here, inference_id: str) -> object:
     """One."""
     return serialize.job(service.get(context, inference_id))
 
 
 @router.get("/inference/{inference_id}/progress", response_model=JobProgress)
-def get_job_progress(context: Here, inference_id: str) -> Any:
+def get_job_progress(context: Here, inference_id: str) -> object:
     """How far it is."""
     return serialize.progress(service.get(context, inference_id))
 
@@ -62,7 +62,7 @@ def get_job_failures(
     inference_id: str,
     page: PageNumber = 1,
     page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Any:
+) -> object:
     """The items that could not be annotated, each with the reason."""
     items, total = service.failures(context, inference_id, page, page_size)
     return Failures(items=items, total=total, page=page, page_size=page_size)
@@ -75,7 +75,7 @@ def get_job_results(
     page: PageNumber = 1,
     page_size: Annotated[int, Query(ge=1, le=200)] = 24,
     label: Annotated[str | None, Query(max_length=500)] = None,
-) -> Any:
+) -> object:
     """What the model said of each item, also while the job is at work; `label` names a class."""
     items, total = results.page(context, inference_id, page, page_size, label)
     return Results(items=items, total=total, page=page, page_size=page_size)
@@ -85,7 +85,7 @@ def get_job_results(
     "/inference/{inference_id}/results/{index}/picture", response_class=Response, responses=ANSWERS
 )
 def get_result_picture(
-    context: Here, inference_id: str, index: Index, size: ImageSize = 320, wanted: Wanted = None
+    context: Here, inference_id: str, index: ItemIndex, size: ImageSize = 320, wanted: Wanted = None
 ) -> Response:
     """The picture of an item, made anew; of a clip its middle frame."""
     return results.picture(context, inference_id, index, size, wanted)
@@ -95,20 +95,20 @@ def get_result_picture(
     "/inference/{inference_id}/results/{index}/mask", response_class=Response, responses=ANSWERS
 )
 def get_result_mask(
-    context: Here, inference_id: str, index: Index, size: ImageSize = 320, wanted: Wanted = None
+    context: Here, inference_id: str, index: ItemIndex, size: ImageSize = 320, wanted: Wanted = None
 ) -> Response:
     """The mask of an item, where the job wrote masks."""
     return results.mask(context, inference_id, index, size, wanted)
 
 
 @router.post("/inference/{inference_id}/stop", response_model=JobShown)
-def stop_job(context: Here, inference_id: str) -> Any:
+def stop_job(context: Here, inference_id: str) -> object:
     """It ends after its batch, and can go on."""
     return serialize.job(service.stop(context, inference_id))
 
 
 @router.post("/inference/{inference_id}/resume", response_model=JobShown)
-def resume_job(context: Here, inference_id: str) -> Any:
+def resume_job(context: Here, inference_id: str) -> object:
     """Go on with the item it was at."""
     return serialize.job(service.resume(context, inference_id))
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tandem.server.wire.envelope import Camel, UtcTime
 from tandem.server.wire.sample import Sample
 
-Name = Annotated[str, Field(min_length=1, max_length=1000)]
-Confidence = Annotated[float, Field(ge=0, le=1)]
+_PathText = Annotated[str, Field(min_length=1, max_length=1000)]
+_Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
 class Submit(Camel):
     """What to annotate; every field may also stand in the query."""
 
     task_id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    """Of a completed task; `distillation_TASK_…` is taken too."""
-    input_dir: Name | None = None
+    """The id of a completed task; `distillation_TASK_…` is taken too."""
+    input_dir: _PathText | None = None
     """A folder or a ZIP inside the data sets' root. None: the data set `datasetId`."""
-    output_dir: Name | None = None
+    output_dir: _PathText | None = None
     """Inside the runs' root. None: the job's own folder."""
     batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
     """8."""
@@ -30,10 +31,10 @@ class Submit(Camel):
     """Put the labels beside the data set as predictions: true."""
     format: Annotated[str, Field(max_length=50)] | None = None
     """labelme, or another layout that can hold them."""
-    threshold: Confidence | dict[str, Confidence] | None = None
+    threshold: _Confidence | dict[str, _Confidence] | None = None
     """Below it nothing is told; one for all classes, or by class."""
     video_every: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Of a video each so many-th frame: 1."""
+    """Each so many-th frame of a video is shown: 1."""
 
 
 class InferenceOut(Camel):
@@ -128,8 +129,8 @@ class Results(BaseModel):
     page_size: int
 
 
-def figures(metrics: dict[str, Any], step: int | None) -> tuple[int, int, int]:
+def figures(metrics: Mapping[str, int], step: int | None) -> tuple[int, int, int]:
     """Processed, well, failed; from a job's last word."""
-    failed = int(metrics.get("failed", 0))
-    well = int(metrics.get("succeeded", 0))
+    failed = metrics.get("failed", 0)
+    well = metrics.get("succeeded", 0)
     return max(step or 0, well + failed), well, failed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from sqlalchemy import RowMapping
 
@@ -14,7 +13,7 @@ from tandem.spec.annotation import AnnotationSpec, parse
 def _read(row: RowMapping) -> tuple[AnnotationSpec, tuple[int, int, int]]:
     spec = parse(row["spec"])
     assert spec is not None, "every job has one"
-    metrics: dict[str, Any] = json.loads(row["metrics"]) if row["metrics"] else {}
+    metrics: dict[str, int] = json.loads(row["metrics"]) if row["metrics"] else {}
     return spec, figures(metrics, row["step"])
 
 

@@ -1,4 +1,4 @@
-"""Annotation jobs: rows beside the trainings', told apart by `del_flag`."""
+"""Annotations: submitted, stopped, resumed, forgotten. The dispatcher runs them."""
 
 from __future__ import annotations
 
@@ -7,42 +7,22 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
+from tandem.server.annotation import queries
 from tandem.server.annotation.requests import job_of, row_of
 from tandem.server.annotation.schemas import Failure, Submit
 from tandem.server.context import Context
-from tandem.server.db.tables import DelFlag, Job, Task
 from tandem.server.errors import ConflictError, NotFoundError
 from tandem.server.host.clock import now
-from tandem.server.tasks import queries
+from tandem.server.tasks import queries as tasks
 from tandem.server.tasks.transitions import move, record_event
 from tandem.spec.annotation import ITEMS
 from tandem.spec.service_event import ActionRequested, Deleted
 from tandem.spec.state import State
 
-COLUMNS = (
-    Task.task_id,
-    Task.status,
-    Task.student_model,
-    Task.error_message,
-    Task.start_time,
-    Task.end_time,
-    Task.duration,
-    Job.spec,
-    Job.step,
-    Job.total_steps,
-    Job.metrics,
-    Job.live,
-    Job.wanted,
-    Job.advice,
-    Job.waiting_reason,
-    Job.heartbeat_at,
-    Job.run_dir,
-)
 RESUMABLE = (State.STOPPED, State.FAILED, State.PAUSED)
 
 
@@ -54,21 +34,18 @@ def submit(context: Context, said: Submit) -> RowMapping:
 
     def insert(session: Session) -> None:
         at = now().replace(microsecond=0)
-        session.add(Task(task_id=inference_id, del_flag=DelFlag.ANNOTATION, create_time=at, **row))
-        session.add(
-            Job(
-                task_id=inference_id,
-                spec=spec.model_dump_json(),
-                run_dir=str(spec.run_dir),
-                priority=0,
-                live=0,
-                attempt=0,
-                resumes=0,
-                last_seq=0,
-                offset_bytes=0,
-            )
+        queries.insert(
+            session,
+            {"task_id": inference_id, "create_time": at, **row},
+            {
+                "task_id": inference_id,
+                "spec": spec.model_dump_json(),
+                "run_dir": str(spec.run_dir),
+                **dict.fromkeys(
+                    ("priority", "live", "attempt", "resumes", "last_seq", "offset_bytes"), 0
+                ),
+            },
         )
-        session.flush()
         _queue(session, inference_id, (State.PENDING,))
 
     context.database.run(insert)
@@ -76,33 +53,22 @@ def submit(context: Context, said: Submit) -> RowMapping:
     return get(context, inference_id)
 
 
-def _rows() -> Any:
-    joined = select(*COLUMNS).join(Job, Job.task_id == Task.task_id)
-    return joined.where(Task.del_flag == DelFlag.ANNOTATION)
-
-
 def every(context: Context, page: int = 1, page_size: int = 1000) -> Sequence[RowMapping]:
-    """Newest first."""
-    asked = _rows().order_by(Task.id.desc()).limit(page_size).offset((page - 1) * page_size)
+    """A page of them, the newest first."""
     with context.database.read() as session:
-        rows: Sequence[RowMapping] = session.execute(asked).mappings().all()
-    return rows
+        return queries.page(session, page, page_size)
 
 
 def count(context: Context) -> int:
-    """Of all of them."""
+    """How many there are on all pages."""
     with context.database.read() as session:
-        asked = select(func.count()).select_from(_rows().subquery())
-        return int(session.execute(asked).scalar_one())
+        return queries.count(session)
 
 
 def get(context: Context, inference_id: str) -> RowMapping:
     """One; NotFoundError without it."""
-    row: RowMapping | None = None
-    if queries.is_id(inference_id):
-        with context.database.read() as session:
-            found = _rows().where(Task.task_id == inference_id)
-            row = session.execute(found).mappings().one_or_none()
+    with context.database.read() as session:
+        row = queries.one(session, inference_id)
     if row is None:
         raise _missing(inference_id)
     return row
@@ -113,13 +79,13 @@ def stop(context: Context, inference_id: str) -> RowMapping:
 
     def work(session: Session) -> None:
         row = _locked(session, inference_id)
-        if move(session, row.task_id, State.STOPPED, out_of=[State.QUEUED]):
-            _put(session, row.task_id, waiting_reason=None, wanted=None)
-        elif row.status != State.RUNNING:
-            raise ConflictError("It is {state}: there is nothing to stop.", state=row.status)
-        elif row.wanted is None:
-            _put(session, row.task_id, wanted="stop", wanted_at=now())
-            record_event(session, row.task_id, ActionRequested(wanted="stop"))
+        if move(session, row["task_id"], State.STOPPED, out_of=[State.QUEUED]):
+            queries.put(session, row["task_id"], waiting_reason=None, wanted=None)
+        elif row["status"] != State.RUNNING:
+            raise ConflictError("It is {state}: there is nothing to stop.", state=row["status"])
+        elif row["wanted"] is None:
+            queries.put(session, row["task_id"], wanted="stop", wanted_at=now())
+            record_event(session, row["task_id"], ActionRequested(wanted="stop"))
 
     context.database.run(work)
     context.wake()
@@ -131,8 +97,8 @@ def resume(context: Context, inference_id: str) -> RowMapping:
 
     def work(session: Session) -> None:
         row = _locked(session, inference_id)
-        if not _queue(session, row.task_id, RESUMABLE):
-            raise ConflictError("It cannot be started while it is {state}.", state=row.status)
+        if not _queue(session, row["task_id"], RESUMABLE):
+            raise ConflictError("It cannot be started while it is {state}.", state=row["status"])
 
     context.database.run(work)
     context.wake()
@@ -144,16 +110,14 @@ def remove(context: Context, inference_id: str) -> None:
 
     def work(session: Session) -> str | None:
         row = _locked(session, inference_id)
-        if row.status == State.RUNNING:
+        if row["status"] == State.RUNNING:
             raise ConflictError(
-                "It is {state} and cannot be deleted.", state=row.status, fix="Stop it first."
+                "It is {state} and cannot be deleted.", state=row["status"], fix="Stop it first."
             )
-        move(session, row.task_id, State.STOPPED, out_of=[State.QUEUED])
-        record_event(session, row.task_id, Deleted())
-        session.execute(
-            update(Task).where(Task.task_id == row.task_id).values(del_flag=DelFlag.DELETED)
-        )
-        folder: str | None = None if row.live else row.run_dir
+        move(session, row["task_id"], State.STOPPED, out_of=[State.QUEUED])
+        record_event(session, row["task_id"], Deleted())
+        queries.forget(session, row["task_id"])
+        folder: str | None = None if row["live"] else row["run_dir"]
         return folder
 
     folder = context.database.run(work)
@@ -203,10 +167,10 @@ def _clear(context: Context, folder: Path) -> None:
 def _queue(session: Session, task_id: str, out_of: Sequence[State]) -> bool:
     if not move(session, task_id, State.QUEUED, out_of=out_of, error_message=None):
         return False
-    _put(
+    queries.put(
         session,
         task_id,
-        position=queries.next_position(session),
+        position=tasks.next_position(session),
         queued_at=now(),
         resumes=0,
         wanted=None,
@@ -218,26 +182,11 @@ def _queue(session: Session, task_id: str, out_of: Sequence[State]) -> bool:
     return True
 
 
-def _locked(session: Session, inference_id: str) -> Any:
-    row = None
-    if queries.is_id(inference_id):
-        locked = select(Task.task_id, Task.status).where(
-            Task.task_id == inference_id, Task.del_flag == DelFlag.ANNOTATION
-        )
-        if session.execute(locked.with_for_update()).one_or_none() is not None:
-            row = session.execute(_rows().where(Task.task_id == inference_id)).one_or_none()
+def _locked(session: Session, inference_id: str) -> RowMapping:
+    row = queries.locked(session, inference_id)
     if row is None:
         raise _missing(inference_id)
     return row
-
-
-def _put(session: Session, task_id: str, **columns: Any) -> None:
-    session.execute(
-        update(Job)
-        .where(Job.task_id == task_id)
-        .values(**columns)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _missing(inference_id: str) -> NotFoundError:

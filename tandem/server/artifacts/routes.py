@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
@@ -31,7 +31,7 @@ def read_log(
     tail: Annotated[int, Query(ge=1, le=10_000)] = 200,
     offset: Annotated[int | None, Query(ge=0, le=2**62)] = None,
     limit: Annotated[int, Query(ge=4, le=log.MOST_BYTES)] = 2**16,
-) -> Any:
+) -> object:
     """The last `tail` lines, or from `offset` on at most `limit` bytes."""
     path = inside(folder.of_task(context, task_id)[0], LOGS[stream])
     return log.tail(path, tail) if offset is None else log.piece(path, offset, limit)
@@ -45,7 +45,7 @@ def raw_log(context: Here, task_id: str, stream: Stream = "log") -> FileResponse
 
 
 @router.get("/tasks/{task_id}/report", response_model=RunReport)
-def read_report(context: Here, task_id: str) -> Any:
+def read_report(context: Here, task_id: str) -> object:
     """What the run says of its result."""
     path = inside(folder.of_task(context, task_id)[0], "report.json")
     try:
@@ -72,7 +72,7 @@ def download_model(context: Here, task_id: str) -> StreamingResponse:
 
 
 @router.get("/tasks/{task_id}/artefacts", response_model=Artefacts)
-def list_artefacts(context: Here, task_id: str) -> Any:
+def list_artefacts(context: Here, task_id: str) -> object:
     """The files of the run's folder."""
     run, _ = folder.of_task(context, task_id)
     found = list(islice(folder.files(run), folder.MOST_FILES + 1))

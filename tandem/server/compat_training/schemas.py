@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from tandem.server.wire.envelope import iso
 
 ModelType = Literal["image_classifier", "object_detector", "text_to_image", "llm"]
-Status = Literal["pending", "running", "completed", "failed", "cancelled"]
+_Status = Literal["pending", "running", "completed", "failed", "cancelled"]
 Time = Annotated[datetime, PlainSerializer(iso, return_type=str)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Path = Annotated[str, Field(min_length=1, max_length=1000)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Path = Annotated[str, Field(min_length=1, max_length=1000)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Bare(BaseModel):
@@ -28,22 +28,22 @@ class Bare(BaseModel):
 
 class StartIn(Bare):
     model_type: ModelType
-    base_model: Name
+    base_model: _Name
     """As `GET /api/training/models` lists them."""
-    dataset_path: Path
+    dataset_path: _Path
     """A folder under the data sets' root, or its name."""
-    output_dir: Path | None = None
+    output_dir: _Path | None = None
     """Below the output root; the service chooses one where it is left out."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=65_536)] | None = None
-    learning_rate: Positive | None = None
+    learning_rate: _Positive | None = None
     save_steps: Annotated[int, Field(ge=1)] | None = None
     """Checkpoints are saved at the ends of epochs: after each one where this is given."""
     eval_steps: Annotated[int, Field(ge=1)] | None = None
     """Every epoch ends with an evaluation, whatever this says."""
     warmup_steps: Annotated[int, Field(ge=0)] | None = None
-    max_grad_norm: Weight | None = None
-    weight_decay: Weight | None = None
+    max_grad_norm: _Weight | None = None
+    weight_decay: _Weight | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
 
@@ -53,7 +53,7 @@ class StartedOut(Bare):
 
 class StatusOut(Bare):
     task_id: str
-    status: Status
+    status: _Status
     progress: int
     """0 to 100."""
     current_epoch: int
@@ -62,13 +62,13 @@ class StatusOut(Bare):
     total_steps: int
     loss: float | None
     learning_rate: float | None
-    metrics: dict[str, Any]
+    metrics: dict[str, object]
     error: str | None
     started_at: Time | None
     completed_at: Time | None
 
 
-class DatasetOut(Bare):
+class TrainingDataset(Bare):
     id: str
     name: str
     type: str

@@ -53,7 +53,7 @@ def start(context: Context, said: StartIn) -> str:
     """Create and queue it; the task's id. InvalidError, ForbiddenError, LaterError."""
     _check_type(said.model_type)
     settings = context.settings.everything
-    tree = _tree(said, settings)
+    tree, size = _tree(said, settings)
     folder = None
     if said.output_dir is not None:
         folder = inside("output_dir", said.output_dir, settings.path("output_root"))
@@ -67,7 +67,6 @@ def start(context: Context, said: StartIn) -> str:
         made = creation.from_spec(tree, settings, task_id=task_id)
         return made if folder is None else _placed(made, folder)
 
-    size = tree["student"]["size"]
     return tasks.create(
         context, make, name=f"{size} · {Path(said.dataset_path).name}"[:100], description=None,
         start=True,
@@ -84,7 +83,8 @@ def _check_type(model_type: str) -> None:
         )
 
 
-def _tree(said: StartIn, settings: Settings) -> dict[str, Any]:
+def _tree(said: StartIn, settings: Settings) -> tuple[dict[str, object], str]:
+    """The spec, and the size of its student."""
     try:
         kind, size = resolve("", said.base_model)
     except StudentError as error:
@@ -105,7 +105,7 @@ def _tree(said: StartIn, settings: Settings) -> dict[str, Any]:
         "weight_decay": said.weight_decay,
     }
     run = {"seed": said.seed, "checkpoint_interval": None if said.save_steps is None else 1}
-    return {
+    tree: dict[str, object] = {
         "mode": "direct",
         "kind": KINDS[said.model_type],
         "data": {"dataset": str(dataset)},
@@ -113,6 +113,7 @@ def _tree(said: StartIn, settings: Settings) -> dict[str, Any]:
         "optim": {name: value for name, value in optim.items() if value is not None},
         "run": {name: value for name, value in run.items() if value is not None},
     }
+    return tree, size
 
 
 def _below(path: str) -> str:

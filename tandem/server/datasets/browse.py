@@ -6,14 +6,14 @@ import json
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from fastapi.responses import Response
 from pydantic import BaseModel
 
 from tandem.server.context import Context
 from tandem.server.datasets import indexing, service
-from tandem.server.datasets.indexing import Index
+from tandem.server.datasets.indexing import DatasetIndex, IndexAbout
 from tandem.server.errors import NotFoundError
 from tandem.server.host.paths import really_below
 from tandem.server.http import images
@@ -94,7 +94,7 @@ def samples(
     )  # fmt: skip
 
 
-def _uncounted(about: dict[str, Any]) -> str | None:
+def _uncounted(about: IndexAbout) -> str | None:
     """Why a class may be in more pictures than are found by it."""
     if not about.get("masks_uncounted"):
         return None
@@ -115,7 +115,14 @@ def _sample(row: sqlite3.Row) -> Sample:
     )  # fmt: skip
 
 
-def _outlines(shape: dict[str, Any]) -> Any:
+class _IndexedShape(TypedDict):
+    """A shape as the index holds it: with its outlines, or with run lengths, or as a box alone."""
+
+    outlines: NotRequired[list[list[list[float]]] | None]
+    rle: NotRequired[tuple[int, int, str]]
+
+
+def _outlines(shape: _IndexedShape) -> list[list[list[float]]] | None:
     """Its rings; run lengths are traced here, for the few that a page shows."""
     if "rle" not in shape:
         return shape.get("outlines")
@@ -132,7 +139,7 @@ def _outlines(shape: dict[str, Any]) -> Any:
     return [ring.tolist() for ring in rings]
 
 
-def _row(index: Index, split: str, number: int) -> sqlite3.Row:
+def _row(index: DatasetIndex, split: str, number: int) -> sqlite3.Row:
     row: sqlite3.Row | None = index.base.execute(
         "SELECT * FROM item WHERE split = ? AND number = ?", (split, number)
     ).fetchone()
@@ -197,7 +204,7 @@ def _within(folder: Path, name: bytes) -> Path:
 
 
 def stats(context: Context, name: str) -> StatsOut:
-    """Of all splits. A class is counted by its boxes, or by the pictures, clips or texts of it."""
+    """Figures of all splits. A class is counted by its boxes, or by pictures, clips or texts."""
     with indexing.opened(context, service.folder_of(context, name)) as index:
         splits, classes = index.splits(), index.classes
         counts = {label: dict.fromkeys(splits, 0) for label in range(len(classes))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -25,7 +25,7 @@ def dataset_samples(
     label: Annotated[str | None, Query(max_length=500)] = None,
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     page_size: Annotated[int, Query(ge=1, le=200)] = 24,
-) -> Any:
+) -> object:
     """Its items with their labels, a page at a time."""
     return browse.samples(context, id, split, label, page, page_size)
 
@@ -60,13 +60,13 @@ def dataset_mask(
 
 
 @router.get("/datasets/{id}/stats", response_model=StatsOut)
-def dataset_stats(context: Here, id: str) -> Any:
+def dataset_stats(context: Here, id: str) -> object:
     """How many of each class, how large the pictures are."""
     return browse.stats(context, id)
 
 
 @router.post("/datasets/{id}/split", response_model=DatasetV1, status_code=202)
-def split_dataset(context: Here, id: str, body: SplitIn) -> Any:
+def split_dataset(context: Here, id: str, body: SplitIn) -> object:
     """A new data set of the same items, divided into train and val; it is made in the background.
 
     Pictures are hard links where the disk gives them: they take no room twice.

@@ -7,7 +7,7 @@ import logging
 import subprocess
 import sys
 import threading
-from typing import Any
+from typing import Required, TypedDict
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
@@ -25,6 +25,19 @@ REST_SECONDS = 1.0
 LONGEST_SECONDS = 24 * 3600.0
 MOST_FAULTS = 1000
 """Kept of one data set; the rest are counted."""
+
+
+class CheckSaid(TypedDict, total=False):
+    """What a process of ours prints: the check's report, or why a data set could not be made."""
+
+    ok: Required[bool]
+    format: str
+    kind: str
+    errors: int
+    warnings: int
+    items: dict[str, int]
+    faults: list[dict[str, object]]
+    message: str
 
 
 class Checker:
@@ -77,11 +90,11 @@ class Checker:
         self.context.database.run(lambda session: _keep(session, row.name_hash, said))
         return True
 
-    def _report(self, name: str) -> dict[str, Any] | None:
+    def _report(self, name: str) -> CheckSaid | None:
         folder = self.context.settings.datasets_root / name
         return self._said(["-m", "tandem.data.inspection.check", str(folder)])
 
-    def _made(self, name: str) -> dict[str, Any] | None:
+    def _made(self, name: str) -> CheckSaid | None:
         """Why what is to be split off from another one could not be; None: there is no such why."""
         job = splitting.waiting(self.context, name)
         if job is None:
@@ -93,7 +106,7 @@ class Checker:
         splitting.done(self.context, name)
         return None
 
-    def _said(self, arguments: list[str]) -> dict[str, Any] | None:
+    def _said(self, arguments: list[str]) -> CheckSaid | None:
         """What a process of ours prints; None where the server is ending."""
         if self._ending.is_set():
             return None
@@ -109,7 +122,7 @@ class Checker:
         if self._ending.is_set():
             return None
         try:
-            found: dict[str, Any] = json.loads(out)
+            found: CheckSaid = json.loads(out)
         except ValueError:
             return {"ok": False, "message": t("The check did not end as it should.")}
         return found
@@ -118,7 +131,7 @@ class Checker:
         return recording.one(self.context)
 
 
-def _keep(session: Session, name_hash: str, said: dict[str, Any]) -> None:
+def _keep(session: Session, name_hash: str, said: CheckSaid) -> None:
     row = session.get(DatasetRow, name_hash)
     if row is None or row.status != CHECKING:
         return
@@ -127,6 +140,6 @@ def _keep(session: Session, name_hash: str, said: dict[str, Any]) -> None:
     row.errors, row.warnings = said.get("errors"), said.get("warnings")
     row.samples = sum((said.get("items") or {}).values()) or row.samples
     faults = (said.get("faults") or [])[:MOST_FAULTS]
-    row.summary = json.dumps(said | {"faults": faults}, ensure_ascii=False)
-    row.message = said.get("message") or (faults[0]["sentence"] if faults else None)
+    row.summary = json.dumps({**said, "faults": faults}, ensure_ascii=False)
+    row.message = said.get("message") or (str(faults[0]["sentence"]) if faults else None)
     row.checked_at = now()

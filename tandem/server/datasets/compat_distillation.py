@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 
 from tandem.server.context import Here
@@ -15,6 +13,6 @@ router = APIRouter(tags=["data sets"])
 
 
 @router.get("/datasets", response_model=Envelope[list[DatasetChoice]])
-def list_datasets(context: Here) -> Any:
+def list_datasets(context: Here) -> object:
     """The folders under the data sets' root."""
     return ok(service.every(context))

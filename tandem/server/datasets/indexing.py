@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from filelock import FileLock, Timeout
 
@@ -27,19 +27,34 @@ MOST_KEPT = 50
 """Indexes of data sets; the ones longest unused go first."""
 
 
-class Index:
+class IndexAbout(TypedDict):
+    """What an index says of its data set: see `build` in `tandem.data.inspection.index`."""
+
+    plan: list[str]
+    signature: str
+    message: str | None
+    classes: list[str]
+    kind: str
+    type: str
+    masks_counted: int
+    masks_uncounted: int
+
+
+class DatasetIndex:
     """One that is open for reading."""
 
     def __init__(self, base: sqlite3.Connection) -> None:
         self.base = base
         base.row_factory = sqlite3.Row
         rows = base.execute("SELECT key, value FROM about").fetchall()
-        self.about: dict[str, Any] = {row["key"]: json.loads(row["value"]) for row in rows}
+        # Each value is JSON already: together they are one object.
+        told = ", ".join(f"{json.dumps(row['key'])}: {row['value']}" for row in rows)
+        self.about: IndexAbout = json.loads(f"{{{told}}}")
 
     @property
     def classes(self) -> list[str]:
         """In their order."""
-        return list(self.about["classes"])
+        return self.about["classes"]
 
     def splits(self) -> dict[str, int]:
         """How many items each has."""
@@ -50,13 +65,13 @@ class Index:
 
 
 @contextmanager
-def opened(context: Context, folder: Path, *, fresh: bool = True) -> Iterator[Index]:
+def opened(context: Context, folder: Path, *, fresh: bool = True) -> Iterator[DatasetIndex]:
     """The index of what lies there; `fresh` False: of what lay there when a page was shown."""
     file = _file(context, folder.name)
     if not file.is_file() or (fresh and not _is_current(file, folder)):
         _build(file, folder)
     with closing(_connect(file)) as base:
-        yield Index(base)
+        yield DatasetIndex(base)
 
 
 def forget(context: Context, name: str) -> None:
@@ -77,7 +92,7 @@ def _is_current(file: Path, folder: Path) -> bool:
 
     try:
         with closing(_connect(file)) as base:
-            about = Index(base).about
+            about = DatasetIndex(base).about
         same: bool = signature(folder, about["plan"]) == about["signature"]
     except (sqlite3.Error, KeyError, ValueError):
         return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -13,11 +12,12 @@ from starlette.exceptions import HTTPException
 
 from tandem.server.context import Context
 from tandem.server.datasets import service, uploads
+from tandem.server.datasets.schemas import PlainDataset
 from tandem.server.errors import InvalidError, RequestError
 from tandem.spec.i18n import t
 
 
-async def receive(context: Context, request: Request) -> Any:
+async def receive(context: Context, request: Request) -> PlainDataset:
     """What it became; InvalidError for a form without a file, DataError for a bad archive."""
     try:
         form = await request.form(max_files=1, max_fields=10)
@@ -36,7 +36,7 @@ async def receive(context: Context, request: Request) -> Any:
         await form.close()
 
 
-def _keep(context: Context, file: UploadFile, name: str, kind: str | None) -> dict[str, Any]:
+def _keep(context: Context, file: UploadFile, name: str, kind: str | None) -> PlainDataset:
     file.file.seek(0, 2)
     row = uploads.begin(context, name, file.file.tell(), type=kind, sha256=None)
     file.file.seek(0)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from tandem.server.context import Here
+from tandem.server.context import Context, Here
 from tandem.server.datasets import browse_routes, recording, service, uploads, versions
 from tandem.server.datasets.schemas import (
     DatasetV1,
@@ -17,6 +17,7 @@ from tandem.server.datasets.schemas import (
     UsedOut,
     VersionOut,
 )
+from tandem.server.db.dataset_tables import Upload
 from tandem.server.errors import TooLargeError
 from tandem.server.tasks import service as tasks
 
@@ -31,19 +32,19 @@ PIECE = {
 
 
 @router.get("/datasets", response_model=list[DatasetV1])
-def datasets(context: Here) -> Any:
+def datasets(context: Here) -> object:
     """All, with what their check has said."""
     return service.listed(context)
 
 
 @router.get("/datasets/{id}", response_model=DatasetV1)
-def dataset(context: Here, id: str) -> Any:
+def dataset(context: Here, id: str) -> object:
     """One, with its counts."""
     return service.one(context, id)
 
 
 @router.post("/datasets/{id}/check", response_model=DatasetV1, status_code=202)
-def check_dataset(context: Here, id: str) -> Any:
+def check_dataset(context: Here, id: str) -> object:
     """Look at all of it in the background."""
     return service.check(context, id)
 
@@ -54,7 +55,7 @@ def dataset_faults(
     id: str,
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
     page_size: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> Any:
+) -> object:
     """What is wrong with it, by file and line."""
     return service.faults(context, id, page, page_size)
 
@@ -66,35 +67,35 @@ def delete_dataset(context: Here, id: str) -> None:
 
 
 @router.get("/datasets/{id}/versions", response_model=list[VersionOut])
-def dataset_versions(context: Here, id: str) -> Any:
+def dataset_versions(context: Here, id: str) -> object:
     """The newest first."""
     service.one(context, id)
     return versions.every(context, id)
 
 
 @router.post("/datasets/{id}/versions", response_model=VersionOut)
-def make_version(context: Here, id: str) -> Any:
+def make_version(context: Here, id: str) -> object:
     """The version of what lies there now; the last one where nothing has changed."""
     service.one(context, id)
     return versions.make(context, id)
 
 
 @router.get("/tasks/{task_id}/data", response_model=list[UsedOut])
-def task_data(context: Here, task_id: str) -> Any:
+def task_data(context: Here, task_id: str) -> object:
     """The versions of its data that each of its executions used."""
     tasks.get(context, task_id)
     return [UsedOut.model_validate(dict(row)) for row in recording.of_task(context, task_id)]
 
 
 @router.post("/uploads", response_model=UploadOut, status_code=201)
-def begin_upload(context: Here, body: UploadIn) -> Any:
+def begin_upload(context: Here, body: UploadIn) -> object:
     """A place for a ZIP that comes in pieces."""
     row = uploads.begin(context, body.name, body.size, type=body.type, sha256=body.sha256)
     return _shown(context, row)
 
 
 @router.get("/uploads/{id}", response_model=UploadOut)
-def get_upload(context: Here, id: str) -> Any:
+def get_upload(context: Here, id: str) -> object:
     """How much of it is there: after a break, go on at `offset`."""
     return _shown(context, uploads.get(context, id))
 
@@ -105,7 +106,7 @@ async def send_piece(
     request: Request,
     id: str,
     upload_offset: Annotated[int, Header(ge=0)] = 0,
-) -> Any:
+) -> object:
     """A piece that begins at `Upload-Offset`; what came before a break is kept."""
     row = await run_in_threadpool(uploads.get, context, id)
     room = row.size_bytes - upload_offset
@@ -125,7 +126,7 @@ async def send_piece(
 
 
 @router.post("/uploads/{id}/complete", response_model=UploadOut)
-def complete_upload(context: Here, id: str) -> Any:
+def complete_upload(context: Here, id: str) -> object:
     """Unpack it; it is validated in the background. Known content answers the data set it is."""
     return _shown(context, uploads.complete(context, id))
 
@@ -136,7 +137,7 @@ def drop_upload(context: Here, id: str) -> None:
     uploads.drop(context, id)
 
 
-def _shown(context: Any, row: Any) -> UploadOut:
+def _shown(context: Context, row: Upload) -> UploadOut:
     shown = UploadOut.model_validate(row)
     there = row.size_bytes if row.status != uploads.RECEIVING else uploads.offset(context, row.id)
     return shown.model_copy(update={"offset": there})

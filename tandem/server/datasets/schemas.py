@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Literal, TypedDict
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tandem.server.wire.envelope import UtcTime
 
-Status = Literal["FOUND", "CHECKING", "READY", "FAULTY"]
+_DatasetStatus = Literal["FOUND", "CHECKING", "READY", "FAULTY"]
 
 
 class Plain(BaseModel):
@@ -18,12 +19,12 @@ class Plain(BaseModel):
 
 class UploadIn(Plain):
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    """Of the data set it becomes."""
+    """The name of the data set it becomes."""
     size: Annotated[int, Field(ge=22)]
     """Bytes of the ZIP."""
     type: Annotated[str, Field(max_length=50)] | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
-    """Of the ZIP; checked when it is whole."""
+    """The ZIP's digest; checked when it is whole."""
 
 
 class UploadOut(Plain):
@@ -41,7 +42,7 @@ class UploadOut(Plain):
 
 class DatasetV1(Plain):
     id: str
-    status: Status
+    status: _DatasetStatus
     """FOUND: a folder that nobody has had checked."""
     type: str
     kind: str | None = None
@@ -95,13 +96,34 @@ class UsedOut(Plain):
     part: Literal["train", "val"]
     name: str
     number: int | None
-    """Of the data set's version."""
+    """The number of the data set's version."""
     digest: str | None
     message: str | None
     """Why no version could be made."""
 
 
-def summary_of(text: str | None) -> dict[str, Any]:
+class PlainDataset(TypedDict):
+    """A data set as surface B shows it."""
+
+    id: str
+    name: str
+    type: str
+    size: int
+    samples: int
+    created_at: datetime
+
+
+class CheckSummary(TypedDict, total=False):
+    """What is kept of a check, as JSON in the data set's row."""
+
+    classes: list[str]
+    items: dict[str, int]
+    per_class: dict[str, dict[str, int]]
+    notes: list[str]
+    faults: list[FaultOut]
+
+
+def summary_of(text: str | None) -> CheckSummary:
     """The check's figures, or nothing."""
-    found = json.loads(text) if text else {}
+    found: CheckSummary = json.loads(text) if text else {}
     return found if isinstance(found, dict) else {}

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Session
 from tandem.server.context import Context
 from tandem.server.datasets import indexing
 from tandem.server.datasets.look import Look, look
-from tandem.server.datasets.schemas import DatasetV1, FaultsOut, summary_of
+from tandem.server.datasets.schemas import DatasetV1, FaultsOut, PlainDataset, summary_of
 from tandem.server.datasets.uploads import CHECKING, hash_of
 from tandem.server.db.dataset_tables import DatasetRow, DatasetVersion
 from tandem.server.db.tables import DelFlag, Job, Task
@@ -192,19 +191,19 @@ def using(context: Context, name: str) -> Sequence[str]:
     ]  # fmt: skip
 
 
-def plain(context: Context) -> list[dict[str, Any]]:
+def plain(context: Context) -> list[PlainDataset]:
     """As surface B shows them."""
     rows = _rows(context)
     return [_plain(folder, rows.get(folder.name)) for folder in folders(context)]
 
 
-def plain_one(context: Context, name: str) -> dict[str, Any]:
+def plain_one(context: Context, name: str) -> PlainDataset:
     """One of them."""
     folder = folder_of(context, name)
     return _plain(folder, _rows(context).get(folder.name))
 
 
-def _plain(folder: Path, row: DatasetRow | None) -> dict[str, Any]:
+def _plain(folder: Path, row: DatasetRow | None) -> PlainDataset:
     seen = _seen(folder, _changed_at(folder))
     made = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
     return {

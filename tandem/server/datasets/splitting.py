@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy.orm import Session
@@ -30,7 +30,7 @@ FILE_BYTES = 4096
 
 class SplitIn(Plain):
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    """Of the new data set."""
+    """The name of the new data set."""
     val_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.15
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
 
@@ -83,7 +83,7 @@ def _check_room(context: Context, source: Path) -> None:
         )  # fmt: skip
 
 
-def waiting(context: Context, name: str) -> dict[str, Any] | None:
+def waiting(context: Context, name: str) -> dict[str, object] | None:
     """What is to be done before it can be checked, or nothing."""
     with context.database.read() as session:
         row = session.get(DatasetRow, hash_of(name))
@@ -96,7 +96,7 @@ def is_made(context: Context, name: str) -> bool:
     return any((context.settings.datasets_root / name).iterdir())
 
 
-def command(context: Context, name: str, job: dict[str, Any]) -> list[str]:
+def command(context: Context, name: str, job: dict[str, object]) -> list[str]:
     """Its process's arguments; what an ended server's process left behind is taken away."""
     root = context.settings.datasets_root
     left = re.compile(rf"\.{re.escape(name[-100:])}\.\d{{1,10}}")

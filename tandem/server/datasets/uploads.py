@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 from sqlalchemy import select
@@ -115,7 +115,7 @@ def offset(context: Context, id: str) -> int:
 
 
 @contextmanager
-def appending(context: Context, id: str, at: int) -> Iterator[Any]:
+def appending(context: Context, id: str, at: int) -> Iterator[BinaryIO]:
     """A file open at its end, for one sender alone; ConflictError where the end is elsewhere."""
     row = get(context, id)
     if row.status != RECEIVING:
@@ -222,7 +222,7 @@ def _unpack(context: Context, row: Upload, file: Path, digest: str) -> None:
         raise
 
 
-def _put(context: Context, id: str, **columns: Any) -> None:
+def _put(context: Context, id: str, **columns: object) -> None:
     def work(session: Session) -> None:
         row = session.scalar(select(Upload).where(Upload.id == id))
         if row is not None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -32,7 +31,7 @@ PREDICTIONS = "predictions"
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestEntry:
     """One file."""
 
     path: str
@@ -66,7 +65,7 @@ def make(context: Context, name: str) -> DatasetVersion:
     return _kept(context, name, folder, entries, signature.hexdigest(), digest.hexdigest())
 
 
-def walk(folder: Path) -> Iterator[Entry]:
+def walk(folder: Path) -> Iterator[ManifestEntry]:
     """Every regular file, in the order of their names; hidden ones are passed over."""
     for where, folders, names in os.walk(folder):
         folders[:] = sorted(
@@ -78,7 +77,7 @@ def walk(folder: Path) -> Iterator[Entry]:
             if name.startswith(".") or os.path.islink(path):  # noqa: PTH114
                 continue
             found = os.stat(path)  # noqa: PTH116
-            yield Entry(os.path.relpath(path, folder), found.st_size, found.st_mtime_ns)
+            yield ManifestEntry(os.path.relpath(path, folder), found.st_size, found.st_mtime_ns)
 
 
 def every(context: Context, name: str) -> Sequence[DatasetVersion]:
@@ -90,15 +89,15 @@ def every(context: Context, name: str) -> Sequence[DatasetVersion]:
         return rows
 
 
-Row = list[Any]
+_ManifestRow = list[object]
 
 
 def _manifest(
-    context: Context, folder: Path, entries: list[Entry], known: Sequence[DatasetVersion]
-) -> list[Row]:
+    context: Context, folder: Path, entries: list[ManifestEntry], known: Sequence[DatasetVersion]
+) -> list[_ManifestRow]:
     """path, size, time, BLAKE2b of each; of those that did not change, what was said last."""
     last = {row[0]: row for row in read(context, known[0].digest)} if known else {}
-    rows: list[Row] = []
+    rows: list[_ManifestRow] = []
     for one in entries:
         before = last.get(one.path)
         if before is not None and before[1:3] == [one.size, one.time_ns]:
@@ -117,17 +116,17 @@ def file_of(context: Context, digest: str) -> Path:
     return context.settings.home / "versions" / f"{digest}.json.gz"
 
 
-def read(context: Context, digest: str) -> list[Row]:
+def read(context: Context, digest: str) -> list[_ManifestRow]:
     """A manifest's rows; empty where its file is gone."""
     try:
         with gzip.open(file_of(context, digest), "rt", encoding="utf-8") as file:
-            found: list[Row] = json.load(file)
+            found: list[_ManifestRow] = json.load(file)
             return found
     except (OSError, ValueError, EOFError):
         return []
 
 
-def _write(context: Context, digest: str, manifest: list[Row]) -> None:
+def _write(context: Context, digest: str, manifest: list[_ManifestRow]) -> None:
     file = file_of(context, digest)
     if file.is_file():
         return
@@ -139,7 +138,12 @@ def _write(context: Context, digest: str, manifest: list[Row]) -> None:
 
 
 def _kept(
-    context: Context, name: str, folder: Path, entries: list[Entry], signature: str, digest: str
+    context: Context,
+    name: str,
+    folder: Path,
+    entries: list[ManifestEntry],
+    signature: str,
+    digest: str,
 ) -> DatasetVersion:
     seen = look(folder)
     key = hash_of(name)
@@ -175,7 +179,7 @@ def _kept(
     return next(one for one in every(context, name) if one.digest == digest)
 
 
-def _classes(row: DatasetRow | None, folder: Path, entries: list[Entry]) -> str | None:
+def _classes(row: DatasetRow | None, folder: Path, entries: list[ManifestEntry]) -> str | None:
     """What the last check has read, as JSON; None where anything has changed since."""
     if row is None or row.checked_at is None:
         return None

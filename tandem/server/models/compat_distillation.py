@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
@@ -12,16 +12,16 @@ from tandem.server.wire.envelope import Envelope, ok
 from tandem.server.wire.task import TaskOut
 
 router = APIRouter(tags=["models"])
-Name = Annotated[str | None, Query(max_length=100)]
+_ModelName = Annotated[str | None, Query(max_length=100)]
 
 
 @router.get("/completed-models", response_model=Envelope[list[TaskOut]])
 def completed_models(
     context: Here,
     minAccuracy: Annotated[float | None, Query(ge=0, le=100, examples=[70])] = None,
-    teacherModel: Name = None,
-    studentModel: Name = None,
-) -> Any:
+    teacherModel: _ModelName = None,
+    studentModel: _ModelName = None,
+) -> object:
     """The tasks that are COMPLETED, newest first. `minAccuracy` (%) is asked of the best."""
     rows = service.every(context, minAccuracy, teacherModel, studentModel)
     return ok([TaskOut.model_validate(dict(row)) for row in rows])

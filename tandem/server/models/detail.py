@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import RowMapping
 
@@ -15,14 +14,14 @@ from tandem.server.datasets import recording
 from tandem.server.db.tables import Task
 from tandem.server.models import allowed_paths, listing
 from tandem.server.models.facts import Facts, facts
-from tandem.server.models.listing import More
+from tandem.server.models.listing import RelatedRows
 from tandem.server.tasks import queries
 from tandem.spec.i18n import t
 
 MOST_FILES = 1000
 
 
-def of(context: Context, task_id: str) -> dict[str, Any]:
+def of(context: Context, task_id: str) -> dict[str, object]:
     """The fields of `ModelDetail`."""
     row = listing.row_of(context, task_id)
     more = listing.more_of(context, row)
@@ -37,7 +36,7 @@ def of(context: Context, task_id: str) -> dict[str, Any]:
     }
 
 
-def _files(model: Path) -> list[dict[str, Any]]:
+def _files(model: Path) -> list[dict[str, object]]:
     if model.is_file():
         return [{"path": model.name, "size_bytes": model.stat().st_size}]
     base = Path(os.path.realpath(model))
@@ -47,7 +46,9 @@ def _files(model: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _lineage(context: Context, row: RowMapping, more: More, known: Facts) -> dict[str, Any]:
+def _lineage(
+    context: Context, row: RowMapping, more: RelatedRows, known: Facts
+) -> dict[str, object]:
     named = listing.ancestors(row)
     parent = named["parent"]
     teacher = row["teacher_model"]
@@ -71,7 +72,7 @@ def _lineage(context: Context, row: RowMapping, more: More, known: Facts) -> dic
     }
 
 
-def _parent(context: Context, path: str, task_id: str | None) -> dict[str, Any]:
+def _parent(context: Context, path: str, task_id: str | None) -> dict[str, object]:
     told = None
     if task_id is not None:
         with context.database.read() as session:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from tandem.executors.processes import look
 from tandem.server.context import Context
@@ -33,13 +33,44 @@ FOLDER, STATE = "exports", ".exports.json"
 SECONDS = 3600
 ENDED_BYTES = 4000
 _LOCK = threading.Lock()
-Item = dict[str, Any]
 
 
-def formats(model: Path, kind: str | None) -> list[Item]:
+class ExportChoice(TypedDict):
+    """A format, and whether this model can be written so here."""
+
+    format: str
+    about: str
+    possible: bool
+    why: str | None
+    fix: str | None
+    licence: str | None
+
+
+class ExportedEntry(TypedDict):
+    """What was written, and how good it is."""
+
+    format: str
+    file: str | None
+    size_bytes: int | None
+    accuracy: float | None
+    latency_milliseconds: float | None
+
+
+class ExportState(ExportedEntry):
+    """One export as the state file has it."""
+
+    status: str
+    message: str | None
+    started_at: str
+    ended_at: str | None
+    pid: int
+    born: str
+
+
+def formats(model: Path, kind: str | None) -> list[ExportChoice]:
     """Each with whether this model can be written so here, and else why not."""
     about = facts(model)
-    shown = []
+    shown: list[ExportChoice] = []
     for one in FORMATS.values():
         if not one.is_own and not (kind == "detection" and about.student_type == "yolov8"):
             continue
@@ -69,30 +100,33 @@ def _unfit(name: str, model: Path, kind: str | None, about: Facts) -> tuple[str,
     return None
 
 
-def items(model: Path) -> list[Item]:
+def items(model: Path) -> list[ExportState]:
     """Every export that was asked for, the last of each format, newest first."""
     with _LOCK:
         return sorted(_settled(model).values(), key=lambda one: one["started_at"], reverse=True)
 
 
-def files(model: Path, known: Facts) -> list[Item]:
+def files(model: Path, known: Facts) -> list[ExportedEntry]:
     """What was written from this model: here, and by hand elsewhere (its report says so)."""
-    done = {
-        one["format"]: {
-            name: one[name]
-            for name in ("format", "file", "size_bytes", "accuracy", "latency_milliseconds")
-        }
-        for one in (
-            items(model) if (allowed_paths.home_of(model) / FOLDER / STATE).is_file() else []
-        )
-        if one["status"] == "DONE"
-    }
-    for one in known.exports:
-        done.setdefault(str(one.get("format")), _figures(one))
+    has_state = (allowed_paths.home_of(model) / FOLDER / STATE).is_file()
+    there = items(model) if has_state else []
+    done = {one["format"]: _entry(one) for one in there if one["status"] == "DONE"}
+    for said in known.exports:
+        done.setdefault(str(said.get("format")), _figures(said))
     return list(done.values())
 
 
-def begin(context: Context, model: Path, kind: str | None, format: str) -> Item:
+def _entry(one: ExportState) -> ExportedEntry:
+    return {
+        "format": one["format"],
+        "file": one["file"],
+        "size_bytes": one["size_bytes"],
+        "accuracy": one["accuracy"],
+        "latency_milliseconds": one["latency_milliseconds"],
+    }
+
+
+def begin(context: Context, model: Path, kind: str | None, format: str) -> ExportState:
     """Start one; InvalidError where it cannot be, ConflictError while another is under way."""
     allowed = {one["format"]: one for one in formats(model, kind)}
     wanted = allowed.get(format)
@@ -189,32 +223,36 @@ def _erred(model: Path, format: str) -> Path:
     return _folder(model) / f".{format}.err"
 
 
-def _settled(model: Path) -> dict[str, Item]:
+def _settled(model: Path) -> dict[str, ExportState]:
     """The state, with an end for what has ended since. Held by `_LOCK`."""
-    told = {
-        name: dict(one)
-        for name, one in read_json(_folder(model) / STATE).items()
-        if name in FORMATS and isinstance(one, dict)
-    }
+    found = read_json(_folder(model) / STATE)
+    known = [name for name, one in found.items() if name in FORMATS and isinstance(one, dict)]
+    told: dict[str, ExportState] = {name: found[name] for name in known}
     changed = False
     for one in told.values():
         if one["status"] == "RUNNING":
             seen = look(int(one["pid"]))
             if seen is None or seen.born != one["born"]:
-                one |= _outcome(model, one["format"])
+                _end(one, model)
                 changed = True
     if changed:
         _write(model, told)
     return told
 
 
-def _outcome(model: Path, format: str) -> Item:
+def _end(one: ExportState, model: Path) -> None:
+    """Write down how one has ended: well, if it has said so and its file is there."""
+    format = one["format"]
     said = read_json(_said(model, format))
-    target = _folder(model) / file_name(format)
-    end: Item = {"ended_at": now().isoformat()}
-    if said and target.exists():
-        return end | {"status": "DONE"} | _figures(said)
-    return end | {"status": "FAILED", "message": _reason(_erred(model, format))}
+    one["ended_at"] = now().isoformat()
+    if said and (_folder(model) / file_name(format)).exists():
+        one["status"] = "DONE"
+        figures = _figures(said)
+        one["format"], one["file"] = figures["format"], figures["file"]
+        one["size_bytes"], one["accuracy"] = figures["size_bytes"], figures["accuracy"]
+        one["latency_milliseconds"] = figures["latency_milliseconds"]
+        return
+    one["status"], one["message"] = "FAILED", _reason(_erred(model, format))
 
 
 def _reason(file: Path) -> str:
@@ -230,7 +268,7 @@ def _reason(file: Path) -> str:
     return t("The export ended without a word: its process was killed, or the machine restarted.")
 
 
-def _figures(said: Mapping[str, Any]) -> Item:
+def _figures(said: Mapping[str, Any]) -> ExportedEntry:
     measured = said.get("measured")
     measured = measured if isinstance(measured, dict) else {}
     metrics = measured.get("metrics")
@@ -245,14 +283,14 @@ def _figures(said: Mapping[str, Any]) -> Item:
     }
 
 
-def _write(model: Path, state: Mapping[str, Item]) -> None:
+def _write(model: Path, state: Mapping[str, ExportState]) -> None:
     file = _folder(model) / STATE
     hidden = file.with_name(f"{STATE}.{os.getpid()}")
     hidden.write_text(json.dumps(state, ensure_ascii=False, indent=1), encoding="utf-8")
     hidden.replace(file)
 
 
-def as_shown(item: Item) -> Item:
+def as_shown(item: ExportState) -> dict[str, object]:
     """For a page: without the process, its times as times."""
     kept = {name: one for name, one in item.items() if name not in ("pid", "born")}
     ended = item["ended_at"]

@@ -16,11 +16,11 @@ from tandem.server.models.allowed_paths import CONFIG, REPORT
 
 WEIGHTS = "model.safetensors"
 MOST_BYTES = 32 * 2**20
-"""Of a report or a config; a header of weights is far smaller."""
+"""The largest report or config that is read; a header of weights is far smaller."""
 MOST_KEPT = 2000
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "input_mean", "input_std")
 """What lies among the weights and is not learnt."""
-Json = Mapping[str, Any]
+JsonFacts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Facts:
     classes: tuple[str, ...] = ()
     image_size: int | None = None
     student_type: str = ""
-    exports: tuple[Json, ...] = ()
+    exports: tuple[JsonFacts, ...] = ()
     """As report.json has them."""
     has_run: bool = False
     """Its run's report is there, and so what it was trained on is known."""
@@ -46,7 +46,7 @@ _LOCK = threading.Lock()
 
 
 def facts(model: Path | None) -> Facts:
-    """Of a final_model folder or an .onnx file; nothing of a model that is not there."""
+    """Facts of a final_model folder or an .onnx file; none of a model that is not there."""
     if model is None:
         return Facts()
     sources = _sources(model)
@@ -89,21 +89,20 @@ def _read(sources: Mapping[str, Path]) -> Facts:
     seen = _stamp(weights)
     student = _part(report, "student")
     metrics = _part(_part(student, "measured"), "metrics")
-    known: dict[str, Any] = {
-        "size_bytes": _number(student.get("size_bytes")) or (seen[1] if seen else None),
-        "parameters": _number(student.get("parameters")) or _parameters(weights),
-        "latency_milliseconds": _number(metrics.get("latency_milliseconds")),
-        "teacher_accuracy": figure_of(_part(_part(report, "teacher"), "measured")),
-        "classes": tuple(str(one) for one in config.get("classes") or ()),
-        "image_size": _number(config.get("image_size")),
-        "student_type": str(_part(config, "student").get("type") or ""),
-        "exports": tuple(one for one in report.get("exports") or () if isinstance(one, dict)),
-        "has_run": bool(report),
-    }
-    return Facts(**known)
+    return Facts(
+        size_bytes=_whole(student.get("size_bytes")) or (seen[1] if seen else None),
+        parameters=_whole(student.get("parameters")) or _parameters(weights),
+        latency_milliseconds=_number(metrics.get("latency_milliseconds")),
+        teacher_accuracy=figure_of(_part(_part(report, "teacher"), "measured")),
+        classes=tuple(str(one) for one in config.get("classes") or ()),
+        image_size=_whole(config.get("image_size")),
+        student_type=str(_part(config, "student").get("type") or ""),
+        exports=tuple(one for one in report.get("exports") or () if isinstance(one, dict)),
+        has_run=bool(report),
+    )
 
 
-def figure_of(measured: Json) -> float | None:
+def figure_of(measured: JsonFacts) -> float | None:
     """The figure of its kind, 0 to 1, from what a report measured."""
     from tandem.spec.report import FIGURES
 
@@ -112,7 +111,7 @@ def figure_of(measured: Json) -> float | None:
     return next((one for one in found if one is not None), None)
 
 
-def read_json(file: Path) -> Json:
+def read_json(file: Path) -> JsonFacts:
     """An object; nothing of a file that is missing, too large, or no object."""
     try:
         if file.stat().st_size > MOST_BYTES:
@@ -123,15 +122,20 @@ def read_json(file: Path) -> Json:
     return told if isinstance(told, dict) else {}
 
 
-def _part(of: Json, name: str) -> Json:
+def _part(of: JsonFacts, name: str) -> JsonFacts:
     found = of.get(name)
     return found if isinstance(found, dict) else {}
 
 
-def _number(value: object) -> Any:
+def _number(value: object) -> float | None:
     """JSON's numbers; what a report says as a word (NaN) is none."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and value == value else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if value == value else None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _parameters(weights: Path) -> int | None:

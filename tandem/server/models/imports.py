@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,15 @@ SECONDS = 1800
 SUFFIXES = (".pt", ".onnx", ".safetensors")
 
 
+class ImportedModel(TypedDict):
+    """What the importing process says of a model: see `tandem.predict.importing`."""
+
+    kind: str
+    size: str
+    classes: list[str]
+    path: str
+
+
 def bring_in(
     models_root: Path,
     file: Path,
@@ -36,7 +45,7 @@ def bring_in(
     classes: Sequence[str] = (),
     size: str = "",
     image_size: int | None = None,
-) -> dict[str, Any]:
+) -> ImportedModel:
     """The model as `<models root>/<name>`, by a process of its own that tries it once.
 
     Nothing that lies in the file is run here. StudentError in that process's words.
@@ -67,7 +76,7 @@ def bring_in(
             name=file.name,
             reason=said[-1] if said else t("its reader ended with {code}", code=done.returncode),
         )
-    told: dict[str, Any] = json.loads(done.stdout.decode().splitlines()[-1])
+    told: ImportedModel = json.loads(done.stdout.decode().splitlines()[-1])
     return told
 
 
@@ -81,7 +90,7 @@ def _check_file(file: Path) -> None:
         )
 
 
-def bind(database: Database, name: str, told: dict[str, Any], accuracy: float | None) -> str:
+def bind(database: Database, name: str, told: ImportedModel, accuracy: float | None) -> str:
     """A completed task that has this model; its id."""
     task_id = f"TASK_{secrets.token_hex(4).upper()}"
     at = now().replace(microsecond=0)
@@ -120,9 +129,12 @@ def import_into(
     file: Path,
     name: str,
     accuracy: float | None,
-    **options: Any,
+    *,
+    classes: Sequence[str],
+    size: str,
+    image_size: int | None,
 ) -> str:
     """Both, for a route; the task's id."""
     root = context.settings.everything.path("models_root")
-    told = bring_in(root, file, name, **options)
+    told = bring_in(root, file, name, classes=classes, size=size, image_size=image_size)
     return bind(context.database, name, told, accuracy)

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
 from tandem.server.db.tables import DelFlag, Job, Task, TaskData
 from tandem.server.errors import ConflictError, InvalidError
 from tandem.server.models import allowed_paths, exports
+from tandem.server.models.exports import ExportedEntry
 from tandem.server.models.facts import Facts, facts
 from tandem.server.models.schemas import Model
 from tandem.server.tasks import queries
@@ -50,7 +51,7 @@ def page(
         asked = _rows().where(Task.id.in_(select(keys.subquery().c.id))).order_by(*order)
         rows = session.execute(asked).mappings().all()
         more = _more(context, session, rows)
-    return [Model(**shown(context, row, more)) for row in rows], total
+    return [Model.model_validate(shown(context, row, more)) for row in rows], total
 
 
 def row_of(context: Context, task_id: str) -> RowMapping:
@@ -71,7 +72,7 @@ def row_of(context: Context, task_id: str) -> RowMapping:
     return row
 
 
-def _rows() -> Any:
+def _rows() -> Select[*tuple[object, ...]]:
     return select(*COLUMNS).outerjoin(Job, Job.task_id == Task.task_id)
 
 
@@ -100,17 +101,17 @@ def _order(sort: str) -> list[ColumnElement[Any]]:
     return [column.is_(None), column.desc() if falls else column.asc(), by_key]
 
 
-class More:
+class RelatedRows:
     """What a page's rows need of other tables, asked for once."""
 
     def __init__(self, versions: Mapping[str, int], makers: Mapping[str, str]) -> None:
         self.versions = versions
-        """Of its training data, by task."""
+        """Facts of its training data, by task."""
         self.makers = makers
         """The task that made a model, by the model's path in a spec."""
 
 
-def _more(context: Context, session: Session, rows: Sequence[RowMapping]) -> More:
+def _more(context: Context, session: Session, rows: Sequence[RowMapping]) -> RelatedRows:
     ids = [row["task_id"] for row in rows]
     asked = (
         select(TaskData.task_id, TaskData.number)
@@ -119,10 +120,10 @@ def _more(context: Context, session: Session, rows: Sequence[RowMapping]) -> Mor
     )
     versions: dict[str, int] = {task: number for task, number in session.execute(asked) if number}
     named = {path for row in rows for path in ancestors(row).values() if path}
-    return More(versions, _makers(context, session, named))
+    return RelatedRows(versions, _makers(context, session, named))
 
 
-def more_of(context: Context, row: RowMapping) -> More:
+def more_of(context: Context, row: RowMapping) -> RelatedRows:
     """The same of one model."""
     with context.database.read() as session:
         return _more(context, session, [row])
@@ -162,7 +163,7 @@ def ancestors(row: RowMapping) -> dict[str, str | None]:
     return found
 
 
-def shown(context: Context, row: RowMapping, more: More) -> dict[str, Any]:
+def shown(context: Context, row: RowMapping, more: RelatedRows) -> dict[str, object]:
     """The fields of `Model`."""
     model = allowed_paths.found(context, row)
     known = facts(model)
@@ -191,5 +192,5 @@ def shown(context: Context, row: RowMapping, more: More) -> dict[str, Any]:
     }
 
 
-def _exports(model: Path | None, known: Facts) -> list[Any]:
+def _exports(model: Path | None, known: Facts) -> list[ExportedEntry]:
     return [] if model is None else exports.files(model, known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query
@@ -29,26 +29,26 @@ from tandem.server.tasks.service import get
 from tandem.server.wire.task import TaskOut
 
 router = APIRouter(tags=["models"])
-PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
-PageSize = Annotated[int, Query(ge=1, le=200)]
+_PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
+_PageSize = Annotated[int, Query(ge=1, le=200)]
 
 
 @router.get("/models", response_model=ModelList)
 def list_models(
     context: Here,
-    page: PageNumber = 1,
-    page_size: PageSize = 20,
+    page: _PageNumber = 1,
+    page_size: _PageSize = 20,
     keyword: Annotated[Keyword | None, Query()] = None,
     kind: Annotated[str | None, Query(max_length=50, examples=["classification"])] = None,
     sort: Annotated[str, Query(max_length=100, examples=["-accuracy"])] = "-created_at",
-) -> Any:
+) -> object:
     """Everything that was trained to its end or brought in, the newest first."""
     items, total = listing.page(context, page, page_size, keyword, kind, sort)
     return ModelList(items=items, total=total, page=page, page_size=page_size)
 
 
 @router.get("/models/{task_id}", response_model=ModelDetail)
-def get_model(context: Here, task_id: str) -> Any:
+def get_model(context: Here, task_id: str) -> object:
     """One, with what it knows, where it comes from and its files."""
     return detail.of(context, task_id)
 
@@ -62,8 +62,8 @@ def download_whole_model(context: Here, task_id: str) -> Response:
 
 @router.post("/models/{task_id}/try", response_model=Tried, openapi_extra=trying.BODY)
 def try_model(
-    context: Here, task_id: str, asked: Annotated[trying.Asked, Depends(trying.asked)]
-) -> Any:
+    context: Here, task_id: str, asked: Annotated[trying.ModelQuestion, Depends(trying.asked)]
+) -> object:
     """What it says of a picture (at most 20 MB) or a text.
 
     The model stays loaded for five minutes in a process of its own, on the CPU: 503 where that
@@ -73,7 +73,7 @@ def try_model(
 
 
 @router.get("/models/{task_id}/exports", response_model=Exports)
-def list_exports(context: Here, task_id: str) -> Any:
+def list_exports(context: Here, task_id: str) -> object:
     """What it could be written as, and what was asked for so far."""
     row = listing.row_of(context, task_id)
     model = model_of(context, row)
@@ -82,7 +82,7 @@ def list_exports(context: Here, task_id: str) -> Any:
 
 
 @router.post("/models/{task_id}/exports", response_model=ExportShown, status_code=202)
-def export_model(context: Here, task_id: str, body: NewExport) -> Any:
+def export_model(context: Here, task_id: str, body: NewExport) -> object:
     """Write it in a format; one at a time for each model."""
     row = listing.row_of(context, task_id)
     model = model_of(context, row)
@@ -112,7 +112,7 @@ def _sent(found: Path, name: str) -> Response:
 
 
 @router.post("/models/import", response_model=TaskOut, status_code=201)
-def import_model(context: Here, body: ImportModel) -> Any:
+def import_model(context: Here, body: ImportModel) -> object:
     """An Ultralytics, ONNX or timm file as a completed task that has a model."""
     file = inside("path", body.path, context.settings.everything.path("models_root"))
     task_id = imports.import_into(

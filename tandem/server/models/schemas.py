@@ -10,8 +10,8 @@ from tandem.server.tasks.schemas import DataUsed, RequestBody, ResponseBody
 from tandem.server.wire.envelope import UtcTime
 from tandem.server.wire.sample import LabelsOut
 
-Figure = Literal["accuracy", "miou", "map50"]
-Status = Literal["RUNNING", "DONE", "FAILED"]
+_MetricName = Literal["accuracy", "miou", "map50"]
+_ExportStatus = Literal["RUNNING", "DONE", "FAILED"]
 FormatName = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,30}$", examples=["onnx"])]
 
 
@@ -39,12 +39,12 @@ class Model(ResponseBody):
     dataset: str | None
     dataset_version: int | None
     accuracy: float | None
-    figure: Figure
+    figure: _MetricName
     """What `accuracy` is for this kind."""
     parameters: int | None
     size_bytes: int | None
     latency_milliseconds: float | None
-    """Of one input alone, as its run measured it."""
+    """What one input alone takes, as its run measured it."""
     classes_count: int | None
     created_at: UtcTime | None
     here: bool
@@ -68,7 +68,7 @@ class Ancestor(ResponseBody):
     accuracy: float | None
 
 
-class Origin(ResponseBody):
+class TrainedBy(ResponseBody):
     task_id: str
     name: str
     mode: str | None
@@ -81,7 +81,7 @@ class Lineage(ResponseBody):
     parent: Ancestor | None
     """Whose weights it began with."""
     data: list[DataUsed]
-    task: Origin
+    task: TrainedBy
 
 
 class ModelFile(ResponseBody):
@@ -111,7 +111,7 @@ class Tried(ResponseBody):
     width: int | None
     height: int | None
     mask_png_base64: str | None
-    """Of segmentation: its mask in colour, the background transparent."""
+    """A segmentation's mask in colour, the background transparent."""
     milliseconds: float
     """The model alone."""
     whole_milliseconds: float
@@ -131,14 +131,14 @@ class FormatShown(ResponseBody):
     """Why not."""
     fix: str | None
     licence: str | None
-    """Of what writes it, where that binds who uses it."""
+    """The licence of what writes it, where that binds who uses it."""
 
 
 class ExportShown(ResponseBody):
     """One export: under way, done or failed."""
 
     format: str
-    status: Status
+    status: _ExportStatus
     file: str | None
     size_bytes: int | None
     accuracy: float | None
@@ -163,12 +163,12 @@ class ImportModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     path: Annotated[str, Field(min_length=1, max_length=1000)]
-    """Of a .pt, .onnx or .safetensors file, inside the models' root."""
+    """The path of a .pt, .onnx or .safetensors file, inside the models' root."""
     name: Annotated[str, Field(min_length=1, max_length=100)]
     classes: Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=100_000)] = []
     """Where the file does not name them."""
     size: Annotated[str, Field(max_length=100)] = ""
-    """Of a safetensors file, such as resnet50."""
+    """The architecture of a safetensors file, such as resnet50."""
     image_size: Annotated[int, Field(ge=16, le=2048)] | None = None
     accuracy: Annotated[float, Field(ge=0, le=100)] | None = None
     """In percent, if it is known."""

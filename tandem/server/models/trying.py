@@ -8,10 +8,10 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
 
 from fastapi import Request
 from pydantic import ValidationError
+from sqlalchemy import RowMapping
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
@@ -26,7 +26,7 @@ from tandem.spec.i18n import language, t
 
 MOST_BYTES = 20_000_000
 MASK_PIXELS = 1024
-BODY: dict[str, Any] = {
+BODY: dict[str, object] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -39,7 +39,7 @@ BODY: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class ModelQuestion:
     """A file with its name, or a text."""
 
     name: str = ""
@@ -47,7 +47,7 @@ class Asked:
     text: str | None = None
 
 
-async def asked(request: Request) -> Asked:
+async def asked(request: Request) -> ModelQuestion:
     """What the request holds; InvalidError where it is neither."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
@@ -70,19 +70,19 @@ async def asked(request: Request) -> Asked:
     if not content:
         raise _problem("file", t("It is empty."))
     name = PurePath((file.filename or "").replace("\\", "/")).name[:200]
-    return Asked(name.encode("utf-8", "backslashreplace").decode() or "-", content)
+    return ModelQuestion(name.encode("utf-8", "backslashreplace").decode() or "-", content)
 
 
-def _text(body: bytes) -> Asked:
+def _text(body: bytes) -> ModelQuestion:
     try:
-        return Asked(text=TriedText.model_validate_json(body).text)
+        return ModelQuestion(text=TriedText.model_validate_json(body).text)
     except ValidationError as error:
         fault = error.errors()[0]
         field = ".".join(str(one) for one in fault["loc"]) or "body"
         raise _problem(field, rule(fault, field)) from error
 
 
-def ask(context: Context, row: Any, said: Asked) -> Tried:
+def ask(context: Context, row: RowMapping, said: ModelQuestion) -> Tried:
     """What the model says of it. InvalidError for what it cannot read."""
     began = time.perf_counter()
     model = model_of(context, row)
@@ -96,11 +96,11 @@ def ask(context: Context, row: Any, said: Asked) -> Tried:
             question = _question(path=file.name, name=said.name)
             answer, first = context.workers.ask(model, home, question)
     if "problem" in answer:
-        raise _problem("file" if said.text is None else "text", answer["problem"])
+        raise _problem("file" if said.text is None else "text", str(answer["problem"]))
     mask = answer.pop("mask")
-    coloured = _coloured(mask) if mask else None
+    coloured = _coloured(str(mask)) if mask else None
     answer["whole_milliseconds"] = 1000 * (time.perf_counter() - began)
-    return Tried(**answer, mask_png_base64=coloured, first=first)
+    return Tried.model_validate({**answer, "mask_png_base64": coloured, "first": first})
 
 
 def _suffix(name: str) -> str:
@@ -111,7 +111,7 @@ def _suffix(name: str) -> str:
     return PurePath(name).suffix.lower() if is_picture(name) or is_video(name) else ""
 
 
-def _question(**said: str) -> dict[str, str]:
+def _question(**said: str) -> dict[str, object]:
     return {**said, "language": language()}
 
 

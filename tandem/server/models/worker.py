@@ -12,7 +12,6 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from tandem.server.errors import UnavailableError
 from tandem.server.models.children import environment
@@ -26,7 +25,7 @@ ANSWER_SECONDS = 60.0
 LINE_BYTES = 32 * 2**20
 """An answer with a mask has some megabytes at most."""
 LAST_BYTES = 4000
-Line = dict[str, Any]
+JsonObject = dict[str, object]
 
 
 class Worker:
@@ -56,7 +55,7 @@ class Worker:
     def is_alive(self) -> bool:
         return self._child.poll() is None
 
-    def ask(self, question: Line, seconds: float = ANSWER_SECONDS) -> Line:
+    def ask(self, question: JsonObject, seconds: float = ANSWER_SECONDS) -> JsonObject:
         """Its answer. StudentError where the model cannot be loaded; UnavailableError where it
         has died or does not answer in time: it is ended then."""
         if not self._is_ready:
@@ -83,7 +82,7 @@ class Worker:
                 with suppress(OSError, ValueError):
                     stream.close()
 
-    def _next(self, seconds: float) -> Line:
+    def _next(self, seconds: float) -> JsonObject:
         try:
             line = self._lines.get(timeout=seconds)
         except queue.Empty:
@@ -95,7 +94,7 @@ class Worker:
             ) from None
         if not line.endswith(b"\n"):
             raise self._died()
-        said: Line = json.loads(line)
+        said: JsonObject = json.loads(line)
         return said
 
     def _died(self) -> UnavailableError:

@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 from tandem.server.errors import UnavailableError
-from tandem.server.models.worker import ANSWER_SECONDS, Line, Worker
+from tandem.server.models.worker import ANSWER_SECONDS, JsonObject, Worker
 
 MOST = 2
 IDLE_SECONDS = 300.0
 BUSY_SECONDS = 60.0
 """How long a question waits for the ones before it."""
-Key = tuple[Path, int]
+_LoadedModel = tuple[Path, int]
 
 
 class Workers:
@@ -21,14 +21,14 @@ class Workers:
 
     def __init__(self, *, most: int = MOST, idle_seconds: float = IDLE_SECONDS) -> None:
         self.most, self.idle_seconds = most, idle_seconds
-        self._there: dict[Key, Worker] = {}
+        self._there: dict[_LoadedModel, Worker] = {}
         self._free = threading.Condition()
         self._timer: threading.Timer | None = None
         self._is_closed = False
 
     def ask(
-        self, model: Path, home: Path, question: Line, seconds: float = ANSWER_SECONDS
-    ) -> tuple[Line, bool]:
+        self, model: Path, home: Path, question: JsonObject, seconds: float = ANSWER_SECONDS
+    ) -> tuple[JsonObject, bool]:
         """The answer, and whether the model was loaded for it. See `Worker.ask` for what fails."""
         key = (model, _changed_at(model))
         worker, is_new = self._taken(key, home)
@@ -60,7 +60,7 @@ class Workers:
             self._there.clear()
             self._free.notify_all()
 
-    def _taken(self, key: Key, home: Path) -> tuple[Worker, bool]:
+    def _taken(self, key: _LoadedModel, home: Path) -> tuple[Worker, bool]:
         """The model's process with its lock held; a new one, once there is room for it."""
         until = time.monotonic() + BUSY_SECONDS
         with self._free:

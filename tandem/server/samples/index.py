@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import BinaryIO, Literal, NotRequired, TypedDict
 
 MOST_LINES = 200_000
 MOST_LINE_BYTES = 2**20
@@ -32,16 +32,54 @@ _LIGHT = re.compile(
 """A line of one class, as the trainer writes it; within a string each quote has a backslash."""
 _SAID = {b"true": 1, b"false": 0, b"null": -1}
 
-Order = Literal["worst", "best", "index"]
-Key = tuple[str, int, int, int]
+SampleOrder = Literal["worst", "best", "index"]
+_FileKey = tuple[str, int, int, int]
 Pair = tuple[int, int]
 
 
-@dataclass
-class Index:
-    """Of one file; a row is a sample's place in it."""
+class SamplesAbout(TypedDict, total=False):
+    """The first line of a run's predictions: what the rest is of."""
 
-    about: dict[str, Any]
+    kind: str
+    classes: list[str]
+    root: str
+    score_name: str
+    total: int
+    masks: int
+    pairs: bool
+
+
+class SampleLabels(TypedDict):
+    """What is true of a sample, or what was answered."""
+
+    label: str | None
+    boxes: list[_LabelledBox]
+    has_mask: bool
+
+
+class _LabelledBox(TypedDict):
+    label: str
+
+
+class SampleLine(TypedDict):
+    """One sample as its run has written it."""
+
+    name: str
+    text: str | None
+    width: int | None
+    height: int | None
+    truth: SampleLabels | None
+    answer: SampleLabels | None
+    score: float | None
+    right: bool | None
+    pairs: NotRequired[list[tuple[int, int]]]
+
+
+@dataclass
+class SampleIndex:
+    """The lines of one file; a row is a sample's place in it."""
+
+    about: SamplesAbout
     classes: list[str]
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     scores: array[float] = field(default_factory=lambda: array("d"))
@@ -51,7 +89,7 @@ class Index:
     """Rows with this class in the truth; of_answer alike."""
     of_answer: dict[int, array[int]] = field(default_factory=dict)
     of_pair: dict[Pair, array[int]] | None = None
-    """Of masks and boxes: rows where the first class was taken for the second.
+    """Rows where the first class was taken for the second, of masks and boxes.
 
     Of boxes `len(classes)` is nothing: not found, or found where nothing is.
     """
@@ -70,7 +108,7 @@ class Index:
         return self.of_pair is not None and self.about.get("kind") == "detection"
 
     def rows(
-        self, order: Order, truth: int | None, answer: int | None, wrong: bool | None
+        self, order: SampleOrder, truth: int | None, answer: int | None, wrong: bool | None
     ) -> array[int]:
         """Those that are asked for, in this order; equal scores by their place."""
         chosen = self._chosen(truth, answer)
@@ -115,11 +153,11 @@ class Index:
 
 
 class _Place:
-    """Of one file's index: who asks for another file does not wait while it is made."""
+    """The lock of one file's index: who asks for another file does not wait while it is made."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.index: Index | None = None
+        self.index: SampleIndex | None = None
 
 
 class Indexes:
@@ -127,9 +165,9 @@ class Indexes:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.kept: OrderedDict[Key, _Place] = OrderedDict()
+        self.kept: OrderedDict[_FileKey, _Place] = OrderedDict()
 
-    def of(self, path: Path) -> Index | None:
+    def of(self, path: Path) -> SampleIndex | None:
         """None where the file is not there or is none of ours."""
         try:
             seen = path.stat()
@@ -147,7 +185,7 @@ class Indexes:
             return place.index
 
 
-def lines(path: Path, index: Index, rows: list[int]) -> Iterator[dict[str, Any]]:
+def lines(path: Path, index: SampleIndex, rows: list[int]) -> Iterator[SampleLine]:
     """What the file says of these rows."""
     with path.open("rb") as stream:
         for row in rows:
@@ -155,18 +193,18 @@ def lines(path: Path, index: Index, rows: list[int]) -> Iterator[dict[str, Any]]
             yield json.loads(stream.readline(MOST_LINE_BYTES))
 
 
-def _made(path: Path) -> Index | None:
+def _made(path: Path) -> SampleIndex | None:
     try:
         with path.open("rb") as stream:
             about = json.loads(stream.readline(MOST_LINE_BYTES))["about"]
-            index = Index(about, [str(one) for one in about["classes"]])
+            index = SampleIndex(about, [str(one) for one in about["classes"]])
             _read(stream, index)
             return index
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
-def _read(stream: Any, index: Index) -> None:
+def _read(stream: BinaryIO, index: SampleIndex) -> None:
     codes = {name: place for place, name in enumerate(index.classes)}
     written = {json.dumps(name).encode(): place for name, place in codes.items()}
     if index.about.get("pairs") or index.about.get("kind") == "segmentation":
@@ -193,7 +231,7 @@ def _read(stream: Any, index: Index) -> None:
                 _put(found, codes[name], row)
 
 
-def _put_light(index: Index, written: dict[bytes, int], raw: bytes, row: int) -> bool:
+def _put_light(index: SampleIndex, written: dict[bytes, int], raw: bytes, row: int) -> bool:
     """The four facts of a line of one class, much sooner than by reading it all."""
     said = _LIGHT.fullmatch(raw) if len(raw) <= LIGHT_BYTES else None
     if said is None:
@@ -216,7 +254,7 @@ def _put(found: dict[int, array[int]], code: int, row: int) -> None:
         rows.append(row)
 
 
-def _names(labels: dict[str, Any] | None) -> set[str]:
+def _names(labels: SampleLabels | None) -> set[str]:
     if labels is None:
         return set()
     named = {one["label"] for one in labels["boxes"]}

@@ -10,20 +10,20 @@ from fastapi.responses import Response
 from tandem.server.context import Here
 from tandem.server.http import images
 from tandem.server.samples import service
-from tandem.server.samples.index import Order
+from tandem.server.samples.index import SampleOrder
 from tandem.server.samples.schemas import RunSamples
 
 router = APIRouter(tags=["samples"])
-Name = Annotated[str | None, Query(max_length=500)]
+_ClassName = Annotated[str | None, Query(max_length=500)]
 
 
 @router.get("/tasks/{task_id}/samples", response_model=RunSamples)
 def list_samples(
     context: Here,
     task_id: str,
-    order: Order = "worst",
-    truth: Name = None,
-    answer: Name = None,
+    order: SampleOrder = "worst",
+    truth: _ClassName = None,
+    answer: _ClassName = None,
     nothing: service.Who | None = None,
     wrong: bool | None = None,
     page: Annotated[int, Query(ge=1, le=10**6)] = 1,
@@ -35,7 +35,7 @@ def list_samples(
     are things that were not found (of the class `truth`), and `nothing=truth` boxes where nothing
     is (of the class `answer`).
     """
-    asked = service.Asked(order, truth, answer, nothing, wrong, page, page_size)
+    asked = service.SampleQuery(order, truth, answer, nothing, wrong, page, page_size)
     return service.listed(context, task_id, asked)
 
 

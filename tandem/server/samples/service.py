@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -15,7 +15,7 @@ from tandem.server.errors import ForbiddenError, InvalidError, NotFoundError, Re
 from tandem.server.host.paths import inside, really_below
 from tandem.server.http import images
 from tandem.server.samples import index as indexing
-from tandem.server.samples.index import Index, Order
+from tandem.server.samples.index import SampleIndex, SampleLine, SampleOrder
 from tandem.server.samples.schemas import RunSample, RunSamples
 from tandem.spec.i18n import t
 
@@ -26,10 +26,10 @@ _INDEXES = indexing.Indexes()
 
 
 @dataclass(frozen=True)
-class Asked:
+class SampleQuery:
     """Which samples, in which order."""
 
-    order: Order
+    order: SampleOrder
     truth: str | None
     answer: str | None
     nothing: Who | None
@@ -38,7 +38,7 @@ class Asked:
     page_size: int
 
 
-def listed(context: Context, task_id: str, asked: Asked) -> RunSamples:
+def listed(context: Context, task_id: str, asked: SampleQuery) -> RunSamples:
     """A page; `available` is false where the run has kept no answers."""
     path, index = _opened(context, task_id)
     if index is None:
@@ -92,35 +92,35 @@ def mask(context: Context, task_id: str, row: int, who: Who) -> tuple[Path, Path
     return inside(path.parent, f"{MASKS}/{name}"), shown
 
 
-def _opened(context: Context, task_id: str) -> tuple[Path, Index | None]:
+def _opened(context: Context, task_id: str) -> tuple[Path, SampleIndex | None]:
     run, _ = folder.of_task(context, task_id)
     path = inside(run, FILE)
     return path, _INDEXES.of(path)
 
 
-def _line(path: Path, index: Index | None, row: int) -> dict[str, Any]:
+def _line(path: Path, index: SampleIndex | None, row: int) -> SampleLine:
     if index is None or not 0 <= row < len(index.offsets):
         raise NotFoundError("This run has no sample {index}.", index=row)
     return _lines(path, index, [row])[0]
 
 
-def _lines(path: Path, index: Index, rows: list[int]) -> list[dict[str, Any]]:
+def _lines(path: Path, index: SampleIndex, rows: list[int]) -> list[SampleLine]:
     try:
         return list(indexing.lines(path, index, rows))
     except (OSError, json.JSONDecodeError) as error:  # written anew in this moment
         raise NotFoundError("The samples of this run have changed.", fix="Ask again.") from error
 
 
-def _item(context: Context, index: Index, line: dict[str, Any]) -> RunSample:
+def _item(context: Context, index: SampleIndex, line: SampleLine) -> RunSample:
     if line["text"] is None and line["width"] is None:
         try:
             size = images.size_of(_file(context, index, line["name"]))
         except RequestError:
             size = None
         if size is not None:
-            line |= {"width": size[0], "height": size[1]}
+            line["width"], line["height"] = size
     try:
-        return RunSample.model_validate(line | {"name": _shown(line["name"])})
+        return RunSample.model_validate({**line, "name": _shown(line["name"])})
     except ValidationError as error:
         raise NotFoundError("The samples of this run are damaged.") from error
 
@@ -130,8 +130,8 @@ def _shown(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _file(context: Context, index: Index, name: str) -> Path:
-    """Of a sample, inside the data sets' root once links are followed, or refused."""
+def _file(context: Context, index: SampleIndex, name: str) -> Path:
+    """A sample's file, inside the data sets' root once links are followed, or refused."""
     root = context.settings.datasets_root
     base = really_below(str(index.about.get("root", "")), root)
     if base is None:
@@ -144,7 +144,7 @@ def _file(context: Context, index: Index, name: str) -> Path:
     return found
 
 
-def _class(index: Index, field: Who, name: str | None, nothing: Who | None) -> int | None:
+def _class(index: SampleIndex, field: Who, name: str | None, nothing: Who | None) -> int | None:
     """Its number, that of nothing included; None: any."""
     if nothing == field:
         if index.has_nothing and name is None:
@@ -160,7 +160,7 @@ def _class(index: Index, field: Who, name: str | None, nothing: Who | None) -> i
     raise InvalidError([{"field": field, "problem": said}])
 
 
-def _none(asked: Asked) -> RunSamples:
+def _none(asked: SampleQuery) -> RunSamples:
     return RunSamples(
         items=[],
         total=0,
@@ -176,7 +176,7 @@ def _none(asked: Asked) -> RunSamples:
     )
 
 
-def _left_out(index: Index) -> str | None:
+def _left_out(index: SampleIndex) -> str | None:
     total, masks = index.about.get("total", 0), index.about.get("masks", 0)
     if len(index.offsets) < total:
         return t(
