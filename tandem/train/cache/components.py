@@ -34,6 +34,7 @@ def find_components(part: SignalPart, folder: Path, table: ImageTable) -> Signal
         if reduction is None:
             continue
         alike = sum(bytes(one) in mine for one in reduction.hashes_F) / len(reduction.hashes_F)
+        # Fitted on these very pictures beats any that merely hold enough of them.
         alike += key == own
         if alike >= ALIKE and (best is None or alike > best[0]):
             best = alike, replace(part, reduction=reduction, reduction_key=key)

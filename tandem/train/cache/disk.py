@@ -70,16 +70,20 @@ def write_array(path: Path, array: NDArray[np.generic]) -> FileNote:
 
 def write_bytes(path: Path, pieces: list[memoryview]) -> FileNote:
     """The same of any bytes."""
+    # Hidden and with the process in its name: two runs that write the same file do not write into
+    # each other, and whichever renames last leaves the same bytes.
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as out:
             for piece in pieces:
                 out.write(piece)
             out.flush()
+            # Before the name is there: after a power cut a name must not stand for empty blocks.
             os.fsync(out.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+    # The sum of what was to be written, not of what can be read back: `verify_cache` compares them.
     check = 0
     for piece in pieces:
         check = zlib.crc32(piece, check)

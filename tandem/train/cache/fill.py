@@ -45,6 +45,7 @@ class Fill:
         setup = self.calls.setup
         rows, views = self._ordered()
         sizes = self._row_bytes()
+        # One process speaks for all: together they fill one disk.
         if setup.rank == 0 and len(rows):
             counts = [int(gone.sum()) for gone in self.missing.values()]
             check_room(self.folder, sum(map(int.__mul__, counts, sizes)))
@@ -67,9 +68,13 @@ class Fill:
 
     def _ordered(self) -> RowViews:
         """Every row and view that some part lacks: those that components are fitted on first."""
+        # A row that one part lacks goes through the teacher whole; the other parts drop what they
+        # have. It is seldom: parts are mostly filled together.
         lacking_NV = np.any(list(self.missing.values()), axis=0)
         first = np.zeros_like(lacking_NV)
         if any(part.dense for part in self.missing):
+            # Their signals are in the memo, in just these batches: asked in this order, none of
+            # them is asked for again.
             first[fit_rows(len(lacking_NV)), 0] = True
         parts = [np.nonzero(lacking_NV & first), np.nonzero(lacking_NV & ~first)]
         rows, views = (np.concatenate([one[axis] for one in parts]) for axis in (0, 1))

@@ -57,6 +57,7 @@ def claim(folder: Path, teacher: Teacher, views: Views) -> None:
     if found is None:
         with room(folder):
             write_bytes(folder / MANIFEST, [memoryview(mine.model_dump_json().encode())])
+    # When it was last used: `tandem cache gc` removes the longest unused first.
     os.utime(folder / MANIFEST)
 
 

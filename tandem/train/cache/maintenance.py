@@ -79,6 +79,7 @@ def collect_garbage(
     oldest = time.time() - (older_than_days or 0) * _DAY_SECONDS
     gone = [one for one in caches if older_than_days is not None and one.last_used < oldest]
     kept = [one for one in caches if one not in gone]
+    # `kept` is sorted by use, so the last is the longest unused.
     while max_bytes is not None and kept and sum(one.bytes for one in kept) > max_bytes:
         gone.append(kept.pop())
     if dry_run:

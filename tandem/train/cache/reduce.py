@@ -59,6 +59,7 @@ class Reduction:
         stacked = torch.cat([self.mean_D[None].cpu(), basis]).numpy().astype(np.float32)
         with room(file.parent):
             file.parent.mkdir(parents=True, exist_ok=True)
+            # The array itself last: `load_reduction` takes its being there for all three.
             write_array(file.with_suffix(".hashes.npy"), self.hashes_F)
             write_array(file.with_suffix(".scale.npy"), np.array([self.scale], np.float64))
             write_array(file, stacked)
@@ -106,6 +107,8 @@ def fit(parts: list[Tensor], dims: int | None, hashes_F: NDArray[np.uint8]) -> R
     square_DD = torch.zeros(width, width, dtype=torch.float64)
     count = 0
     for tokens in parts:
+        # In float64 and summed in order: the difference of two large sums would lose small
+        # components in float32, and every process must find the same ones.
         flat_ND = tokens.reshape(-1, width).double().cpu()
         total_D += flat_ND.sum(0)
         square_DD += flat_ND.T @ flat_ND
@@ -116,6 +119,7 @@ def fit(parts: list[Tensor], dims: int | None, hashes_F: NDArray[np.uint8]) -> R
     kept = width if dims is None else min(dims, width)
     variance = float(covariance_DD.trace()) / width
     if kept < width:
+        # eigh sorts from the smallest up.
         values_D, vectors_DD = torch.linalg.eigh(covariance_DD)
         basis_DR = vectors_DD.flip(1)[:, :kept]
         strongest_R = basis_DR.abs().argmax(0)

@@ -62,6 +62,7 @@ class Shard:
 
 def keys_of(hashes_N: NDArray[np.uint8], view_N: NDArray[np.int64] | int) -> Keys:
     """One key for each pair of picture and view."""
+    # Little-endian on every machine: the bytes are what is compared, and a cache may be copied.
     raw = np.empty((len(hashes_N), KEY.itemsize), np.uint8)
     raw[:, :16] = hashes_N
     views_N = np.broadcast_to(np.asarray(view_N, "<u2"), len(raw))
@@ -88,6 +89,7 @@ def read_shards(folder: Path) -> tuple[list[Shard], list[tuple[Path, str]]]:
     """The whole shards of a folder in the order of their names, and the faulty ones with why."""
     good: list[Shard] = []
     bad: list[tuple[Path, str]] = []
+    # Sorted: where a key is in two shards, every process must take the same one.
     for file in sorted(folder.glob("shard-*.json")):
         try:
             note = ShardNote.model_validate_json(file.read_bytes())
@@ -123,6 +125,7 @@ def _fault(shard: Shard) -> str | None:
                 wanted=note.bytes,
             )
         try:
+            # Mapped, so that only the header is read: there may be thousands of shards.
             rows = len(shard.read(what, mapped=True))
         except _NO_ARRAY as error:
             return t("{name} is no array: {error}", name=path.name, error=error)

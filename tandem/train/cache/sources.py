@@ -40,6 +40,8 @@ def places(shards: list[Shard], table: ImageTable, views: int) -> Places:
         return found
     keys = [shard.keys() for shard in shards]
     lengths = [len(one) for one in keys]
+    # One sort over all shards, then a binary search a view: a dictionary of a million keys would
+    # cost a hundred bytes each and seconds to fill.
     all_keys = np.concatenate(keys)
     shard_of = np.repeat(np.arange(len(shards), dtype=np.int32), lengths)
     row_of = np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])
@@ -74,6 +76,7 @@ class Shelf:
         row_B = self.places.row_NV[index_B, view_B]
         if len(opened) == 1:
             return {name: array[row_B] for name, array in opened[0].items()}
+        # A disk reads forwards best, and a mapped page that several rows share is read once.
         order = np.lexsort((row_B, shard_B))
         bounds = np.flatnonzero(np.diff(shard_B[order])) + 1
         out: Arrays = {
@@ -95,6 +98,7 @@ class Shelf:
                 {name: shard.read(name, mapped=not small) for name in names}
                 for shard in self.shards
             ]
+            # In one piece a batch is one indexing, not one for each shard.
             if small and len(arrays) > 1:
                 starts = np.cumsum([0, *(shard.note.rows for shard in self.shards[:-1])])
                 there = self.places.shard_NV >= 0

@@ -99,6 +99,7 @@ class Renderer:
         """uint8 (B, 3, size, size) for each."""
         waiting: deque[tuple[RowViews, Tensor, list[Future[None]]]] = deque()
         for batch in batches:
+            # Decoding starts now and is waited for later: the teacher computes meanwhile.
             waiting.append((batch, *self._start(batch)))
             if len(waiting) > _AHEAD:
                 yield _finished(*waiting.popleft())

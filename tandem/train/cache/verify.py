@@ -22,6 +22,7 @@ def verify(calls: TeacherCalls, shelves: list[Shelf], samples: int, folder: Path
     """How many were asked for again. CacheError when one differs."""
     if not shelves or samples == 0:
         return 0
+    # Rows that every part has: one question to the teacher then checks all of them.
     there_NV = ~np.any([shelf.places.missing_NV for shelf in shelves], axis=0)
     rows, views = np.nonzero(there_NV)
     if len(rows) == 0:

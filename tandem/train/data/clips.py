@@ -18,9 +18,14 @@ from tandem.data.video import evenly_spread
 from tandem.train.data.augment import Views
 from tandem.train.data.inspect_files import inspect
 from tandem.train.data.video_frames import frames_of
-from tandem.train.types import ImageTable, ProgressReporter, Shows, Signals, TeacherSource
-
-Rows = NDArray[np.int64]
+from tandem.train.types import (
+    ImageTable,
+    ProgressReporter,
+    RowIndices,
+    Shows,
+    Signals,
+    TeacherSource,
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class ClipTable(ImageTable):
     shown_frames: int = 8
     """How many frames of a clip the student sees."""
 
-    def rows(self, rows: Rows) -> Self:
+    def rows(self, rows: RowIndices) -> Self:
         some = super().rows(rows)
         return replace(some, starts_N=self.starts_N[rows], counts_N=self.counts_N[rows])
 
@@ -80,7 +85,7 @@ class ClipSource:
     def teacher_forwards(self) -> int:
         return self.source.teacher_forwards
 
-    def signals(self, index_B: Rows, view_B: Rows) -> Signals:
+    def signals(self, index_B: RowIndices, view_B: RowIndices) -> Signals:
         """pooled: the mean of all frames. tokens: (B, T, 1, D) of the student's own frames."""
         rows, owners, picks = [], [], []
         at = 0

@@ -21,9 +21,8 @@ from tandem.spec.i18n import t
 from tandem.train.data.annotated import is_annotated
 from tandem.train.data.augment import rendered_mask
 from tandem.train.data.inspect_files import all_faults, inspect
-from tandem.train.types import UNLABELLED, Batch, ImageTable, ProgressReporter, Shows
+from tandem.train.types import UNLABELLED, Batch, ImageTable, ProgressReporter, RowIndices, Shows
 
-Rows = NDArray[np.int64]
 _CHUNK = 256
 
 
@@ -34,15 +33,19 @@ class MaskTable(ImageTable):
     content: Content | None = None
     items_N: tuple[Item, ...] = ()
 
-    def rows(self, rows: Rows) -> Self:
+    def rows(self, rows: RowIndices) -> Self:
         some = super().rows(rows)
         return replace(some, items_N=tuple(self.items_N[row] for row in rows.tolist()))
 
-    def batch(self, views: Shows, index_B: Rows, view_B: Rows, size: int, max_pixels: int) -> Batch:
+    def batch(
+        self, views: Shows, index_B: RowIndices, view_B: RowIndices, size: int, max_pixels: int
+    ) -> Batch:
         batch = super().batch(views, index_B, view_B, size, max_pixels)
         return replace(batch, mask_BHW=self.masks(views, index_B, view_B, size))
 
-    def masks(self, views: Shows, index_B: Rows, view_B: Rows, size: int) -> torch.Tensor:
+    def masks(
+        self, views: Shows, index_B: RowIndices, view_B: RowIndices, size: int
+    ) -> torch.Tensor:
         """uint8 (B, size, size): the same crops and flips as the pictures; IGNORED without one."""
         out_BHW = np.full((len(index_B), size, size), IGNORED, np.uint8)
         for place, (row, view) in enumerate(zip(index_B.tolist(), view_B.tolist(), strict=True)):

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from tandem.data.content import Item
 from tandem.train.data.augment import PARAMS, Views
 from tandem.train.data.tokens import Tokens
-from tandem.train.types import ImageTable, Shows
-
-Rows = NDArray[np.int64]
+from tandem.train.types import ImageTable, RowIndices, Shows
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class TextTable(ImageTable):
     key: str = ""
     """Names the tokenizer and the length, on both of which the signals of a text depend."""
 
-    def rows(self, rows: Rows) -> Self:
+    def rows(self, rows: RowIndices) -> Self:
         some = super().rows(rows)
         ids = self.ids_N3L[rows] if len(self.ids_N3L) else self.ids_N3L
         return replace(

@@ -191,6 +191,7 @@ def _train(
 ) -> list[float]:
     """Mean loss of each epoch."""
     (folder / STATE_FILE).unlink(missing_ok=True)
+    # The student's own start must not depend on whether a teacher learnt before it.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(task.spec.run.seed)
         trainer = _adapter_trainer(task, progress)

@@ -36,6 +36,8 @@ def _add(digest: blake2b, what: object) -> None:
 
 
 def _file_digest(path: Path, names: list[str], teacher: str) -> str:
+    # A release has gigabytes: hashing them takes as long as loading them. A file whose path, length
+    # and time of change are as they were is taken for the same.
     stat = path.stat()
     key = blake2b(digest_size=16)
     _add(key, [str(path.resolve()), stat.st_size, stat.st_mtime_ns, names])

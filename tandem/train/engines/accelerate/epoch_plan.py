@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.train.types import UNLABELLED
+from tandem.train.types import UNLABELLED, RowIndices
 
-Rows = NDArray[np.int64]
 _ORDER, _VIEWS = 1, 2  # which random stream, so that one never repeats the other
 
 
@@ -21,13 +20,15 @@ _ORDER, _VIEWS = 1, 2  # which random stream, so that one never repeats the othe
 class EpochPlan:
     """The global batches of one epoch: row and view of every sample."""
 
-    rows: list[Rows]
-    views: list[Rows]
+    rows: list[RowIndices]
+    views: list[RowIndices]
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def share(self, rank: int, processes: int, start: int = 0) -> list[tuple[Rows, Rows]]:
+    def share(
+        self, rank: int, processes: int, start: int = 0
+    ) -> list[tuple[RowIndices, RowIndices]]:
         """Every `processes`-th sample of each batch from `start` on."""
         pairs = zip(self.rows[start:], self.views[start:], strict=True)
         return [(rows[rank::processes], views[rank::processes]) for rows, views in pairs]
@@ -38,7 +39,7 @@ def batches_an_epoch(samples: int, batch_size: int) -> int:
     return -(-samples // batch_size)
 
 
-def draw(labels_N: Rows, *, batch_size: int, views: int, seed: int, epoch: int) -> EpochPlan:
+def draw(labels_N: RowIndices, *, batch_size: int, views: int, seed: int, epoch: int) -> EpochPlan:
     """The plan of one epoch. Batches differ by at most one sample in size.
 
     Labelled and unlabelled rows are spread evenly over the batches: with 100 labels among 1,300
@@ -52,7 +53,7 @@ def draw(labels_N: Rows, *, batch_size: int, views: int, seed: int, epoch: int) 
     return EpochPlan(rows, [(offsets_N[batch] + epoch) % views for batch in rows])
 
 
-def _spread(labelled_N: NDArray[np.bool_], random: np.random.Generator) -> Rows:
+def _spread(labelled_N: NDArray[np.bool_], random: np.random.Generator) -> RowIndices:
     positions_N = np.empty(len(labelled_N))
     for group in (labelled_N, ~labelled_N):
         members = random.permutation(np.flatnonzero(group))

@@ -206,7 +206,9 @@ def _wanted_signals(
     layers = tuple(setup.teacher_spec.layers)
     if "layers" in asked and not layers:
         most = len(setup.spec.loss.intermediate_layers) or len(student.layer_widths)
-        layers = spread(teacher.layer_count, min(MOST_LAYERS, most, teacher.layer_count))
+        layers = evenly_spaced_layers(
+            teacher.layer_count, min(MOST_LAYERS, most, teacher.layer_count)
+        )
     return WantedSignals(
         tokens="tokens" in asked or setup.kind.wants_tokens("logits" in asked),
         layers=layers if "layers" in asked else (),
@@ -219,10 +221,10 @@ def student_layers(spec: RunSpec, student: Student, prepared: PreparedTeacher) -
     """The student's layers that the intermediate loss compares with the teacher's."""
     if spec.loss.intermediate_layers:
         return tuple(spec.loss.intermediate_layers)
-    return spread(len(student.layer_widths), len(prepared.layer_widths))
+    return evenly_spaced_layers(len(student.layer_widths), len(prepared.layer_widths))
 
 
-def spread(layers: int, count: int) -> tuple[int, ...]:
+def evenly_spaced_layers(layers: int, count: int) -> tuple[int, ...]:
     """`count` of `layers` layers, evenly, the last one among them."""
     return tuple(round((i + 1) * layers / count) - 1 for i in range(count))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +11,8 @@ from torch import Tensor
 
 from tandem.train.data.boxes import DetectionTable
 from tandem.train.knowledge.probe import Probe
+from tandem.train.types import RowIndices, SignalSource
 
-Rows = NDArray[np.int64]
 MOST_TOKENS = 20_000
 """More make the fit slower and no better: neighbouring tokens say the same."""
 CHUNK = 64
@@ -24,10 +23,10 @@ class BoxProbe:
     """`Probe` with tokens for samples and one class more, the background, which comes last."""
 
     probe: Probe
-    fold_N: Rows
+    fold_N: RowIndices
     """The fold that left a picture out; the last head's number where nobody looked."""
 
-    def shares(self, tokens_BHWD: Tensor, rows_B: Rows | None) -> Tensor:
+    def shares(self, tokens_BHWD: Tensor, rows_B: RowIndices | None) -> Tensor:
         """(B, H, W, K): how likely each class is; what lacks to 1 is background.
 
         `rows_B` None: what is shown is no picture of the split, the head fitted on all answers.
@@ -42,7 +41,9 @@ class BoxProbe:
         return scores_BHWK.softmax(-1)[..., :-1]
 
 
-def fit(source: Any, split: DetectionTable, *, folds: int, seed: int, calibrate: bool) -> BoxProbe:
+def fit(
+    source: SignalSource, split: DetectionTable, *, folds: int, seed: int, calibrate: bool
+) -> BoxProbe:
     """On the whole pictures that somebody looked at; a picture's tokens are all in one fold."""
     rows = np.array([row for row in range(len(split)) if split.labelled(row)], np.int64)
     folds = max(min(folds, len(rows)), 2)
@@ -65,15 +66,17 @@ def fit(source: Any, split: DetectionTable, *, folds: int, seed: int, calibrate:
 
 
 def _samples(
-    source: Any, split: DetectionTable, rows: Rows, seed: int
-) -> tuple[NDArray[np.float32], Rows, Rows]:
+    source: SignalSource, split: DetectionTable, rows: RowIndices, seed: int
+) -> tuple[NDArray[np.float32], RowIndices, RowIndices]:
     """Tokens, the class of each, and the place among `rows` of the picture it is from."""
     random = np.random.default_rng([seed, 12])
     each = max(1, MOST_TOKENS // len(rows))
     tokens, labels, images = [], [], []
     for at in range(0, len(rows), CHUNK):
         some = rows[at : at + CHUNK]
-        tokens_BHWD = source.signals(some, np.zeros_like(some)).tokens_BHWD.float().cpu()
+        tokens_BHWD = source.signals(some, np.zeros_like(some)).tokens_BHWD
+        assert tokens_BHWD is not None, "tokens are among what the run wants"
+        tokens_BHWD = tokens_BHWD.float().cpu()
         for place, row in enumerate(some.tolist()):
             cells = cell_labels(split, row, tokens_BHWD.shape[1], tokens_BHWD.shape[2]).flatten()
             picked = random.permutation(len(cells))[:each]
@@ -83,7 +86,7 @@ def _samples(
     return np.concatenate(tokens), np.concatenate(labels), np.concatenate(images)
 
 
-def cell_labels(split: DetectionTable, row: int, rows: int, columns: int) -> Rows:
+def cell_labels(split: DetectionTable, row: int, rows: int, columns: int) -> RowIndices:
     """(rows, columns): the class of the smallest box over each cell's centre, K where none is."""
     height, width = split.size(row)
     cells = np.full((rows, columns), len(split.classes), np.int64)
