@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +69,10 @@ class DetectionTable:
 
         path = self.path(row)
         if path.suffix.lower() in JPEG:
-            found: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-            if found is not None:
-                return np.asarray(found)
+            # Read by numpy: OpenCV's own `imread` takes no path beyond ASCII on Windows.
+            decoded = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+            if decoded is not None:
+                return np.asarray(decoded, np.uint8)
         return np.ascontiguousarray(load_rgb(path, self.max_pixels)[:, :, ::-1])
 
     def rgb_HWC(self, row: int) -> NDArray[np.uint8]:

@@ -42,6 +42,7 @@ def letterbox(image_CHW: Tensor, height: int, width: int) -> tuple[Tensor, Lette
     uint8 stays uint8; floats are taken as 0 to 1.
     """
     own_height, own_width = image_CHW.shape[-2:]
+    # In proportion, as in training: a squeezed image shows objects of shapes never learnt.
     scale = min(height / own_height, width / own_width)
     new_height = min(max(round(own_height * scale), 1), height)
     new_width = min(max(round(own_width * scale), 1), width)
@@ -52,6 +53,7 @@ def letterbox(image_CHW: Tensor, height: int, width: int) -> tuple[Tensor, Lette
     grey = GREY if image_CHW.dtype == torch.uint8 else GREY / 255
     canvas_CHW = image_CHW.new_full((image_CHW.shape[0], height, width), grey)
     canvas_CHW[:, top : top + new_height, left : left + new_width] = inner_CHW
+    # The scales after rounding, not the one wanted: boxes must come back to the pixel.
     placed = Letterbox(
         new_width / own_width, new_height / own_height, left, top, own_height, own_width
     )
@@ -61,6 +63,7 @@ def letterbox(image_CHW: Tensor, height: int, width: int) -> tuple[Tensor, Lette
 def canvas_size(height: int, width: int, image_size: int) -> tuple[int, int]:
     """The smallest canvas (rows, columns) in whole strides whose longer side is `image_size`."""
     scale = image_size / max(height, width)
+    # Up to the next stride, not to a square: the margin that is left out costs time.
     rows, columns = (
         min(-(-max(round(side * scale), 1) // STRIDE) * STRIDE, whole_strides(image_size))
         for side in (height, width)
@@ -108,11 +111,14 @@ def _suppressed(one_CA: Tensor, least_1K: Tensor, iou: float, most: int) -> Tens
     scores_AK = one_CA[4:].T
     anchors, labels = (scores_AK > least_1K).nonzero(as_tuple=True)
     scores = scores_AK[anchors, labels]
+    # At LEAST_SCORE nearly every anchor of every class may count; suppression is quadratic.
     if len(scores) > MOST_CANDIDATES:
         scores, best = scores.topk(MOST_CANDIDATES)
         anchors, labels = anchors[best], labels[best]
     centre, half = one_CA[:2, anchors].T, one_CA[2:4, anchors].T / 2
     corners_N4 = torch.cat((centre - half, centre + half), 1)
+    # By class: an object of another class may well lie within this one. In float32, for fp16
+    # rounds places beyond 2048 pixels to whole ones.
     kept = batched_nms(corners_N4.float(), scores.float(), labels, iou)[:most]
     return torch.cat(
         (corners_N4[kept], scores[kept, None], labels[kept, None].to(corners_N4.dtype)), 1

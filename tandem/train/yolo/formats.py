@@ -7,13 +7,26 @@ import io
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import torch
 
 from tandem.spec.errors import MissingExtraError, SpecError
 from tandem.train.export import final_model
 from tandem.train.yolo.offline import prepare
+from tandem.train.yolo.student import YoloStudent
+
+
+class UltralyticsNet(Protocol):
+    """What Ultralytics hangs on a network that it keeps."""
+
+    names: dict[int, str]
+    args: dict[str, object]
+    task: str
+    pt_path: str
+
+    def half(self) -> object: ...
+
 
 NATIVE = "ultralytics"
 """Its own .pt: what `YOLO("model.pt")` opens."""
@@ -36,6 +49,7 @@ def write(model_folder: Path, format: str, target: Path) -> None:
     known = names()
     if format not in known:
         raise SpecError("A model cannot be written as {format}.", format=format, allowed=known)
+    # Its exporters write beside the weights they are given: in a folder that goes away.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as folder:
         weights = Path(folder) / f"{target.stem or 'model'}.pt"
         _save(model_folder, weights)
@@ -48,19 +62,23 @@ def write(model_folder: Path, format: str, target: Path) -> None:
 def _save(model_folder: Path, file: Path) -> None:
     """As Ultralytics keeps a trained network; the names of the classes are in it."""
     student, config = final_model.load(model_folder)
-    net: Any = student.net
+    assert isinstance(student, YoloStudent)
+    net: UltralyticsNet = student.net  # type: ignore[assignment]
+    # What Ultralytics reads of a checkpoint beside its weights: names, size, task.
     net.names = dict(enumerate(config.classes))
     net.args = {"imgsz": config.image_size, "task": "detect", "model": file.name}
     net.task, net.pt_path = "detect", str(file)
+    # Half precision, as Ultralytics saves: it makes floats of it when it loads.
     torch.save({"model": net.half(), "ema": None, "train_args": net.args, "epoch": -1}, file)
 
 
 def _exported(weights: Path, format: str) -> Path:
     from ultralytics import YOLO
 
-    said = io.StringIO()
+    printed = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        # Each backend prints in its own way; what matters comes as an exception.
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             made = YOLO(str(weights)).export(format=format, device="cpu", verbose=False)
     except (ImportError, ModuleNotFoundError, AssertionError, OSError, RuntimeError) as error:
         raise MissingExtraError(

@@ -37,22 +37,22 @@ class TaughtModel(DetectionModel):
         projections: Sequence[tuple[int, int]] = (),
     ) -> None:
         super().__init__(cfg, ch=3, nc=num_classes, verbose=False)
+        self.weights = weights
         # Part of this model, so that Ultralytics' optimizer, moving average and gradient limit
         # take them in; `student_state` leaves them behind.
-        self.weights = weights
         self.projectors = nn.ModuleList(nn.Conv2d(one, other, 1) for one, other in projections)
 
     @property
     def terms(self) -> tuple[str, ...]:
         """The parts of the loss by name, in its order."""
-        taught = [self.weights.feature_loss] if self.weights.feature > 0 else []
-        return (*OWN, *taught, *(["soft"] if self.weights.soft > 0 else []))
+        teacher_terms = [self.weights.feature_loss] if self.weights.feature > 0 else []
+        return (*OWN, *teacher_terms, *(["soft"] if self.weights.soft > 0 else []))
 
     @property
     def roles(self) -> dict[str, LossRole]:
         """What each of the terms is in a run."""
-        taught: dict[str, LossRole] = {self.weights.feature_loss: "feature", "soft": "soft"}
-        return {name: taught.get(name, "hard") for name in self.terms}
+        teacher_terms: dict[str, LossRole] = {self.weights.feature_loss: "feature", "soft": "soft"}
+        return {name: teacher_terms.get(name, "hard") for name in self.terms}
 
     def student_state(self) -> dict[str, Tensor]:
         """The network's own weights."""

@@ -137,8 +137,8 @@ class ResumableDetectionTrainer(DetectionTrainer):
     def _weighted(self, items: dict[str, float]) -> float:
         weights = self.detection_run.weights
         own = weights.hard * sum(items[name] for name in OWN)
-        taught = weights.feature * items.get(weights.feature_loss, 0.0)
-        return own + taught + weights.soft * items.get("soft", 0.0)
+        teacher_terms = weights.feature * items.get(weights.feature_loss, 0.0)
+        return own + teacher_terms + weights.soft * items.get("soft", 0.0)
 
     def _learning_rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])

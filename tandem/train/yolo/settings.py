@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
@@ -81,7 +80,7 @@ def check(spec: RunSpec, device_context: DeviceContext) -> None:
 
 def overrides(
     spec: RunSpec, device_context: DeviceContext, save_dir: str, classes: Sequence[str]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Ultralytics' arguments. Its defaults hold for what is not named here."""
     optim, yolo = spec.optim, spec.yolo
     sgd = optim.optimizer == "sgd"
@@ -89,8 +88,8 @@ def overrides(
         "task": "detect",
         "mode": "train",
         "model": f"{spec.student.size}.yaml",
-        "data": "tandem",
-        "pretrained": False,
+        "data": "tandem",  # a name only: `get_dataset` brings the data
+        "pretrained": False,  # weights come from the student's plug-in, never by download
         "epochs": optim.epochs,
         "batch": optim.batch_size,
         "nbs": nominal(spec),
@@ -102,6 +101,7 @@ def overrides(
         "momentum": optim.momentum,
         "weight_decay": optim.weight_decay,
         "warmup_epochs": optim.warmup_epochs,
+        # 0 for Adam, as in Ultralytics' `auto`: its first steps are as long as the rate.
         "warmup_bias_lr": min(BIAS_WARMUP * optim.learning_rate, 1.0) if sgd else 0.0,
         "patience": optim.early_stopping_epochs,
         "seed": spec.run.seed,
@@ -109,6 +109,8 @@ def overrides(
         if device_context.device.type == "cpu"
         else str(device_context.device.index),
         "workers": worker_count(spec.data.workers),
+        # Never True, which is fp16: Ultralytics would fetch a network to test it with, and its
+        # scaler's state is in no checkpoint of ours.
         "amp": "bf16" if device_context.precision == "bf16" else False,
         "mosaic": yolo.mosaic,
         "close_mosaic": yolo.close_mosaic_epochs,
@@ -126,8 +128,8 @@ def overrides(
         "fliplr": yolo.flip_sideways if flip_allowed(spec.views, classes) else 0.0,
         "flipud": yolo.flip_upside_down,
         "save_dir": save_dir,
-        "exist_ok": True,
-        "save": True,
+        "exist_ok": True,  # else a resumed run would get a folder of its own, numbered on
+        "save": True,  # calls `save_model`, which writes our checkpoints
         "plots": False,
         "val": True,
         "verbose": False,

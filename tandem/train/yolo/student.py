@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,6 +11,7 @@ from tandem.train.students._timm import to_raster
 from tandem.train.types import StepOutput, Student
 from tandem.train.yolo.boxes import STRIDE, whole_strides
 from tandem.train.yolo.offline import prepare
+from tandem.train.yolo.types import HeadOutput
 
 STRIDES = (8, 16, 32)
 """Pixels of a cell of each of the neck's maps, P3 to P5."""
@@ -39,8 +39,9 @@ class YoloStudent(Student):
     def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:
         """Sides in whole strides of 32. `layers` counts the neck's maps; none named: all three."""
         self.check_layers(layers)
-        said: Any = self.net(images_BCHW)
-        boxes_BCA, heads = said if isinstance(said, tuple) else (None, said)
+        # In training the head gives its raw maps alone; in evaluation decoded boxes before them.
+        output: HeadOutput | tuple[Tensor, HeadOutput] = self.net(images_BCHW)
+        boxes_BCA, heads = output if isinstance(output, tuple) else (None, output)
         maps = [to_raster(one) for one in heads["feats"]]
         return StepOutput(
             logits_BK=heads["scores"].amax(-1),
@@ -70,6 +71,15 @@ def make_net(size: str, num_classes: int) -> nn.Module:
     return net
 
 
-def neck_widths(net: Any) -> tuple[int, ...]:
+def neck_widths(net: nn.Module) -> tuple[int, ...]:
     """Channels of P3, P4 and P5, as the head's first convolutions take them in."""
-    return tuple(branch[0].conv.in_channels for branch in net.model[-1].cv2)
+    model = net.model
+    assert isinstance(model, nn.Sequential)
+    branches = model[-1].cv2
+    assert isinstance(branches, nn.ModuleList)
+    return tuple(_in_channels(branch) for branch in branches)
+
+
+def _in_channels(branch: nn.Module) -> int:
+    convolution = next(one for one in branch.modules() if isinstance(one, nn.Conv2d))
+    return convolution.in_channels

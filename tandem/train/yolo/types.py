@@ -37,6 +37,23 @@ class CanvasSource:
     """The part of it that was pasted: least u, least v, most u, most v."""
 
 
+class DetectionSample(TypedDict, total=False):
+    """One image of Ultralytics' dataset as its transforms hand it on; some keys come on the way."""
+
+    im_file: str
+    """Here the row's number, not a path."""
+    shape: tuple[int, int]
+    cls: NDArray[np.float32]
+    bboxes: NDArray[np.float32] | NDArray[np.float64]
+    segments: list[NDArray[np.float32]]
+    keypoints: None
+    normalized: bool
+    bbox_format: str
+    img: NDArray[np.uint8]
+    sources: list[CanvasSource]
+    labelled: bool
+
+
 class BoxLabels(TypedDict):
     """The true boxes of a batch: all that Ultralytics' loss reads of it."""
 

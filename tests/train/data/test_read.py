@@ -47,7 +47,7 @@ def refused(folder: Path, match: str, **changes: object) -> DataError:
     return caught.value
 
 
-def picture(path: Path, seed: int = 0) -> None:
+def make_image(path: Path, seed: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draw_shape("circle", np.random.default_rng([seed, 99])).save(path)
 
@@ -66,11 +66,11 @@ def test_train_val_and_unlabelled(tmp_path: Path) -> None:
 def test_chinese_names_spaces_suffixes_and_nested_folders(tmp_path: Path) -> None:
     root = tmp_path / "图片 集"
     for split in ("train", "val"):
-        picture(root / split / "小 猫" / "子文件夹" / "一 张.PNG", 1 + (split == "val"))
-        picture(root / split / "dog" / "b.Jpg", 3 + (split == "val"))
-    picture(root / "train" / ".hidden" / "a.png")
-    picture(root / "train" / "dog" / ".thumb.png")
-    picture(root / "train" / "__MACOSX" / "dog" / "a.png")
+        make_image(root / split / "小 猫" / "子文件夹" / "一 张.PNG", 1 + (split == "val"))
+        make_image(root / split / "dog" / "b.Jpg", 3 + (split == "val"))
+    make_image(root / "train" / ".hidden" / "a.png")
+    make_image(root / "train" / "dog" / ".thumb.png")
+    make_image(root / "train" / "__MACOSX" / "dog" / "a.png")
     (root / "train" / "dog" / "Thumbs.db").write_bytes(b"x")
     splits = read(root)
     assert splits.train.classes == ("dog", "小 猫")
@@ -146,16 +146,16 @@ def test_what_is_not_there_or_empty(tmp_path: Path) -> None:
     for shape in SHAPES:
         (tmp_path / "hollow" / "train" / shape).mkdir(parents=True)
     refused(tmp_path / "hollow", "is empty: no class folder of train holds a picture")
-    picture(tmp_path / "flat" / "a.png")
+    make_image(tmp_path / "flat" / "a.png")
     refused(tmp_path / "flat", r"laid out like no data set .*train/<class>/")
-    picture(tmp_path / "loose" / "train" / "a.png")
+    make_image(tmp_path / "loose" / "train" / "a.png")
     refused(tmp_path / "loose", "holds pictures, but no folder for each class")
     (tmp_path / "file").write_text("x")
     refused(tmp_path / "file", "is a file; a folder is wanted")
 
 
 def test_classes_that_cannot_be_meant(folder: Path) -> None:
-    picture(folder / "val" / "star" / "a.png")
+    make_image(folder / "val" / "star" / "a.png")
     error = refused(folder, r"val has the class star, which train lacks")
     assert error.allowed == list(SHAPES)
     shutil.rmtree(folder / "val" / "star")
@@ -219,7 +219,7 @@ def test_a_second_reading_opens_only_what_changed(
     opened.clear()
     assert (read(folder).train.hashes_N == first.train.hashes_N).all()
     assert opened == []
-    picture(folder / "train/cross/2.png", 7)
+    make_image(folder / "train/cross/2.png", 7)
     changed = read(folder)
     assert opened == [folder / "train/cross/2.png"]
     assert (changed.train.hashes_N != first.train.hashes_N).any(1).sum() == 1
@@ -252,7 +252,7 @@ def test_links_stay_inside(folder: Path, tmp_path: Path) -> None:
     refused(folder, "which train lacks")
     (folder / "val/star").unlink()
     assert len(read(folder).train) == 19
-    picture(tmp_path / "elsewhere.png")
+    make_image(tmp_path / "elsewhere.png")
     (folder / "train/circle/link.png").symlink_to(tmp_path / "elsewhere.png")
     refused(folder, r"The link .*link\.png leads out of the data set")
     (folder / "train/circle/link.png").unlink()

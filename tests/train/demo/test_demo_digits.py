@@ -18,26 +18,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return digits.write(tmp_path_factory.mktemp("data") / "digits")
 
 
-def pictures(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.png"))
 
 
 def test_a_tenth_is_labelled_and_each_digit_equally_often(folder: Path) -> None:
     for part, count in (("train", 10), ("val", 50)):
-        found = Counter(path.parent.name for path in pictures(folder / part))
+        found = Counter(path.parent.name for path in image_files(folder / part))
         assert found == dict.fromkeys(digits.CLASSES, count)
-    assert len(pictures(folder / "unlabeled")) == 1197
-    numbers = [path.stem for path in pictures(folder)]
+    assert len(image_files(folder / "unlabeled")) == 1197
+    numbers = [path.stem for path in image_files(folder)]
     assert len(set(numbers)) == len(numbers) == 1797
 
 
-def test_a_image_lies_in_the_folder_of_what_it_shows(folder: Path) -> None:
+def test_an_image_lies_in_the_folder_of_what_it_shows(folder: Path) -> None:
     source = load_digits()
-    for path in pictures(folder / "train") + pictures(folder / "val"):
+    for path in image_files(folder / "train") + image_files(folder / "val"):
         assert int(path.parent.name) == source.target[int(path.stem)]
-        picture = Image.open(path)
-        assert picture.size == (32, 32)
-        small = np.asarray(picture.resize((8, 8), Image.Resampling.BOX)) / 255 * 16
+        image = Image.open(path)
+        assert image.size == (32, 32)
+        small = np.asarray(image.resize((8, 8), Image.Resampling.BOX)) / 255 * 16
         assert np.abs(small - source.images[int(path.stem)]).max() < 5
 
 
@@ -46,7 +46,7 @@ def test_another_seed_labels_others_and_validates_on_the_same(folder: Path, tmp_
     other = digits.write(tmp_path / "other", seed=1)
 
     def names(root: Path, part: str) -> list[str]:
-        return [path.name for path in pictures(root / part)]
+        return [path.name for path in image_files(root / part)]
 
     assert names(again, "train") == names(folder, "train") != names(other, "train")
     assert names(other, "val") == names(folder, "val")

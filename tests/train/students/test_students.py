@@ -217,7 +217,7 @@ def test_small_images_get_small_patches(image_size, patch):
     assert patch_for(image_size) == patch
 
 
-def test_a_image_no_patch_divides_names_the_nearest_that_work():
+def test_an_image_no_patch_divides_names_the_nearest_that_work():
     with pytest.raises(StudentError, match=r"97 pixels.*Allowed: 96, 98") as failure:
         make("vit", 97)
     assert failure.value.exit_code == 2

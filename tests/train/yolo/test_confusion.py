@@ -50,7 +50,7 @@ def test_of_two_boxes_on_one_thing_the_right_class_is_its_own() -> None:
 
 
 @pytest.mark.parametrize(("shapes", "total"), [(None, 0), ([], 1)])
-def test_a_image_that_nobody_looked_at_counts_for_nothing(
+def test_an_image_that_nobody_looked_at_counts_for_nothing(
     shapes: list[Shape] | None, total: int
 ) -> None:
     matrix, pairs = taken(shapes, (LEFT, 0.9, CAT))

@@ -105,7 +105,7 @@ def test_cells_that_no_image_reaches_are_not_covered(table: DetectionTable) -> N
     assert where.uv_M2[0].tolist() == pytest.approx([0.25, 0.25])
 
 
-class Told:
+class FakeSource:
     """Gives the same tokens for a row, whoever asks."""
 
     def __init__(self, tokens: torch.Tensor) -> None:
@@ -130,7 +130,7 @@ def test_half_precision_of_the_step_does_not_move_the_tokens(table: DetectionTab
             [whole_canvas(2, 128, 128), whole_canvas(7, 9, 9)],
         ],
     }
-    teach = CachedTargets(Told(tokens_of(table)), None, DetectionLossWeights(feature=1.0))
+    teach = CachedTargets(FakeSource(tokens_of(table)), None, DetectionLossWeights(feature=1.0))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = teach(batch)
     full = teach(batch)

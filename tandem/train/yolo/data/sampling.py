@@ -14,23 +14,29 @@ from torch.utils.data import Sampler
 
 
 class SampleRef(int):
-    """A row that knows its place: which epoch's which one it is."""
+    """A row that knows its place: which epoch's which one it is.
+
+    An int, since samplers give indices and Ultralytics' dataset uses them as such: the place rides
+    along through PyTorch's loader and its queues without either knowing.
+    """
 
     epoch: int
     place: int
 
     @classmethod
     def of(cls, row: int, epoch: int, place: int) -> SampleRef:
-        turn = cls(row)
-        turn.epoch, turn.place = epoch, place
-        return turn
+        ref = cls(row)
+        ref.epoch, ref.place = epoch, place
+        return ref
 
     def __reduce__(self) -> tuple[object, ...]:
+        # pickle would give a worker the bare int.
         return SampleRef.of, (int(self), self.epoch, self.place)
 
 
 def order(rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
     """Every row once. Epochs before the first are there too: they fill the first mosaics."""
+    # Seeds are unsigned: epoch -1 becomes a number that no real epoch reaches.
     generator = np.random.default_rng([seed, epoch % 2**32])
     return generator.permutation(rows).astype(np.int64)
 
@@ -51,6 +57,7 @@ class ShuffledSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[SampleRef]:
         epoch, first = self.epoch, self.step * self.batch_size
+        # Set before the first yield: the loader asks for the next epoch while this one is read.
         self.epoch, self.step = epoch + 1, 0
         rows = order(self.rows, self.seed, epoch).tolist()
         for place in range(first, self.rows):
@@ -71,18 +78,20 @@ class MosaicBuffer:
         self._orders: dict[int, NDArray[np.int64]] = {}
         self._batch, self._before = -1, np.zeros(0, np.int64)
 
-    def at(self, turn: SampleRef) -> NDArray[np.int64]:
+    def at(self, ref: SampleRef) -> NDArray[np.int64]:
         """At most `most`, the latest first; the picture itself among them."""
-        batch = turn.epoch * self.batches + turn.place // self.batch_size
+        # All of a batch's images share what came before the batch: worked out once for it.
+        batch = ref.epoch * self.batches + ref.place // self.batch_size
         if batch != self._batch:
             self._batch, self._before = batch, self._shown_before(batch)
-        start = turn.place // self.batch_size * self.batch_size
-        now_N = self._order(turn.epoch)[start : turn.place + 1][::-1]
+        start = ref.place // self.batch_size * self.batch_size
+        now_N = self._order(ref.epoch)[start : ref.place + 1][::-1]
         return np.concatenate((now_N, self._before))[: max(self.most, 1)]
 
     def _shown_before(self, batch: int) -> NDArray[np.int64]:
         parts, count = [], 0
         while count < self.most:
+            # Loaders deal batches out in turn: this process had every `lanes`-th.
             batch -= self.lanes
             epoch, number = divmod(batch, self.batches)
             start = number * self.batch_size
@@ -93,6 +102,7 @@ class MosaicBuffer:
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         if epoch not in self._orders:
+            # A buffer reaches few epochs back; orders of long ago would only fill the memory.
             kept = {key: one for key, one in self._orders.items() if abs(key - epoch) < 4}
             self._orders = kept | {epoch: order(self.rows, self.seed, epoch)}
         return self._orders[epoch]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,34 @@ from pycocotools.cocoeval import COCOeval
 
 from tandem.train.data.boxes import DetectionTable
 from tandem.train.predictions.boxes import DetectionArray
+
+Floats = NDArray[np.floating[Any]]
+
+
+class CocoAnnotation(TypedDict, total=False):
+    """A box as pycocotools reads it; ids count from 1."""
+
+    id: int
+    image_id: int
+    category_id: int
+    bbox: list[float]
+    """Left, top, width, height in pixels."""
+    area: float
+    iscrowd: int
+    score: float
+
+
+class CocoMatches(TypedDict):
+    """What pycocotools matched in one image for one class; T IoU thresholds, best score first."""
+
+    dtScores: list[float]
+    dtMatches: Floats
+    """(T, n): the id of the true box, 0 for none."""
+    dtIgnore: NDArray[np.bool_]
+    """(T, n): what lies on a crowd."""
+    gtIgnore: NDArray[np.bool_]
+    """(m,)."""
+
 
 UNSURE = 0.25
 """The threshold of a class that nothing could be fitted on."""
@@ -40,6 +68,7 @@ class DetectionScores:
 def score(truth: DetectionTable, found: list[DetectionArray]) -> DetectionScores:
     """Predictions against boxes; pictures that nobody looked at are left out."""
     rows = [row for row in range(len(truth)) if truth.labelled(row)]
+    # pycocotools prints its tables; stdout is for a run's events.
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(_truth(truth, rows), _predictions(truth, rows, found), "bbox")
         evaluation.evaluate()
@@ -63,7 +92,7 @@ def score(truth: DetectionTable, found: list[DetectionArray]) -> DetectionScores
 
 
 def _truth(truth: DetectionTable, rows: list[int]) -> COCO:
-    annotations: list[dict[str, Any]] = []
+    annotations: list[CocoAnnotation] = []
     for row in rows:
         for shape in truth.items[row].shapes or []:
             left, top, right, bottom = shape.bounds()
@@ -75,7 +104,7 @@ def _truth(truth: DetectionTable, rows: list[int]) -> COCO:
 
 
 def _predictions(truth: DetectionTable, rows: list[int], found: list[DetectionArray]) -> COCO:
-    annotations: list[dict[str, Any]] = []
+    annotations: list[CocoAnnotation] = []
     for row in rows:
         for *box, score, label in found[row].tolist():
             annotations.append(
@@ -85,7 +114,7 @@ def _predictions(truth: DetectionTable, rows: list[int], found: list[DetectionAr
     return _coco(truth, rows, annotations)
 
 
-def _annotation(row: int, label: int, box: tuple[float, ...]) -> dict[str, Any]:
+def _annotation(row: int, label: int, box: tuple[float, ...]) -> CocoAnnotation:
     left, top, right, bottom = box
     width, height = right - left, bottom - top
     return {
@@ -96,7 +125,8 @@ def _annotation(row: int, label: int, box: tuple[float, ...]) -> dict[str, Any]:
     }
 
 
-def _coco(truth: DetectionTable, rows: list[int], annotations: list[dict[str, Any]]) -> COCO:
+def _coco(truth: DetectionTable, rows: list[int], annotations: list[CocoAnnotation]) -> COCO:
+    # Filled by hand: its constructor reads a file, and its loadRes a copy of the first.
     coco = COCO()
     coco.dataset = {
         "images": [{"id": row + 1} for row in rows],
@@ -107,18 +137,18 @@ def _coco(truth: DetectionTable, rows: list[int], annotations: list[dict[str, An
     return coco
 
 
-def _of_class(evaluation: COCOeval, k: int) -> list[dict[str, Any] | None]:
+def _of_class(evaluation: COCOeval, k: int) -> list[CocoMatches | None]:
     """What was matched in each picture, of objects of any area."""
     images, areas = len(evaluation.params.imgIds), len(evaluation.params.areaRng)
     start = (k * areas + _ALL_AREAS) * images
-    matched: list[dict[str, Any] | None] = evaluation.evalImgs[start : start + images]
+    matched: list[CocoMatches | None] = evaluation.evalImgs[start : start + images]
     return matched
 
 
 class _Curve:
     """Precision and recall of one class over its scores, at IoU 0.5."""
 
-    def __init__(self, matched: list[dict[str, Any] | None]) -> None:
+    def __init__(self, matched: list[CocoMatches | None]) -> None:
         self.matched = matched
         there = [one for one in matched if one is not None]
         self.support = sum(int((np.asarray(one["gtIgnore"]) == 0).sum()) for one in there)
@@ -128,7 +158,8 @@ class _Curve:
         if self.support and sum(len(scores) for scores, _ in parts):
             self._fit(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
 
-    def _fit(self, scores_n: NDArray[Any], right_n: NDArray[Any]) -> None:
+    def _fit(self, scores_n: Floats, right_n: NDArray[np.bool_]) -> None:
+        # Stable, as pycocotools sorts: equal scores keep the order of their images.
         order = np.argsort(-scores_n, kind="mergesort")
         scores_n, right_n = scores_n[order], right_n[order]
         hits_n = right_n.cumsum()
@@ -141,10 +172,11 @@ class _Curve:
         below = scores_n[best + 1] if best + 1 < len(scores_n) else 0.0
         self.precision, self.recall = float(precision_n[best]), float(recall_n[best])
         self.f1 = float(f1_n[best])
+        # Half-way to the next lower score: a predictor's rounding moves no box across it.
         self.threshold = float((scores_n[best] + below) / 2)
 
 
-def _right(one: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _right(one: CocoMatches) -> tuple[Floats, NDArray[np.bool_]]:
     """Scores, and whether each is right; what fell on a crowd is neither."""
     counted = np.asarray(one["dtIgnore"][0]) == 0
     scores_n, matches_n = np.asarray(one["dtScores"]), np.asarray(one["dtMatches"][0])
@@ -168,7 +200,7 @@ def _f1_by_image(evaluation: COCOeval, curves: list[_Curve]) -> NDArray[np.float
     return np.where(empty, 1.0, 2 * hits_N / np.where(empty, 1, found_N + there_N))
 
 
-def _row(name: str, precision_TR: NDArray[Any], curve: _Curve) -> dict[str, float | int | str]:
+def _row(name: str, precision_TR: Floats, curve: _Curve) -> dict[str, float | int | str]:
     return {
         "class": name,
         "map50": _mean(precision_TR[0]),
@@ -181,6 +213,6 @@ def _row(name: str, precision_TR: NDArray[Any], curve: _Curve) -> dict[str, floa
     }
 
 
-def _mean(values: NDArray[Any]) -> float:
+def _mean(values: Floats) -> float:
     known = values[values > -1]
     return float(known.mean()) if known.size else 0.0

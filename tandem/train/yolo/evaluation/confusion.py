@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +53,10 @@ def _pairs_of(
     true_m = np.array([one.label for one in shapes], np.int64)
     crowd_m = np.array([one.crowd for one in shapes], bool)
     said_n = found_n6[:, 5].astype(np.int64)
+    # On a crowd pycocotools divides by the found box's area alone: nobody knows the crowd's own.
     iou_nm = _ious(found_n6, [one.bounds() for one in shapes], crowd_m)
     matched = _matches(iou_nm[:, ~crowd_m], said_n[:, None] == true_m[None, ~crowd_m])
+    # Crowds are no row of the matrix, but a box on one is not wrong either.
     things_m = np.flatnonzero(~crowd_m)
     pairs = [(true_m[things_m[m]], said_n[n]) for n, m in matched]
     seen = {int(things_m[m]) for _, m in matched}
@@ -69,13 +70,14 @@ def _pairs_of(
 
 
 def _ious(
-    found_n6: DetectionArray, true_m: list[Any], crowd_m: NDArray[np.bool_]
+    found_n6: DetectionArray, true_m: Sequence[tuple[float, ...]], crowd_m: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """(n, m); for a crowd, how much of the found box lies on it."""
     if not len(found_n6) or not true_m:
         return np.zeros((len(found_n6), len(true_m)))
     boxes_n4, boxes_m4 = found_n6[:, :4].astype(np.float64), np.array(true_m, np.float64)
     for boxes in (boxes_n4, boxes_m4):
+        # To COCO's left, top, width, height.
         boxes[:, 2:] -= boxes[:, :2]
     return np.asarray(coco.iou(boxes_n4, boxes_m4, crowd_m.astype(np.uint8).tolist()))
 
@@ -83,6 +85,8 @@ def _ious(
 def _matches(iou_nm: NDArray[np.float64], same_nm: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """(found, true), each once: boxes of the right class first, then by how well they lie."""
     found_p, true_p = np.nonzero(iou_nm >= LEAST_IOU)
+    # The class first: of two boxes on one thing the right one is its match, however it lies, and
+    # the wrong one is a box where nothing is.
     order = np.lexsort((-iou_nm[found_p, true_p], ~same_nm[found_p, true_p]))
     taken: tuple[set[int], set[int]] = (set(), set())
     chosen: list[tuple[int, int]] = []

@@ -34,10 +34,13 @@ class BoxProbe:
         weight_FKD = self.probe.weight_FKD.to(tokens_BHWD.device)
         bias_FK = self.probe.bias_FK.to(tokens_BHWD.device)
         last = np.full(len(tokens_BHWD), len(weight_FKD) - 1)
+        # Each image by the head that was not fitted on it: what a head says of what it has learnt
+        # is its labels again, from which a student learns no more than from the labels.
         fold_B = torch.from_numpy(last if rows_B is None else self.fold_N[rows_B])
         fold_B = fold_B.to(tokens_BHWD.device)
         scores_BHWK = torch.einsum("bhwd,bkd->bhwk", tokens_BHWD.float(), weight_FKD[fold_B])
         scores_BHWK = (scores_BHWK + bias_FK[fold_B][:, None, None]) / self.probe.temperature
+        # The background, the last class, is left out: what lacks to 1 says it.
         return scores_BHWK.softmax(-1)[..., :-1]
 
 
@@ -46,8 +49,10 @@ def fit(
 ) -> BoxProbe:
     """On the whole pictures that somebody looked at; a picture's tokens are all in one fold."""
     rows = np.array([row for row in range(len(split)) if split.labelled(row)], np.int64)
-    folds = max(min(folds, len(rows)), 2)
+    folds = max(min(folds, len(rows)), 2)  # a fold needs an image, and a fit another one
     tokens, labels, images = _samples(source, split, rows, seed)
+    # Folds of whole images: neighbouring tokens say nearly the same, so a held-out token would
+    # still have been seen next door and the probe be sure of itself for nothing.
     order = np.random.default_rng([seed, 11]).permutation(len(rows))
     fold_n = np.empty(len(rows), np.int64)
     fold_n[order] = np.arange(len(rows)) % folds
@@ -70,6 +75,7 @@ def _samples(
 ) -> tuple[NDArray[np.float32], RowIndices, RowIndices]:
     """Tokens, the class of each, and the place among `rows` of the picture it is from."""
     random = np.random.default_rng([seed, 12])
+    # As many of each image, so that one with few boxes is not lost among large ones.
     each = max(1, MOST_TOKENS // len(rows))
     tokens, labels, images = [], [], []
     for at in range(0, len(rows), CHUNK):
@@ -94,6 +100,7 @@ def cell_labels(split: DetectionTable, row: int, rows: int, columns: int) -> Row
     x_1W = ((np.arange(columns) + 0.5) * width / columns)[None]
     boxes, labels = split.boxes_N4(row), split.labels_N(row)
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    # The largest first, so that smaller ones are drawn over it.
     for number in np.argsort(-areas, kind="stable"):
         left, top, right, bottom = boxes[number]
         inside = (x_1W >= left) & (x_1W < right) & (y_H1 >= top) & (y_H1 < bottom)

@@ -75,6 +75,7 @@ def open_detector_teacher(
             allowed=classes[:20],
             fix="Name a teacher trained on the same classes.",
         )
+    # Same names may stand in another order, or be some of the teacher's.
     order = [classes.index(name) for name in splits.train.classes]
     evaluation = None
     if order == list(range(len(classes))):
@@ -113,6 +114,8 @@ class DetectorTargets:
         self.detector, self.order, self.weights = detector, order, weights
 
     def __call__(self, batch: DetectionBatch) -> TeacherTargets:
+        # No warp: the student's own canvases are shown, and its cells and anchors lie where the
+        # teacher's do, as both have the same strides.
         with torch.no_grad():
             said = self.detector(batch["img"])
         assert said.boxes_BCA is not None

@@ -39,6 +39,7 @@ class Canvases:
         for canvas, placed in enumerate(sources):
             for number, one in enumerate(placed):
                 rows_BS[canvas, number] = one.row
+                # Inverted here in float64, once for each source; only then float32.
                 inverse[canvas, number] = np.linalg.inv(one.matrix)[:2]
                 seen[canvas, number] = one.seen
         return cls(rows_BS, torch.from_numpy(inverse).to(device), torch.from_numpy(seen).to(device))
@@ -60,6 +61,8 @@ class CellSamples:
         x0, x1, right = _neighbours(self.uv_M2[:, 0], columns)
         y0, y1, lower = _neighbours(self.uv_M2[:, 1], rows)
         corners = ((y0, x0), (y0, x1), (y1, x0), (y1, x1))
+        # A bilinear read of M scattered places as one weighted sum of rows: `grid_sample` would
+        # want a grid per source, and read all of it.
         index_M4 = torch.stack([(slot_M * rows + y) * columns + x for y, x in corners], 1)
         upper, left = 1 - lower, 1 - right
         weight_M4 = torch.stack((upper * left, upper * right, lower * left, lower * right), 1)
@@ -70,6 +73,7 @@ class CellSamples:
 def cell_samples(canvases: Canvases, rows: int, columns: int, stride: int) -> CellSamples:
     """The cells of one of the neck's maps. A cell belongs to the image at its centre."""
     device = canvases.seen_BS4.device
+    # The centre of a cell in OpenCV's pixels, whose own centres are whole numbers.
     y_H = (torch.arange(rows, device=device) + 0.5) * stride - 0.5
     x_W = (torch.arange(columns, device=device) + 0.5) * stride - 0.5
     y_HW, x_HW = torch.meshgrid(y_H, x_W, indexing="ij")
@@ -78,6 +82,7 @@ def cell_samples(canvases: Canvases, rows: int, columns: int, stride: int) -> Ce
     least, most = canvases.seen_BS4[:, :, None, :2], canvases.seen_BS4[:, :, None, 2:]
     inside_BSP = ((uv_BSP2 >= least) & (uv_BSP2 < most)).all(-1)
     covered_BP = inside_BSP.any(1)
+    # A mosaic's pieces do not overlap, so the first that holds a cell is the only one.
     owner_BP = inside_BSP.int().argmax(1)
     uv_BP2 = uv_BSP2.gather(1, owner_BP[:, None, :, None].expand(-1, 1, -1, 2))[:, 0]
     first_B = torch.arange(len(owner_BP), device=device) * inside_BSP.shape[1]
