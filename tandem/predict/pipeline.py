@@ -51,9 +51,7 @@ def answers(
             return problem
 
     reading: deque[tuple[list[Source], list[Future[ModelInput | DataError]]]] = deque()
-    asked: deque[tuple[list[Source], Future[list[tuple[Answer | DataError, HeightWidth]]]]] = (
-        deque()
-    )
+    asked: deque[tuple[list[Source], Future[Answers]]] = deque()
     batches = _batches(sources, max(1, batch_size))
     # The model has a thread of its own: while it computes, this one hands answers out.
     with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(1) as model:
