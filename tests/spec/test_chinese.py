@@ -58,7 +58,7 @@ VARIABLES = {
     ("fields.py", "t(one)"): "the docstrings of spec/run.py: the same",
     ("service.py", 't(entry["about"])'): "catalog.json: `_catalogue` below",
     ("summary.py", "t(head)"): "a table's heads: `_heads` below",
-    ("run.py", "t(kind.primary_metric_name)"): "FIGURES: `_listed` below",
+    ("run.py", "t(run.kind.primary_metric_name)"): "FIGURES: `_listed` below",
     (
         "inspect_files.py",
         "t(one.what, **one.fields)",
