@@ -1,7 +1,8 @@
 """A page of `docs/` that tells how something is added: its steps, done in a copy of the tree.
 
-A line "File `path`:" before a fenced block says what the file holds; a ```bash block is run. The
-last of these runs the tests that reach what was added.
+A line "File `path`:" before a fenced block says what the file holds; "In `path`, after `line`:"
+says what comes into it behind that line; a ```bash block is run. The last of these runs the tests
+that reach what was added.
 """
 
 from __future__ import annotations
@@ -17,23 +18,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(
-    r"(?:^File `(?P<path>[^`\n]+)`:\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S
+    r"(?:^(?:File|In) `(?P<path>[^`\n]+)`(?:, after `(?P<after>[^`\n]+)`)?:\n\n)?"
+    r"^```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.M | re.S,
 )
 
 
 @dataclass(frozen=True)
 class Step:
-    """A file that is written, or commands that are run."""
+    """A file that is written or added to, or commands that are run."""
 
     path: str | None
     text: str
+    after: str | None = None
+    """The line of the file behind which the text comes; None: the text is all of it."""
 
 
 def steps(page: Path) -> Iterator[Step]:
     """The steps of a page in their order; code without a path is talked about only."""
     for found in BLOCK.finditer(page.read_text(encoding="utf-8")):
         if found["path"] or found["language"] == "bash":
-            yield Step(found["path"], found["text"])
+            yield Step(found["path"], found["text"], found["after"])
 
 
 def copy_tree(target: Path) -> None:
@@ -50,14 +55,25 @@ def follow(page: Path, tree: Path) -> None:
     """Do what a page says. AssertionError with what was printed where a command fails."""
     for step in steps(page):
         if step.path is not None:
-            (tree / step.path).parent.mkdir(parents=True, exist_ok=True)
-            (tree / step.path).write_text(step.text, encoding="utf-8")
+            _write(step, tree / step.path)
             continue
         done = subprocess.run(
             ["bash", "-euc", step.text], cwd=tree, env=_environment(tree), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{page.name}: {step.text}\n{done.stdout[-8000:]}"
+
+
+def _write(step: Step, file: Path) -> None:
+    if step.after is None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(step.text, encoding="utf-8")
+        return
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    places = [number for number, line in enumerate(lines, 1) if line == f"{step.after}\n"]
+    assert len(places) == 1, f"{step.path} has the line {step.after!r} {len(places)} times"
+    lines.insert(places[0], step.text)
+    file.write_text("".join(lines), encoding="utf-8")
 
 
 def _environment(tree: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def test_a_page_is_true(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_names_the_files_that_it_writes(name: str) -> None:
     text = (page.ROOT / "docs" / name).read_text(encoding="utf-8")
-    table = text[: text.index("\nFile `")]
+    table = re.split(r"^(?:File|In) `", text, maxsplit=1, flags=re.M)[0]
     written = [step.path for step in page.steps(page.ROOT / "docs" / name) if step.path]
     assert written
     assert all(f"`{path}`" in table for path in written)
