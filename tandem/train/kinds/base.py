@@ -94,7 +94,7 @@ class Kind(Protocol):
         """Both splits as tables of checked files. DataError says what is wrong."""
         ...
 
-    def completed(self, spec: RunSpec, splits: Splits) -> RunSpec:
+    def complete(self, spec: RunSpec, splits: Splits) -> RunSpec:
         """The spec with what only the data can tell."""
         ...
 
@@ -107,7 +107,7 @@ class Kind(Protocol):
 class TableKind(Kind, Protocol):
     """A kind that our own loop learns, whose batches are its tables' rows."""
 
-    hard: str
+    hard_loss: str
     """The name of the loss on labels."""
     shows_images: bool
     """Whether a teacher of it must see; else it must read."""
@@ -124,7 +124,7 @@ class TableKind(Kind, Protocol):
         """(B,) how right each labelled row is, 0 to 1."""
         ...
 
-    def truth(self, table: ImageTable, rows_B: RowIndices, spec: RunSpec) -> Batch:
+    def targets(self, table: ImageTable, rows_B: RowIndices, spec: RunSpec) -> Batch:
         """What is right for these rows, whole; its inputs are empty."""
         ...
 
@@ -142,23 +142,25 @@ class TableKind(Kind, Protocol):
         """Whether class knowledge itself is made of dense tokens."""
         ...
 
-    def grid(self, student: Student, teacher: Teacher) -> int:
+    def dense_grid(self, student: Student, teacher: Teacher) -> int:
         """Cells a side of the dense signals that are kept, where the run does not say."""
         ...
 
-    def own(
+    def own_knowledge(
         self, teacher: Teacher, source: TeacherSource, temperature: Callable[[], float]
     ) -> Knowledge:
         """The teacher's own class scores, divided by the temperature that fits the labels."""
         ...
 
-    def probe(
+    def fit_probe(
         self, source: TeacherSource, table: ImageTable, spec: RunSpec
     ) -> tuple[Knowledge, RowIndices | None]:
         """A head on the teacher's features, fitted on the labelled rows, and each row's fold."""
         ...
 
-    def taught(self, signals: Signals, knowledge: Knowledge, fold_B: RowIndices | None) -> Signals:
+    def add_class_scores(
+        self, signals: Signals, knowledge: Knowledge, fold_B: RowIndices | None
+    ) -> Signals:
         """The signals with the class scores that `knowledge` makes of them."""
         ...
 

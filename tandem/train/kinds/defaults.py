@@ -50,7 +50,7 @@ class KindDefaults:
             return None
         return spec.model_copy(update={"lora": spec.lora.model_copy(update={"rank": 0})})
 
-    def completed(self, spec: RunSpec, splits: Splits) -> RunSpec:  # noqa: ARG002
+    def complete(self, spec: RunSpec, splits: Splits) -> RunSpec:  # noqa: ARG002
         """The spec as it is."""
         return spec
 
@@ -62,7 +62,8 @@ class KindDefaults:
 class TableKindDefaults(KindDefaults):
     """The rest of a `TableKind` that most have alike.
 
-    A kind adds `primary_metric_name`, `hard`, `read`, `evaluator`, `correct`, `probe` and `taught`.
+    A kind adds `primary_metric_name`, `hard_loss`, `read`, `evaluator`, `correct`, `fit_probe` and
+    `add_class_scores`.
     """
 
     shows_images = True
@@ -71,7 +72,7 @@ class TableKindDefaults(KindDefaults):
         """The crops, flips and colours of `spec.views`."""
         return Views.draw(table, spec.views)
 
-    def truth(self, table: ImageTable, rows_B: RowIndices, spec: RunSpec) -> Batch:  # noqa: ARG002
+    def targets(self, table: ImageTable, rows_B: RowIndices, spec: RunSpec) -> Batch:  # noqa: ARG002
         """The labels of these rows; inputs are not needed here."""
         labels_B = torch.from_numpy(table.labels_N[rows_B])
         return Batch(torch.empty(0), labels_B, rows_B, np.zeros_like(rows_B))
@@ -94,11 +95,11 @@ class TableKindDefaults(KindDefaults):
         """No: classes are of whole rows."""
         return False
 
-    def grid(self, student: Student, teacher: Teacher) -> int:  # noqa: ARG002
+    def dense_grid(self, student: Student, teacher: Teacher) -> int:  # noqa: ARG002
         """The student's own: a finer one would be pooled to it in every step."""
         return student.tokens_grid
 
-    def own(
+    def own_knowledge(
         self,
         teacher: Teacher,  # noqa: ARG002
         source: TeacherSource,  # noqa: ARG002

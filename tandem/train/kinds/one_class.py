@@ -29,7 +29,7 @@ class OneClassKind(TableKindDefaults):
     """Judged by accuracy, learnt by cross-entropy."""
 
     primary_metric_name = "accuracy"
-    hard = "cross_entropy"
+    hard_loss = "cross_entropy"
 
     def evaluator(self, table: ImageTable, keep: bool = False) -> MetricAccumulator:  # noqa: ARG002
         """Keeps every row's class scores, so there is nothing more to keep."""
@@ -40,7 +40,7 @@ class OneClassKind(TableKindDefaults):
         hits_B = (output.logits_BK.argmax(-1) == batch.labels_B) & (batch.labels_B != UNLABELLED)
         return hits_B.float()
 
-    def probe(
+    def fit_probe(
         self, source: TeacherSource, table: ImageTable, spec: RunSpec
     ) -> tuple[Knowledge, RowIndices | None]:
         """A linear head on the pooled features of view 0."""
@@ -55,7 +55,9 @@ class OneClassKind(TableKindDefaults):
         )
         return probe, probe.fold_N
 
-    def taught(self, signals: Signals, knowledge: Knowledge, fold_B: RowIndices | None) -> Signals:
+    def add_class_scores(
+        self, signals: Signals, knowledge: Knowledge, fold_B: RowIndices | None
+    ) -> Signals:
         """The signals with `logits_BK`."""
         return replace(signals, logits_BK=knowledge.logits(signals, fold_B))
 

@@ -65,7 +65,7 @@ class SegmentationKind(TableKindDefaults):
     """A class for each pixel, judged by the mean intersection over union of the classes."""
 
     primary_metric_name = "miou"
-    hard = "cross_entropy_dice"
+    hard_loss = "cross_entropy_dice"
     mixes = False
     adapts_teacher = False
 
@@ -88,7 +88,7 @@ class SegmentationKind(TableKindDefaults):
         warn_of_duplicates(train, val, progress)
         return Splits(train, val, self.name, content.notes)
 
-    def completed(self, spec: RunSpec, splits: Splits) -> RunSpec:  # noqa: ARG002
+    def complete(self, spec: RunSpec, splits: Splits) -> RunSpec:  # noqa: ARG002
         student = spec.student.model_copy(update={"head": "mask"})
         return spec.model_copy(update={"student": student})
 
@@ -103,8 +103,8 @@ class SegmentationKind(TableKindDefaults):
         share_B = right_BHW.sum((1, 2)) / known_BHW.sum((1, 2)).clamp_min(1)
         return share_B * (batch.labels_B != UNLABELLED)
 
-    def truth(self, table: ImageTable, rows_B: RowIndices, spec: RunSpec) -> Batch:
-        batch = super().truth(table, rows_B, spec)
+    def targets(self, table: ImageTable, rows_B: RowIndices, spec: RunSpec) -> Batch:
+        batch = super().targets(table, rows_B, spec)
         assert isinstance(table, MaskTable)
         views = Views.draw(table.rows(rows_B), spec.views.model_copy(update={"count": 1}))
         here = np.arange(len(rows_B))
@@ -114,7 +114,7 @@ class SegmentationKind(TableKindDefaults):
     def wants_tokens(self, asks_classes: bool) -> bool:
         return asks_classes
 
-    def probe(
+    def fit_probe(
         self, source: TeacherSource, table: ImageTable, spec: RunSpec
     ) -> tuple[Knowledge, RowIndices | None]:
         """A linear head on single tokens."""
@@ -129,11 +129,11 @@ class SegmentationKind(TableKindDefaults):
         )
         return probe, probe.fold_N
 
-    def grid(self, student: Student, teacher: Teacher) -> int:  # noqa: ARG002
+    def dense_grid(self, student: Student, teacher: Teacher) -> int:  # noqa: ARG002
         """As fine as the teacher sees: where a thing ends is what a mask is about."""
         return min(teacher.grid, MOST_CELLS)
 
-    def own(
+    def own_knowledge(
         self,
         teacher: Teacher,
         source: TeacherSource,
@@ -144,7 +144,9 @@ class SegmentationKind(TableKindDefaults):
         assert teacher.class_order is not None, "it knows the run's classes"
         return OwnMasks(teacher.class_order, source.reduction)
 
-    def taught(self, signals: Signals, knowledge: Knowledge, fold_B: RowIndices | None) -> Signals:
+    def add_class_scores(
+        self, signals: Signals, knowledge: Knowledge, fold_B: RowIndices | None
+    ) -> Signals:
         assert _is_dense(knowledge), "a mask's classes come from tokens"
         class_map_BHWK = knowledge.dense(signals, fold_B)
         return replace(

@@ -64,7 +64,7 @@ class TextKind(OneClassKind):
         train, val = (one.tokenised(self.tokens, length) for one in (train, val))
         return Splits(train, val, self.name, notes)
 
-    def completed(self, spec: RunSpec, splits: Splits) -> RunSpec:
+    def complete(self, spec: RunSpec, splits: Splits) -> RunSpec:
         """The words and the length that the student is built for."""
         table = splits.train
         assert isinstance(table, TextTable)

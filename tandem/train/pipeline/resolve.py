@@ -30,7 +30,7 @@ def resolve(run: Run, engine: Engine, kind: Kind, splits: Splits) -> ResolvedRun
     named = run.spec.model_copy(update={"kind": kind.name})
     # LoRA teaches whole pictures' classes; installed systems send it with every task.
     bare = kind.without_adapter(named) or named
-    spec, learnt = engine.complete(kind.completed(bare, splits), kind, splits)
+    spec, learnt = engine.complete(kind.complete(bare, splits), kind, splits)
     return ResolvedRun(
         spec=spec,
         device_context=run.device_context,

@@ -69,7 +69,7 @@ def test_a_plain_spec_is_right_for_it(name: str, spec_of: Specs, tmp_path: Path)
 def test_its_loss_on_labels_is_one(name: str) -> None:
     kind = kinds.find(name)
     if isinstance(kind, TableKind):
-        assert "labels" in entries("losses")[kind.hard].needs
+        assert "labels" in entries("losses")[kind.hard_loss].needs
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -331,7 +331,7 @@ def test_one_step_of_a_run_does_not_see_pixels_turned_to_255(masks: Path) -> Non
     """The judge counts only the pixels that are left of a real table's masks."""
     spec, _, val = splits(masks)
     kind = kinds.find("segmentation")
-    batch = kind.truth(val, np.arange(len(val)), spec)
+    batch = kind.targets(val, np.arange(len(val)), spec)
     scores = torch.nn.functional.one_hot(batch.mask_BHW.long(), 3).float() * 9
     right = StepOutput(scores.mean((1, 2)), scores[:, 0, 0], class_map_BHWK=scores)
     wrong = scores.roll(1, -1)

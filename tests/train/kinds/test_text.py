@@ -136,7 +136,7 @@ def read(data: Path, **student: object) -> tuple[TextKind, RunSpec, object]:
     kind = kinds.find("text")
     assert isinstance(kind, TextKind)
     splits = kind.read(spec, None, SilentProgress())
-    return kind, kind.completed(spec, splits), splits
+    return kind, kind.complete(spec, splits), splits
 
 
 def test_what_is_longer_than_max_tokens_is_cut_and_said(texts: Path) -> None:

@@ -27,14 +27,14 @@ class AccelerateEngine:
         checks.check_weights(spec)
 
     def check_data(self, spec: RunSpec, kind: Kind, splits: Splits) -> None:
-        checks.check_terms(spec, splits.train, as_table_kind(kind).hard)
+        checks.check_terms(spec, splits.train, as_table_kind(kind).hard_loss)
 
     def complete(self, spec: RunSpec, kind: Kind, splits: Splits) -> tuple[RunSpec, Splits]:
-        terms = checks.check_terms(spec, splits.train, as_table_kind(kind).hard)
+        terms = checks.check_terms(spec, splits.train, as_table_kind(kind).hard_loss)
         return spec, checks.learnt_rows(splits, terms)
 
     def check_student(self, run: ResolvedRun, student: Student) -> None:
-        terms = checks.check_terms(run.spec, run.splits.train, run.table_kind.hard)
+        terms = checks.check_terms(run.spec, run.splits.train, run.table_kind.hard_loss)
         checks.check_layers(run.spec, student, terms)
         checks.check_batch(run.spec, run.device_context, student)
 
@@ -42,7 +42,7 @@ class AccelerateEngine:
         return optim.notes(spec.optim)
 
     def prepare_teacher(self, run: ResolvedRun, student: Student) -> PreparedTeacher | None:
-        terms = checks.check_terms(run.spec, run.splits.train, run.table_kind.hard)
+        terms = checks.check_terms(run.spec, run.splits.train, run.table_kind.hard_loss)
         if not any(term.asks_teacher for term in terms):
             return None
         setup = TeacherSetup(

@@ -30,7 +30,7 @@ from tandem.train.types import Student
 
 def learn(run: ResolvedRun, student: Student, teacher: PreparedTeacher | None) -> TrainedStudent:
     """Train to the end (or from where an earlier attempt was), and load the best weights."""
-    terms = check_terms(run.spec, run.splits.train, run.table_kind.hard)
+    terms = check_terms(run.spec, run.splits.train, run.table_kind.hard_loss)
     context = training_context(run, terms, teacher)
     projected = _projected(run.spec, student, terms, teacher).to(run.device_context.device)
     synchronise(projected, run.device_context.processes)

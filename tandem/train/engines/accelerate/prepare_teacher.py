@@ -74,7 +74,7 @@ class TaughtSource:
         """`SignalSource.signals`, with the class scores set."""
         signals = self.source.signals(index_B, view_B)
         folds_B = None if self.fold_N is None else self.fold_N[index_B]
-        return self.kind.taught(signals, self.knowledge, folds_B)
+        return self.kind.add_class_scores(signals, self.knowledge, folds_B)
 
 
 def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> PreparedTeacher:
@@ -213,7 +213,7 @@ def _wanted_signals(
         tokens="tokens" in asked or setup.kind.wants_tokens("logits" in asked),
         layers=layers if "layers" in asked else (),
         logits_key=teacher.logits_key,
-        grid=setup.spec.cache.grid or setup.kind.grid(student, teacher),
+        grid=setup.spec.cache.grid or setup.kind.dense_grid(student, teacher),
     )
 
 
@@ -256,9 +256,11 @@ def _knowledge(
         return None, None
     if origin == "probe":
         setup.progress.notice(t("Fitting a probe on the teacher's features."))
-        return setup.kind.probe(train, setup.splits.train, setup.spec)
+        return setup.kind.fit_probe(train, setup.splits.train, setup.spec)
     if origin == "own":
-        return setup.kind.own(teacher, train, lambda: _own_temperature(setup, origin, train)), None
+        return setup.kind.own_knowledge(
+            teacher, train, lambda: _own_temperature(setup, origin, train)
+        ), None
     return OwnLogits(origin, _own_temperature(setup, origin, train)), None
 
 
@@ -278,10 +280,10 @@ def _evaluated(setup: TeacherSetup, val: TeacherSource, knowledge: Knowledge) ->
     table = setup.splits.val
 
     def signals_of(rows: RowIndices) -> Signals:
-        return setup.kind.taught(val.signals(rows, np.zeros_like(rows)), knowledge, None)
+        return setup.kind.add_class_scores(val.signals(rows, np.zeros_like(rows)), knowledge, None)
 
     def batch_of(rows: RowIndices) -> Batch:
-        return setup.kind.truth(table, rows, setup.spec)
+        return setup.kind.targets(table, rows, setup.spec)
 
     return evaluate_teacher(setup.kind, table, batch_of, signals_of)
 
