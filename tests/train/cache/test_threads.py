@@ -6,7 +6,7 @@ import sys
 
 CODE = """
 import threading, torch
-from tandem.train.cache.asking import Renderer
+from tandem.train.cache.teacher_calls import Renderer
 with Renderer(None, None, 8, 1) as renderer:
     renderer.pool.submit(int).result()
 told = []
