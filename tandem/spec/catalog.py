@@ -54,31 +54,30 @@ def students() -> dict[str, dict[str, Any]]:
     return {one["name"]: one for one in read()["students"]}
 
 
-def note(group: str, name: str, role: str) -> None:
+def note(group: str, name: str, role: str = "") -> None:
     """Tell of a plug-in that this process has: a fresh one may not be in the file yet."""
     _registered[group, name] = role
 
 
-def losses(role: str) -> dict[str, Mapping[str, Any]]:
-    """The catalog's losses of a role by the name a spec chooses them by.
+def chosen_names(group: str, role: str = "") -> dict[str, Mapping[str, Any]]:
+    """The catalog's plug-ins of a group (and role) by the name a spec chooses them by.
 
     A loss on features is registered as `feature_<name>` and chosen as `<name>`.
     """
-    prefix = f"{role}_"
-    found = (one for one in read()["losses"] if one["role"] == role)
-    return {one["name"].removeprefix(prefix): one for one in found}
+    found = (one for one in read()[group] if not role or one["role"] == role)
+    return {one["name"].removeprefix(f"{role}_"): one for one in found}
 
 
-class LossOf:
-    """Metadata of a spec's field: the name of one of the losses of `role`.
+class PluginName:
+    """Metadata of a spec's field: the name of a registered plug-in of `group` (and `role`).
 
     A name from the catalog, of a plug-in that registered itself or that an installed package
     announces. Where a package has plug-ins that it does not announce by name, any name passes, for
     the trainer's registry to judge.
     """
 
-    def __init__(self, role: str) -> None:
-        self.role = role
+    def __init__(self, group: str, role: str = "") -> None:
+        self.group, self.role = group, role
 
     def __get_pydantic_core_schema__(
         self, source: type, handler: GetCoreSchemaHandler
@@ -88,11 +87,11 @@ class LossOf:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return handler(schema) | {"enum": sorted(losses(self.role))}
+        return handler(schema) | {"enum": sorted(chosen_names(self.group, self.role))}
 
     def _known(self, name: str) -> str:
         allowed = self.names()
-        if name not in allowed and not _unannounced():
+        if name not in allowed and not _has_unannounced():
             # Said as a Literal's fault is, so that each entrance answers it as one.
             expected = " or ".join(f"'{one}'" for one in sorted(allowed))
             raise PydanticCustomError(
@@ -103,12 +102,10 @@ class LossOf:
     def names(self) -> set[str]:
         """Every name that may be chosen."""
         prefix = f"{self.role}_"
-        names = set(losses(self.role)) | {
-            name.removeprefix(prefix)
-            for (group, name), role in _registered.items()
-            if group == "losses" and role == self.role
-        }
-        return names | {name.removeprefix(prefix) for name in _announced("losses")}
+        own = {name for (group, name), role in _registered.items()
+               if group == self.group and role == self.role}  # fmt: skip
+        others = own | _announced(self.group)
+        return {*chosen_names(self.group, self.role), *(one.removeprefix(prefix) for one in others)}
 
 
 @cache
@@ -120,5 +117,5 @@ def _announced(group: str) -> set[str]:
     return {one.removeprefix(f"{group}.") for one in _points() if one.startswith(f"{group}.")}
 
 
-def _unannounced() -> bool:
+def _has_unannounced() -> bool:
     return any("." not in one for one in _points())

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, get_args
 
-from tandem.spec.catalog import LossOf
+from tandem.spec.catalog import PluginName
 
 LossRole = Literal["hard", "soft", "feature", "attention", "relation", "intermediate"]
 """hard: on labels; soft: on the teacher's class scores; feature: on its dense features."""
 ROLES: Final[tuple[LossRole, ...]] = get_args(LossRole)
 
-SoftLoss = Annotated[str, LossOf("soft")]
+SoftLoss = Annotated[str, PluginName("losses", "soft")]
 """The name of a loss on soft labels: `loss.soft_loss`."""
-FeatureLoss = Annotated[str, LossOf("feature")]
+FeatureLoss = Annotated[str, PluginName("losses", "feature")]
 """The name of a loss on dense features, without its `feature_`: `loss.feature_loss`."""
 
 _BEFORE_ROLES: Final[dict[str, LossRole]] = {

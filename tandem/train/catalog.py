@@ -37,6 +37,7 @@ def build() -> dict[str, object]:
         "rest": dict(REST),
         "run_schema": run_schema,
         "chinese": {one.about: one.zh for one in said if one.zh}
+        | dict(one.title for one in said if one.title[0])
         | {english: zh for one in layouts for english, zh in one.chinese.items()},
     }
 
@@ -53,6 +54,8 @@ def _ours(entry: PluginEntry | FormatEntry) -> bool:
 def _entry(entry: PluginEntry) -> dict[str, object]:
     sets = {"kinds": entry.kinds, "gives": entry.gives, "needs": entry.needs}
     facts = {name: _plain(fact) for name, fact in {**sets, **entry.facts}.items()}
+    if entry.title[0]:
+        facts["title"] = entry.title[0]
     if isinstance(entry, LossEntry):
         facts["role"] = entry.role
     if isinstance(entry, TeacherEntry) and entry.reads != "images":

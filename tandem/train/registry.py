@@ -51,6 +51,8 @@ class PluginEntry:
     needs: frozenset[str] = frozenset()
     zh: str = ""
     """`about` in Chinese."""
+    title: tuple[str, str] = ("", "")
+    """What a form calls it where it is a choice, in English and in Chinese."""
     precedence: int = PRECEDENCE
     """Where several could be meant, the lowest is asked first."""
     facts: dict[str, object] = field(default_factory=dict)
@@ -191,6 +193,7 @@ class _Register:
         needs: Iterable[str] = (),
         options: type[Options] = Options,
         zh: str = "",
+        title: tuple[str, str] = ("", ""),
         **facts: object,
     ) -> Callable[[_Made], _Made]:
         """Decorates `loss(student, teacher: Signals, batch: Batch, options) -> Tensor`.
@@ -204,6 +207,7 @@ class _Register:
             catalog.note("losses", name, role)
             entry = LossEntry(
                 role=role,
+                title=title,
                 group="losses",
                 name=name,
                 make=make,  # type: ignore[arg-type]
@@ -217,14 +221,27 @@ class _Register:
         return decorate
 
     def kind(
-        self, name: str, *, precedence: int = PRECEDENCE, zh: str = "", **facts: object
+        self,
+        name: str,
+        *,
+        precedence: int = PRECEDENCE,
+        zh: str = "",
+        title: tuple[str, str] = ("", ""),
+        **facts: object,
     ) -> Callable[[_Made], _Made]:
         """Decorates a class with what `kinds.base.Kind` asks for; gives it its `name`."""
 
         def decorate(make: _Made) -> _Made:
             setattr(make, "name", name)  # noqa: B010
+            catalog.note("kinds", name)
             entry = KindEntry(
-                group="kinds", name=name, make=make, precedence=precedence, zh=zh, facts=facts
+                group="kinds",
+                name=name,
+                make=make,
+                precedence=precedence,
+                zh=zh,
+                title=title,
+                facts=facts,
             )
             return self._add(entry, make)
 

@@ -17,15 +17,15 @@ import pytest
 from tandem.commands.i18n import translate_page
 from tandem.config.keys import KEYS
 from tandem.spec import check
-from tandem.spec.choices import CHOICES
-from tandem.spec.fields import KNOBS, SECTIONS, fields, paragraphs
+from tandem.spec.fields import SECTIONS, fields
 from tandem.spec.i18n import chinese, joined, t
 from tandem.spec.run import RunSpec
+from tandem.spec.run.knobs import KNOBS, paragraphs
 
 PACKAGE = Path(check.__file__).parent.parent
 
 VARIABLES = {
-    ("catalog.py", 't(one["about"])'): "catalog.json: `_catalogue` below",
+    ("catalog.py", 't(one["about"])'): "catalog.json: `_catalog` below",
     ("config.py", "t(key.about)"): "KEYS: `templates` below",
     ("findings.py", "t(purpose)"): "_EXTRAS: `_listed` below",
     ("flags.py", "t(text)"): "the first line of a field's docstring: `_fields` below",
@@ -53,10 +53,11 @@ VARIABLES = {
         "what `_cannot` was given: collected there"
     ),
     ("fields.py", "t(title)"): "SECTIONS: `_knobs` below",
-    ("fields.py", "t(knob.title)"): "KNOBS: the same",
-    ("fields.py", "t(choice)"): "CHOICES: the same",
-    ("fields.py", "t(one)"): "the docstrings of spec/run.py: the same",
-    ("service.py", 't(entry["about"])'): "catalog.json: `_catalogue` below",
+    ("fields.py", "t(knob.title)"): "beside each field: test_every_knob_is_chinese",
+    ("fields.py", "t(english)"): "the same",
+    ("fields.py", 't(str(one.get("title", name)))'): "beside each plug-in, in the catalog",
+    ("fields.py", "t(one)"): "the docstrings of spec/run: the same, and `_knobs` of the sections",
+    ("service.py", 't(entry["about"])'): "catalog.json: `_catalog` below",
     ("summary.py", "t(head)"): "a table's heads: `_heads` below",
     ("run.py", "t(run.kind.primary_metric_name)"): "FIGURES: `_listed` below",
     (
@@ -260,7 +261,7 @@ def _knobs() -> Iterator[str]:
     schema = RunSpec.model_json_schema()
     yield from SECTIONS.values()
     yield from (knob.title for knob in KNOBS.values())
-    yield from (title for choices in CHOICES.values() for title in choices.values())
+    yield from (title for knob in KNOBS.values() for title, _ in knob.choices.values())
     said = [field.get("description", "") for _, field in fields(schema)]
     said += [one.get("description", "") for one in schema["$defs"].values()]
     for description in said:
@@ -270,7 +271,8 @@ def _knobs() -> Iterator[str]:
 def _faults() -> Iterator[str]:
     yield from check._SAYS.values()
     wire = [file for file in _trees() if file.startswith("server/wire/")]
-    named = [tree for one in ("run.py", "list_query.py", "schemas.py") for tree in _named(one)]
+    files = ("base.py", "spec.py", "list_query.py", "schemas.py")
+    named = [tree for one in files for tree in _named(one)]
     for tree in (*named, *(_trees()[file] for file in wire)):
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "ValueError":
@@ -292,16 +294,17 @@ def _found() -> Iterator[str]:
                     yield str(first.value)
 
 
-def _catalogue() -> Iterator[str]:
-    catalogue = json.loads((PACKAGE / "catalog.json").read_text("utf-8"))
+def _catalog() -> Iterator[str]:
+    catalog = json.loads((PACKAGE / "catalog.json").read_text("utf-8"))
     for group in ("students", "teachers", "losses", "kinds", "formats"):
-        yield from (one["about"] for one in catalogue[group])
+        yield from (one["about"] for one in catalog[group])
+        yield from (one["title"] for one in catalog[group] if "title" in one)
 
 
 @cache
 def templates() -> frozenset[str]:
     found = {key.about for key in KEYS} | {*_heads(), *_fields(), *_knobs(), *_faults()}
-    found |= {*_catalogue(), *_listed(), *_found(), *_scores()}
+    found |= {*_catalog(), *_listed(), *_found(), *_scores()}
     for _, _, shown in _calls():
         for template in shown:
             found |= set(_constants(template) or ())

@@ -2232,7 +2232,7 @@ export interface components {
             dims: number | null;
             /**
              * Dtype
-             * @description Of the numbers on disk: a smaller one takes less room.
+             * @description The format of the numbers on disk: a smaller one takes less room.
              * @default float16
              * @enum {string}
              */
@@ -3226,7 +3226,9 @@ export interface components {
             output_dir: string;
             /**
              * Precision
-             * @description Of the student's forward pass. auto: bf16 on a GPU that has it, else fp32.
+             * @description The number format of the student's forward pass.
+             *
+             *     auto: bf16 on a GPU that has it, else fp32.
              * @default auto
              * @enum {string}
              */
@@ -3244,7 +3246,7 @@ export interface components {
             save_checkpoints: boolean;
             /**
              * Seed
-             * @description Of the weights, the order of the pictures and their views.
+             * @description The seed of the weights, the order of the pictures and their views.
              * @default 0
              */
             seed: number;
@@ -3790,7 +3792,7 @@ export interface components {
             bias: "none" | "all" | "lora_only";
             /**
              * Dropout
-             * @description Of the adapter's input.
+             * @description The share of the adapter's input that is dropped.
              * @default 0.1
              */
             dropout: number;
@@ -3808,7 +3810,7 @@ export interface components {
             layers: string;
             /**
              * Learning Rate
-             * @description Of the adapter, before the student learns.
+             * @description The adapter's own rate, before the student learns.
              * @default 0.0002
              */
             learning_rate: number;
@@ -3841,7 +3843,7 @@ export interface components {
             align_feature: boolean;
             /**
              * Attention Weight
-             * @description Of attention transfer. 0: off.
+             * @description The weight of attention transfer. 0: off.
              * @default 0
              */
             attention_weight: number;
@@ -3861,13 +3863,13 @@ export interface components {
             feature_loss: "cosine" | "mse" | "pkd";
             /**
              * Feature Weight
-             * @description Of the loss on dense features.
+             * @description The weight of the loss on dense features.
              * @default 1
              */
             feature_weight: number;
             /**
              * Hard Label Weight
-             * @description Of the cross-entropy on the labels.
+             * @description The weight of the loss on the labels.
              * @default 0.5
              */
             hard_label_weight: number;
@@ -3878,7 +3880,7 @@ export interface components {
             intermediate_layers?: number[];
             /**
              * Intermediate Weight
-             * @description Of the loss on intermediate layers. 0: off.
+             * @description The weight of the loss on intermediate layers. 0: off.
              * @default 0
              */
             intermediate_weight: number;
@@ -3890,7 +3892,7 @@ export interface components {
             label_smoothing: number;
             /**
              * Options
-             * @description More knobs of a loss by its name, as the catalogue lists them.
+             * @description More knobs of a loss by its name, as the catalog lists them.
              */
             options?: {
                 [key: string]: {
@@ -3899,13 +3901,13 @@ export interface components {
             };
             /**
              * Relation Weight
-             * @description Of relational distillation. 0: off.
+             * @description The weight of relational distillation. 0: off.
              * @default 0
              */
             relation_weight: number;
             /**
              * Soft Label Weight
-             * @description Of the loss on the teacher's soft labels.
+             * @description The weight of the loss on the teacher's soft labels.
              * @default 0.5
              */
             soft_label_weight: number;
@@ -3918,7 +3920,7 @@ export interface components {
             soft_loss: "cosine" | "dkd" | "kl_div" | "mse" | "standardised";
             /**
              * Temperature
-             * @description Of both sides in the soft-label terms.
+             * @description The temperature of both sides in the soft-label terms.
              * @default 4
              */
             temperature: number;
@@ -4277,7 +4279,7 @@ export interface components {
             max_grad_norm: number;
             /**
              * Momentum
-             * @description Of SGD.
+             * @description The momentum of SGD.
              * @default 0.9
              */
             momentum: number;
@@ -5201,7 +5203,7 @@ export interface components {
             dropout: number;
             /**
              * Frames
-             * @description Of a clip that the student sees, evenly spread; a shorter clip repeats its last.
+             * @description Frames of a clip that the student sees, evenly spread; a shorter clip repeats its last.
              * @default 8
              */
             frames: number;
@@ -5221,7 +5223,7 @@ export interface components {
             init: "random" | "xavier" | "kaiming" | "pretrained";
             /**
              * Max Tokens
-             * @description Of a text; what is longer is cut, and said.
+             * @description The most tokens of a text; what is longer is cut, and said.
              * @default 128
              */
             max_tokens: number;
@@ -5232,7 +5234,7 @@ export interface components {
             path?: string | null;
             /**
              * Pooling
-             * @description Of an LSTM's states over the frames.
+             * @description How an LSTM's states over the frames become one.
              * @default last
              * @enum {string}
              */
@@ -5844,7 +5846,7 @@ export interface components {
             family: string;
             /**
              * Frames
-             * @description Of a clip that it sees, evenly spread. 0: all.
+             * @description How many frames of a clip it sees, evenly spread. 0: all.
              * @default 0
              */
             frames: number;
@@ -5877,7 +5879,7 @@ export interface components {
             layers?: number[];
             /**
              * Name
-             * @description A name from the catalogue or the configuration.
+             * @description A name from the catalog or the configuration.
              */
             name?: string | null;
             /**
@@ -5887,7 +5889,7 @@ export interface components {
             path?: string | null;
             /**
              * Precision
-             * @description Of the teacher's weights. auto: bf16 on a GPU that has it, else fp32.
+             * @description The number format of the teacher's weights. auto: bf16 on a GPU that has it, else fp32.
              * @default auto
              * @enum {string}
              */
@@ -6168,7 +6170,7 @@ export interface components {
         YoloSpec: {
             /**
              * Box Gain
-             * @description Of the box's IoU in the loss.
+             * @description The weight of the box's IoU in the loss.
              * @default 7.5
              */
             box_gain: number;
@@ -6180,7 +6182,7 @@ export interface components {
             close_mosaic_epochs: number;
             /**
              * Cls Gain
-             * @description Of the class in the loss.
+             * @description The weight of the class in the loss.
              * @default 0.5
              */
             cls_gain: number;
@@ -6192,7 +6194,7 @@ export interface components {
             degrees: number;
             /**
              * Dfl Gain
-             * @description Of the distribution of the box's edges in the loss.
+             * @description The weight of the distribution of the box's edges in the loss.
              * @default 1.5
              */
             dfl_gain: number;

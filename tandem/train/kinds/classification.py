@@ -11,7 +11,12 @@ from tandem.train.registry import register
 from tandem.train.types import ProgressReporter, Splits
 
 
-@register.kind("classification", precedence=10, zh="一张图片，一个类别。")
+@register.kind(
+    "classification",
+    precedence=10,
+    title=("One class for a picture", "每张图片一个类别"),
+    zh="一张图片，一个类别。",
+)
 class ClassificationKind(OneClassKind):
     """One picture, one class."""
 

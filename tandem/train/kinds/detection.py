@@ -13,7 +13,12 @@ from tandem.train.registry import register
 from tandem.train.types import ProgressReporter
 
 
-@register.kind("detection", precedence=20, zh="找出物体，每个物体一个边框和一个类别。")
+@register.kind(
+    "detection",
+    precedence=20,
+    title=("Boxes", "检测框"),
+    zh="找出物体，每个物体一个边框和一个类别。",
+)
 class DetectionKind(KindDefaults):
     """Objects: each one's box and class."""
 

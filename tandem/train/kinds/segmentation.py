@@ -60,7 +60,12 @@ def _is_dense(knowledge: Knowledge) -> TypeGuard[DenseKnowledge]:
     return hasattr(knowledge, "dense")
 
 
-@register.kind("segmentation", precedence=50, zh="每个像素一个类别，以各类别的平均交并比评价。")
+@register.kind(
+    "segmentation",
+    precedence=50,
+    title=("Masks", "掩码"),
+    zh="每个像素一个类别，以各类别的平均交并比评价。",
+)
 class SegmentationKind(TableKindDefaults):
     """A class for each pixel, judged by the mean intersection over union of the classes."""
 

@@ -19,7 +19,12 @@ from tandem.train.registry import register
 from tandem.train.types import ImageTable, ProgressReporter, Splits, Teacher
 
 
-@register.kind("sequence", precedence=30, zh="一个片段，一个类别；学生只看其中若干帧。")
+@register.kind(
+    "sequence",
+    precedence=30,
+    title=("One class for a clip", "每段视频一个类别"),
+    zh="一个片段，一个类别；学生只看其中若干帧。",
+)
 class SequenceKind(OneClassKind):
     """One clip, one class; the student sees some of its frames."""
 

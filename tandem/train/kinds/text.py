@@ -38,7 +38,12 @@ def _reads(teacher: Teacher) -> TypeGuard[TextTeacher]:
     return hasattr(teacher, "longest") and hasattr(teacher, "tokens")
 
 
-@register.kind("text", precedence=40, zh="一段文本（或一对），一个类别。")
+@register.kind(
+    "text",
+    precedence=40,
+    title=("One class for a text", "每段文本一个类别"),
+    zh="一段文本（或一对），一个类别。",
+)
 class TextKind(OneClassKind):
     """One text (or a pair), one class.
 

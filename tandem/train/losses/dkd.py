@@ -21,6 +21,7 @@ class DKDOptions(Options):
 
 @register.loss(
     "dkd",
+    title=("Decoupled distillation", "解耦蒸馏（DKD）"),
     role="soft",
     needs={"logits"},
     options=DKDOptions,

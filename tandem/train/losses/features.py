@@ -18,6 +18,7 @@ def _tokens(student: StepOutput, teacher: Signals) -> tuple[Tensor, Tensor]:
 
 @register.loss(
     "feature_mse",
+    title=("Mean squared error", "均方误差"),
     role="feature",
     needs={"tokens"},
     projects={"tokens"},
@@ -39,6 +40,7 @@ def feature_mse(
 
 @register.loss(
     "feature_cosine",
+    title=("Cosine distance", "余弦距离"),
     role="feature",
     needs={"tokens"},
     projects={"tokens"},

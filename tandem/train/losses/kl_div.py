@@ -16,6 +16,7 @@ class KLOptions(Options):
 
 @register.loss(
     "kl_div",
+    title=("Kullback-Leibler divergence", "KL 散度"),
     role="soft",
     needs={"logits"},
     options=KLOptions,

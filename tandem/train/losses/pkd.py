@@ -12,6 +12,7 @@ from tandem.train.types import Batch, Options, Signals, StepOutput
 
 @register.loss(
     "feature_pkd",
+    title=("Pearson correlation", "皮尔逊相关"),
     role="feature",
     needs={"tokens"},
     projects={"tokens"},

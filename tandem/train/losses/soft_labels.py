@@ -25,6 +25,7 @@ def _probabilities(
 
 @register.loss(
     "mse",
+    title=("Mean squared error", "均方误差"),
     role="soft",
     needs={"logits"},
     options=SoftLabelOptions,
@@ -48,6 +49,7 @@ def mse(
 
 @register.loss(
     "cosine",
+    title=("Cosine distance", "余弦距离"),
     role="soft",
     needs={"logits"},
     options=SoftLabelOptions,

@@ -16,6 +16,7 @@ class StandardisedOptions(Options):
 
 @register.loss(
     "standardised",
+    title=("Divergence of standardised logits", "标准化后的 logits"),
     role="soft",
     needs={"logits"},
     options=StandardisedOptions,

@@ -7,10 +7,10 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from tandem.spec.choices import CHOICES
 
 from tandem.data.registry import formats
 from tandem.spec import run
-from tandem.spec.choices import CHOICES
 from tandem.spec.errors import StudentError
 from tandem.spec.model import ModelConfig
 from tandem.train import kinds

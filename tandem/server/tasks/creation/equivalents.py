@@ -15,9 +15,9 @@ from tandem.config.models import find_student_weights, find_teacher
 from tandem.config.settings import Settings
 from tandem.spec.check import paths
 from tandem.spec.errors import TandemError
-from tandem.spec.fields import KNOBS
 from tandem.spec.legacy import FLAGS, MORE_FLAGS, get, put
 from tandem.spec.run import RunSpec
+from tandem.spec.run.knobs import KNOBS
 from tandem.spec.students import defaults, resolve
 
 Tree = dict[str, Any]
