@@ -19,7 +19,7 @@ WIRE: Mapping[tuple[str, str], str] = {
         "pictures",
         "tandem/spec/annotation.py",
     ): "a field of an annotation's spec, in REST and on disk",
-    ("quantise", "tandem/spec/run.py"): "a field of LoraSpec, in every saved spec",
+    ("quantise", "tandem/spec/run/student.py"): "a field of LoraSpec, in every saved spec",
     (
         "inference_id",
         "tandem/server",

@@ -2,17 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 import torch
-from tandem.spec.choices import CHOICES
+from pydantic import TypeAdapter, ValidationError
 
 from tandem.data.registry import formats
-from tandem.spec import run
 from tandem.spec.errors import StudentError
 from tandem.spec.model import ModelConfig
+from tandem.spec.run import KindName
+from tandem.spec.run.knobs import PLUGIN_NAMES
 from tandem.train import kinds
 from tandem.train.kinds.base import TableKind
 from tandem.train.kinds.one_class import OneClassKind
@@ -32,14 +32,16 @@ def table(classes: int = 3, rows: int = 12) -> ImageTable:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_run_can_ask_for_it_and_people_are_told_what_it_is(name: str) -> None:
-    assert name in get_args(run.KindName), "spec.run.KindName"
-    assert name in CHOICES["kind"], "spec.choices.CHOICES"
+    assert TypeAdapter(KindName).validate_python(name) == name
+    assert all(entries("kinds")[name].title), "title, in both languages"
     assert entries("kinds")[name].about
     assert entries("kinds")[name].zh
 
 
 def test_no_other_kind_can_be_asked_for() -> None:
-    assert set(get_args(run.KindName)) == set(KINDS)
+    assert PLUGIN_NAMES["kind"].names() == set(KINDS)
+    with pytest.raises(ValidationError):
+        TypeAdapter(KindName).validate_python("nothing")
 
 
 @pytest.mark.parametrize("name", KINDS)
