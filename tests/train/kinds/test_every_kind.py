@@ -9,6 +9,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from tandem.data.registry import formats
+from tandem.spec import run
 from tandem.spec.errors import StudentError
 from tandem.spec.model import ModelConfig
 from tandem.spec.run import KindName
