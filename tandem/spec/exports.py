@@ -14,7 +14,7 @@ AGPL = "AGPL-3.0 (Ultralytics)"
 
 
 @dataclass(frozen=True)
-class Format:
+class ExportFormat:
     """One way of writing a model."""
 
     name: str
@@ -55,15 +55,15 @@ def _install(away: list[str]) -> str:
     return t("Install it by `pip install {packages}`.", packages=" ".join(away))
 
 
-def _by_ultralytics(name: str, suffix: str, *packages: str, on: str = "") -> Format:
-    return Format(name, suffix, ("ultralytics", *packages), on)
+def _by_ultralytics(name: str, suffix: str, *packages: str, on: str = "") -> ExportFormat:
+    return ExportFormat(name, suffix, ("ultralytics", *packages), on)
 
 
 FORMATS = {
     one.name: one
     for one in (
-        Format("onnx", ".onnx"),
-        Format("int8", ".onnx"),
+        ExportFormat("onnx", ".onnx"),
+        ExportFormat("int8", ".onnx"),
         _by_ultralytics("ultralytics", ".pt"),
         _by_ultralytics("torchscript", ".torchscript"),
         _by_ultralytics("openvino", "_openvino_model", "openvino"),

@@ -30,9 +30,8 @@ from tandem.data.writing.files import Parts, placed, put_picture, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
-JsonObject = JsonObject
 LISTS = ("images", "categories", "annotations")
-Id = int | str
+_Id = int | str
 _CocoFile = dict[str, list[object]]
 """The lists of one file, by name."""
 STANDARD = {"id", "image_id", "category_id", "bbox", "segmentation", "area", "iscrowd", "score"}
@@ -113,7 +112,7 @@ def _categories(
     """(id, name) in the order of the ids; the same in every split."""
     found: dict[int, str] = {}
     for split, one in told.items():
-        seen: set[Id] = set()
+        seen: set[_Id] = set()
         for row in one["categories"]:
             key, name = (row.get("id"), row.get("name")) if isinstance(row, dict) else (None, None)
             if not isinstance(key, int) or not isinstance(name, str):
@@ -132,7 +131,7 @@ def _items(
     path: Path, file: Path, split: str, told: _CocoFile, numbers: dict[int, int], faults: Faults
 ) -> Iterator[Item]:
     name = os.path.relpath(file, path)
-    pictures: dict[Id, Item] = {}
+    pictures: dict[_Id, Item] = {}
     for place, row in enumerate(told["images"], 1):
         if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
             faults.add(name, 0, "images[{place}] has no file_name", place=place)
@@ -149,7 +148,7 @@ def _items(
     listed = {row["id"] for row in told["images"]
               if isinstance(row, dict) and isinstance(row.get("id"), int | str)}  # fmt: skip
     missing = listed - set(pictures)
-    seen: set[Id] = set()
+    seen: set[_Id] = set()
     for place, row in enumerate(told["annotations"], 1):
         problem = _add(row, place, pictures, missing, numbers, seen)
         if problem is not None:
@@ -183,10 +182,10 @@ def _side(value: object) -> int:
 def _add(
     row: object,
     place: int,
-    pictures: dict[Id, Item],
-    missing: set[Id],
+    pictures: dict[_Id, Item],
+    missing: set[_Id],
     numbers: dict[int, int],
-    seen: set[Id],
+    seen: set[_Id],
 ) -> tuple[str, JsonObject] | None:
     """Put one annotation to its picture, or say what is wrong with it."""
     if not isinstance(row, dict):

@@ -29,7 +29,6 @@ from tandem.data.writing.files import Parts, placed, put_picture, write_whole
 from tandem.spec.i18n import t
 
 FILE = "label_studio.json"
-JsonObject = JsonObject
 
 
 @register.format(

@@ -24,7 +24,7 @@ _NUMBER = re.compile(r', "index": (\d+)')
 _DECODER = json.JSONDecoder()
 
 
-class ResultLine(TypedDict):
+class AnnotationLine(TypedDict):
     """A line: what the model said of one item."""
 
     labels: list[str]
@@ -88,21 +88,21 @@ class ResultIndex:
             self.numbers.append(number)
             self.end += len(line)
 
-    def page(self, first: int, count: int, label: str | None) -> tuple[list[ResultLine], int]:
+    def page(self, first: int, count: int, label: str | None) -> tuple[list[AnnotationLine], int]:
         """Some lines, and how many there are; with `label` those that name this class."""
         places: Sequence[int] = range(len(self.offsets))
         if label is not None:
             places = self.by_label.get(label, array("Q"))
         return self._read(places[first : first + count]), len(places)
 
-    def one(self, number: int) -> ResultLine | None:
+    def one(self, number: int) -> AnnotationLine | None:
         """The line of an item; None where it failed or is not done yet."""
         place = bisect_left(self.numbers, number)
         if place == len(self.numbers) or self.numbers[place] != number:
             return None
         return self._read([place])[0]
 
-    def _read(self, places: Sequence[int]) -> list[ResultLine]:
+    def _read(self, places: Sequence[int]) -> list[AnnotationLine]:
         if not places:
             return []
         found = []
@@ -122,7 +122,7 @@ def _head(line: bytes) -> tuple[list[str], int]:
     except ValueError:
         number = None
     if number is None:
-        told: ResultLine = json.loads(line)
+        told: AnnotationLine = json.loads(line)
         return told["labels"], told["index"]
     return labels, int(number[1])
 

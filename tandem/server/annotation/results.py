@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from sqlalchemy import RowMapping
 
 from tandem.server.annotation import service
-from tandem.server.annotation.result_lines import ResultLine, index_of
+from tandem.server.annotation.result_lines import AnnotationLine, index_of
 from tandem.server.context import Context
 from tandem.server.errors import ForbiddenError, NotFoundError
 from tandem.server.host.paths import inside, really_below
@@ -81,7 +81,9 @@ def _spec(row: RowMapping) -> AnnotationSpec:
     return spec
 
 
-def _line(context: Context, inference_id: str, number: int) -> tuple[AnnotationSpec, ResultLine]:
+def _line(
+    context: Context, inference_id: str, number: int
+) -> tuple[AnnotationSpec, AnnotationLine]:
     row = service.get(context, inference_id)
     index = index_of(Path(row["run_dir"]) / RESULTS)
     with index.lock:
@@ -100,7 +102,7 @@ def _allowed(context: Context, place: Path) -> Path:
     return real
 
 
-def _sample(context: Context, spec: AnnotationSpec, line: ResultLine) -> Sample:
+def _sample(context: Context, spec: AnnotationSpec, line: AnnotationLine) -> Sample:
     name = line["name"]
     return Sample(
         index=line["index"],

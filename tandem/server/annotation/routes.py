@@ -20,7 +20,7 @@ from tandem.server.http.images import ANSWERS, ImageSize, Wanted
 
 router = APIRouter(tags=["inference"])
 ItemIndex = Annotated[int, Path(ge=0, le=2**40)]
-PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
+_PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 
 
 @router.post("/inference", response_model=JobShown, status_code=201)
@@ -32,7 +32,7 @@ def create_job(context: Here, body: Submit) -> object:
 @router.get("/inference", response_model=Jobs)
 def list_jobs(
     context: Here,
-    page: PageNumber = 1,
+    page: _PageNumber = 1,
     page_size: Annotated[int, Query(ge=1, le=200)] = 20,
 ) -> object:
     """A page of them, the newest first."""
@@ -60,7 +60,7 @@ def get_job_progress(context: Here, inference_id: str) -> object:
 def get_job_failures(
     context: Here,
     inference_id: str,
-    page: PageNumber = 1,
+    page: _PageNumber = 1,
     page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> object:
     """The items that could not be annotated, each with the reason."""
@@ -72,7 +72,7 @@ def get_job_failures(
 def get_job_results(
     context: Here,
     inference_id: str,
-    page: PageNumber = 1,
+    page: _PageNumber = 1,
     page_size: Annotated[int, Query(ge=1, le=200)] = 24,
     label: Annotated[str | None, Query(max_length=500)] = None,
 ) -> object:

@@ -28,7 +28,7 @@ SECONDS = 1800
 SUFFIXES = (".pt", ".onnx", ".safetensors")
 
 
-class ImportedModel(TypedDict):
+class ImportAnswer(TypedDict):
     """What the importing process says of a model: see `tandem.predict.importing`."""
 
     kind: str
@@ -45,7 +45,7 @@ def bring_in(
     classes: Sequence[str] = (),
     size: str = "",
     image_size: int | None = None,
-) -> ImportedModel:
+) -> ImportAnswer:
     """The model as `<models root>/<name>`, by a process of its own that tries it once.
 
     Nothing that lies in the file is run here. StudentError in that process's words.
@@ -76,7 +76,7 @@ def bring_in(
             name=file.name,
             reason=said[-1] if said else t("its reader ended with {code}", code=done.returncode),
         )
-    told: ImportedModel = json.loads(done.stdout.decode().splitlines()[-1])
+    told: ImportAnswer = json.loads(done.stdout.decode().splitlines()[-1])
     return told
 
 
@@ -90,7 +90,7 @@ def _check_file(file: Path) -> None:
         )
 
 
-def bind(database: Database, name: str, told: ImportedModel, accuracy: float | None) -> str:
+def bind(database: Database, name: str, told: ImportAnswer, accuracy: float | None) -> str:
     """A completed task that has this model; its id."""
     task_id = f"TASK_{secrets.token_hex(4).upper()}"
     at = now().replace(microsecond=0)

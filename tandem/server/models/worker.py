@@ -25,7 +25,7 @@ ANSWER_SECONDS = 60.0
 LINE_BYTES = 32 * 2**20
 """An answer with a mask has some megabytes at most."""
 LAST_BYTES = 4000
-JsonObject = dict[str, object]
+WorkerMessage = dict[str, object]
 
 
 class Worker:
@@ -55,7 +55,7 @@ class Worker:
     def is_alive(self) -> bool:
         return self._child.poll() is None
 
-    def ask(self, question: JsonObject, seconds: float = ANSWER_SECONDS) -> JsonObject:
+    def ask(self, question: WorkerMessage, seconds: float = ANSWER_SECONDS) -> WorkerMessage:
         """Its answer. StudentError where the model cannot be loaded; UnavailableError where it
         has died or does not answer in time: it is ended then."""
         if not self._is_ready:
@@ -82,7 +82,7 @@ class Worker:
                 with suppress(OSError, ValueError):
                     stream.close()
 
-    def _next(self, seconds: float) -> JsonObject:
+    def _next(self, seconds: float) -> WorkerMessage:
         try:
             line = self._lines.get(timeout=seconds)
         except queue.Empty:
@@ -94,7 +94,7 @@ class Worker:
             ) from None
         if not line.endswith(b"\n"):
             raise self._died()
-        said: JsonObject = json.loads(line)
+        said: WorkerMessage = json.loads(line)
         return said
 
     def _died(self) -> UnavailableError:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from tandem.server.errors import UnavailableError
-from tandem.server.models.worker import ANSWER_SECONDS, JsonObject, Worker
+from tandem.server.models.worker import ANSWER_SECONDS, Worker, WorkerMessage
 
 MOST = 2
 IDLE_SECONDS = 300.0
@@ -27,8 +27,8 @@ class Workers:
         self._is_closed = False
 
     def ask(
-        self, model: Path, home: Path, question: JsonObject, seconds: float = ANSWER_SECONDS
-    ) -> tuple[JsonObject, bool]:
+        self, model: Path, home: Path, question: WorkerMessage, seconds: float = ANSWER_SECONDS
+    ) -> tuple[WorkerMessage, bool]:
         """The answer, and whether the model was loaded for it. See `Worker.ask` for what fails."""
         key = (model, _changed_at(model))
         worker, is_new = self._taken(key, home)
