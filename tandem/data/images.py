@@ -77,7 +77,7 @@ MOST_MASK_PIXELS = 120_000_000
 Least = tuple[int, int]
 
 
-def is_picture(name: str) -> bool:
+def is_image(name: str) -> bool:
     """Whether a file's name says that it is one."""
     return any(name.lower().endswith(suffix) for suffix in SUFFIXES)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tandem.data.images import SUFFIXES, is_picture, open_rgb, to_rgb
+from tandem.data.images import SUFFIXES, is_image, open_rgb, to_rgb
 from tandem.spec.errors import DataError
 from tandem.train.data.augment import whole
 
@@ -122,7 +122,7 @@ def iter_images(path: Path) -> Iterator[Path]:
         raise DataError("There is nothing at {path}.", path=path, fix="Name a picture or a folder.")
     none = True
     for file in sorted(path.rglob("*")):
-        if is_picture(file.name) and file.is_file():
+        if is_image(file.name) and file.is_file():
             none = False
             yield file
     if none:

@@ -19,7 +19,7 @@ from tandem.data.registry import formats, recognise
 WIDTH, HEIGHT = 40, 30
 CLASSES = ("cat", "dog")
 Box = tuple[float, float, float, float]
-PICTURES: dict[str, list[tuple[str, list[tuple[str, Box]]]]] = {
+IMAGES: dict[str, list[tuple[str, list[tuple[str, Box]]]]] = {
     "train": [
         ("a.png", [("cat", (4, 5, 20, 25)), ("dog", (10, 2, 30, 12))]),
         ("空 b.PNG", []),
@@ -34,18 +34,18 @@ def draw(file: Path, boxes: list[tuple[str, Box]] = (), seed: int = 0) -> Path: 
     ground = np.random.default_rng([seed, len(file.name)]).integers(
         0, 90, (HEIGHT, WIDTH, 3), np.uint8
     )
-    picture = Image.fromarray(ground)
+    image = Image.fromarray(ground)
     for name, box in boxes:
         left, top, right, bottom = box
         colour = (220, 60, 60) if name == "cat" else (60, 60, 220)
-        ImageDraw.Draw(picture).rectangle((left, top, right - 1, bottom - 1), fill=colour)
+        ImageDraw.Draw(image).rectangle((left, top, right - 1, bottom - 1), fill=colour)
     file.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(file)
+    image.save(file)
     return file
 
 
-def pictures(root: Path, folder: str = "images/{split}") -> None:
-    for seed, (split, several) in enumerate(PICTURES.items()):
+def images(root: Path, folder: str = "images/{split}") -> None:
+    for seed, (split, several) in enumerate(IMAGES.items()):
         for name, boxes in several:
             draw(root / folder.format(split=split) / name, boxes, seed)
 
@@ -65,9 +65,9 @@ def classification(root: Path) -> None:
 
 
 def yolo(root: Path, *, polygons: bool = False) -> None:
-    pictures(root)
+    images(root)
     write(root / "data.yaml", "train: images/train\nval: images/val\nnc: 2\nnames: [cat, dog]\n")
-    for split, several in PICTURES.items():
+    for split, several in IMAGES.items():
         for name, boxes in several:
             lines = []
             for label, (left, top, right, bottom) in boxes:
@@ -93,7 +93,7 @@ def yolo_polygons(root: Path) -> None:
 
 def coco_told(split: str) -> dict:
     images, annotations = [], []
-    for number, (name, boxes) in enumerate(PICTURES[split], 1):
+    for number, (name, boxes) in enumerate(IMAGES[split], 1):
         images.append({"id": number, "file_name": name, "width": WIDTH, "height": HEIGHT})
         for label, (left, top, right, bottom) in boxes:
             annotations.append(
@@ -108,8 +108,8 @@ def coco_told(split: str) -> dict:
 
 
 def coco(root: Path) -> None:
-    pictures(root)
-    for split in PICTURES:
+    images(root)
+    for split in IMAGES:
         write(root / "annotations" / f"{split}.json", json.dumps(coco_told(split)))
 
 
@@ -124,8 +124,8 @@ def voc_xml(name: str, boxes: list[tuple[str, Box]]) -> str:
 
 
 def voc(root: Path) -> None:
-    pictures(root, "JPEGImages")
-    for split, several in PICTURES.items():
+    images(root, "JPEGImages")
+    for split, several in IMAGES.items():
         stems = "".join(f"{Path(name).stem}\n" for name, _ in several)
         write(root / "ImageSets" / "Main" / f"{split}.txt", stems)
         for name, boxes in several:
@@ -138,8 +138,8 @@ def labelme_told(name: str, shapes: list[dict]) -> str:
 
 
 def labelme(root: Path) -> None:
-    pictures(root, "{split}")
-    for split, several in PICTURES.items():
+    images(root, "{split}")
+    for split, several in IMAGES.items():
         for name, boxes in several:
             shapes = [
                 {"label": label, "points": [[left, top], [right, bottom]], "group_id": None,
@@ -159,9 +159,9 @@ def true_mask(boxes: list[tuple[str, Box]]) -> np.ndarray:
 
 
 def segmentation(root: Path) -> None:
-    pictures(root)
+    images(root)
     write(root / "classes.txt", "background\ncat\ndog\n")
-    for split, several in PICTURES.items():
+    for split, several in IMAGES.items():
         for name, boxes in several:
             file = root / "masks" / split / f"{Path(name).stem}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -191,16 +191,16 @@ def instruction(root: Path) -> None:
 
 
 def caption(root: Path) -> None:
-    pictures(root, "{split}")
+    images(root, "{split}")
     write(root / "train" / "a.txt", "a cat and a dog\n")
     write(root / "train" / "空 b.txt", "nothing\n")
     write(root / "val" / "c.txt", "a dog\n")
 
 
 def csv(root: Path) -> None:
-    pictures(root)
+    images(root)
     lines = ["file,split,label,confidence,left,top,right,bottom,width,height"]
-    for split, several in PICTURES.items():
+    for split, several in IMAGES.items():
         for name, boxes in several:
             for label, box in boxes:
                 lines.append(f"{name},{split},{label},,{','.join(map(str, box))},40,30")
@@ -210,9 +210,9 @@ def csv(root: Path) -> None:
 
 
 def labelstudio(root: Path) -> None:
-    pictures(root)
+    images(root)
     tasks = []
-    for split, several in PICTURES.items():
+    for split, several in IMAGES.items():
         for name, boxes in several:
             results = [
                 {"type": "rectanglelabels", "from_name": "label", "to_name": "image",
@@ -263,5 +263,5 @@ def _boxes(content: Content, item: Item) -> list[tuple[str, Box]] | None:
     ]  # type: ignore[return-value]
 
 
-TRUTH = {(split, Path(name).stem): boxes for split, several in PICTURES.items()
+TRUTH = {(split, Path(name).stem): boxes for split, several in IMAGES.items()
          for name, boxes in several}  # fmt: skip

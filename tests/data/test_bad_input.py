@@ -53,7 +53,7 @@ def test_a_bad_line_of_yolo(line: str, sentence: str, tmp_path: Path) -> None:
     assert len(content.train[0].shapes or []) == 3  # the rest is read
 
 
-def test_a_picture_without_a_label_is_background_and_a_label_without_one_is_told(
+def test_a_image_without_a_label_is_background_and_a_label_without_one_is_told(
     tmp_path: Path,
 ) -> None:
     make.yolo(tmp_path)
@@ -251,7 +251,7 @@ def test_a_bad_shape_of_labelme(shape: dict, sentence: str, warning: bool, tmp_p
     assert fault.warning == said.ok == warning
 
 
-def test_flags_of_labelme_are_the_class_of_the_picture(tmp_path: Path) -> None:
+def test_flags_of_labelme_are_the_class_of_the_image(tmp_path: Path) -> None:
     for name, flags in (("a", {"cat": True, "dog": False}), ("b", {"dog": True}), ("c", {})):
         make.draw(tmp_path / "train" / f"{name}.png", [], ord(name))
         whole = json.loads(make.labelme_told(f"{name}.png", []))
@@ -280,8 +280,8 @@ def make_video(file: Path, frames: int) -> None:
         stream = out.add_stream("mpeg4", rate=5)
         stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
         for number in range(frames):
-            picture = np.full((32, 32, 3), 20 * number, np.uint8)
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.full((32, 32, 3), 20 * number, np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         out.mux(stream.encode())
 
 
@@ -384,7 +384,7 @@ def test_the_same_file_in_both_splits_or_under_two_labels(tmp_path: Path) -> Non
     ]
 
 
-def test_a_picture_cut_short_is_told(tmp_path: Path) -> None:
+def test_a_image_cut_short_is_told(tmp_path: Path) -> None:
     make.coco(tmp_path)
     file = make.draw(tmp_path / "images/val/c.jpg")
     file.write_bytes(file.read_bytes()[:-60])

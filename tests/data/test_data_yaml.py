@@ -19,10 +19,10 @@ def names(path: Path) -> dict[str, list[str]]:
     return {split: [item.name for item in items] for split, items in content.splits()}
 
 
-def place(root: Path, *pictures: str) -> None:
-    for seed, picture in enumerate(pictures):
-        make.draw(root / picture, [], seed)
-        label = picture.replace("images", "labels").rpartition(".")[0] + ".txt"
+def place(root: Path, *images: str) -> None:
+    for seed, image in enumerate(images):
+        make.draw(root / image, [], seed)
+        label = image.replace("images", "labels").rpartition(".")[0] + ".txt"
         make.write(root / label, LINE)
 
 
@@ -36,7 +36,7 @@ def test_several_folders_are_one_split(tmp_path: Path) -> None:
     assert not report(tmp_path).ok
 
 
-def test_a_list_of_pictures_is_read_with_its_lines(tmp_path: Path) -> None:
+def test_a_list_of_images_is_read_with_its_lines(tmp_path: Path) -> None:
     place(tmp_path, "images/all/a.png", "images/all/b.png", "images/all/c.png")
     make.write(tmp_path / "data.yaml", "path: /far/away\ntrain: train.txt\nval: val.txt\nnc: 2\n")
     make.write(tmp_path / "train.txt", "./images/all/a.png\n\n/far/away/images/all/c.png\n")

@@ -118,7 +118,7 @@ def test_masks_are_read_by_their_values(tmp_path: Path) -> None:
     make.segmentation(tmp_path)
     content, _ = make.read(tmp_path)
     assert content.classes == ("background", "cat", "dog")
-    for item, (_, boxes) in zip(content.train, make.PICTURES["train"], strict=True):
+    for item, (_, boxes) in zip(content.train, make.IMAGES["train"], strict=True):
         assert np.array_equal(item_mask(content, item), make.true_mask(boxes))
 
 
@@ -158,7 +158,7 @@ def test_clips_are_folders_of_frames_in_the_order_of_their_names(tmp_path: Path)
     assert [one.label for one in content.train] == [0, 1]
 
 
-def test_folders_in_class_folders_are_pictures_to_who_classifies_them(tmp_path: Path) -> None:
+def test_folders_in_class_folders_are_images_to_who_classifies_them(tmp_path: Path) -> None:
     make.sequence(tmp_path)
     assert recognise(tmp_path, "classification").name == "classification"
     assert recognise(tmp_path, "sequence").name == "sequence"
@@ -184,7 +184,7 @@ def test_every_form_of_instruction_becomes_turns(tmp_path: Path) -> None:
     assert turns[2][1]["content"] == "b"
 
 
-def test_captions_are_beside_their_pictures_or_in_a_table(tmp_path: Path) -> None:
+def test_captions_are_beside_their_images_or_in_a_table(tmp_path: Path) -> None:
     make.caption(tmp_path / "beside")
     content, _ = make.read(tmp_path / "beside")
     assert [one.text for one in content.train] == ["a cat and a dog", "nothing"]

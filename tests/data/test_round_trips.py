@@ -200,7 +200,7 @@ def test_polygons_stay_polygons_where_the_target_can_hold_them(tmp_path: Path) -
     assert cat.outlines[0].tolist() == pytest.approx(np.array(make.TRIANGLE), abs=1e-6)
 
 
-def test_two_splits_with_one_name_stay_two_pictures(tmp_path: Path) -> None:
+def test_two_splits_with_one_name_stay_two_images(tmp_path: Path) -> None:
     """train/cat/0.png and val/cat/0.png are different pictures wherever they go."""
     for number, split in enumerate(("train", "val")):
         for name in ("cat", "dog"):
@@ -213,7 +213,7 @@ def test_two_splits_with_one_name_stay_two_pictures(tmp_path: Path) -> None:
         assert (len(content.train), len(content.val or [])) == (4, 4)
 
 
-def test_pictures_that_differ_in_their_suffix_alone_keep_their_own_labels(tmp_path: Path) -> None:
+def test_images_that_differ_in_their_suffix_alone_keep_their_own_labels(tmp_path: Path) -> None:
     """For a writer that is asked item by item, as by an annotation job."""
     for name in ("a.png", "a.jpg"):
         make.draw(tmp_path / "one" / name)
@@ -229,7 +229,7 @@ def test_pictures_that_differ_in_their_suffix_alone_keep_their_own_labels(tmp_pa
         assert sorted(boxes) == pytest.approx([1, 2])
 
 
-def test_voc_is_flat_and_loses_no_picture_for_it(tmp_path: Path) -> None:
+def test_voc_is_flat_and_loses_no_image_for_it(tmp_path: Path) -> None:
     make.yolo(tmp_path / "one")
     make.draw(tmp_path / "one/images/train/deep/a.png", [], 7)
     make.draw(tmp_path / "one/images/val/a.png", [], 8)
@@ -306,7 +306,7 @@ def test_a_kind_that_the_target_lacks_is_refused(tmp_path: Path) -> None:
         convert.convert(tmp_path / "one", tmp_path / "two", "cocco")
 
 
-def test_pictures_are_the_same_bytes(tmp_path: Path) -> None:
+def test_images_are_the_same_bytes(tmp_path: Path) -> None:
     make.voc(tmp_path / "one")
     convert.convert(tmp_path / "one", tmp_path / "two", "yolo")
     one = (tmp_path / "one/JPEGImages/空 b.PNG").read_bytes()

@@ -55,7 +55,7 @@ def test_a_seed_gives_the_same_split_and_another_another(tmp_path: Path) -> None
     assert chosen[0] == chosen[1] != chosen[2]
 
 
-def test_boxes_are_split_by_what_is_in_the_pictures(tmp_path: Path) -> None:
+def test_boxes_are_split_by_what_is_in_the_images(tmp_path: Path) -> None:
     one = tmp_path / "one"
     make.write(one / "data.yaml", "names: [common, rare]\n")
     for number in range(40):
@@ -101,7 +101,7 @@ def test_names_without_the_pattern_stand_alone_and_are_counted(tmp_path: Path) -
     assert any("not found in 20 names" in note for note in said.notes)
 
 
-def test_an_old_val_is_mixed_in_and_no_picture_is_lost(tmp_path: Path) -> None:
+def test_an_old_val_is_mixed_in_and_no_image_is_lost(tmp_path: Path) -> None:
     one = folders(tmp_path / "one", {"a": 10, "b": 10})
     make.draw(one / "val/a/0.png", [], 77)
     make.draw(one / "val/b/0.png", [], 78)
@@ -152,9 +152,9 @@ def test_figures_of_boxes(tmp_path: Path) -> None:
 
 
 def test_near_copies_are_found_within_and_across_the_splits(tmp_path: Path) -> None:
-    pictures = [Image.fromarray(np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8))
+    images = [Image.fromarray(np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8))
                 for seed in range(4)]  # fmt: skip
-    large = [one.resize((160, 120), Image.Resampling.BICUBIC) for one in pictures]
+    large = [one.resize((160, 120), Image.Resampling.BICUBIC) for one in images]
     for place in ("train/a", "train/b", "val/a", "val/b"):
         (tmp_path / place).mkdir(parents=True)
     large[0].save(tmp_path / "train/a/0.png")
@@ -185,7 +185,7 @@ def test_near_copies_are_those_of_few_bits_however_many_there_are() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(make.ALL))
-def test_any_layout_has_figures_and_a_picture_of_them(name: str, tmp_path: Path) -> None:
+def test_any_layout_has_figures_and_a_image_of_them(name: str, tmp_path: Path) -> None:
     make.ALL[name](tmp_path / "one")
     said, values = stats(tmp_path / "one")
     json.dumps(said.as_dict())

@@ -376,10 +376,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Dataset Picture
+         * Dataset Image
          * @description One item's picture, made small; of a clip its middle frame.
          */
-        get: operations["v1_dataset_picture"];
+        get: operations["v1_dataset_image"];
         put?: never;
         post?: never;
         delete?: never;
@@ -502,16 +502,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Jobs
+         * List Annotations
          * @description A page of them, the newest first.
          */
-        get: operations["v1_list_jobs"];
+        get: operations["v1_list_annotations"];
         put?: never;
         /**
-         * Create Job
+         * Create Annotation
          * @description Annotate a folder, a ZIP or a data set.
          */
-        post: operations["v1_create_job"];
+        post: operations["v1_create_annotation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -526,17 +526,17 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Job
+         * Get Annotation
          * @description One.
          */
-        get: operations["v1_get_job"];
+        get: operations["v1_get_annotation"];
         put?: never;
         post?: never;
         /**
-         * Delete Job
+         * Delete Annotation
          * @description Forget it; its labels stay.
          */
-        delete: operations["v1_delete_job"];
+        delete: operations["v1_delete_annotation"];
         options?: never;
         head?: never;
         patch?: never;
@@ -550,10 +550,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Job Failures
+         * Get Annotation Failures
          * @description The items that could not be annotated, each with the reason.
          */
-        get: operations["v1_get_job_failures"];
+        get: operations["v1_get_annotation_failures"];
         put?: never;
         post?: never;
         delete?: never;
@@ -570,10 +570,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Job Progress
+         * Get Annotation Progress
          * @description How far it is.
          */
-        get: operations["v1_get_job_progress"];
+        get: operations["v1_get_annotation_progress"];
         put?: never;
         post?: never;
         delete?: never;
@@ -590,10 +590,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Job Results
+         * Get Annotation Results
          * @description What the model said of each item, also while the job is at work; `label` names a class.
          */
-        get: operations["v1_get_job_results"];
+        get: operations["v1_get_annotation_results"];
         put?: never;
         post?: never;
         delete?: never;
@@ -630,10 +630,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Result Picture
+         * Get Result Image
          * @description The picture of an item, made anew; of a clip its middle frame.
          */
-        get: operations["v1_get_result_picture"];
+        get: operations["v1_get_result_image"];
         put?: never;
         post?: never;
         delete?: never;
@@ -652,10 +652,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Resume Job
+         * Resume Annotation
          * @description Go on with the item it was at.
          */
-        post: operations["v1_resume_job"];
+        post: operations["v1_resume_annotation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -672,10 +672,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stop Job
+         * Stop Annotation
          * @description It ends after its batch, and can go on.
          */
-        post: operations["v1_stop_job"];
+        post: operations["v1_stop_annotation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1067,10 +1067,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Artefacts
+         * List Artifacts
          * @description The files of the run's folder.
          */
-        get: operations["v1_list_artefacts"];
+        get: operations["v1_list_artifacts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1087,10 +1087,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download Artefact
+         * Download Artifact
          * @description One file, never shown as a page.
          */
-        get: operations["v1_download_artefact"];
+        get: operations["v1_download_artifact"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1583,10 +1583,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Inferences
+         * List Annotations
          * @description All, newest first.
          */
-        get: operations["a_list_inferences"];
+        get: operations["a_list_annotations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1605,10 +1605,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Submit Inference
+         * Submit Annotation
          * @description Annotate a folder, a ZIP or a data set; in the query or in a body, which wins.
          */
-        post: operations["a_submit_inference"];
+        post: operations["a_submit_annotation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1623,17 +1623,17 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Inference
+         * Get Annotation
          * @description One.
          */
-        get: operations["a_get_inference"];
+        get: operations["a_get_annotation"];
         put?: never;
         post?: never;
         /**
-         * Delete Inference
+         * Delete Annotation
          * @description Forget it; its labels stay. 409 while it runs.
          */
-        delete: operations["a_delete_inference"];
+        delete: operations["a_delete_annotation"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2128,22 +2128,133 @@ export interface components {
             task_id: string | null;
         };
         /**
-         * Artefact
+         * Inference
+         * @description One job.
+         */
+        AnnotationOut: {
+            /**
+             * Duration
+             * @description Seconds.
+             */
+            duration: number | null;
+            /** Endtime */
+            endTime: string | null;
+            /** Errormessage */
+            errorMessage: string | null;
+            /** Failurecount */
+            failureCount: number;
+            /** Inferenceid */
+            inferenceId: string;
+            /** Modeltype */
+            modelType: string;
+            /** Outputdir */
+            outputDir: string;
+            /** Processedimages */
+            processedImages: number;
+            /** Starttime */
+            startTime: string | null;
+            /** Status */
+            status: string;
+            /** Successcount */
+            successCount: number;
+            /** Taskid */
+            taskId: string;
+        };
+        /**
+         * AnnotationPage
+         * @description A page of them.
+         */
+        AnnotationPage: {
+            /** Items */
+            items: components["schemas"]["AnnotationShown"][];
+            /** Page */
+            page: number;
+            /** Page Size */
+            page_size: number;
+            /** Total */
+            total: number;
+        };
+        /**
+         * AnnotationProgress
+         * @description How far a job is.
+         */
+        AnnotationProgress: {
+            /** Failed */
+            failed: number;
+            /** Heartbeat At */
+            heartbeat_at: string | null;
+            /** Processed */
+            processed: number;
+            /** Status */
+            status: string;
+            /** Succeeded */
+            succeeded: number;
+            /** Total */
+            total: number | null;
+        };
+        /**
+         * AnnotationShown
+         * @description The same with all that Tandem knows.
+         */
+        AnnotationShown: {
+            /** Advice */
+            advice: string | null;
+            /** Auto Import */
+            auto_import: boolean;
+            /** Dataset */
+            dataset: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /** Failed */
+            failed: number;
+            /** Format */
+            format: string;
+            /** Inference Id */
+            inference_id: string;
+            /** Input */
+            input: string;
+            /** Model */
+            model: string;
+            /** Model Name */
+            model_name: string;
+            /** Model Type */
+            model_type: string;
+            /** Output */
+            output: string;
+            /** Processed */
+            processed: number;
+            /** Started At */
+            started_at: string | null;
+            /** Status */
+            status: string;
+            /** Succeeded */
+            succeeded: number;
+            /** Task Id */
+            task_id: string;
+            /** Total */
+            total: number | null;
+            /** Waiting Reason */
+            waiting_reason: string | null;
+        };
+        /**
+         * Artifact
          * @description One file of the run's folder.
          */
-        Artefact: {
+        Artifact: {
             /** Path */
             path: string;
             /** Size Bytes */
             size_bytes: number;
         };
         /**
-         * Artefacts
+         * ArtifactList
          * @description The files of the run's folder, in the order of their names.
          */
-        Artefacts: {
+        ArtifactList: {
             /** Items */
-            items: components["schemas"]["Artefact"][];
+            items: components["schemas"]["Artifact"][];
             /** Truncated */
             truncated: boolean;
         };
@@ -2924,15 +3035,15 @@ export interface components {
             /** Remark */
             remark?: string | null;
         };
-        /** Envelope[InferenceOut] */
-        Envelope_InferenceOut_: {
+        /** Envelope[AnnotationOut] */
+        Envelope_AnnotationOut_: {
             /**
              * Code
              * @default 200
              * @example 200
              */
             code: number;
-            data: components["schemas"]["InferenceOut"];
+            data: components["schemas"]["AnnotationOut"];
             /**
              * Message
              * @default success
@@ -3021,6 +3132,23 @@ export interface components {
              */
             message: string;
         };
+        /** Envelope[list[AnnotationOut]] */
+        Envelope_list_AnnotationOut__: {
+            /**
+             * Code
+             * @default 200
+             * @example 200
+             */
+            code: number;
+            /** Data */
+            data: components["schemas"]["AnnotationOut"][];
+            /**
+             * Message
+             * @default success
+             * @example success
+             */
+            message: string;
+        };
         /** Envelope[list[DatasetChoice]] */
         Envelope_list_DatasetChoice__: {
             /**
@@ -3065,23 +3193,6 @@ export interface components {
             code: number;
             /** Data */
             data: components["schemas"]["HistoryOut"][];
-            /**
-             * Message
-             * @default success
-             * @example success
-             */
-            message: string;
-        };
-        /** Envelope[list[InferenceOut]] */
-        Envelope_list_InferenceOut__: {
-            /**
-             * Code
-             * @default 200
-             * @example 200
-             */
-            code: number;
-            /** Data */
-            data: components["schemas"]["InferenceOut"][];
             /**
              * Message
              * @default success
@@ -3562,117 +3673,6 @@ export interface components {
              * @default
              */
             size: string;
-        };
-        /**
-         * Inference
-         * @description One job.
-         */
-        InferenceOut: {
-            /**
-             * Duration
-             * @description Seconds.
-             */
-            duration: number | null;
-            /** Endtime */
-            endTime: string | null;
-            /** Errormessage */
-            errorMessage: string | null;
-            /** Failurecount */
-            failureCount: number;
-            /** Inferenceid */
-            inferenceId: string;
-            /** Modeltype */
-            modelType: string;
-            /** Outputdir */
-            outputDir: string;
-            /** Processedimages */
-            processedImages: number;
-            /** Starttime */
-            startTime: string | null;
-            /** Status */
-            status: string;
-            /** Successcount */
-            successCount: number;
-            /** Taskid */
-            taskId: string;
-        };
-        /**
-         * JobProgress
-         * @description How far a job is.
-         */
-        JobProgress: {
-            /** Failed */
-            failed: number;
-            /** Heartbeat At */
-            heartbeat_at: string | null;
-            /** Processed */
-            processed: number;
-            /** Status */
-            status: string;
-            /** Succeeded */
-            succeeded: number;
-            /** Total */
-            total: number | null;
-        };
-        /**
-         * JobShown
-         * @description The same with all that Tandem knows.
-         */
-        JobShown: {
-            /** Advice */
-            advice: string | null;
-            /** Auto Import */
-            auto_import: boolean;
-            /** Dataset */
-            dataset: string | null;
-            /** Ended At */
-            ended_at: string | null;
-            /** Error Message */
-            error_message: string | null;
-            /** Failed */
-            failed: number;
-            /** Format */
-            format: string;
-            /** Inference Id */
-            inference_id: string;
-            /** Input */
-            input: string;
-            /** Model */
-            model: string;
-            /** Model Name */
-            model_name: string;
-            /** Model Type */
-            model_type: string;
-            /** Output */
-            output: string;
-            /** Processed */
-            processed: number;
-            /** Started At */
-            started_at: string | null;
-            /** Status */
-            status: string;
-            /** Succeeded */
-            succeeded: number;
-            /** Task Id */
-            task_id: string;
-            /** Total */
-            total: number | null;
-            /** Waiting Reason */
-            waiting_reason: string | null;
-        };
-        /**
-         * Jobs
-         * @description A page of them.
-         */
-        Jobs: {
-            /** Items */
-            items: components["schemas"]["JobShown"][];
-            /** Page */
-            page: number;
-            /** Page Size */
-            page_size: number;
-            /** Total */
-            total: number;
         };
         /**
          * LabelsOut
@@ -7905,7 +7905,7 @@ export interface operations {
             };
         };
     };
-    v1_dataset_picture: {
+    v1_dataset_image: {
         parameters: {
             query?: {
                 /** @description Pixels of the longest side. */
@@ -8568,7 +8568,7 @@ export interface operations {
             };
         };
     };
-    v1_list_jobs: {
+    v1_list_annotations: {
         parameters: {
             query?: {
                 page?: number;
@@ -8586,7 +8586,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Jobs"];
+                    "application/json": components["schemas"]["AnnotationPage"];
                 };
             };
             /** @description The request is not understood. */
@@ -8654,7 +8654,7 @@ export interface operations {
             };
         };
     };
-    v1_create_job: {
+    v1_create_annotation: {
         parameters: {
             query?: never;
             header?: never;
@@ -8673,7 +8673,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobShown"];
+                    "application/json": components["schemas"]["AnnotationShown"];
                 };
             };
             /** @description The request is not understood. */
@@ -8759,7 +8759,7 @@ export interface operations {
             };
         };
     };
-    v1_get_job: {
+    v1_get_annotation: {
         parameters: {
             query?: never;
             header?: never;
@@ -8776,7 +8776,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobShown"];
+                    "application/json": components["schemas"]["AnnotationShown"];
                 };
             };
             /** @description The request is not understood. */
@@ -8844,7 +8844,7 @@ export interface operations {
             };
         };
     };
-    v1_delete_job: {
+    v1_delete_annotation: {
         parameters: {
             query?: never;
             header?: never;
@@ -8945,7 +8945,7 @@ export interface operations {
             };
         };
     };
-    v1_get_job_failures: {
+    v1_get_annotation_failures: {
         parameters: {
             query?: {
                 page?: number;
@@ -9033,7 +9033,7 @@ export interface operations {
             };
         };
     };
-    v1_get_job_progress: {
+    v1_get_annotation_progress: {
         parameters: {
             query?: never;
             header?: never;
@@ -9050,7 +9050,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobProgress"];
+                    "application/json": components["schemas"]["AnnotationProgress"];
                 };
             };
             /** @description The request is not understood. */
@@ -9118,7 +9118,7 @@ export interface operations {
             };
         };
     };
-    v1_get_job_results: {
+    v1_get_annotation_results: {
         parameters: {
             query?: {
                 page?: number;
@@ -9306,7 +9306,7 @@ export interface operations {
             };
         };
     };
-    v1_get_result_picture: {
+    v1_get_result_image: {
         parameters: {
             query?: {
                 /** @description Pixels of the longest side. */
@@ -9405,7 +9405,7 @@ export interface operations {
             };
         };
     };
-    v1_resume_job: {
+    v1_resume_annotation: {
         parameters: {
             query?: never;
             header?: never;
@@ -9422,7 +9422,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobShown"];
+                    "application/json": components["schemas"]["AnnotationShown"];
                 };
             };
             /** @description The request is not understood. */
@@ -9508,7 +9508,7 @@ export interface operations {
             };
         };
     };
-    v1_stop_job: {
+    v1_stop_annotation: {
         parameters: {
             query?: never;
             header?: never;
@@ -9525,7 +9525,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobShown"];
+                    "application/json": components["schemas"]["AnnotationShown"];
                 };
             };
             /** @description The request is not understood. */
@@ -11880,7 +11880,7 @@ export interface operations {
             };
         };
     };
-    v1_list_artefacts: {
+    v1_list_artifacts: {
         parameters: {
             query?: never;
             header?: never;
@@ -11897,7 +11897,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Artefacts"];
+                    "application/json": components["schemas"]["ArtifactList"];
                 };
             };
             /** @description The request is not understood. */
@@ -11965,7 +11965,7 @@ export interface operations {
             };
         };
     };
-    v1_download_artefact: {
+    v1_download_artifact: {
         parameters: {
             query?: never;
             header?: never;
@@ -14471,7 +14471,7 @@ export interface operations {
             };
         };
     };
-    a_list_inferences: {
+    a_list_annotations: {
         parameters: {
             query?: never;
             header?: never;
@@ -14486,7 +14486,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_list_InferenceOut__"];
+                    "application/json": components["schemas"]["Envelope_list_AnnotationOut__"];
                 };
             };
             /** @description The request is not understood. */
@@ -14545,7 +14545,7 @@ export interface operations {
             };
         };
     };
-    a_submit_inference: {
+    a_submit_annotation: {
         parameters: {
             query?: {
                 taskId?: string | null;
@@ -14571,7 +14571,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_InferenceOut_"];
+                    "application/json": components["schemas"]["Envelope_AnnotationOut_"];
                 };
             };
             /** @description The request is not understood. */
@@ -14657,7 +14657,7 @@ export interface operations {
             };
         };
     };
-    a_get_inference: {
+    a_get_annotation: {
         parameters: {
             query?: never;
             header?: never;
@@ -14674,7 +14674,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_InferenceOut_"];
+                    "application/json": components["schemas"]["Envelope_AnnotationOut_"];
                 };
             };
             /** @description The request is not understood. */
@@ -14742,7 +14742,7 @@ export interface operations {
             };
         };
     };
-    a_delete_inference: {
+    a_delete_annotation: {
         parameters: {
             query?: never;
             header?: never;

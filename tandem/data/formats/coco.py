@@ -26,7 +26,7 @@ from tandem.data.reading.files import (
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
-from tandem.data.writing.files import Parts, placed, put_picture, write_whole
+from tandem.data.writing.files import Parts, placed, put_image, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -131,7 +131,7 @@ def _items(
     path: Path, file: Path, split: str, told: _CocoFile, numbers: dict[int, int], faults: Faults
 ) -> Iterator[Item]:
     name = os.path.relpath(file, path)
-    pictures: dict[_Id, Item] = {}
+    images: dict[_Id, Item] = {}
     for place, row in enumerate(told["images"], 1):
         if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
             faults.add(name, 0, "images[{place}] has no file_name", place=place)
@@ -139,24 +139,24 @@ def _items(
         key = row.get("id")
         if not isinstance(key, int | str):
             faults.add(name, 0, "images[{place}] has no id", place=place)
-        elif key in pictures:
+        elif key in images:
             faults.add(name, 0, "the image id {id} comes twice", id=key)
         else:
-            item = _picture(path, split, row, name, faults)
+            item = _image(path, split, row, name, faults)
             if item is not None:
-                pictures[key] = item
+                images[key] = item
     listed = {row["id"] for row in told["images"]
               if isinstance(row, dict) and isinstance(row.get("id"), int | str)}  # fmt: skip
-    missing = listed - set(pictures)
+    missing = listed - set(images)
     seen: set[_Id] = set()
     for place, row in enumerate(told["annotations"], 1):
-        problem = _add(row, place, pictures, missing, numbers, seen)
+        problem = _add(row, place, images, missing, numbers, seen)
         if problem is not None:
             faults.keep(Fault(name, 0, *problem))
-    yield from pictures.values()
+    yield from images.values()
 
 
-def _picture(path: Path, split: str, row: JsonObject, name: str, faults: Faults) -> Item | None:
+def _image(path: Path, split: str, row: JsonObject, name: str, faults: Faults) -> Item | None:
     given = Path(str(row["file_name"]))
     for base in (f"images/{split}", "images", split, f"images/{split}2017", "."):
         found = path / base / given
@@ -182,7 +182,7 @@ def _side(value: object) -> int:
 def _add(
     row: object,
     place: int,
-    pictures: dict[_Id, Item],
+    images: dict[_Id, Item],
     missing: set[_Id],
     numbers: dict[int, int],
     seen: set[_Id],
@@ -200,7 +200,7 @@ def _add(
     if known in seen:
         return "the annotation id {id} comes twice", where
     seen.add(known)
-    item = None if image is None else pictures.get(image)
+    item = None if image is None else images.get(image)
     if item is None:
         if image in missing:
             return None  # its picture is told already
@@ -286,7 +286,7 @@ class CocoWriter:
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         name = placed(item, source)
-        put_picture(source, self.target / "images" / split / name)
+        put_image(source, self.target / "images" / split / name)
         rows = [_row(one, self.shift) for one in item.shapes or [] if one.label >= self.shift]
         self.parts[split].add({
             "key": item.name, "file_name": name, "width": item.width, "height": item.height,

@@ -10,13 +10,13 @@ from pathlib import Path
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.formats.text import decoded, lines_of, read_text, table_rows
-from tandem.data.images import is_picture
+from tandem.data.images import is_image
 from tandem.data.reading import data_yaml
-from tandem.data.reading.files import SPLITS, measure, with_suffix_of_picture
+from tandem.data.reading.files import SPLITS, measure, with_suffix_of_image
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
-from tandem.data.writing.files import Parts, placed, put_picture, write_whole
+from tandem.data.writing.files import Parts, placed, put_image, write_whole
 from tandem.spec.errors import DataError
 
 TEXTS_LOOKED_AT = 20
@@ -72,11 +72,11 @@ class Caption:
             return False  # Ultralytics also takes labels that lie beside their pictures
         inner = "train" if folder.has_folder("train") else ""
         names = folder.names(inner)
-        stems = {Path(one).stem for one in names if is_picture(one)}
+        stems = {Path(one).stem for one in names if is_image(one)}
         texts = [Path(one).stem for one in names if one.endswith(".txt")][:TEXTS_LOOKED_AT]
         # The picture of a text may be beyond the names that a listing reads.
         beside = folder.root / inner
-        return any(one in stems or with_suffix_of_picture(beside, one) for one in texts)
+        return any(one in stems or with_suffix_of_image(beside, one) for one in texts)
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
         """Every picture with its caption."""
@@ -160,8 +160,8 @@ def messages(row: object) -> list[Turn] | str:
 def _captioned(root: Path, folder: Path, faults: Faults) -> Iterator[Item]:
     told = _metadata(folder, root, faults)
     walk = Walk(root)
-    for picture in walk.pictures(folder):
-        item = Item(picture)
+    for image in walk.images(folder):
+        item = Item(image)
         if not measure(root, item, faults):
             continue
         beside = (root / item.name).with_suffix(".txt")
@@ -225,7 +225,7 @@ class CaptionWriter:
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         file = self.target / split / placed(item, source)
-        put_picture(source, file)
+        put_image(source, file)
         write_whole(file.with_suffix(".txt"), f"{item.text}\n")
         return []
 

@@ -14,7 +14,7 @@ from tandem.data.reading.files import SPLITS, inside, is_there, measure, number,
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
-from tandem.data.writing.files import Parts, placed, put_picture, write_whole
+from tandem.data.writing.files import Parts, placed, put_image, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -115,7 +115,7 @@ class CsvWriter:
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         name = placed(item, source)
-        put_picture(source, self.target / "images" / split / name)
+        put_image(source, self.target / "images" / split / name)
         shown = name if source is not None else item.name
         start: list[object] = [shown, split]
         size = [item.width, item.height]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.images import is_picture
+from tandem.data.images import is_image
 from tandem.data.reading.files import SPLITS, measure
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.labelled_paths import LabelledPaths, LabelledSplits
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
-from tandem.data.writing.files import check_class_names, placed, put_picture
+from tandem.data.writing.files import check_class_names, placed, put_image
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -34,7 +34,7 @@ class ImageFolder:
     def sniff(self, folder: FolderListing) -> bool:
         """Whether there is a split with class folders, or with pictures that should have them."""
         return any(
-            folder.folders(split) or any(map(is_picture, folder.names(split))) for split in SPLITS
+            folder.folders(split) or any(map(is_image, folder.names(split))) for split in SPLITS
         )
 
     def read(self, path: Path) -> LabelledSplits:
@@ -90,11 +90,11 @@ class FolderWriter:
             return [t("an image folder is nothing but its pictures")]
         name = placed(item, source)
         if item.label == UNLABELLED:
-            put_picture(source, self.target / "unlabeled" / name)
+            put_image(source, self.target / "unlabeled" / name)
             return []
         of_class = self.classes[item.label]
         below = name.removeprefix(f"{of_class}/").replace("/", "__")
-        put_picture(source, self.target / split / of_class / below)
+        put_image(source, self.target / split / of_class / below)
         return [] if item.confidence is None else [t("confidences are left out")]
 
     def close(self) -> None:
@@ -106,8 +106,8 @@ def _by_class(walk: Walk, split: str) -> dict[str, list[bytes]]:
     folder = walk.root / split
     if not folder.is_dir():
         return {}
-    found = {name: walk.pictures(folder / name) for name in walk.folders(folder)}
-    loose = walk.pictures(folder, deep=False)
+    found = {name: walk.images(folder / name) for name in walk.folders(folder)}
+    loose = walk.images(folder, deep=False)
     if loose and not found:
         raise DataError(
             "{folder} holds pictures, but no folder for each class.",
@@ -129,18 +129,18 @@ def _by_class(walk: Walk, split: str) -> dict[str, list[bytes]]:
 
 def _unlabelled(walk: Walk) -> list[bytes]:
     folder = walk.root / "unlabeled"
-    return walk.pictures(folder) if folder.is_dir() else []
+    return walk.images(folder) if folder.is_dir() else []
 
 
-def _check_classes(path: Path, by_class: dict[str, list[bytes]], want_pictures: bool) -> None:
+def _check_classes(path: Path, by_class: dict[str, list[bytes]], want_images: bool) -> None:
     empty = [name for name, files in by_class.items() if not files]
-    if want_pictures and by_class and len(empty) == len(by_class):
+    if want_images and by_class and len(empty) == len(by_class):
         raise DataError(
             "The data set {path} is empty: no class folder of train holds a picture.",
             path=path,
             fix="Put pictures into {path}/train/<class>/.",
         )
-    if want_pictures and empty:
+    if want_images and empty:
         raise DataError(
             "In {path}/train the class folder {names} holds no picture.",
             path=path,

@@ -18,7 +18,7 @@ from tandem.data.reading.files import SPLITS, JsonObject, measure, number, read_
 from tandem.data.reading.folder_listing import HEAD_BYTES, FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
-from tandem.data.writing.files import placed, put_picture, write_whole
+from tandem.data.writing.files import placed, put_image, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -94,8 +94,8 @@ def _order(path: Path, names: set[str]) -> tuple[str, ...]:
 
 def _drawn(walk: Walk, folder: Path, faults: Faults) -> Iterator[_LabelledItem]:
     seen = set()
-    for picture in walk.pictures(folder):
-        item = Item(picture)
+    for image in walk.images(folder):
+        item = Item(image)
         if not measure(walk.root, item, faults):
             continue
         file = (walk.root / item.name).with_suffix(".json")
@@ -210,7 +210,7 @@ class LabelMeWriter:
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         name = placed(item, source)
-        put_picture(source, self.target / split / name)
+        put_image(source, self.target / split / name)
         if item.shapes is None and item.label == UNLABELLED:
             return []
         lost: set[str] = set()

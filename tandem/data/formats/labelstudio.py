@@ -25,7 +25,7 @@ from tandem.data.reading.files import (
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
-from tandem.data.writing.files import Parts, placed, put_picture, write_whole
+from tandem.data.writing.files import Parts, placed, put_image, write_whole
 from tandem.spec.i18n import t
 
 FILE = "label_studio.json"
@@ -165,7 +165,7 @@ class LabelStudioWriter:
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         name = placed(item, source)
-        put_picture(source, self.target / "images" / split / name)
+        put_image(source, self.target / "images" / split / name)
         lost: set[str] = set()
         results = [one for shape in item.shapes or [] for one in self._drawn(shape, item, lost)]
         if item.label != UNLABELLED:

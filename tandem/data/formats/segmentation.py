@@ -18,7 +18,7 @@ from tandem.data.reading.files import measure
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
-from tandem.data.writing.files import placed, put_picture, write_whole
+from tandem.data.writing.files import placed, put_image, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -70,12 +70,12 @@ def _classes(path: Path) -> tuple[str, ...]:
 def _split(walk: Walk, root: Path, split: str, faults: Faults) -> list[Item]:
     by_stem = {
         Path(os.fsdecode(one)).stem: one
-        for one in walk.pictures(root / "masks" / split)
+        for one in walk.images(root / "masks" / split)
         if Path(os.fsdecode(one)).suffix.lower() in MASK_SUFFIXES
     }
     items = []
-    for picture in walk.pictures(root / "images" / split):
-        item = Item(picture, mask=by_stem.pop(Path(os.fsdecode(picture)).stem, None))
+    for image in walk.images(root / "images" / split):
+        item = Item(image, mask=by_stem.pop(Path(os.fsdecode(image)).stem, None))
         if measure(root, item, faults):
             items.append(item)
     for mask in by_stem.values():
@@ -91,7 +91,7 @@ class MaskWriter:
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         name = placed(item, source)
-        put_picture(source, self.target / "images" / split / name)
+        put_image(source, self.target / "images" / split / name)
         lost = []
         if item.mask_pixels is not None:
             mask = item.mask_pixels

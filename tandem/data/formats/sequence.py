@@ -8,13 +8,13 @@ from pathlib import Path
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.images import is_picture
+from tandem.data.images import is_image
 from tandem.data.reading.files import SPLITS
 from tandem.data.reading.folder_listing import MOST_FOLDERS, FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.video import is_video
-from tandem.data.writing.files import check_class_names, put_picture, write_whole
+from tandem.data.writing.files import check_class_names, put_image, write_whole
 from tandem.spec.errors import DataError
 
 
@@ -35,9 +35,9 @@ class ClipFolders:
                 names, clips = folder.names(one), folder.folders(one)
                 if any(map(is_video, names)):
                     return True
-                if clips and not any(map(is_picture, names)):
+                if clips and not any(map(is_image, names)):
                     several = (folder.names(clip) for clip in clips[:MOST_FOLDERS])
-                    return any(is_picture(name) for clip in several for name in clip)
+                    return any(is_image(name) for clip in several for name in clip)
         return False
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
@@ -71,7 +71,7 @@ class ClipFolders:
 def _clips(walk: Walk, folder: Path, label: int, faults: Faults) -> list[Item]:
     items = []
     for name in walk.folders(folder):
-        frames = tuple(walk.pictures(folder / name))
+        frames = tuple(walk.images(folder / name))
         path = os.fsencode(os.path.relpath(folder / name, walk.root))
         if not frames:
             faults.add(os.fsdecode(path), 0, "the clip holds no frame")
@@ -111,9 +111,9 @@ class ClipWriter:
         elif item.frames:
             for frame in item.frames:
                 file = source / Path(os.fsdecode(frame)).name
-                put_picture(file, folder / name / file.name)
+                put_image(file, folder / name / file.name)
         else:
-            put_picture(source, folder / name)
+            put_image(source, folder / name)
         return []
 
     def close(self) -> None:

@@ -13,11 +13,11 @@ from defusedxml.ElementTree import fromstring
 
 from tandem.data.content import Content, Item, Shape
 from tandem.data.faults import Faults
-from tandem.data.reading.files import SPLITS, measure, number, read_text, with_suffix_of_picture
+from tandem.data.reading.files import SPLITS, measure, number, read_text, with_suffix_of_image
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
-from tandem.data.writing.files import placed, put_picture, write_whole
+from tandem.data.writing.files import placed, put_image, write_whole
 from tandem.spec.i18n import t
 
 FLAGS = ("difficult", "truncated", "occluded")
@@ -49,7 +49,7 @@ class Voc:
         known = {one for several in sets.values() for one in several or []}
         if sets["train"] is None:
             stems = sorted(Path(os.fsdecode(one)).stem for one in
-                           walk.pictures(path / "JPEGImages"))  # fmt: skip
+                           walk.images(path / "JPEGImages"))  # fmt: skip
             sets["train"] = [one for one in stems if one not in known]
         drawn = {
             split: list(_drawn(walk, split, stems, faults))
@@ -94,12 +94,12 @@ def _drawn(walk: Walk, split: str, stems: list[str], faults: Faults) -> Iterator
         if "/" in stem or "\\" in stem or stem.startswith("."):
             faults.add(where, line, "{name} is no name of a picture", name=stem)
             continue
-        picture = with_suffix_of_picture(path / "JPEGImages", stem)
-        if picture is None:
+        image = with_suffix_of_image(path / "JPEGImages", stem)
+        if image is None:
             faults.add(where, line, "the picture {file} is not there", file=stem)
             continue
-        walk.check(picture)
-        item = Item(os.fsencode(os.path.relpath(picture, path)))
+        walk.check(image)
+        item = Item(os.fsencode(os.path.relpath(image, path)))
         if not measure(path, item, faults):
             continue
         file = path / "Annotations" / f"{stem}.xml"
@@ -175,7 +175,7 @@ class VocWriter:
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         name = placed(item, source).replace("/", "__")  # its folders are flat
-        put_picture(source, self.target / "JPEGImages" / name)
+        put_image(source, self.target / "JPEGImages" / name)
         lost: set[str] = set()
         root = Element("annotation")
         SubElement(root, "folder").text = "JPEGImages"

@@ -17,7 +17,7 @@ from tandem.data.reading.files import JsonObject, measure, read_text
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
-from tandem.data.writing.files import placed, put_picture, write_whole
+from tandem.data.writing.files import placed, put_image, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -124,9 +124,9 @@ def _numbered(count: int) -> tuple[str, ...]:
 def _items(
     walk: Walk, sources: list[Path], classes: int, faults: Faults, seen: set[Path]
 ) -> Iterator[Item]:
-    for picture in dict.fromkeys(data_yaml.pictures(walk, sources, faults)):
-        item = Item(picture, shapes=[])
-        file = walk.root / data_yaml.label_file(os.fsdecode(picture))
+    for image in dict.fromkeys(data_yaml.images(walk, sources, faults)):
+        item = Item(image, shapes=[])
+        file = walk.root / data_yaml.label_file(os.fsdecode(image))
         seen.add(file)
         if not measure(walk.root, item, faults):
             continue
@@ -231,7 +231,7 @@ class YoloWriter:
             line, problem = self._line(shape, item)
             lines += line
             lost += problem
-        put_picture(source, self.target / "images" / split / name)
+        put_image(source, self.target / "images" / split / name)
         file = self.target / "labels" / split / Path(name).with_suffix(".txt")
         write_whole(file, "".join(f"{line}\n" for line in lines))
         return sorted(set(lost))

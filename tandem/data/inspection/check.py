@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tandem.data.content import IGNORED, Content, Item
 from tandem.data.faults import Fault, Faults
-from tandem.data.images import MASK_FORMATS, MOST_MASK_PIXELS, decode, is_picture
+from tandem.data.images import MASK_FORMATS, MOST_MASK_PIXELS, decode, is_image
 from tandem.data.progress import OnProgress
 from tandem.data.reading.files import JsonObject
 from tandem.data.registry import read
@@ -176,7 +176,7 @@ def _open(root: Path, path: bytes, faults: Faults) -> OpenedFile | None:
             with (root / name).open("rb") as video:
                 return OpenedFile(hashlib.file_digest(video, "sha256").digest(), None)
         data = (root / name).read_bytes()
-        if is_picture(name):
+        if is_image(name):
             size = decode(BytesIO(data), name, MAX_PIXELS).size
     except DataError as error:
         faults.add(name, 0, "{reason}", reason=error.sentence())

@@ -18,7 +18,7 @@ import numpy as np
 
 from tandem.data.content import IGNORED, Content, Item, Shape
 from tandem.data.faults import Faults
-from tandem.data.images import is_picture
+from tandem.data.images import is_image
 from tandem.data.inspection.changes import plan_of, signature
 from tandem.data.raster import item_mask
 from tandem.data.reading.files import JsonObject, measure
@@ -83,14 +83,14 @@ def _fill(
     base: sqlite3.Connection, content: Content, split: str, items: list[Item], opened: _OpenBudget
 ) -> None:
     for number, item in enumerate(items):
-        picture = _picture(item)
-        if item.frames and picture is not None and opened.left > 0:
+        image = _image(item)
+        if item.frames and image is not None and opened.left > 0:
             opened.left -= 1
-            middle = Item(picture)
+            middle = Item(image)
             measure(content.root, middle, Faults())
             item.width, item.height = middle.width, middle.height
         row = (
-            split, number, _plain(item), picture, item.mask, item.width or None,
+            split, number, _plain(item), image, item.mask, item.width or None,
             item.height or None, _is_labelled(content, item), _text(item),
             json.dumps(_truth(content, item)),
         )  # fmt: skip
@@ -108,7 +108,7 @@ def _plain(item: Item) -> str:
     return f"{name}:{item.line}" if item.line else name
 
 
-def _picture(item: Item) -> bytes | None:
+def _image(item: Item) -> bytes | None:
     """What stands for it: a clip's middle frame; texts have none."""
     if item.frames:
         return item.frames[len(item.frames) // 2]
@@ -194,7 +194,7 @@ def _walked(folder: Path) -> Iterator[bytes]:
         folders[:] = sorted(one for one in folders if not one.startswith("."))
         for name in sorted(names):
             path = Path(where, name)
-            if is_picture(name) and not name.startswith(".") and not path.is_symlink():
+            if is_image(name) and not name.startswith(".") and not path.is_symlink():
                 yield os.fsencode(path.relative_to(folder))
 
 

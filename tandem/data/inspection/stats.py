@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
-from tandem.data.images import is_picture, open_rgb
+from tandem.data.images import is_image, open_rgb
 from tandem.data.inspection.check import MAX_PIXELS, counts_of
 from tandem.data.inspection.near_duplicates import NearDuplicates, find_near_duplicates
 from tandem.data.progress import OnProgress
@@ -119,25 +119,25 @@ def _measure(item: Item, values: StatsValues) -> None:
         values.areas.append(min(max(share, 0.0), 1.0))
 
 
-def _pictures(content: Content) -> Iterator[tuple[str, str]]:
+def _images(content: Content) -> Iterator[tuple[str, str]]:
     """One of each item: a clip's middle frame stands for it; videos and texts have none."""
     for split, items in content.splits():
         for item in items:
             path = item.frames[len(item.frames) // 2] if item.frames else item.path
             name = os.fsdecode(path)
-            if is_picture(name):
+            if is_image(name):
                 yield split, name
 
 
 def _hashes(content: Content, progress: OnProgress | None) -> list[tuple[str, str, int | None]]:
-    pictures = list(_pictures(content))
+    images = list(_images(content))
     found: list[tuple[str, str, int | None]] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        paths = (content.root / name for _, name in pictures)
-        for (split, name), one in zip(pictures, pool.map(_hash, paths), strict=True):
+        paths = (content.root / name for _, name in images)
+        for (split, name), one in zip(images, pool.map(_hash, paths), strict=True):
             found.append((split, name, one))
             if progress is not None and len(found) % 256 == 0:
-                progress(len(found), len(pictures))
+                progress(len(found), len(images))
     return found
 
 
@@ -146,8 +146,8 @@ def _hash(path: Path) -> int | None:
     import imagehash
 
     try:
-        picture = open_rgb(path, MAX_PIXELS, (HASHED_PIXELS, HASHED_PIXELS))
+        image = open_rgb(path, MAX_PIXELS, (HASHED_PIXELS, HASHED_PIXELS))
     except DataError:
         return None
-    bits = imagehash.phash(picture).hash
+    bits = imagehash.phash(image).hash
     return int.from_bytes(np.packbits(bits).tobytes(), "big")

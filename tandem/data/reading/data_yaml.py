@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from tandem.data.faults import Faults
-from tandem.data.images import is_picture
+from tandem.data.images import is_image
 from tandem.data.reading.files import SPLITS, JsonObject, inside, is_there, read_text
 from tandem.data.reading.walk import Walk
 from tandem.spec.errors import DataError
@@ -120,33 +120,33 @@ def _tail(path: Path, given: str) -> Path | None:
     parts = [one for one in given.replace("\\", "/").split("/") if one not in ("", ".", "..")]
     for start in range(len(parts)):
         found = path.joinpath(*parts[start:])
-        is_one = _is_source(found) or (is_picture(found.name) and is_there(found))
+        is_one = _is_source(found) or (is_image(found.name) and is_there(found))
         if is_one and inside(path, found):
             return found
     return None
 
 
-def pictures(walk: Walk, places: list[Path], faults: Faults) -> Iterator[bytes]:
+def images(walk: Walk, places: list[Path], faults: Faults) -> Iterator[bytes]:
     """Relative to the data set's root: what is in the folders and in the lists."""
     for place in places:
         if place.is_dir():
-            yield from walk.pictures(place)
+            yield from walk.images(place)
             continue
         walk.check(place)
         for line, said in enumerate(read_text(place).splitlines(), 1):
             if not said.strip():
                 continue
             found = _tail(walk.root, said.strip())
-            if found is None or not is_picture(found.name):
+            if found is None or not is_image(found.name):
                 name = os.path.relpath(place, walk.root)
                 faults.add(name, line, "the picture {file} is not there", file=said.strip()[:200])
             else:
                 yield os.fsencode(os.path.relpath(found, walk.root))
 
 
-def label_file(picture: str) -> str:
+def label_file(image: str) -> str:
     """Ultralytics' rule: the last `images` of the path becomes `labels`."""
-    parts = picture.split("/")
+    parts = image.split("/")
     for place in range(len(parts) - 2, -1, -1):
         if parts[place] == "images":
             parts[place] = "labels"

@@ -103,7 +103,7 @@ def is_there(file: Path) -> bool:
         return False
 
 
-def with_suffix_of_picture(folder: Path, stem: str) -> Path | None:
+def with_suffix_of_image(folder: Path, stem: str) -> Path | None:
     """The picture of that stem in a folder, whatever its suffix and its case."""
     for suffix in sorted(SUFFIXES):
         for one in (suffix, suffix.upper()):

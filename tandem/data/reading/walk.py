@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tandem.data.images import is_picture
+from tandem.data.images import is_image
 from tandem.spec.errors import DataError
 
 _NOT_DATA = frozenset({"__MACOSX", "$RECYCLE.BIN", "System Volume Information", "@eaDir"})
@@ -30,10 +30,10 @@ class Walk:
         self._check_folder(folder)
         return [entry.name for entry in self._entries(folder) if entry.is_dir()]
 
-    def pictures(self, folder: Path, *, deep: bool = True) -> list[bytes]:
+    def images(self, folder: Path, *, deep: bool = True) -> list[bytes]:
         """Pictures in it, at any depth if `deep`: relative to the data set's root, sorted."""
         self._check_folder(folder)
-        return sorted(self._pictures(folder, deep, ()))
+        return sorted(self._images(folder, deep, ()))
 
     def check(self, file: Path) -> None:
         """DataError where a link in the file's path leads out of the data set."""
@@ -46,7 +46,7 @@ class Walk:
             self._check_link(folder)
             self._within.add(folder)
 
-    def _pictures(self, folder: Path, deep: bool, above: tuple[str, ...]) -> Iterator[bytes]:
+    def _images(self, folder: Path, deep: bool, above: tuple[str, ...]) -> Iterator[bytes]:
         here = os.path.realpath(folder)
         if here in above:
             raise DataError(
@@ -57,8 +57,8 @@ class Walk:
         for entry in self._entries(folder):
             if entry.is_dir():
                 if deep:
-                    yield from self._pictures(folder / entry.name, deep, (*above, here))
-            elif is_picture(entry.name) and entry.is_file():
+                    yield from self._images(folder / entry.name, deep, (*above, here))
+            elif is_image(entry.name) and entry.is_file():
                 yield os.fsencode(os.path.relpath(entry.path, self.root))
             else:
                 self.other_files += 1

@@ -33,7 +33,7 @@ def write_whole(file: Path, content: str | bytes) -> None:
     hidden.replace(file)
 
 
-def put_picture(source: Path | None, target: Path) -> None:
+def put_image(source: Path | None, target: Path) -> None:
     """A hard link where the file system gives one, else a copy; nothing without a source."""
     if source is None or target.exists():
         return

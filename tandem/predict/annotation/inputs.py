@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from tandem.data.images import SUFFIXES, decode, is_picture
+from tandem.data.images import SUFFIXES, decode, is_image
 from tandem.data.video import is_video
 from tandem.predict.images import MAX_PIXELS
 from tandem.predict.videos import frames
@@ -158,7 +158,7 @@ def _walk(
     files.sort()
     if {"images", "masks"} <= set(folders):
         folders.remove("masks")  # a data set's labels, not what is to be labelled
-    if clips and below and any(is_picture(name) for name in files):
+    if clips and below and any(is_image(name) for name in files):
         yield below, False
         files = [name for name in files if is_video(name)]
     for name, has_twin in _with_twins(files):
@@ -179,7 +179,7 @@ def _with_twins(names: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _is_wanted(name: str, texts: bool) -> bool:
-    return name.lower().endswith(TEXT_SUFFIXES) if texts else is_picture(name) or is_video(name)
+    return name.lower().endswith(TEXT_SUFFIXES) if texts else is_image(name) or is_video(name)
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
@@ -197,7 +197,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
 def _members(archive: zipfile.ZipFile) -> Iterator[str]:
     """Pictures inside; nothing is unpacked. DataError for a name that climbs out, or a bomb."""
     for one in archive.infolist():
-        if one.is_dir() or not is_picture(one.filename):
+        if one.is_dir() or not is_image(one.filename):
             continue
         parts = PurePosixPath(one.filename.replace("\\", "/")).parts
         if ".." in parts or one.filename.startswith(("/", "\\")) or "__MACOSX" in parts:

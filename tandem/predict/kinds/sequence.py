@@ -11,7 +11,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 from PIL import Image
 
-from tandem.data.images import is_picture
+from tandem.data.images import is_image
 from tandem.data.video import evenly_spread
 from tandem.predict.answers import Answer
 from tandem.predict.images import open_image
@@ -33,7 +33,7 @@ class SequenceProcessor:
 
     def read(self, source: object) -> ModelInput:
         """A path, or the pictures themselves in their order."""
-        if isinstance(source, str | Path) and not is_picture(Path(source).name):
+        if isinstance(source, str | Path) and not is_image(Path(source).name):
             path = Path(source)
             frames_THWC, size = self._folder(path) if path.is_dir() else self._video(path)
         else:
@@ -45,7 +45,7 @@ class SequenceProcessor:
         return self._classes.postprocess(output, inputs)
 
     def _folder(self, path: Path) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        files = sorted(one for one in path.iterdir() if is_picture(one.name) and one.is_file())
+        files = sorted(one for one in path.iterdir() if is_image(one.name) and one.is_file())
         if not files:
             raise DataError(
                 "The clip {path} holds no frame.",

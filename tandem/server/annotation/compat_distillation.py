@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Query
 
 from tandem.server.annotation import serialize, service
 from tandem.server.annotation.schemas import (
-    InferenceOut,
+    AnnotationOut,
     Submit,
 )
 from tandem.server.context import Here
@@ -18,8 +18,8 @@ router = APIRouter(tags=["inference"])
 Path_ = Annotated[str | None, Query(min_length=1, max_length=1000)]
 
 
-@router.post("/inference/submit", response_model=Envelope[InferenceOut])
-def submit_inference(
+@router.post("/inference/submit", response_model=Envelope[AnnotationOut])
+def submit_annotation(
     context: Here,
     taskId: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
     inputDir: Path_ = None,
@@ -40,23 +40,23 @@ def submit_inference(
     }
     said = body or Submit()
     missing = {name: one for name, one in query.items() if getattr(said, name) is None}
-    return ok(serialize.inference(service.submit(context, said.model_copy(update=missing))))
+    return ok(serialize.compat_annotation(service.submit(context, said.model_copy(update=missing))))
 
 
-@router.get("/inference/list", response_model=Envelope[list[InferenceOut]])
-def list_inferences(context: Here) -> object:
+@router.get("/inference/list", response_model=Envelope[list[AnnotationOut]])
+def list_annotations(context: Here) -> object:
     """All, newest first."""
-    return ok([serialize.inference(row) for row in service.every(context)])
+    return ok([serialize.compat_annotation(row) for row in service.every(context)])
 
 
-@router.get("/inference/{inferenceId}", response_model=Envelope[InferenceOut])
-def get_inference(context: Here, inferenceId: str) -> object:
+@router.get("/inference/{inferenceId}", response_model=Envelope[AnnotationOut])
+def get_annotation(context: Here, inferenceId: str) -> object:
     """One."""
-    return ok(serialize.inference(service.get(context, inferenceId)))
+    return ok(serialize.compat_annotation(service.get(context, inferenceId)))
 
 
 @router.delete("/inference/{inferenceId}", response_model=Envelope[None])
-def delete_inference(context: Here, inferenceId: str) -> object:
+def delete_annotation(context: Here, inferenceId: str) -> object:
     """Forget it; its labels stay. 409 while it runs."""
     service.remove(context, inferenceId)
     return ok(None)

@@ -22,7 +22,9 @@ PREFIX = "distillation_"
 """Before a task's id, in the old console's selector of models."""
 
 
-def job_of(context: Context, said: Submit, inference_id: str) -> tuple[AnnotationSpec, RowMapping]:
+def annotation_of(
+    context: Context, said: Submit, inference_id: str
+) -> tuple[AnnotationSpec, RowMapping]:
     """The job, and the row of the task whose model it uses."""
     row = _trained(context, _required(said))
     dataset = None if said.dataset_id is None else _dataset(context, str(said.dataset_id))

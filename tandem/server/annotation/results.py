@@ -36,7 +36,7 @@ def page(
     return [_sample(context, spec, one) for one in lines], total
 
 
-def picture(
+def image(
     context: Context, inference_id: str, number: int, size: int, wanted: str | None
 ) -> Response:
     """The item's picture; of a clip its middle frame."""

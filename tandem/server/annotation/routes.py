@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Query, Response
 
 from tandem.server.annotation import results, serialize, service
 from tandem.server.annotation.schemas import (
+    AnnotationPage,
+    AnnotationProgress,
+    AnnotationShown,
     Failures,
-    JobProgress,
-    Jobs,
-    JobShown,
     Results,
     Submit,
 )
@@ -23,41 +23,41 @@ ItemIndex = Annotated[int, Path(ge=0, le=2**40)]
 _PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 
 
-@router.post("/inference", response_model=JobShown, status_code=201)
-def create_job(context: Here, body: Submit) -> object:
+@router.post("/inference", response_model=AnnotationShown, status_code=201)
+def create_annotation(context: Here, body: Submit) -> object:
     """Annotate a folder, a ZIP or a data set."""
-    return serialize.job(service.submit(context, body))
+    return serialize.annotation(service.submit(context, body))
 
 
-@router.get("/inference", response_model=Jobs)
-def list_jobs(
+@router.get("/inference", response_model=AnnotationPage)
+def list_annotations(
     context: Here,
     page: _PageNumber = 1,
     page_size: Annotated[int, Query(ge=1, le=200)] = 20,
 ) -> object:
     """A page of them, the newest first."""
     return {
-        "items": [serialize.job(row) for row in service.every(context, page, page_size)],
+        "items": [serialize.annotation(row) for row in service.every(context, page, page_size)],
         "total": service.count(context),
         "page": page,
         "page_size": page_size,
     }
 
 
-@router.get("/inference/{inference_id}", response_model=JobShown)
-def get_job(context: Here, inference_id: str) -> object:
+@router.get("/inference/{inference_id}", response_model=AnnotationShown)
+def get_annotation(context: Here, inference_id: str) -> object:
     """One."""
-    return serialize.job(service.get(context, inference_id))
+    return serialize.annotation(service.get(context, inference_id))
 
 
-@router.get("/inference/{inference_id}/progress", response_model=JobProgress)
-def get_job_progress(context: Here, inference_id: str) -> object:
+@router.get("/inference/{inference_id}/progress", response_model=AnnotationProgress)
+def get_annotation_progress(context: Here, inference_id: str) -> object:
     """How far it is."""
     return serialize.progress(service.get(context, inference_id))
 
 
 @router.get("/inference/{inference_id}/failures", response_model=Failures)
-def get_job_failures(
+def get_annotation_failures(
     context: Here,
     inference_id: str,
     page: _PageNumber = 1,
@@ -69,7 +69,7 @@ def get_job_failures(
 
 
 @router.get("/inference/{inference_id}/results", response_model=Results)
-def get_job_results(
+def get_annotation_results(
     context: Here,
     inference_id: str,
     page: _PageNumber = 1,
@@ -84,11 +84,11 @@ def get_job_results(
 @router.get(
     "/inference/{inference_id}/results/{index}/picture", response_class=Response, responses=ANSWERS
 )
-def get_result_picture(
+def get_result_image(
     context: Here, inference_id: str, index: ItemIndex, size: ImageSize = 320, wanted: Wanted = None
 ) -> Response:
     """The picture of an item, made anew; of a clip its middle frame."""
-    return results.picture(context, inference_id, index, size, wanted)
+    return results.image(context, inference_id, index, size, wanted)
 
 
 @router.get(
@@ -101,20 +101,20 @@ def get_result_mask(
     return results.mask(context, inference_id, index, size, wanted)
 
 
-@router.post("/inference/{inference_id}/stop", response_model=JobShown)
-def stop_job(context: Here, inference_id: str) -> object:
+@router.post("/inference/{inference_id}/stop", response_model=AnnotationShown)
+def stop_annotation(context: Here, inference_id: str) -> object:
     """It ends after its batch, and can go on."""
-    return serialize.job(service.stop(context, inference_id))
+    return serialize.annotation(service.stop(context, inference_id))
 
 
-@router.post("/inference/{inference_id}/resume", response_model=JobShown)
-def resume_job(context: Here, inference_id: str) -> object:
+@router.post("/inference/{inference_id}/resume", response_model=AnnotationShown)
+def resume_annotation(context: Here, inference_id: str) -> object:
     """Go on with the item it was at."""
-    return serialize.job(service.resume(context, inference_id))
+    return serialize.annotation(service.resume(context, inference_id))
 
 
 @router.delete("/inference/{inference_id}", status_code=204)
-def delete_job(context: Here, inference_id: str) -> Response:
+def delete_annotation(context: Here, inference_id: str) -> Response:
     """Forget it; its labels stay."""
     service.remove(context, inference_id)
     return Response(status_code=204)

@@ -37,7 +37,7 @@ class Submit(Camel):
     """Each so many-th frame of a video is shown: 1."""
 
 
-class InferenceOut(Camel):
+class AnnotationOut(Camel):
     """One job."""
 
     model_config = ConfigDict(title="Inference")
@@ -56,7 +56,7 @@ class InferenceOut(Camel):
     """Seconds."""
 
 
-class JobShown(BaseModel):
+class AnnotationShown(BaseModel):
     """The same with all that Tandem knows."""
 
     inference_id: str
@@ -83,16 +83,16 @@ class JobShown(BaseModel):
     ended_at: UtcTime | None
 
 
-class Jobs(BaseModel):
+class AnnotationPage(BaseModel):
     """A page of them."""
 
-    items: list[JobShown]
+    items: list[AnnotationShown]
     total: int
     page: int
     page_size: int
 
 
-class JobProgress(BaseModel):
+class AnnotationProgress(BaseModel):
     """How far a job is."""
 
     status: str

@@ -6,7 +6,12 @@ import json
 
 from sqlalchemy import RowMapping
 
-from tandem.server.annotation.schemas import InferenceOut, JobProgress, JobShown, figures
+from tandem.server.annotation.schemas import (
+    AnnotationOut,
+    AnnotationProgress,
+    AnnotationShown,
+    figures,
+)
 from tandem.spec.annotation import AnnotationSpec, parse
 
 
@@ -17,10 +22,10 @@ def _read(row: RowMapping) -> tuple[AnnotationSpec, tuple[int, int, int]]:
     return spec, figures(metrics, row["step"])
 
 
-def inference(row: RowMapping) -> InferenceOut:
+def compat_annotation(row: RowMapping) -> AnnotationOut:
     """As surface A has it."""
     spec, (processed, succeeded, failed) = _read(row)
-    return InferenceOut(
+    return AnnotationOut(
         inference_id=row["task_id"],
         task_id=spec.trained_by,
         model_type=row["student_model"],
@@ -36,10 +41,10 @@ def inference(row: RowMapping) -> InferenceOut:
     )
 
 
-def job(row: RowMapping) -> JobShown:
+def annotation(row: RowMapping) -> AnnotationShown:
     """As /api/v1 has it."""
     spec, (processed, succeeded, failed) = _read(row)
-    return JobShown(
+    return AnnotationShown(
         inference_id=row["task_id"],
         task_id=spec.trained_by,
         model=str(spec.model),
@@ -63,10 +68,10 @@ def job(row: RowMapping) -> JobShown:
     )
 
 
-def progress(row: RowMapping) -> JobProgress:
+def progress(row: RowMapping) -> AnnotationProgress:
     """How far it is."""
     _, (processed, succeeded, failed) = _read(row)
-    return JobProgress(
+    return AnnotationProgress(
         status=row["status"],
         processed=processed,
         succeeded=succeeded,

@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from tandem.server.annotation import queries
-from tandem.server.annotation.requests import job_of, row_of
+from tandem.server.annotation.requests import annotation_of, row_of
 from tandem.server.annotation.schemas import Failure, Submit
 from tandem.server.context import Context
 from tandem.server.errors import ConflictError, NotFoundError
@@ -29,7 +29,7 @@ RESUMABLE = (State.STOPPED, State.FAILED, State.PAUSED)
 def submit(context: Context, said: Submit) -> RowMapping:
     """A new job, queued at once."""
     inference_id = f"INFER_{secrets.token_hex(4).upper()}"
-    spec, trained = job_of(context, said, inference_id)
+    spec, trained = annotation_of(context, said, inference_id)
     row = row_of(spec, trained)
 
     def insert(session: Session) -> None:

@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import ValidationError
 
 from tandem.server.artifacts import folder, log
-from tandem.server.artifacts.schemas import Artefact, Artefacts, LogPiece
+from tandem.server.artifacts.schemas import Artifact, ArtifactList, LogPiece
 from tandem.server.context import Here
 from tandem.server.errors import NotFoundError
 from tandem.server.host.paths import inside
@@ -71,8 +71,8 @@ def download_model(context: Here, task_id: str) -> StreamingResponse:
     return StreamingResponse(folder.zipped(model), media_type="application/zip", headers=headers)
 
 
-@router.get("/tasks/{task_id}/artefacts", response_model=Artefacts)
-def list_artefacts(context: Here, task_id: str) -> object:
+@router.get("/tasks/{task_id}/artefacts", response_model=ArtifactList)
+def list_artifacts(context: Here, task_id: str) -> object:
     """The files of the run's folder."""
     run, _ = folder.of_task(context, task_id)
     found = list(islice(folder.files(run), folder.MOST_FILES + 1))
@@ -80,12 +80,12 @@ def list_artefacts(context: Here, task_id: str) -> object:
     for one in found[: folder.MOST_FILES]:
         with suppress(OSError):  # thinned away in this moment
             name = one.relative_to(run).as_posix()
-            items.append(Artefact(path=name, size_bytes=one.stat().st_size))
-    return Artefacts(items=items, truncated=len(found) > folder.MOST_FILES)
+            items.append(Artifact(path=name, size_bytes=one.stat().st_size))
+    return ArtifactList(items=items, truncated=len(found) > folder.MOST_FILES)
 
 
 @router.get("/tasks/{task_id}/artefacts/{path:path}", response_class=FileResponse)
-def download_artefact(context: Here, task_id: str, path: str) -> FileResponse:
+def download_artifact(context: Here, task_id: str, path: str) -> FileResponse:
     """One file, never shown as a page."""
     found = folder.one_file(folder.of_task(context, task_id)[0], path)
     return FileResponse(

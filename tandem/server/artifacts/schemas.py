@@ -15,16 +15,16 @@ class LogPiece(BaseModel):
     total_bytes: int
 
 
-class Artefact(BaseModel):
+class Artifact(BaseModel):
     """One file of the run's folder."""
 
     path: str
     size_bytes: int
 
 
-class Artefacts(BaseModel):
+class ArtifactList(BaseModel):
     """The files of the run's folder, in the order of their names."""
 
-    items: list[Artefact]
+    items: list[Artifact]
     truncated: bool
     """There are more than are listed."""

@@ -159,7 +159,7 @@ def _file(
     return folder, row, None if row[kept] is None else _within(folder, row[kept])
 
 
-def picture(
+def image(
     context: Context, name: str, split: str, number: int, size: int, wanted: str | None
 ) -> Response:
     """One item's picture; of a clip its middle frame. NotFoundError for a text."""

@@ -32,7 +32,7 @@ def dataset_samples(
 
 @router.get("/datasets/{id}/samples/{split}/{index}/picture", response_class=Response,
         responses=ANSWERS)  # fmt: skip
-def dataset_picture(
+def dataset_image(
     context: Here,
     id: str,
     split: str,
@@ -41,7 +41,7 @@ def dataset_picture(
     if_none_match: Wanted = None,
 ) -> Response:
     """One item's picture, made small; of a clip its middle frame."""
-    return browse.picture(context, id, split, index, size, if_none_match)
+    return browse.image(context, id, split, index, size, if_none_match)
 
 
 @router.get(

@@ -59,7 +59,7 @@ def look(folder: Path) -> Look:
 
 def _counted(listing: FolderListing) -> Look:
     """An image folder's classes and pictures; counting ends with the class that is one too many."""
-    from tandem.data.images import is_picture
+    from tandem.data.images import is_image
     from tandem.data.reading.folder_listing import MOST_NAMES
 
     classes = listing.folders("train")
@@ -67,5 +67,5 @@ def _counted(listing: FolderListing) -> Look:
     for one in classes:
         found = listing.names(one) if seen < MOST_NAMES else []
         seen += len(found)
-        files += sum(map(is_picture, found))
+        files += sum(map(is_image, found))
     return Look("classification", len(classes), files, more=seen >= MOST_NAMES)

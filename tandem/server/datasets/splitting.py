@@ -69,11 +69,11 @@ def begin(context: Context, name: str, asked: SplitIn) -> DatasetV1:
 
 def _check_room(context: Context, source: Path) -> None:
     """Pictures become links; masks, labels and texts are written anew."""
-    from tandem.data.images import is_picture
+    from tandem.data.images import is_image
 
     needed = ROOM_BYTES
     for one in versions.walk(source):
-        linked = is_picture(one.path) and "masks" not in Path(one.path).parts
+        linked = is_image(one.path) and "masks" not in Path(one.path).parts
         needed += FILE_BYTES if linked else one.size + FILE_BYTES
     free = shutil.disk_usage(context.settings.datasets_root).free
     if free < needed:

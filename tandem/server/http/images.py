@@ -133,9 +133,9 @@ def size_of(path: Path) -> tuple[int, int] | None:
     """Width and height as shown, from the header alone; None of what is no picture."""
     from PIL import Image
 
-    from tandem.data.images import FORMATS, is_picture
+    from tandem.data.images import FORMATS, is_image
 
-    if not is_picture(path.name) or not path.is_file():
+    if not is_image(path.name) or not path.is_file():
         return None
     try:
         with Image.open(path, formats=FORMATS) as image:
@@ -185,12 +185,12 @@ def _opened(path: Path, size: int, frame: int | None, root: Path | None) -> Imag
 
 def _frame_file(folder: Path, frame: int | None, root: Path) -> Path:
     """The clip's picture; NotFoundError where it has none, or leads out of `root`."""
-    from tandem.data.images import is_picture
+    from tandem.data.images import is_image
 
     names: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith(".") and is_picture(entry.name):
+            if not entry.name.startswith(".") and is_image(entry.name):
                 names.append(entry.name)
             if len(names) >= MOST_FRAMES:
                 break

@@ -105,10 +105,10 @@ def ask(context: Context, row: RowMapping, said: ModelQuestion) -> Tried:
 
 def _suffix(name: str) -> str:
     """What the file may end in here; it is opened by what is in it."""
-    from tandem.data.images import is_picture
+    from tandem.data.images import is_image
     from tandem.data.video import is_video
 
-    return PurePath(name).suffix.lower() if is_picture(name) or is_video(name) else ""
+    return PurePath(name).suffix.lower() if is_image(name) or is_video(name) else ""
 
 
 def _question(**said: str) -> dict[str, object]:

@@ -50,7 +50,7 @@ def show_sample(
     wanted: images.Wanted = None,
 ) -> Response:
     """The picture; a clip's middle frame."""
-    path = service.picture(context, task_id, index)
+    path = service.image(context, task_id, index)
     root = context.settings.datasets_root
     return images.respond(
         lambda: images.rendered(path, size, root=root), images.stamp_of(path, size), wanted
@@ -69,11 +69,11 @@ def show_sample_mask(
     wanted: images.Wanted = None,
 ) -> Response:
     """The mask in colours, to be laid over the picture of the same size."""
-    path, picture = service.mask(context, task_id, index, who)
+    path, image = service.mask(context, task_id, index, who)
 
     def make() -> images.RenderedImage:
-        shape = None if picture is None else images.size_of(picture)
+        shape = None if image is None else images.size_of(image)
         indices = images.mask_indices(path)
         return images.mask_png(indices, size, shape=shape), "image/png"
 
-    return images.respond(make, images.stamp_of(path, size, picture), wanted)
+    return images.respond(make, images.stamp_of(path, size, image), wanted)

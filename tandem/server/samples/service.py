@@ -63,7 +63,7 @@ def listed(context: Context, task_id: str, asked: SampleQuery) -> RunSamples:
     )
 
 
-def picture(context: Context, task_id: str, row: int) -> Path:
+def image(context: Context, task_id: str, row: int) -> Path:
     """The file of one sample, inside the roots; NotFoundError without one."""
     path, index = _opened(context, task_id)
     line = _line(path, index, row)

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from tandem.data.content import Content, Item
-from tandem.data.images import is_picture
+from tandem.data.images import is_image
 from tandem.data.video import evenly_spread, frame_count, stream
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
@@ -28,7 +28,7 @@ def frames_of(content: Content, item: Item, root: Path, progress: ProgressReport
     if item.frames:
         return list(item.frames)
     path = content.path(item)
-    if is_picture(path.name):
+    if is_image(path.name):
         return [item.path]  # a clip of one
     if path.is_dir():
         raise DataError(

@@ -212,12 +212,12 @@ def _spread_rows(count: int) -> list[int]:
 
 
 def _image_batches(paths: Sequence[Path], config: ModelConfig) -> Iterator[NDArray[Any]]:
-    from tandem.data.images import is_picture, open_rgb
+    from tandem.data.images import is_image, open_rgb
     from tandem.train.data.augment import whole
 
     for path in paths:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in [one for one in files if one.is_file() and is_picture(one.name)]:
+        for file in [one for one in files if one.is_file() and is_image(one.name)]:
             image_HWC = whole(open_rgb(file, 120_000_000), config.image_size)
             image_CHW = image_HWC.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
             frames = [config.student.frames] if config.kind == "sequence" else []

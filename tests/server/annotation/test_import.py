@@ -21,8 +21,8 @@ def test_an_imported_model_is_a_completed_task(service, home):
     assert one["files"] == [{"path": "model.onnx", "size_bytes": one["size_bytes"]}]
     formats = client.get(f"/api/v1/models/{task}/exports").json()["formats"]
     assert not any(each["possible"] for each in formats)
-    picture = home / "datasets" / "new" / "a" / "0001.png"
-    tried = answer(load(root / "colours" / "model.onnx"), {"path": str(picture), "name": "x.png"})
+    image = home / "datasets" / "new" / "a" / "0001.png"
+    tried = answer(load(root / "colours" / "model.onnx"), {"path": str(image), "name": "x.png"})
     assert tried["answer"]["label"] in ("r", "g", "b")
     said = {"taskId": task, "inputDir": "new"}
     assert client.post("/model-distillation/inference/submit", params=said).status_code == 200

@@ -6,7 +6,7 @@ import pytest
 
 from tandem.server.db.tables import Job, Task
 
-INFERENCE = {
+ANNOTATIONS = {
     "inferenceId", "taskId", "modelType", "processedImages", "successCount", "failureCount",
     "outputDir", "status", "errorMessage", "startTime", "endTime", "duration",
 }  # fmt: skip
@@ -20,7 +20,7 @@ def test_submit_list_get_delete_in_the_old_clients_words(service, sqlite, home):
     answer = client.post(f"{A}/submit", params=ASKED).json()
     assert (answer["code"], answer["message"]) == (200, "success")
     one = answer["data"]
-    assert set(one) == INFERENCE
+    assert set(one) == ANNOTATIONS
     assert one["taskId"] == "TASK_1"
     assert one["modelType"] == "resnet18"
     assert one["outputDir"] == str(home / "runs" / "out")

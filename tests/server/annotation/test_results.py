@@ -44,7 +44,7 @@ def shown(client, address, **params):
     return Image.open(io.BytesIO(answer.content))
 
 
-def test_pages_grow_with_the_job_and_show_its_pictures(worked, home):
+def test_pages_grow_with_the_job_and_show_its_images(worked, home):
     client, work = worked
     broken = home / "datasets" / "new" / "a" / "0003.png"
     broken.write_bytes(b"no picture")
@@ -78,16 +78,16 @@ def test_pages_grow_with_the_job_and_show_its_pictures(worked, home):
     assert "0001.png is no longer there" in missing.json()["detail"]
 
 
-def test_a_picture_that_has_become_a_link_out_is_not_shown(worked, home, tmp_path):
+def test_a_image_that_has_become_a_link_out_is_not_shown(worked, home, tmp_path):
     client, work = worked
     at = work(input_dir="new")
-    picture = home / "datasets" / "new" / "a" / "0001.png"
-    picture.rename(tmp_path / "secret.png")
-    picture.symlink_to(tmp_path / "secret.png")
+    image = home / "datasets" / "new" / "a" / "0001.png"
+    image.rename(tmp_path / "secret.png")
+    image.symlink_to(tmp_path / "secret.png")
     assert client.get(f"{at}/results/0/picture").status_code == 403
 
 
-def test_pictures_come_out_of_a_zip(worked, home):
+def test_images_come_out_of_a_zip(worked, home):
     client, work = worked
     with zipfile.ZipFile(home / "datasets" / "new.zip", "w") as archive:
         archive.write(home / "datasets" / "new" / "b" / "0002.png", "x/0002.png")

@@ -20,14 +20,14 @@ def shown(client, name: str, **query) -> dict:
     return answer.json()
 
 
-def picture(client, name: str, split: str, index: int, what: str = "picture") -> Image.Image:
+def image(client, name: str, split: str, index: int, what: str = "picture") -> Image.Image:
     answer = client.get(f"/api/v1/datasets/{name}/samples/{split}/{index}/{what}")
     assert answer.status_code == 200, answer.text
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     return Image.open(io.BytesIO(answer.content))
 
 
-def test_pictures_of_classes_by_page_split_and_label(client, datasets):
+def test_images_of_classes_by_page_split_and_label(client, datasets):
     make.classification(datasets / "pets")
     first = shown(client, "pets", page_size=2)
     assert (first["total"], first["splits"]) == (4, {"train": 4, "val": 2})
@@ -40,7 +40,7 @@ def test_pictures_of_classes_by_page_split_and_label(client, datasets):
     dogs = shown(client, "pets", split="val", label="dog")
     assert [one["name"] for one in dogs["items"]] == ["val/dog/4.png"]
     assert dogs["total"] == 1
-    seen = np.asarray(picture(client, "pets", "val", dogs["items"][0]["index"]).convert("RGB"))
+    seen = np.asarray(image(client, "pets", "val", dogs["items"][0]["index"]).convert("RGB"))
     kept = np.asarray(Image.open(datasets / "pets/val/dog/4.png").convert("RGB"))
     assert np.array_equal(seen, kept)
     said = client.get("/api/v1/datasets/pets/stats").json()
@@ -87,7 +87,7 @@ def test_masks_come_in_colours_on_a_clear_ground(client, datasets):
     item = shown(client, "masks", label="cat")["items"][0]
     assert item["truth"]["has_mask"]
     assert shown(client, "masks", label="dog")["total"] == 0
-    drawn = np.asarray(picture(client, "masks", "train", 0, "mask").convert("RGBA"))
+    drawn = np.asarray(image(client, "masks", "train", 0, "mask").convert("RGBA"))
     assert drawn.shape == (30, 40, 4)
     assert drawn[5, 5, 3] > 0
     assert drawn[20, 30, 3] == 0
@@ -137,7 +137,7 @@ def test_a_clip_is_its_middle_frame(client, datasets):
             Image.new("RGB", (20, 10), colour).save(file)
     item = shown(client, "clips", label="right")["items"][0]
     assert (item["width"], item["height"], item["truth"]["label"]) == (20, 10, "right")
-    seen = picture(client, "clips", "train", item["index"]).convert("RGB")
+    seen = image(client, "clips", "train", item["index"]).convert("RGB")
     assert seen.getpixel((5, 5)) == (100, 0, 0)
 
 
@@ -149,7 +149,7 @@ def test_faulty_sets_show_what_can_be_shown(client, datasets):
     loose = shown(client, "loose")
     assert "no folder for each class" in loose["message"]
     assert [(one["name"], one["truth"]) for one in loose["items"]] == [("train/a.png", None)]
-    assert picture(client, "loose", "train", 0).size == (40, 30)
+    assert image(client, "loose", "train", 0).size == (40, 30)
 
 
 def test_nothing_outside_is_shown(client, datasets, tmp_path):

@@ -84,10 +84,10 @@ def test_versions_are_made_of_what_changed_and_stay(client: TestClient, archive:
     first = client.post(url).json()
     assert (first["number"], first["files"]) == (1, 18)
     assert client.post(url).json() == first
-    picture = home / "datasets" / "shapes" / "train" / "cross" / "0.png"
-    os.utime(picture, ns=(1, 1))  # touched, not changed
+    image = home / "datasets" / "shapes" / "train" / "cross" / "0.png"
+    os.utime(image, ns=(1, 1))  # touched, not changed
     assert client.post(url).json()["digest"] == first["digest"]
-    picture.unlink()
+    image.unlink()
     second = client.post(url).json()
     assert (second["number"], second["files"]) == (2, 17)
     assert [one["digest"] for one in client.get(url).json()] == [second["digest"], first["digest"]]

@@ -26,7 +26,7 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def pictures(folder: Path) -> None:
+def images(folder: Path) -> None:
     for number in range(16):
         label = "cat" if number % 2 else "dog"
         make.draw(folder / "train" / label / f"{number}.png", [], number)
@@ -37,7 +37,7 @@ def texts(folder: Path) -> None:
     make.write(folder / "train.csv", f"text,label\n{rows}")
 
 
-@pytest.mark.parametrize("made", [pictures, texts])
+@pytest.mark.parametrize("made", [images, texts])
 def test_a_split_is_made_and_checked_and_its_source_untouched(client, datasets, made):
     made(datasets / "all")
     before = files(datasets / "all")
@@ -67,7 +67,7 @@ def test_yolo_and_masks_keep_their_labels(client, datasets):
 
 
 def test_names_that_lead_out_or_are_taken_are_refused(client, datasets):
-    pictures(datasets / "all")
+    images(datasets / "all")
     for name in ("../out", "a/b", ".hidden", "", "x\0", "dot."):
         assert split(client, "all", name=name).status_code == 422, name
     assert split(client, "all", name="all").status_code == 409
@@ -83,7 +83,7 @@ def test_a_split_that_cannot_be_says_why_and_one_that_was_deleted_stays_away(cli
     said = client.get("/api/v1/datasets/new").json()
     assert said["status"] == "FAULTY"
     assert "no folder for each class" in said["message"]
-    pictures(datasets / "all")
+    images(datasets / "all")
     assert split(client, "all", name="gone").status_code == 202
     assert client.delete("/api/v1/datasets/gone").status_code == 204
     worked(client)
@@ -91,7 +91,7 @@ def test_a_split_that_cannot_be_says_why_and_one_that_was_deleted_stays_away(cli
 
 
 def test_a_split_goes_on_after_the_server_was_killed(client, datasets):
-    pictures(datasets / "all")
+    images(datasets / "all")
     split(client, "all", name="halves", val_ratio=0.25)
     left = datasets / ".halves.4711"
     left.mkdir()

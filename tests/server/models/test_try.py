@@ -18,7 +18,7 @@ from tests.train.export.models import CLASSES
 TRY = "/api/v1/models/TASK_1/try"
 
 
-def picture(width=40, height=30, kind="PNG"):
+def image(width=40, height=30, kind="PNG"):
     rng = np.random.default_rng(1)
     kept = io.BytesIO()
     small = Image.fromarray(rng.integers(0, 256, (5, 7, 3), np.uint8))
@@ -42,9 +42,9 @@ def is_there(pid):
     return True
 
 
-def test_a_picture_is_answered_by_a_process_that_stays(service, home):
+def test_a_image_is_answered_by_a_process_that_stays(service, home):
     client = service()
-    first = send(client, picture())
+    first = send(client, image())
     assert first.status_code == 200, first.text
     said = first.json()
     assert (said["kind"], said["width"], said["height"]) == ("classification", 40, 30)
@@ -55,13 +55,13 @@ def test_a_picture_is_answered_by_a_process_that_stays(service, home):
     assert 0 < said["milliseconds"] < said["whole_milliseconds"]
     assert (said["first"], said["device"], said["mask_png_base64"]) == (True, "cpu", None)
     (pid,) = workers(client).pids.values()
-    again = send(client, picture()).json()
+    again = send(client, image()).json()
     assert again["first"] is False
     assert again["answer"] == said["answer"]
     _bad_inputs_are_told(client)
     assert list(workers(client).pids.values()) == [pid]
     _one_that_does_not_answer_is_ended(client, home, pid)
-    _masks_come_as_a_picture_in_colour(client, home)
+    _masks_come_as_a_image_in_colour(client, home)
     (pid,) = workers(client).pids.values()
     client.__exit__(None, None, None)
     assert not is_there(pid)
@@ -74,7 +74,7 @@ def _bad_inputs_are_told(client):
     assert broken.status_code == 422
     assert "猫.png is no picture" in broken.json()["detail"]
     assert "/tmp" not in broken.text  # noqa: S108
-    cut = send(client, picture(400, 300)[:200], "cut.png")
+    cut = send(client, image(400, 300)[:200], "cut.png")
     assert cut.status_code == 422
     assert "cut.png is truncated or damaged" in cut.json()["detail"]
     bomb = send(client, huge(), "bomb.png")
@@ -99,7 +99,7 @@ def _bad_inputs_are_told(client):
 
 def huge():
     """A PNG whose header says 40,000 x 40,000."""
-    raw = bytearray(picture())
+    raw = bytearray(image())
     import struct
     import zlib
 
@@ -117,12 +117,12 @@ def _one_that_does_not_answer_is_ended(client, home, pid):
     assert both.pids == {}
 
 
-def _masks_come_as_a_picture_in_colour(client, home):
+def _masks_come_as_a_image_in_colour(client, home):
     """The task's model is another one now, in another process."""
     folder = home / "runs" / "TASK_1" / "final_model"
     save(folder, "segmentation", ["background", "circle", "square"], type="resnet",
          size="resnet18", head="mask")  # fmt: skip
-    said = send(client, picture(90, 60)).json()
+    said = send(client, image(90, 60)).json()
     assert said["first"] is True
     assert (said["kind"], said["answer"]["has_mask"]) == ("segmentation", True)
     mask = Image.open(io.BytesIO(base64.b64decode(said["mask_png_base64"])))
@@ -134,7 +134,7 @@ def _masks_come_as_a_picture_in_colour(client, home):
 def test_one_that_dies_is_told(service, monkeypatch):
     client = service()
     monkeypatch.setattr("tandem.server.models.worker.MODULE", "tandem.nothing_here")
-    refused = send(client, picture())
+    refused = send(client, image())
     assert refused.status_code == 503
     assert "ended before it answered" in refused.json()["detail"]
     assert workers(client).pids == {}
@@ -143,12 +143,12 @@ def test_one_that_dies_is_told(service, monkeypatch):
 def test_a_model_that_cannot_be_loaded_is_told(service, home):
     client = service()
     (home / "runs" / "TASK_1" / "final_model" / "model.safetensors").write_bytes(b"junk")
-    refused = send(client, picture())
+    refused = send(client, image())
     assert refused.status_code == 422
     assert "no weights file, or a broken one" in refused.json()["detail"]
     assert workers(client).pids == {}
-    assert send(client, picture(), at="/api/v1/models/TASK_2/try").status_code == 409
-    assert send(client, picture(), at="/api/v1/models/TASK_9/try").status_code == 404
+    assert send(client, image(), at="/api/v1/models/TASK_2/try").status_code == 409
+    assert send(client, image(), at="/api/v1/models/TASK_9/try").status_code == 404
 
 
 class Process:

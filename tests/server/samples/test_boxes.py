@@ -61,7 +61,7 @@ def rows(listed: Listed, **asked: str) -> set[str]:
     return {NAMES[one["index"]] for one in listed(TASK, **asked)["items"]}
 
 
-def test_each_cell_opens_the_pictures_that_it_counts(boxes: np.ndarray, listed: Listed) -> None:
+def test_each_cell_opens_the_images_that_it_counts(boxes: np.ndarray, listed: Listed) -> None:
     assert boxes.tolist() == [[3, 0, 0], [1, 1, 1], [1, 0, 0]]
     square, disc = CLASSES
     assert rows(listed, truth=disc, answer=square) == {"disc for square"}

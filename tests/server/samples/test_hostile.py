@@ -98,7 +98,7 @@ def test_a_name_that_is_no_utf8_is_shown(shown: TestClient, run: Path, trained: 
     assert shown.get(f"{URL}/0/picture").status_code == 404
 
 
-def test_a_text_is_given_and_has_no_picture(shown: TestClient, run: Path, trained: Path) -> None:
+def test_a_text_is_given_and_has_no_image(shown: TestClient, run: Path, trained: Path) -> None:
     write(run, trained / "datasets" / "shapes", line(0, "val.jsonl", text="很好 <b>"))
     assert shown.get(URL).json()["items"][0]["text"] == "很好 <b>"
     assert shown.get(f"{URL}/0/picture").status_code == 404

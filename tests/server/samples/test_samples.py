@@ -24,7 +24,7 @@ def report(home: Path, task_id: str) -> dict:
     return measured
 
 
-def picture(client: TestClient, task_id: str, row: int, part: str = "picture", **params: object):
+def image(client: TestClient, task_id: str, row: int, part: str = "picture", **params: object):
     return client.get(f"/api/v1/tasks/{task_id}/samples/{row}/{part}", params=params)
 
 
@@ -44,9 +44,7 @@ def test_the_worst_come_first_and_pages_meet_without_a_gap(listed: Listed) -> No
     assert listed(CLASSES, page=99)["items"] == []
 
 
-def test_every_cell_of_the_confusion_matrix_opens_its_pictures(
-    listed: Listed, trained: Path
-) -> None:
+def test_every_cell_of_the_confusion_matrix_opens_its_images(listed: Listed, trained: Path) -> None:
     matrix = report(trained, CLASSES)["details"]["confusion_matrix"]
     names = listed(CLASSES)["classes"]
     for row, truth in enumerate(names):
@@ -74,38 +72,38 @@ def test_answers_are_those_that_the_report_counts(listed: Listed, trained: Path)
         assert one["right"] == (one["truth"]["label"] == one["answer"]["label"])
 
 
-def test_a_picture_is_that_of_its_sample(shown: TestClient, listed: Listed, trained: Path) -> None:
+def test_a_image_is_that_of_its_sample(shown: TestClient, listed: Listed, trained: Path) -> None:
     for one in listed(CLASSES, page_size=3)["items"]:
         file = Image.open(trained / "datasets" / "shapes" / one["name"]).convert("RGB")
         assert (one["width"], one["height"]) == file.size
-        answer = picture(shown, CLASSES, one["index"], size=2048)
+        answer = image(shown, CLASSES, one["index"], size=2048)
         assert answer.headers["x-content-type-options"] == "nosniff"
         drawn = Image.open(io.BytesIO(answer.content))
         assert (np.asarray(drawn) == np.asarray(file)).all()
         held = {"If-None-Match": answer.headers["etag"]}
         path = f"/api/v1/tasks/{CLASSES}/samples/{one['index']}/picture?size=2048"
         assert shown.get(path, headers=held).status_code == 304
-    assert picture(shown, CLASSES, 12).status_code == 404
-    assert picture(shown, CLASSES, -1).status_code == 404
-    assert picture(shown, CLASSES, 0, size=4000).status_code == 422
-    assert picture(shown, CLASSES, 0, "mask").status_code == 404
+    assert image(shown, CLASSES, 12).status_code == 404
+    assert image(shown, CLASSES, -1).status_code == 404
+    assert image(shown, CLASSES, 0, size=4000).status_code == 422
+    assert image(shown, CLASSES, 0, "mask").status_code == 404
 
 
-def test_masks_lie_on_their_pictures(shown: TestClient, listed: Listed, trained: Path) -> None:
+def test_masks_lie_on_their_images(shown: TestClient, listed: Listed, trained: Path) -> None:
     found = listed(MASKS)
     assert found["score_name"] == "mean IoU of the picture"
     assert found["message"] is None
     for one in found["items"]:
         assert one["truth"]["has_mask"]
         assert one["answer"]["has_mask"]
-        drawn = picture(shown, MASKS, one["index"], "mask", who="truth", size=64)
+        drawn = image(shown, MASKS, one["index"], "mask", who="truth", size=64)
         there = np.asarray(Image.open(io.BytesIO(drawn.content)).convert("RGBA"))[..., 3]
         name = one["name"].replace("images", "masks")
         true = np.asarray(Image.open(trained / "datasets" / "masks" / name))
         assert there.shape == true.shape
         # The model saw it at half of its size: edges may be a pixel off.
         assert ((there == MASK_OPACITY) == (true > 0)).mean() > 0.95
-        said = picture(shown, MASKS, one["index"], "mask", size=64)
+        said = image(shown, MASKS, one["index"], "mask", size=64)
         assert Image.open(io.BytesIO(said.content)).size == (64, 64)
 
 
@@ -122,7 +120,7 @@ def test_scores_of_masks_are_those_of_the_pixels(listed: Listed, trained: Path) 
         assert one["score"] == pytest.approx(np.mean(ious), abs=1e-5)
 
 
-def test_a_cell_of_masks_opens_the_pictures_that_hold_it(listed: Listed, trained: Path) -> None:
+def test_a_cell_of_masks_opens_the_images_that_hold_it(listed: Listed, trained: Path) -> None:
     folder = trained / "runs" / MASKS / "predictions"
     names = listed(MASKS)["classes"]
     for row in range(3):
@@ -147,7 +145,7 @@ def test_a_run_without_answers_says_so(shown: TestClient, listed: Listed) -> Non
     chinese = shown.get(f"/api/v1/tasks/{NEW}/samples", headers={"Accept-Language": "zh"})
     assert "训练结束" in chinese.json()["message"]
     assert shown.get("/api/v1/tasks/NONE/samples").status_code == 404
-    assert picture(shown, NEW, 0).status_code == 404
+    assert image(shown, NEW, 0).status_code == 404
 
 
 def test_a_class_that_is_not_there_is_refused_at_its_field(shown: TestClient) -> None:
@@ -157,14 +155,12 @@ def test_a_class_that_is_not_there_is_refused_at_its_field(shown: TestClient) ->
     assert "circle" in answer.text
 
 
-def test_a_picture_that_has_gone_is_said_so(
-    shown: TestClient, listed: Listed, trained: Path
-) -> None:
+def test_a_image_that_has_gone_is_said_so(shown: TestClient, listed: Listed, trained: Path) -> None:
     one = listed(CLASSES, order="index")["items"][3]
     file = trained / "datasets" / "shapes" / one["name"]
     aside = file.rename(file.with_suffix(".aside"))
     try:
-        answer = picture(shown, CLASSES, 3)
+        answer = image(shown, CLASSES, 3)
         assert answer.status_code == 404
         assert "no longer there" in answer.text
         assert listed(CLASSES, order="index")["items"][3]["width"] is None

@@ -1,6 +1,6 @@
 import type { Schemas } from '@/api/types'
 
-export type Job = Schemas['JobShown']
+export type Job = Schemas['AnnotationShown']
 
 const MOVING = new Set(['PENDING', 'QUEUED', 'RUNNING'])
 
