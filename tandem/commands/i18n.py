@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import WIDE_STOPS, t
-from tandem.spec.suggest import nearest
+from tandem.spec.run.suggest import nearest
 
 if TYPE_CHECKING:
     from typer._click.core import Command as AnyCommand
@@ -101,7 +101,7 @@ def run_program(program: typer.Typer, name: str) -> object:
 def _refusal(error: typer.BadParameter, name: str) -> SpecError:
     cause = error.__cause__
     if isinstance(cause, ValidationError):
-        from tandem.spec.check import rule
+        from tandem.spec.run.check import rule
 
         fault = cause.errors(include_url=False)[0]
         return SpecError("{faults}", faults=rule(fault, name), got=fault["input"])

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from tandem.config.models import find_student_weights, find_teacher
 from tandem.config.settings import Settings
-from tandem.spec.catalog import students
-from tandem.spec.check import run_spec
 from tandem.spec.errors import SpecError, StudentError
-from tandem.spec.legacy import MODEL, complete, get, put
+from tandem.spec.plugins.catalog import students
+from tandem.spec.plugins.students import defaults, resolve
 from tandem.spec.run import RunSpec
-from tandem.spec.students import defaults, resolve
+from tandem.spec.run.check import run_spec
+from tandem.spec.run.legacy import MODEL, complete, get, put
 
 SpecTree = dict[str, object]
 """A RunSpec's fields as they were given, in their sections."""

@@ -10,8 +10,8 @@ from tandem.config.keys import Value
 from tandem.config.settings import Settings
 from tandem.spec.errors import TeacherError
 from tandem.spec.i18n import t
-from tandem.spec.suggest import nearest
-from tandem.spec.teachers import HUB_IDS, NEVER_RELEASED, key
+from tandem.spec.plugins.teachers import HUB_IDS, NEVER_RELEASED, key
+from tandem.spec.run.suggest import nearest
 
 
 @dataclass(frozen=True)

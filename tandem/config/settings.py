@@ -11,7 +11,7 @@ from tandem.config.database import database_url
 from tandem.config.keys import KEYS, MODEL_TABLES, VARIABLES, SettingKey, Value, describe_origin
 from tandem.config.settings_file import SettingsLayer, read_file
 from tandem.spec.errors import SpecError
-from tandem.spec.suggest import nearest
+from tandem.spec.run.suggest import nearest
 
 FILE = "tandem.yaml"
 INTERNAL = frozenset({"TANDEM_OUTCOME_FILE", "TANDEM_MICRO_BATCH"})

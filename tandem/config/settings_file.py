@@ -10,7 +10,7 @@ from pathlib import Path
 from tandem.config.files import read_tree
 from tandem.config.keys import LEGACY, MODEL_TABLES, NAMES, SettingKey, Value, relaxed
 from tandem.spec.errors import SpecError
-from tandem.spec.suggest import nearest
+from tandem.spec.run.suggest import nearest
 
 # A key of Spring's own is none of ours, unless it looks like one of ours misspelt.
 _MISSPELT = 0.85

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from tandem.spec.losses import LossRole
+from tandem.spec.plugins.losses import LossRole
 
 FailureClass = Literal["user_input", "data", "out_of_memory", "disk", "code", "lost", "stopped"]
 

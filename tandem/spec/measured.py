@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tandem.spec.event import Epoch, Evaluation
-from tandem.spec.losses import role_of
+from tandem.spec.plugins.losses import role_of
 
 TEXT_BYTES = 60_000  # of a `text` column's 65,535
 LEFT_OUT_BYTES = 2_000  # room for the names of what was left out

@@ -11,10 +11,10 @@ import json
 from pathlib import Path
 
 from tandem.data.registry import FormatEntry, formats
-from tandem.spec import catalog
-from tandem.spec.legacy import FLAGS, REST
+from tandem.spec.plugins import catalog
+from tandem.spec.plugins.teachers import HUB_IDS
 from tandem.spec.run import RunSpec
-from tandem.spec.teachers import HUB_IDS
+from tandem.spec.run.legacy import FLAGS, REST
 from tandem.train.registry import FOLDERS, LossEntry, PluginEntry, TeacherEntry, entries
 
 FILE = Path(__file__).parent.parent / "catalog.json"

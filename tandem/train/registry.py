@@ -18,10 +18,10 @@ from typing import Literal, TypeVar, overload
 import torch
 from torch import Tensor
 
-from tandem.spec import catalog
-from tandem.spec.catalog import ENTRY_POINT_GROUP
 from tandem.spec.errors import SpecError, TandemError
-from tandem.spec.losses import LossRole
+from tandem.spec.plugins import catalog
+from tandem.spec.plugins.catalog import ENTRY_POINT_GROUP
+from tandem.spec.plugins.losses import LossRole
 from tandem.spec.run import StudentSpec, TeacherSpec
 from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.types import Options, Student, Teacher

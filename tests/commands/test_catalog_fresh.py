@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.spec.catalog import FILE
+from tandem.spec.plugins.catalog import FILE
 from tandem.train import catalog
 
 

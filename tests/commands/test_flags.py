@@ -10,10 +10,10 @@ import pytest
 from tandem.commands.runs import flags
 from tandem.config.fill import fill
 from tandem.config.settings import load
-from tandem.spec.check import paths
 from tandem.spec.errors import SpecError, StudentError, TandemError
-from tandem.spec.legacy import MODEL, TEXT_SCRIPT_DEFAULTS
 from tandem.spec.run import RunSpec
+from tandem.spec.run.check import paths
+from tandem.spec.run.legacy import MODEL, TEXT_SCRIPT_DEFAULTS
 
 NEEDED = ["--task_id", "t", "--teacher_path", "/t", "--dataset_id", "d", "--output_dir", "/o"]
 

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
+import tandem
 from tandem.commands.i18n import translate_page
 from tandem.config.keys import KEYS
-from tandem.spec import check
-from tandem.spec.fields import SECTIONS, fields
 from tandem.spec.i18n import chinese, joined, t
-from tandem.spec.run import RunSpec
+from tandem.spec.run import RunSpec, check
+from tandem.spec.run.fields import SECTIONS, fields
 from tandem.spec.run.knobs import KNOBS, paragraphs
 
-PACKAGE = Path(check.__file__).parent.parent
+PACKAGE = Path(tandem.__file__).parent
 
 VARIABLES = {
     ("catalog.py", 't(one["about"])'): "catalog.json: `_catalog` below",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tandem.commands.terminal import print_json, print_table
-from tandem.spec.catalog import read
 from tandem.spec.i18n import t
+from tandem.spec.plugins.catalog import read
 
 
 def show(as_json: bool) -> None:

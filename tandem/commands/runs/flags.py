@@ -9,8 +9,8 @@ from pathlib import Path
 from tandem.config.files import parse_value
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t
-from tandem.spec.legacy import FLAGS, MORE_FLAGS, Flag, get, put, read_value
-from tandem.spec.suggest import nearest
+from tandem.spec.run.legacy import FLAGS, MORE_FLAGS, Flag, get, put, read_value
+from tandem.spec.run.suggest import nearest
 
 BY_NAME: Mapping[str, Flag] = {flag.name: flag for flag in (*FLAGS, *MORE_FLAGS)}
 
@@ -120,7 +120,7 @@ def describe(defaults: Mapping[str, str], required: bool) -> str:
     """The help page of these arguments."""
     from rich.cells import cell_len  # a Chinese letter fills two columns
 
-    from tandem.spec.check import default_of, paths
+    from tandem.spec.run.check import default_of, paths
 
     about = paths()
     lines = []

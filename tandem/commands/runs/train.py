@@ -16,8 +16,8 @@ from tandem.config.fill import fill
 from tandem.config.settings import Settings, load
 from tandem.spec.errors import OutputFolderError
 from tandem.spec.i18n import t
-from tandem.spec.legacy import FLAGS, TEXT_SCRIPT_DEFAULTS, from_rest, is_rest
 from tandem.spec.run import RunSpec
+from tandem.spec.run.legacy import FLAGS, TEXT_SCRIPT_DEFAULTS, from_rest, is_rest
 
 _DAY_SECONDS = 86_400
 

@@ -14,7 +14,7 @@ from tandem.config.files import read_tree
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t
-from tandem.spec.legacy import FLAGS, MODEL, from_rest, get, is_rest, put
+from tandem.spec.run.legacy import FLAGS, MODEL, from_rest, get, is_rest, put
 
 OWN = (
     ("--name NAME", "What the task is called; else after its data and its student."),

@@ -9,8 +9,8 @@ from typing import TypedDict
 
 from tandem.predict.importing.imported_model import ImportedModel
 from tandem.spec.errors import StudentError
+from tandem.spec.plugins.students import resolve
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import resolve
 from tandem.train.registry import find
 
 

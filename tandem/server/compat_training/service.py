@@ -19,12 +19,12 @@ from tandem.server.errors import ConflictError, InvalidError, RequestError
 from tandem.server.tasks import service as tasks
 from tandem.server.tasks.creation import create as creation
 from tandem.server.tasks.creation.allowed_paths import inside
-from tandem.spec.catalog import students
 from tandem.spec.errors import StudentError
 from tandem.spec.i18n import t
+from tandem.spec.plugins.catalog import students
+from tandem.spec.plugins.students import resolve
 from tandem.spec.run import RunSpec
 from tandem.spec.state import State
-from tandem.spec.students import resolve
 
 KINDS = {"image_classifier": "classification", "object_detector": "detection"}
 ENDED = (State.COMPLETED, State.FAILED, State.STOPPED)

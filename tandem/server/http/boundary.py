@@ -17,9 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tandem.server.errors import InvalidError, Problem, RequestError, UnavailableError
-from tandem.spec.check import rule
 from tandem.spec.errors import TandemError, UserInputError
 from tandem.spec.i18n import t
+from tandem.spec.run.check import rule
 
 log = logging.getLogger("tandem.server")
 DISTILLATION = "/model-distillation"

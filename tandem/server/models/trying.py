@@ -21,8 +21,8 @@ from tandem.server.http.images import mask_png
 from tandem.server.http.multipart import of_a_file
 from tandem.server.models.allowed_paths import model_of
 from tandem.server.models.schemas import Tried, TriedText
-from tandem.spec.check import rule
 from tandem.spec.i18n import language, t
+from tandem.spec.run.check import rule
 
 MOST_BYTES = 20_000_000
 MASK_PIXELS = 1024

@@ -20,10 +20,11 @@ from tandem.server.http.console import WEB
 from tandem.server.http.health import VERSION
 from tandem.server.system.packages import licences
 from tandem.server.system.schemas import Catalogue, MachineOut, MissingPart, System, TeacherOut
-from tandem.spec import catalog, fields
 from tandem.spec.errors import TandemError
 from tandem.spec.i18n import t
-from tandem.spec.students import memory_megabytes
+from tandem.spec.plugins import catalog
+from tandem.spec.plugins.students import memory_megabytes
+from tandem.spec.run import fields
 
 STARTED = time.monotonic()
 

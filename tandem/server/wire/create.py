@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from tandem.server.wire.envelope import Camel
-from tandem.spec.losses import FeatureLoss, SoftLoss
+from tandem.spec.plugins.losses import FeatureLoss, SoftLoss
 from tandem.spec.run import KindName
 from tandem.spec.state import State
 

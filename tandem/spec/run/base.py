@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from tandem.spec.catalog import PluginName
+from tandem.spec.plugins.catalog import PluginName
 
 KindName = Annotated[str, PluginName("kinds")]
 """What is learnt: the name of a registered kind."""

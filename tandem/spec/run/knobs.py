@@ -8,8 +8,8 @@ from typing import Final, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from tandem.spec.catalog import PluginName
 from tandem.spec.i18n import add_chinese
+from tandem.spec.plugins.catalog import PluginName
 from tandem.spec.run.base import Knob
 from tandem.spec.run.spec import RunSpec
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tandem.spec.losses import FeatureLoss, SoftLoss
+from tandem.spec.plugins.losses import FeatureLoss, SoftLoss
 from tandem.spec.run.base import Fraction, Knob, Positive, Section, Weight
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tandem.spec.plugins.students import resolve as resolve_student
 from tandem.spec.run import RunSpec
-from tandem.spec.students import resolve as resolve_student
 from tandem.train.engines.base import Engine, ResolvedRun
 from tandem.train.engines.context import BaselineReporter, Run
 from tandem.train.engines.run_folder import RunFolder

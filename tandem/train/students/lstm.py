@@ -9,8 +9,8 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from tandem.spec.plugins.students import resolve
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import resolve
 from tandem.train.registry import register
 from tandem.train.students._initialize import draw, load_pretrained
 from tandem.train.students._options import options_from_spec

@@ -8,8 +8,8 @@ from typing import Any
 import timm
 from torch import Tensor, nn
 
+from tandem.spec.plugins.students import resolve
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import resolve
 from tandem.train.registry import register
 from tandem.train.students._initialize import initialise
 from tandem.train.students._options import options_from_spec

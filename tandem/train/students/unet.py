@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tandem.spec.errors import StudentError
+from tandem.spec.plugins.students import resolve
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import resolve
 from tandem.train.registry import register
 from tandem.train.students._initialize import draw, load_pretrained
 from tandem.train.students._options import options_from_spec

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tandem.spec.plugins.students import resolve
 from tandem.spec.run import StudentSpec
-from tandem.spec.students import resolve
 from tandem.train.registry import register
 from tandem.train.students._initialize import draw, load_pretrained
 from tandem.train.students._options import options_from_spec

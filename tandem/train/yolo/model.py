@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from ultralytics.nn.tasks import DetectionModel
 
-from tandem.spec.losses import LossRole
+from tandem.spec.plugins.losses import LossRole
 from tandem.train.grids import pool_to
 from tandem.train.registry import find
 from tandem.train.types import Batch, Signals, StepOutput

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tandem.spec.event import Epoch, parse
-from tandem.spec.losses import ROLES
 from tandem.spec.measured import distill_loss, hard_loss, soft_loss
+from tandem.spec.plugins.losses import ROLES
 from tandem.train.registry import entries
 from tests.train.engines.runs import write
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from tandem.config.settings import Settings
 from tandem.server.errors import ForbiddenError, InvalidError
 from tandem.spec.i18n import t
-from tandem.spec.legacy import get, put
+from tandem.spec.run.legacy import get, put
 
 HUB_ID = re.compile(r"[\w\-][\w.\-]*(/[\w\-][\w.\-]*)?")
 Tree = dict[str, object]

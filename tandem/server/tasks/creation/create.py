@@ -21,11 +21,11 @@ from tandem.server.host.clock import now
 from tandem.server.tasks.creation.allowed_paths import confine
 from tandem.server.tasks.creation.kind import kind_of
 from tandem.server.wire.create import DEFAULTS, INT_MOST
-from tandem.spec.check import faults
 from tandem.spec.errors import SpecError, StudentError, TeacherError
 from tandem.spec.i18n import t
-from tandem.spec.legacy import MODEL, REST, from_rest, get, put
 from tandem.spec.run import RunSpec
+from tandem.spec.run.check import faults
+from tandem.spec.run.legacy import MODEL, REST, from_rest, get, put
 from tandem.spec.state import State
 
 Tree = dict[str, Any]

@@ -13,12 +13,12 @@ import yaml
 from tandem.config.files import parse_value
 from tandem.config.models import find_student_weights, find_teacher
 from tandem.config.settings import Settings
-from tandem.spec.check import paths
 from tandem.spec.errors import TandemError
-from tandem.spec.legacy import FLAGS, MORE_FLAGS, get, put
+from tandem.spec.plugins.students import defaults, resolve
 from tandem.spec.run import RunSpec
+from tandem.spec.run.check import paths
 from tandem.spec.run.knobs import KNOBS
-from tandem.spec.students import defaults, resolve
+from tandem.spec.run.legacy import FLAGS, MORE_FLAGS, get, put
 
 Tree = dict[str, Any]
 SERVICES_OWN = ("task_id", "run.output_dir")

@@ -15,8 +15,8 @@ from tandem.server.db.dataset_tables import DatasetRow
 from tandem.server.db.tables import Attempt, DelFlag, History, Job, Task
 from tandem.server.host import machine
 from tandem.spec.i18n import t
+from tandem.spec.plugins.students import memory_megabytes, sizes
 from tandem.spec.run import RunSpec
-from tandem.spec.students import memory_megabytes, sizes
 
 Device = Literal["cpu", "cuda"]
 MOST_RUNS = 50

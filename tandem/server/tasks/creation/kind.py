@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from tandem.server.datasets.look import look
-from tandem.spec import catalog
+from tandem.spec.plugins import catalog
 from tandem.spec.run import RunSpec
 
 PLAIN = "classification"

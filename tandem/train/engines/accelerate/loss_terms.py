@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tandem.data.content import IGNORED, UNLABELLED
 from tandem.spec.errors import SpecError
-from tandem.spec.losses import LossRole
+from tandem.spec.plugins.losses import LossRole
 from tandem.spec.run import LossSpec, RunSpec
 from tandem.train.engines.accelerate.mixing import labelled_rows
 from tandem.train.registry import LossEntry, entries, find

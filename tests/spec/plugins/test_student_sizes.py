@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tandem.spec.errors import StudentError
-from tandem.spec.students import resolve
+from tandem.spec.plugins.students import resolve
 
 
 @pytest.mark.parametrize(

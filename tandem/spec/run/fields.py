@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from tandem.spec.catalog import chosen_names
 from tandem.spec.i18n import joined, t
+from tandem.spec.plugins.catalog import chosen_names
 from tandem.spec.run import RunSpec
 from tandem.spec.run.knobs import KNOBS, PLUGIN_NAMES, paragraphs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, get_args
 
-from tandem.spec.catalog import PluginName
+from tandem.spec.plugins.catalog import PluginName
 
 LossRole = Literal["hard", "soft", "feature", "attention", "relation", "intermediate"]
 """hard: on labels; soft: on the teacher's class scores; feature: on its dense features."""

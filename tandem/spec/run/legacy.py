@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tandem.spec.errors import SpecError
-from tandem.spec.suggest import nearest
+from tandem.spec.run.suggest import nearest
 
 MODEL = "student.model"
 """No field: `resnet/resnet50`, or a size alone; read where type and size are not given."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tandem.spec.check import default_of, paths, run_spec
 from tandem.spec.errors import SpecError
-from tandem.spec.legacy import put
+from tandem.spec.run.check import default_of, paths, run_spec
+from tandem.spec.run.legacy import put
 
 GOOD: dict[str, Any] = {
     "task_id": "t",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
-from tandem.spec.fields import SECTIONS, described, fields
 from tandem.spec.i18n import speaking
 from tandem.spec.run.base import Unit
+from tandem.spec.run.fields import SECTIONS, described, fields
 from tandem.spec.run.knobs import KNOBS
 
 UNITS = set(get_args(Unit))

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
-from tandem.spec import catalog
 from tandem.spec.errors import StudentError
+from tandem.spec.plugins import catalog
 
 DEFAULT_TYPE = "resnet"
 """Where neither a type nor a size is named."""

@@ -11,9 +11,9 @@ from pydantic_core import ErrorDetails
 
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import joined, t
-from tandem.spec.legacy import FLAGS
 from tandem.spec.run import RunSpec
-from tandem.spec.suggest import nearest
+from tandem.spec.run.legacy import FLAGS
+from tandem.spec.run.suggest import nearest
 
 MOST = 3
 """Faults named in one sentence; more would not be read."""

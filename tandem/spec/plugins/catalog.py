@@ -18,7 +18,7 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-FILE = Path(__file__).parent.parent / "catalog.json"
+FILE = Path(__file__).parents[2] / "catalog.json"
 ENTRY_POINT_GROUP: Final = "tandem.plugins"
 
 _registered: dict[tuple[str, str], str] = {}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tandem.spec.check import default_of, paths, run_spec
 from tandem.spec.errors import SpecError
-from tandem.spec.legacy import FLAGS, MODEL, MORE_FLAGS, REST, from_rest, is_rest
+from tandem.spec.run.check import default_of, paths, run_spec
+from tandem.spec.run.legacy import FLAGS, MODEL, MORE_FLAGS, REST, from_rest, is_rest
 
 # The table of shared/contract/cli.md: each flag and its default, "" where it has none.
 CONTRACT = {

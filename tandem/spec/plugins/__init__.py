@@ -1,0 +1,1 @@
+"""The plug-ins a spec may name, as the catalog lists them; nothing of them is imported here."""
