@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -51,7 +50,7 @@ ImageLike = Image.Image | NDArray[np.uint8]
 class Views:
     """The views of every image of one table. View 0 is the whole image, untouched."""
 
-    params_NV: NDArray[Any]
+    params_NV: NDArray[np.void]
     """(N, V) of PARAMS."""
     fingerprint: str
     """Equal for equal settings, whatever the number of views: more views extend a cache."""
@@ -104,7 +103,7 @@ def whole(image: ImageLike, size: int) -> NDArray[np.uint8]:
     return _resized(np.asarray(image), size).transpose(1, 2, 0)
 
 
-def rendered(image: ImageLike, params: Any, size: int) -> NDArray[np.uint8]:
+def rendered(image: ImageLike, params: np.void, size: int) -> NDArray[np.uint8]:
     """(3, size, size) of the view that `params` (one PARAMS) describe."""
     image_HWC = np.asarray(image)
     height, width = image_HWC.shape[:2]
@@ -120,7 +119,7 @@ def rendered(image: ImageLike, params: Any, size: int) -> NDArray[np.uint8]:
     return _coloured(view_CHW, brightness, contrast, saturation)
 
 
-def rendered_mask(mask_HW: NDArray[np.uint8], params: Any, size: int) -> NDArray[np.uint8]:
+def rendered_mask(mask_HW: NDArray[np.uint8], params: np.void, size: int) -> NDArray[np.uint8]:
     """(size, size): the mask of the view that `rendered` gives of its picture; nearest pixels."""
     height, width = mask_HW.shape
     left, right = _edges(float(params["left"]), float(params["width"]), width)
@@ -166,7 +165,7 @@ def _coloured(
     return out_CHW.astype(np.uint8)
 
 
-def _draw(hashes_N: NDArray[np.uint8], spec: ViewSpec, flips: bool) -> NDArray[Any]:
+def _draw(hashes_N: NDArray[np.uint8], spec: ViewSpec, flips: bool) -> NDArray[np.void]:
     params_NV = np.zeros((len(hashes_N), spec.count), PARAMS)
     for name in ("width", "height", "brightness", "contrast", "saturation"):
         params_NV[name] = 1
@@ -182,7 +181,7 @@ def _draw(hashes_N: NDArray[np.uint8], spec: ViewSpec, flips: bool) -> NDArray[A
     return params_NV
 
 
-def _draw_crop(one: NDArray[Any], scale_min: float, random: _Random) -> None:
+def _draw_crop(one: NDArray[np.void], scale_min: float, random: _Random) -> None:
     area_N = random.uniform(scale_min, 1)
     stretch_N = np.exp(random.uniform(-_MOST_STRETCH, _MOST_STRETCH))
     # Where a side would be longer than the picture, it is as long, and the area stays.

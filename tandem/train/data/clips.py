@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -43,12 +43,12 @@ class ClipTable(ImageTable):
         some = super().rows(rows)
         return replace(some, starts_N=self.starts_N[rows], counts_N=self.counts_N[rows])
 
-    def blank(self, count: int, size: int) -> NDArray[Any]:
+    def blank(self, count: int, size: int) -> NDArray[np.generic]:
         return np.empty((count, self.shown_frames, 3, size, size), np.uint8)
 
     def shown(
         self, views: Shows, row: int, wanted: Iterable[int], size: int, max_pixels: int
-    ) -> list[NDArray[Any]]:
+    ) -> list[NDArray[np.generic]]:
         """(T, 3, size, size) of each view: all frames in the same crop, flip and colours."""
         assert self.frames is not None
         wanted = list(wanted)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -69,7 +69,7 @@ def mask_table(
     """The items as one table, each image opened once. DataError that names the bad ones."""
     paths = [item.path for item in items]
     annotated = [0 if is_annotated(item) else UNLABELLED for item in items]
-    hashes_N: Any = inspect(content.root, paths, max_pixels, index_root, progress)
+    hashes_N = inspect(content.root, paths, max_pixels, index_root, progress)
     _check_masks(content, [item for item in items if item.mask is not None], max_pixels, progress)
     return MaskTable(
         root=content.root,

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,8 @@ from tandem.train.types import ImageTable, RowIndices, Shows
 class TextTable(ImageTable):
     """`paths_N` names the file that each text stands in."""
 
-    texts_N: NDArray[Any] = field(default_factory=lambda: np.zeros(0, object))
-    seconds_N: NDArray[Any] = field(default_factory=lambda: np.zeros(0, object))
+    texts_N: NDArray[np.object_] = field(default_factory=lambda: np.zeros(0, object))
+    seconds_N: NDArray[np.object_] = field(default_factory=lambda: np.zeros(0, object))
     """The second text of a pair, or None."""
     ids_N3L: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 3, 0), np.int32))
     """Empty until `tokenised`."""
@@ -41,7 +41,7 @@ class TextTable(ImageTable):
         ids = tokens.encode(self.texts_N.tolist(), self.seconds_N.tolist(), length)
         return replace(self, ids_N3L=ids, key=f"{tokens.digest}/{length}")
 
-    def blank(self, count: int, size: int) -> NDArray[Any]:  # noqa: ARG002
+    def blank(self, count: int, size: int) -> NDArray[np.generic]:  # noqa: ARG002
         return np.empty((count, 3, self.ids_N3L.shape[2]), np.int64)
 
     def shown(
@@ -51,7 +51,7 @@ class TextTable(ImageTable):
         wanted: Iterable[int],
         size: int,  # noqa: ARG002
         max_pixels: int,  # noqa: ARG002
-    ) -> list[NDArray[Any]]:
+    ) -> list[NDArray[np.generic]]:
         """A text looks alike in every view."""
         return [self.ids_N3L[row] for _ in wanted]
 

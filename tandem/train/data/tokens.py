@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +83,9 @@ class Tokens:
         return out
 
 
-def _pairs(texts: Sequence[str], seconds: Sequence[str | None], at: int) -> list[Any]:
+def _pairs(
+    texts: Sequence[str], seconds: Sequence[str | None], at: int
+) -> list[str | tuple[str, str]]:
     some = zip(texts[at : at + CHUNK], seconds[at : at + CHUNK], strict=True)
     return [first if second is None else (first, second) for first, second in some]
 
@@ -114,7 +115,7 @@ def from_checkpoint(source: str, local: bool) -> Tokens:
     from transformers import AutoTokenizer
 
     try:
-        found: Any = AutoTokenizer.from_pretrained(
+        found = AutoTokenizer.from_pretrained(
             source, local_files_only=local, trust_remote_code=False
         )
         return Tokens(Tokenizer.from_str(found.backend_tokenizer.to_str()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from tandem.spec.i18n import t
 from tandem.train.demo import digits, digits_teacher
@@ -39,7 +38,7 @@ REAL_TEACHER = (
 )
 
 
-def make_request(dataset: Path, teacher: Path, seed: int) -> dict[str, Any]:
+def make_request(dataset: Path, teacher: Path, seed: int) -> dict[str, object]:
     """A run of the demonstration as it is sent to a service, which fills in where it goes."""
     nowhere = dataset / "nowhere"
     spec = make_spec(
@@ -50,13 +49,12 @@ def make_request(dataset: Path, teacher: Path, seed: int) -> dict[str, Any]:
         cache=nowhere,
         seed=seed,
     )
-    tree: dict[str, Any] = spec.model_dump(mode="json")
-    for section, field in ((tree, "task_id"), (tree["run"], "output_dir"), (tree["cache"], "root")):
-        del section[field]
-    return tree
+    return spec.model_dump(
+        mode="json", exclude={"task_id": True, "run": {"output_dir"}, "cache": {"root"}}
+    )
 
 
-def recipe_of(request: dict[str, Any]) -> str:
+def recipe_of(request: dict[str, object]) -> str:
     """Tells a run of this version's demonstration from another's."""
     text = json.dumps(request, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

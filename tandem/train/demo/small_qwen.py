@@ -182,7 +182,7 @@ def _config(shape: QwenShape, tokenizer: Any) -> Any:
     )
 
 
-def _vision(shape: QwenShape) -> dict[str, Any]:
+def _vision(shape: QwenShape) -> dict[str, object]:
     shared = {
         "depth": shape.depth,
         "hidden_size": shape.hidden,
@@ -202,11 +202,11 @@ def _vision(shape: QwenShape) -> dict[str, Any]:
     return shared | {"window_size": shape.window_size, "fullatt_block_indexes": list(full)}
 
 
-def _text(shape: QwenShape, tokenizer: Any) -> dict[str, Any]:
+def _text(shape: QwenShape, tokenizer: Any) -> dict[str, object]:
     half = shape.text_hidden // shape.text_heads // 2
     temporal = half // 4
     height = (half - temporal) // 2
-    rope: dict[str, Any] = {
+    rope: dict[str, object] = {
         "rope_type": "default",
         "rope_theta": 1e6,
         "mrope_section": [temporal, height, half - temporal - height],

@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -201,7 +200,7 @@ def _difference(wanted: dict[str, list[int]], found: dict[str, list[int]]) -> st
 
 
 def _state(student: Student) -> dict[str, torch.Tensor]:
-    state: dict[str, Any] = student.state_dict()
+    state: dict[str, torch.Tensor] = student.state_dict()
     return state
 
 

@@ -7,7 +7,6 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -16,10 +15,13 @@ from onnxruntime.quantization.calibrate import CalibrationDataReader, Calibratio
 from onnxruntime.quantization.quant_utils import QuantFormat, QuantType
 from onnxruntime.quantization.quantize import quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import Tensor
 
 from tandem.spec.errors import DataError
 from tandem.train.export.onnx_model import CONFIG_KEY, input_name
 
+ModelInputs = NDArray[np.float32] | NDArray[np.int64]
+"""A batch as ONNX Runtime takes it: images and clips of 0 to 1, texts as token ids."""
 STATIC = ["Conv", "MatMul", "Gemm", "ConvTranspose"]
 """What is worth it; adding two maps or joining them in eight bits costs more than it saves."""
 SAMPLES = 128
@@ -27,15 +29,16 @@ SAMPLES = 128
 
 
 class _Reader(CalibrationDataReader):
-    def __init__(self, name: str, batches: Iterable[NDArray[Any]]) -> None:
+    def __init__(self, name: str, batches: Iterable[ModelInputs]) -> None:
         self.name, self.batches = name, iter(batches)
 
-    def get_next(self) -> Any:
+    def get_next(self) -> dict[str, ModelInputs] | None:  # type: ignore[override]
+        # None ends the calibration; ONNX Runtime's own signature leaves it out.
         batch = next(self.batches, None)
         return None if batch is None else {self.name: batch}
 
 
-def quantize_file(source: Path, target: Path, kind: str, batches: Iterable[NDArray[Any]]) -> None:
+def quantize_file(source: Path, target: Path, kind: str, batches: Iterable[ModelInputs]) -> None:
     """Weights and activations in int8 (QDQ, weights by channel), ranges from the batches.
 
     A text's ranges are found as it is read (dynamic), so `batches` is not used. DataError where
@@ -63,7 +66,7 @@ def quantize_file(source: Path, target: Path, kind: str, batches: Iterable[NDArr
     _keep_config(source, target)
 
 
-def _some(batches: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+def _some(batches: Iterable[ModelInputs]) -> Iterator[ModelInputs]:
     seen = 0
     for batch in batches:
         if seen >= SAMPLES:
@@ -98,7 +101,7 @@ def _last_nodes(file: Path, kind: str) -> list[str]:
     return found
 
 
-def _is_fixed(graph: Any, node: Any) -> bool:
+def _is_fixed(graph: onnx.GraphProto, node: onnx.NodeProto) -> bool:
     """Whether a convolution has a single output channel: YOLO's DFL, whose weights are 0, 1, 2…"""
     for one in graph.initializer:
         if one.name == node.input[1]:
@@ -137,7 +140,7 @@ class _quiet:
         logging.root.setLevel(self.level)
 
 
-def as_array(batches: Iterable[Any]) -> Iterator[NDArray[Any]]:
+def as_array(batches: Iterable[Tensor]) -> Iterator[ModelInputs]:
     """Tensors of the loader as what ONNX Runtime takes: pictures of 0 to 1."""
     for batch in batches:
         array = batch.numpy()

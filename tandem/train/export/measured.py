@@ -7,25 +7,24 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_inference_collection import InferenceSession
-from torch import Tensor, nn
+from torch import Tensor
 
 from tandem.spec.errors import DataError, OutputFolderError, SpecError
 from tandem.spec.exports import OWN
 from tandem.spec.model import ModelConfig
 from tandem.spec.report import ExportReport, Measured
 from tandem.spec.run import RunSpec
+from tandem.train.data.boxes import DetectionTable
 from tandem.train.engines.device import DeviceContext
 from tandem.train.export import final_model, onnx_model
-from tandem.train.export.int8 import SAMPLES, as_array, quantize_file
-from tandem.train.kinds.base import EvalResult
+from tandem.train.export.int8 import SAMPLES, ModelInputs, as_array, quantize_file
+from tandem.train.kinds.base import EvalResult, TableKind, as_table_kind
 from tandem.train.pipeline import report
-from tandem.train.types import SilentProgress, StepOutput
+from tandem.train.types import ImageTable, SilentProgress, StepOutput, Student
 
 TIMED, WARM = 20, 3
 
@@ -85,7 +84,7 @@ def write(
 
 
 def _to_int8(
-    what: Subject, config: ModelConfig, target: Path, batches: Iterable[NDArray[Any]]
+    what: Subject, config: ModelConfig, target: Path, batches: Iterable[ModelInputs]
 ) -> None:
     whole = target.with_name(f".{target.name}.{os.getpid()}.whole")
     small = target.with_name(f".{target.name}.{os.getpid()}")
@@ -98,17 +97,17 @@ def _to_int8(
         small.unlink(missing_ok=True)
 
 
-class OnnxStudent(nn.Module):
-    """An exported file where a student would be: for the judges."""
+class OnnxStudent(Student):
+    """An exported file where a student would be: an evaluator asks it as it asks the other."""
 
     def __init__(self, file: Path, config: ModelConfig) -> None:
         super().__init__()
         self.session = InferenceSession(str(file), providers=["CPUExecutionProvider"])
         self.config, self.image_size = config, config.image_size
 
-    def forward(self, inputs: Tensor, layers: Sequence[int] = ()) -> StepOutput:  # noqa: ARG002
+    def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:  # noqa: ARG002
         (answer,) = self.session.run(
-            None, {onnx_model.input_name(self.config.kind): inputs.numpy()}
+            None, {onnx_model.input_name(self.config.kind): images_BCHW.numpy()}
         )
         out = torch.from_numpy(answer)
         nothing = out.new_zeros(len(out), 0)
@@ -124,23 +123,36 @@ def _latency_seconds(file: Path, config: ModelConfig) -> float:
     session = InferenceSession(str(file), providers=["CPUExecutionProvider"])
     given = session.get_inputs()[0]
     shape = [1, *given.shape[1:]]
-    kind = np.int64 if config.kind == "text" else np.float32
-    one = np.ones(shape, kind) if config.kind == "text" else np.full(shape, 0.5, kind)
+    inputs: ModelInputs = (
+        np.ones(shape, np.int64) if config.kind == "text" else np.full(shape, 0.5, np.float32)
+    )
     taken = []
     for _ in range(WARM + TIMED):
         began = time.perf_counter()
-        session.run(None, {given.name: one})
+        session.run(None, {given.name: inputs})
         taken.append(time.perf_counter() - began)
     return float(np.median(taken[WARM:]))
 
 
 @dataclass(frozen=True)
-class _Data:
+class _TableData:
+    """A run's data, of a kind that our own loop learns."""
+
     spec: RunSpec
-    kind: Any
-    """None for detection, whose splits are `Pictures`."""
-    train: Any
-    val: Any
+    kind: TableKind
+    train: ImageTable
+    val: ImageTable
+
+
+@dataclass(frozen=True)
+class _BoxData:
+    """A detector's data."""
+
+    train: DetectionTable
+    val: DetectionTable
+
+
+_Data = _TableData | _BoxData
 
 
 def _data_if_there(what: Subject, config: ModelConfig) -> _Data | None:
@@ -165,34 +177,36 @@ def _data(what: Subject, config: ModelConfig) -> _Data | None:
         from tandem.train.kinds.detection import DetectionKind
 
         boxes = DetectionKind().read(spec, index, SilentProgress())
-        return _Data(spec, None, boxes.train_boxes, boxes.val_boxes)
-    kind = choose(spec)
+        return _BoxData(boxes.train_boxes, boxes.val_boxes)
+    kind = as_table_kind(choose(spec))
     splits = kind.read(spec, index, SilentProgress())
-    return _Data(spec, kind, splits.train, splits.val)
+    return _TableData(spec, kind, splits.train, splits.val)
 
 
 def _evaluated(data: _Data, file: Path, config: ModelConfig) -> EvalResult:
-    student: Any = OnnxStudent(file, config).eval()
+    student = OnnxStudent(file, config).eval()
     cpu = torch.device("cpu")
-    if data.kind is None:
+    if isinstance(data, _BoxData):
         from tandem.train.yolo.evaluation.evaluate import evaluate
 
         return evaluate(student, data.val, cpu, 1)
     from tandem.train.engines.accelerate.evaluate import Evaluator
 
-    place = DeviceContext(cpu, 0, 1, "fp32")
+    device_context = DeviceContext(cpu, 0, 1, "fp32")
     views = data.kind.views(data.val, data.spec)
-    found: EvalResult = Evaluator(data.spec, place, data.val, views, data.kind).evaluate(student)
+    found: EvalResult = Evaluator(data.spec, device_context, data.val, views, data.kind).evaluate(
+        student
+    )
     return found
 
 
 def _batches(
     data: _Data | None, config: ModelConfig, calibration: Sequence[Path] | None
-) -> Iterator[NDArray[Any]]:
+) -> Iterator[ModelInputs]:
     """Inputs to calibrate on: the pictures given, else of the run's own training split."""
     if calibration:
         yield from _image_batches(calibration, config)
-    elif data is not None and data.kind is None:
+    elif isinstance(data, _BoxData):
         from tandem.train.yolo.evaluation.evaluate import letterboxed
 
         for row in _spread_rows(len(data.train)):
@@ -211,7 +225,7 @@ def _spread_rows(count: int) -> list[int]:
     return sorted({int(one) for one in np.linspace(0, count - 1, min(count, SAMPLES))})
 
 
-def _image_batches(paths: Sequence[Path], config: ModelConfig) -> Iterator[NDArray[Any]]:
+def _image_batches(paths: Sequence[Path], config: ModelConfig) -> Iterator[ModelInputs]:
     from tandem.data.images import is_image, open_rgb
     from tandem.train.data.augment import whole
 

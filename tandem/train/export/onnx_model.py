@@ -6,7 +6,6 @@ import logging
 import os
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -90,7 +89,7 @@ def write(student: Student, config: ModelConfig, file: Path) -> None:
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         for category in (UserWarning, FutureWarning, DeprecationWarning):
             warnings.simplefilter("ignore", category)
-        program: Any = torch.onnx.export(
+        program = torch.onnx.export(
             model,
             (student.example(2),),
             input_names=[input_name(config.kind)],
@@ -100,6 +99,7 @@ def write(student: Student, config: ModelConfig, file: Path) -> None:
             dynamic_shapes={"inputs": {0: torch.export.Dim("batch")}},
             verbose=False,
         )
+    assert program is not None, "dynamo=True gives one"
     proto = program.model_proto
     entry = proto.metadata_props.add()
     entry.key, entry.value = CONFIG_KEY, config.model_dump_json()

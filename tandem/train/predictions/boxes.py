@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.data.content import Points, Shape
+from tandem.data.content import Item, Points, Shape
 from tandem.train.predictions.serialize import MOST_BOXES, PredictionLine, labels, number
 
 MOST_POINTS = 5_000
 """Points of one image's outlines; where there are more, boxes are shown alone."""
 
 
-DetectionArray = NDArray[np.floating[Any]]
+DetectionArray = NDArray[np.float32]
 """(n, 6): left, top, right, bottom, score, class, in pixels of the picture."""
 
 
@@ -31,7 +31,7 @@ class LabelledImages(Protocol):
     """`yolo.data.images.DetectionTable`, as far as it is needed here."""
 
     @property
-    def items(self) -> list[Any]: ...
+    def items(self) -> Sequence[Item]: ...
     @property
     def classes(self) -> tuple[str, ...]: ...
 
@@ -60,12 +60,12 @@ class BoxPredictions:
         for item, kept_N6, pairs in zip(
             self.split.items[:most], self.kept, self.pairs_N, strict=False
         ):
-            looked_at = item.shapes is not None
-            score = next(scores) if looked_at else None
+            shapes = item.shapes
+            score = None if shapes is None else next(scores)
             yield {
                 "width": item.width or None,
                 "height": item.height or None,
-                "truth": labels(boxes=self._true(item.shapes)) if looked_at else None,
+                "truth": None if shapes is None else labels(boxes=self._true(shapes)),
                 "answer": labels(boxes=self._answered(kept_N6)),
                 "score": number(score),
                 "right": None if score is None else score >= 1,

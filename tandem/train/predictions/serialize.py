@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tandem.train.types import UNLABELLED, ImageTable
 
-PredictionLine = dict[str, Any]
+PredictionLine = dict[str, object]
 MOST_BOXES = 300
 """Boxes written of one image, true or answered."""
 TOP = 5
@@ -90,7 +90,9 @@ class ClassPredictions:
         self, chance_K: NDArray[np.float64], best: int, order: list[int], true: int
     ) -> PredictionLine:
         names = self.table.classes
-        top = [{"label": names[k], "confidence": number(chance_K[k])} for k in order]
+        top: list[PredictionLine] = [
+            {"label": names[k], "confidence": number(chance_K[k])} for k in order
+        ]
         known = true != UNLABELLED
         return {
             "truth": labels(names[true]) if known else None,

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
@@ -22,7 +21,8 @@ from tandem.spec.run import StudentSpec
 from tandem.train.students._timm import TimmStudent
 from tandem.train.types import Student
 
-ConvertWeights = Callable[[dict[str, Tensor], Any], dict[str, Tensor]]
+ConvertWeights = Callable[..., dict[str, Tensor]]
+"""Takes foreign weights and the network; timm's take each their own class of it."""
 LAST_LAYER = 2
 """A weight and a bias: what a head for other classes lacks."""
 FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
@@ -63,14 +63,7 @@ def draw(net: nn.Module, scheme_name: str) -> None:
 def _load_pretrained(
     student: TimmStudent, spec: StudentSpec, convert: ConvertWeights | None
 ) -> None:
-    if not spec.path:
-        raise StudentError(
-            "Pretrained weights of {size} were asked for, but not where they are.",
-            size=spec.size,
-            fix="Give student.path (--student_path): a .safetensors or .pth file, a folder, or a "
-            "hub id; or set student.init to random.",
-        )
-    weights, config = read_weights(spec.path)
+    weights, config = read_weights(_path_of(spec))
     weights = _strip(weights, "net.")
     mean, std = weights.pop("input_mean", None), weights.pop("input_std", None)
     if convert is not None:
@@ -80,8 +73,10 @@ def _load_pretrained(
     student.net.load_state_dict(weights, strict=False)
     if mean is not None and std is not None:
         student.normalise_with(mean.flatten().tolist(), std.flatten().tolist())
-    elif "mean" in config and "std" in config:
-        student.normalise_with(config["mean"], config["std"])
+    else:
+        mean_config, std_config = config.get("mean"), config.get("std")
+        if isinstance(mean_config, list | tuple) and isinstance(std_config, list | tuple):
+            student.normalise_with(mean_config, std_config)
 
 
 def load_pretrained(
@@ -93,14 +88,7 @@ def load_pretrained(
 
     What does not fit by name and shape but the last layer is a StudentError.
     """
-    if not spec.path:
-        raise StudentError(
-            "Pretrained weights of {size} were asked for, but not where they are.",
-            size=spec.size,
-            fix="Give student.path (--student_path): a .safetensors or .pth file, a folder, or a "
-            "hub id; or set student.init to random.",
-        )
-    weights, _ = read_weights(spec.path)
+    weights, _ = read_weights(_path_of(spec))
     own = student.state_dict()
     if encoder and not any(name in own for name in weights):
         weights = {encoder + k.removeprefix(foreign): value for k, value in weights.items()}
@@ -131,7 +119,18 @@ def load_pretrained(
         )
 
 
-def read_weights(path: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _path_of(spec: StudentSpec) -> str:
+    if not spec.path:
+        raise StudentError(
+            "Pretrained weights of {size} were asked for, but not where they are.",
+            size=spec.size,
+            fix="Give student.path (--student_path): a .safetensors or .pth file, a folder, or a "
+            "hub id; or set student.init to random.",
+        )
+    return spec.path
+
+
+def read_weights(path: str) -> tuple[dict[str, Tensor], dict[str, object]]:
     """The weights by name, and the `pretrained_cfg` beside them (empty without one).
 
     Only tensors are read: safetensors, or `torch.load(weights_only=True)`. A path that does not
@@ -154,7 +153,7 @@ def read_weights(path: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return _read_hub(name)
 
 
-def _read_hub(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _read_hub(name: str) -> tuple[dict[str, Tensor], dict[str, object]]:
     try:
         config = load_model_config_from_hf(name)[0]
         return load_state_dict_from_hf(name, weights_only=True), dict(config)
@@ -180,7 +179,7 @@ def _weights_in(folder: Path) -> Path:
     )
 
 
-def _config_in(folder: Path) -> dict[str, Any]:
+def _config_in(folder: Path) -> dict[str, object]:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
+from timm.models.resnet import ResNet as TimmResNet
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from tandem.train.students._mask_head import MaskHead
 from tandem.train.types import StepOutput, Student
+
+TimmNet = TimmResNet | VisionTransformer
 
 
 class NormalisedStudent(Student):
@@ -25,8 +28,7 @@ class NormalisedStudent(Student):
         self.register_buffer("input_std", torch.tensor(self.std).view(1, 3, 1, 1))
         self.input_mean: Tensor
         self.input_std: Tensor
-        hook: Any = self.register_load_state_dict_post_hook
-        hook(_read_normalisation)
+        self.register_load_state_dict_post_hook(_read_normalisation)  # type: ignore[no-untyped-call]
 
     def normalise_with(self, mean: Sequence[float], std: Sequence[float]) -> None:
         """Let these weights see the mean and deviation that they were pretrained with."""
@@ -51,9 +53,7 @@ class TimmStudent(NormalisedStudent):
     mask_layers: Sequence[int] = ()
     """The layers that the mask's head is made of; the last tokens where empty."""
 
-    def __init__(
-        self, net: nn.Module, *, num_classes: int, image_size: int, dropout: float
-    ) -> None:
+    def __init__(self, net: TimmNet, *, num_classes: int, image_size: int, dropout: float) -> None:
         super().__init__(num_classes=num_classes, image_size=image_size)
         self.net = net
         self.dropout = nn.Dropout(dropout)
@@ -61,8 +61,7 @@ class TimmStudent(NormalisedStudent):
 
     def end_in_masks(self, widths: Sequence[int], layers: Sequence[int] = ()) -> None:
         """Give it a head for each pixel in place of the classifier, over `layers` or the tokens."""
-        net: Any = self.net
-        net.reset_classifier(0)
+        self.net.reset_classifier(0)
         self.mask_layers = tuple(layers)
         self.mask_head = MaskHead(widths, self.num_classes)
 
@@ -89,8 +88,7 @@ class TimmStudent(NormalisedStudent):
 
     def classifier(self) -> nn.Module:
         """The linear layer from the pooled features to the classes."""
-        net: Any = self.net
-        classifier: nn.Module = net.get_classifier()
+        classifier: nn.Module = self.net.get_classifier()
         return classifier
 
 

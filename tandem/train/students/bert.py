@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -49,7 +48,7 @@ class BertStudent(Student):
             intermediate_size=4 * width,
             max_position_embeddings=max(POSITIONS, spec.max_tokens),
         )
-        self.net: Any = BertModel(config, add_pooling_layer=False)
+        self.net = BertModel(config, add_pooling_layer=False)
         self.dropout = nn.Dropout(spec.dropout)
         self.classifier = nn.Linear(width, num_classes)
         self.num_classes, self.image_size = num_classes, 16

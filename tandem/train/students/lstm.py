@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import timm
 import torch
+from timm.models.resnet import ResNet as TimmResNet
 from torch import Tensor, nn
 
 from tandem.spec.plugins.students import resolve
@@ -33,8 +33,9 @@ class LSTMStudent(NormalisedStudent):
         super().__init__(num_classes=num_classes, image_size=image_size)
         self.frames, self.pooling = spec.frames, spec.pooling
         self.train_features = spec.train_features
-        net: Any = timm.create_model(FRAME_NET, num_classes=0)
-        self.features: nn.Module = net
+        net = timm.create_model(FRAME_NET, num_classes=0)
+        assert isinstance(net, TimmResNet)
+        self.features = net
         width = int(net.num_features)
         dropout = spec.dropout if LAYERS > 1 else 0.0
         self.lstm = nn.LSTM(
@@ -125,7 +126,7 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> LSTMStudent:
     return student
 
 
-def parameters_by_part(student: Any) -> dict[str, int]:
+def parameters_by_part(student: LSTMStudent) -> dict[str, int]:
     """Numbers in the frame features, and in the rest."""
     features = sum(one.numel() for one in student.features.parameters())
     whole = sum(one.numel() for one in student.parameters())

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import timm
-from torch import Tensor, nn
+from timm.models.resnet import ResNet as TimmResNet
+from torch import Tensor
 
 from tandem.spec.plugins.students import resolve
 from tandem.spec.run import StudentSpec
@@ -29,18 +30,19 @@ class ResNet(TimmStudent):
     stem = "7x7 stride 2, max pooling"
 
     def __init__(
-        self, net: nn.Module, *, num_classes: int, image_size: int, dropout: float
+        self, net: TimmResNet, *, num_classes: int, image_size: int, dropout: float
     ) -> None:
         super().__init__(net, num_classes=num_classes, image_size=image_size, dropout=dropout)
-        info: Any = net.feature_info
-        self.layer_widths = [stage["num_chs"] for stage in info[1:]]
+        self.layer_widths = [
+            width for stage in net.feature_info[1:] if isinstance(width := stage["num_chs"], int)
+        ]
         self.pooled_width = self.tokens_width = self.layer_widths[-1]
         self.tokens_grid = -(-image_size // 32)
 
     def features(
         self, images_BCHW: Tensor, layers: Sequence[int]
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        net: Any = self.net
+        net: Any = self.net  # timm sets its layers by name, so none of them has a type
         x = net.maxpool(net.act1(net.bn1(net.conv1(images_BCHW))))
         stages = []
         for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
@@ -68,6 +70,7 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> ResNet:
     """ResNet: convolutions; fast everywhere and the usual choice."""
     _, size = resolve(spec.type, spec.size)
     net = timm.create_model(size, num_classes=num_classes)
+    assert isinstance(net, TimmResNet)
     student = ResNet(net, num_classes=num_classes, image_size=image_size, dropout=spec.dropout)
     if spec.head == "mask":
         student.end_in_masks(student.layer_widths, range(4))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import timm
-from timm.models.vision_transformer import checkpoint_filter_fn
-from torch import Tensor, nn
+from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
+from torch import Tensor
 
 from tandem.spec.errors import StudentError
 from tandem.spec.plugins.students import resolve
@@ -29,21 +28,28 @@ class ViT(TimmStudent):
     """Blocks of attention over patches; the class token is what is pooled."""
 
     def __init__(
-        self, net: nn.Module, *, num_classes: int, image_size: int, dropout: float, patch_size: int
+        self,
+        net: VisionTransformer,
+        *,
+        num_classes: int,
+        image_size: int,
+        dropout: float,
+        patch_size: int,
     ) -> None:
         super().__init__(net, num_classes=num_classes, image_size=image_size, dropout=dropout)
-        timm_net: Any = net
         self.patch_size = patch_size
-        self.layer_widths = [timm_net.embed_dim] * len(timm_net.blocks)
-        self.pooled_width = self.tokens_width = timm_net.embed_dim
+        self.layer_widths = [net.embed_dim] * len(net.blocks)
+        self.pooled_width = self.tokens_width = net.embed_dim
         self.tokens_grid = image_size // patch_size
 
     def features(
         self, images_BCHW: Tensor, layers: Sequence[int]
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        net: Any = self.net
+        net = self.net
+        assert isinstance(net, VisionTransformer)
         asked = sorted(set(layers)) or [0]  # timm wants one at least
         x_BND, taps = net.forward_intermediates(images_BCHW, indices=asked)
+        assert isinstance(x_BND, Tensor)
         by_layer = dict(zip(asked, taps, strict=True))
         pooled_BD = net.fc_norm(net.pool(x_BND))
         side = self.tokens_grid
@@ -105,6 +111,7 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> ViT:
         img_size=image_size,
         patch_size=patch,
     )
+    assert isinstance(net, VisionTransformer)
     student = ViT(
         net,
         num_classes=num_classes,

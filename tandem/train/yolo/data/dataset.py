@@ -6,7 +6,6 @@ import math
 import random
 import zlib
 from collections.abc import Iterator
-from typing import Any
 
 import cv2
 import numpy as np
@@ -28,7 +27,7 @@ class TandemDataset(YOLODataset):
     """A `DetectionTable` by Ultralytics' own transforms. `im_file` holds the row's number."""
 
     def __init__(
-        self, table: DetectionTable, *, seed: int, batch_size: int, **options: Any
+        self, table: DetectionTable, *, seed: int, batch_size: int, **options: object
     ) -> None:
         self.table, self.seed = table, seed
         self.sample_ref: SampleRef | None = None
@@ -78,12 +77,13 @@ class TandemDataset(YOLODataset):
         # kept, since mosaics are made of what is in it.
         if self.ims[i] is not None:
             return self.ims[i], self.im_hw0[i], self.im_hw[i]
-        image: NDArray[Any] = self.table.bgr_HWC(self.row_of(i))
+        image = self.table.bgr_HWC(self.row_of(i))
         height, width = image.shape[:2]
         ratio = self.imgsz / max(height, width)
         if ratio != 1:
             size = [min(math.ceil(side * ratio), self.imgsz) for side in (width, height)]
-            image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+            resized = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+            image = np.asarray(resized, np.uint8)
         if self.augment:
             # A full buffer forgets its oldest image, or a long epoch would fill the memory.
             self.ims[i], self.im_hw0[i] = image, (height, width)

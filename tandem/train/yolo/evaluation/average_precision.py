@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from pycocotools.cocoeval import COCOeval
 from tandem.train.data.boxes import DetectionTable
 from tandem.train.predictions.boxes import DetectionArray
 
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
 
 
 class CocoAnnotation(TypedDict, total=False):
