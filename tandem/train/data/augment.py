@@ -63,8 +63,8 @@ class Views:
     def draw(cls, table: ImageTable, spec: ViewSpec) -> Views:
         """The parameters of all views of these images."""
         flips = flip_allowed(spec, table.classes)
-        said = f"{VERSION}/{spec.crop_scale_min}/{flips}/{spec.colour}"
-        fingerprint = hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
+        settings = f"{VERSION}/{spec.crop_scale_min}/{flips}/{spec.colour}"
+        fingerprint = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
         return cls(_draw(table.hashes_N, spec, flips), fingerprint)
 
     def rows(self, rows: NDArray[np.int64]) -> Views:

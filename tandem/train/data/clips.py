@@ -96,17 +96,17 @@ class ClipSource:
             picks.append(at + evenly_spread(self.table.shown_frames, len(kept)))
             at += len(kept)
         frame_rows, owner = np.concatenate(rows), np.concatenate(owners)
-        said: Signals = self.source.signals(frame_rows, view_B[owner])
-        assert said.pooled_BD is not None
-        each_FD = said.pooled_BD
+        signals: Signals = self.source.signals(frame_rows, view_B[owner])
+        assert signals.pooled_BD is not None
+        each_FD = signals.pooled_BD
         owner_F = torch.from_numpy(owner).to(each_FD.device)
         tokens_BTD = each_FD[torch.from_numpy(np.stack(picks)).to(each_FD.device)]
         return Signals(
             pooled_BD=_mean(each_FD, owner_F, len(index_B)),
             tokens_BHWD=tokens_BTD[:, :, None],
             logits_BK=None
-            if said.logits_BK is None
-            else _mean(said.logits_BK, owner_F, len(index_B)),
+            if signals.logits_BK is None
+            else _mean(signals.logits_BK, owner_F, len(index_B)),
         )
 
     def pooled_ND(self, view: int = 0) -> NDArray[np.float32]:
@@ -137,13 +137,13 @@ def teacher_frames(
         at += len(some)
     rows = np.concatenate(wanted)
     owner = np.repeat(np.arange(len(table)), [len(one) for one in kept])
-    shown = table.frames.rows(rows)
+    seen_frames = table.frames.rows(rows)
     hashes = [
         hashlib.blake2b(one.tobytes() + other.tobytes(), digest_size=16).digest()
-        for one, other in zip(table.hashes_N[owner], shown.hashes_N, strict=True)
+        for one, other in zip(table.hashes_N[owner], seen_frames.hashes_N, strict=True)
     ]
     keyed = np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, 16)
-    return replace(shown, hashes_N=keyed), views.rows(owner), tuple(kept)
+    return replace(seen_frames, hashes_N=keyed), views.rows(owner), tuple(kept)
 
 
 def clip_table(

@@ -127,13 +127,13 @@ def all_faults(faults: list[DataError]) -> DataError:
     """One for all: the first few are named, the rest are counted."""
     if len(faults) == 1:
         return faults[0]
-    told = joined(t(one.what, **one.fields) for one in faults[:NAMED])
+    sentences = joined(t(one.what, **one.fields) for one in faults[:NAMED])
     if len(faults) <= NAMED:
-        return DataError("{faults}", faults=told, fix="Replace these files or take them away.")
+        return DataError("{faults}", faults=sentences, fix="Replace these files or take them away.")
     return DataError(
         "{count} pictures cannot be used. {faults} And {more} more.",
         count=len(faults),
-        faults=told,
+        faults=sentences,
         more=len(faults) - NAMED,
         fix="Replace these files or take them away.",
     )

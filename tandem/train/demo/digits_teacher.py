@@ -160,10 +160,10 @@ def _quiet() -> Iterator[None]:
     """Without transformers' bar over the one file that is written."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    had_bar = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if had_bar:
             logging.enable_progress_bar()

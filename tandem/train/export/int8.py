@@ -118,10 +118,10 @@ def _without_shapes(file: Path) -> None:
 
 def _keep_config(source: Path, target: Path) -> None:
     model = onnx.load(str(target))
-    told = {one.key: one.value for one in onnx.load(str(source)).metadata_props}
+    metadata = {one.key: one.value for one in onnx.load(str(source)).metadata_props}
     if CONFIG_KEY not in {one.key for one in model.metadata_props}:
         entry = model.metadata_props.add()
-        entry.key, entry.value = CONFIG_KEY, told[CONFIG_KEY]
+        entry.key, entry.value = CONFIG_KEY, metadata[CONFIG_KEY]
     onnx.save(model, str(target))
 
 

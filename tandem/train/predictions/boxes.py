@@ -76,10 +76,10 @@ class BoxPredictions:
         return {}
 
     def _true(self, shapes: list[Shape]) -> list[PredictionLine]:
-        shown = shapes[:MOST_BOXES]
-        few = sum(len(ring) for one in shown for ring in one.outlines) <= MOST_POINTS
+        drawn = shapes[:MOST_BOXES]
+        few = sum(len(ring) for one in drawn for ring in one.outlines) <= MOST_POINTS
         return [
-            self._box(one.label, one.bounds(), None, one.outlines if few else ()) for one in shown
+            self._box(one.label, one.bounds(), None, one.outlines if few else ()) for one in drawn
         ]
 
     def _answered(self, kept_N6: DetectionArray) -> list[PredictionLine]:

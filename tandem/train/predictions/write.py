@@ -21,7 +21,7 @@ MOST_LETTERS = 2_000
 """Letters written of one text; the rest is left out."""
 
 
-def write(folder: Path, spec: RunSpec, table: ImageTable, told: Predictions) -> Path:
+def write(folder: Path, spec: RunSpec, table: ImageTable, predictions: Predictions) -> Path:
     """The first line says what the others are; then one for each row of `table`, in order.
 
     An OSError (a full disk) leaves what was there before, or nothing.
@@ -29,10 +29,10 @@ def write(folder: Path, spec: RunSpec, table: ImageTable, told: Predictions) -> 
     file = folder / FILE
     hidden = folder / f".{FILE}.{os.getpid()}"
     try:
-        written = _write_masks(folder / MASKS, told)
+        written = _write_masks(folder / MASKS, predictions)
         with hidden.open("w", encoding="ascii") as stream:
-            about = _about(spec, table, told, written)
-            for line in _whole_lines(about, table, told):
+            about = _about(spec, table, predictions, written)
+            for line in _whole_lines(about, table, predictions):
                 stream.write(json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n")
         hidden.replace(file)
     finally:
@@ -40,28 +40,34 @@ def write(folder: Path, spec: RunSpec, table: ImageTable, told: Predictions) -> 
     return file
 
 
-def _about(spec: RunSpec, table: ImageTable, told: Predictions, masks: int) -> PredictionLine:
+def _about(
+    spec: RunSpec, table: ImageTable, predictions: Predictions, masks: int
+) -> PredictionLine:
     root = find_folder(spec.data.root, spec.data.val_dataset or spec.data.dataset)
     return {
         "version": 1,
         "kind": spec.kind,
         "root": _text(os.path.realpath(root)),
         "classes": list(table.classes),
-        "score_name": told.score_name,
+        "score_name": predictions.score_name,
         "total": len(table),
         "masks": masks,
-        "pairs": told.has_pairs,
+        "pairs": predictions.has_pairs,
     }
 
 
 def _whole_lines(
-    about: PredictionLine, table: ImageTable, told: Predictions
+    about: PredictionLine, table: ImageTable, predictions: Predictions
 ) -> Iterator[PredictionLine]:
     yield {"about": about}
     root = str(about["root"])
     empty = {"split": "val", "width": None, "height": None, "text": None}
-    for row, line in enumerate(told.lines(MOST_LINES)):
-        name = {"index": row, "name": _name(str(table.path(row)), root), "text": _said(table, row)}
+    for row, line in enumerate(predictions.lines(MOST_LINES)):
+        name = {
+            "index": row,
+            "name": _name(str(table.path(row)), root),
+            "text": _text_of(table, row),
+        }
         yield empty | name | line
 
 
@@ -79,27 +85,27 @@ def _text(path: str) -> str:
     return os.fsdecode(os.fsencode(path))
 
 
-def _said(table: ImageTable, row: int) -> str | None:
+def _text_of(table: ImageTable, row: int) -> str | None:
     if not isinstance(table, TextTable):
         return None
-    both = (table.texts_N[row], table.seconds_N[row])
-    return "\n".join(one for one in both if one)[:MOST_LETTERS]
+    texts = (table.texts_N[row], table.seconds_N[row])
+    return "\n".join(one for one in texts if one)[:MOST_LETTERS]
 
 
-def _write_masks(folder: Path, told: Predictions) -> int:
+def _write_masks(folder: Path, predictions: Predictions) -> int:
     """How many pictures have theirs: `<row>.png` and `<row>.truth.png`, class indices."""
-    found = told.masks()
+    kept_masks = predictions.masks()
     hidden = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(hidden, ignore_errors=True)
     try:
-        if found:
+        if kept_masks:
             hidden.mkdir()
-        for row, (truth, answer) in found.items():
+        for row, (truth, answer) in kept_masks.items():
             (hidden / f"{row}.truth.png").write_bytes(truth)
             (hidden / f"{row}.png").write_bytes(answer)
         shutil.rmtree(folder, ignore_errors=True)
-        if found:
+        if kept_masks:
             hidden.rename(folder)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-    return len(found)
+    return len(kept_masks)

@@ -71,8 +71,8 @@ class TimmStudent(NormalisedStudent):
         Raises StudentError for a layer that does not exist.
         """
         self.check_layers(layers)
-        asked = (*layers, *self.mask_layers)
-        pooled_BD, tokens_BHWD, taps = self.features(self.normalised(images_BCHW), asked)
+        wanted = (*layers, *self.mask_layers)
+        pooled_BD, tokens_BHWD, taps = self.features(self.normalised(images_BCHW), wanted)
         taps, stages = taps[: len(layers)], taps[len(layers) :]
         if self.mask_head is None:
             logits_BK = self.classifier()(self.dropout(pooled_BD))

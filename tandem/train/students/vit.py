@@ -47,10 +47,10 @@ class ViT(TimmStudent):
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         net = self.net
         assert isinstance(net, VisionTransformer)
-        asked = sorted(set(layers)) or [0]  # timm wants one at least
-        x_BND, taps = net.forward_intermediates(images_BCHW, indices=asked)
+        wanted = sorted(set(layers)) or [0]  # timm wants one at least
+        x_BND, taps = net.forward_intermediates(images_BCHW, indices=wanted)
         assert isinstance(x_BND, Tensor)
-        by_layer = dict(zip(asked, taps, strict=True))
+        by_layer = dict(zip(wanted, taps, strict=True))
         pooled_BD = net.fc_norm(net.pool(x_BND))
         side = self.tokens_grid
         tokens_BHWD = x_BND[:, net.num_prefix_tokens :].unflatten(1, (side, side))

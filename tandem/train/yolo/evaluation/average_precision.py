@@ -65,12 +65,12 @@ class DetectionScores:
     """F1 of each annotated picture at these thresholds; of an empty one left empty, 1."""
 
 
-def score(truth: DetectionTable, found: list[DetectionArray]) -> DetectionScores:
+def score(truth: DetectionTable, detections: list[DetectionArray]) -> DetectionScores:
     """Predictions against boxes; pictures that nobody looked at are left out."""
     rows = [row for row in range(len(truth)) if truth.labelled(row)]
     # pycocotools prints its tables; stdout is for a run's events.
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(_truth(truth, rows), _predictions(truth, rows, found), "bbox")
+        evaluation = COCOeval(_truth(truth, rows), _predictions(truth, rows, detections), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
     # (IoU thresholds, recalls, classes): -1 where a class has nothing to find
@@ -103,10 +103,10 @@ def _truth(truth: DetectionTable, rows: list[int]) -> COCO:
     return _coco(truth, rows, annotations)
 
 
-def _predictions(truth: DetectionTable, rows: list[int], found: list[DetectionArray]) -> COCO:
+def _predictions(truth: DetectionTable, rows: list[int], detections: list[DetectionArray]) -> COCO:
     annotations: list[CocoAnnotation] = []
     for row in rows:
-        for *box, score, label in found[row].tolist():
+        for *box, score, label in detections[row].tolist():
             annotations.append(
                 _annotation(row, int(label), tuple(box))
                 | {"id": len(annotations) + 1, "iscrowd": 0, "score": score}

@@ -23,23 +23,25 @@ def detect(
     stop: StopRequest | None = None,
 ) -> list[DetectionArray]:
     """What it finds in every picture, down to the least score: (n, 6) in the picture's pixels."""
-    found: list[DetectionArray] = []
+    detections: list[DetectionArray] = []
+    # The canvases are square, as an exported file's are: its figures and the report's agree.
     was_training = student.training
     student.eval()
     with torch.no_grad():
         for at in range(0, len(split), batch_size):
             if stop is not None and stop.asked:
                 raise EvaluationStoppedError
-            together = [
+            canvases = [
                 letterboxed(split, row, student.image_size)
                 for row in range(len(split))[at:][:batch_size]
             ]
-            images_BCHW = torch.stack([canvas for canvas, _ in together]).to(device).float() / 255
+            # Letterboxed as uint8 and divided after: the bytes that a predictor's canvas has.
+            images_BCHW = torch.stack([canvas for canvas, _ in canvases]).to(device).float() / 255
             boxes_BCA = student(images_BCHW).boxes_BCA.float()
-            for one_N6, (_, placed) in zip(suppress(boxes_BCA), together, strict=True):
-                found.append(unletterbox(one_N6, placed).cpu().numpy())
+            for one_N6, (_, placed) in zip(suppress(boxes_BCA), canvases, strict=True):
+                detections.append(unletterbox(one_N6, placed).cpu().numpy())
     student.train(was_training)
-    return found
+    return detections
 
 
 def letterboxed(split: DetectionTable, row: int, image_size: int) -> tuple[torch.Tensor, Letterbox]:
@@ -59,9 +61,9 @@ def evaluate(
     stop: StopRequest | None = None,
 ) -> EvalResult:
     """Its worth on the split; the best epoch is another's choice."""
-    found = detect(student, split, device, batch_size, stop)
-    precision = score(split, found)
-    kept = above_threshold(found, split.classes, precision.thresholds)
+    detections = detect(student, split, device, batch_size, stop)
+    precision = score(split, detections)
+    kept = above_threshold(detections, split.classes, precision.thresholds)
     taken = confusion(split, kept)
     return EvalResult(
         primary_metric=precision.metrics["map50"],

@@ -117,13 +117,13 @@ class DetectorTargets:
         # No warp: the student's own canvases are shown, and its cells and anchors lie where the
         # teacher's do, as both have the same strides.
         with torch.no_grad():
-            said = self.detector(batch["img"])
-        assert said.boxes_BCA is not None
+            output = self.detector(batch["img"])
+        assert output.boxes_BCA is not None
         tokens, covered = [], []
-        for map_BHWD in said.layers_BHWD:
+        for map_BHWD in output.layers_BHWD:
             tokens.append(map_BHWD.float().flatten(0, 2))
             covered.append(torch.ones(map_BHWD.shape[:3], dtype=torch.bool, device=map_BHWD.device))
-        scores_BAK: Tensor = said.boxes_BCA[:, 4:].transpose(1, 2)[..., self.order].float()
+        scores_BAK: Tensor = output.boxes_BCA[:, 4:].transpose(1, 2)[..., self.order].float()
         return TeacherTargets(tuple(tokens), tuple(covered), scores_BAK, "score")
 
 

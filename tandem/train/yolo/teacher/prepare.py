@@ -174,6 +174,7 @@ def _probe(
             t("There is one class only, so the teacher's class map has nothing to tell apart.")
         )
         return None
+    # Every token would be background, and nothing be told from it.
     if not any(split.shapes(row) for row in range(len(split))):
         run.reporter.notice(t("No box is there to fit a probe on, so no classes are taught."))
         return None
