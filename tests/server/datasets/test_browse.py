@@ -95,7 +95,7 @@ def test_masks_come_in_colours_on_a_clear_ground(client, datasets):
 
 def test_masks_that_go_uncounted_are_said(client, datasets, monkeypatch):
     masks(datasets / "masks")
-    monkeypatch.setattr(reading._Opened, "__init__", lambda self: vars(self).update(left=1))
+    monkeypatch.setattr(reading._OpenBudget, "__init__", lambda self: vars(self).update(left=1))
     said = shown(client, "masks")
     assert said["message"].startswith("Only the first 1 of 2 masks")
     assert shown(client, "masks", split="val", label="dog")["total"] == 0
