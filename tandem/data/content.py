@@ -32,6 +32,15 @@ class Rle:
     counts: bytes
     """Compressed, as pycocotools takes it."""
 
+    def bounds(self) -> Box:
+        """The box around what the run lengths mark, in pixels."""
+        # Imported here: most layouts have no run lengths, and start sooner without it.
+        from pycocotools import mask
+
+        coded = {"size": [self.height, self.width], "counts": self.counts}
+        left, top, width, height = mask.toBbox(coded).tolist()
+        return left, top, left + width, top + height
+
 
 @dataclass(slots=True)
 class Shape:
@@ -59,10 +68,8 @@ class Shape:
             points = np.concatenate(self.outlines)
             (left, top), (right, bottom) = points.min(0), points.max(0)
             return float(left), float(top), float(right), float(bottom)
-        from tandem.data.raster import rle_bounds
-
         assert self.rle is not None, "a shape has a box, an outline or a mask"
-        return rle_bounds(self.rle)
+        return self.rle.bounds()
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.data.content import BACKGROUND, Item, Shape
-from tandem.data.raster import class_shapes
+from tandem.data.masks import class_shapes
 from tandem.predict.prediction import Prediction
 
 

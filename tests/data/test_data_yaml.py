@@ -52,7 +52,7 @@ def test_a_list_of_images_is_read_with_its_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("above", ["images", "plain"])
-def test_folders_above_the_data_set_have_no_say(above: str, tmp_path: Path) -> None:
+def test_folders_above_the_dataset_have_no_say(above: str, tmp_path: Path) -> None:
     """`images` in the path to it is not the one that becomes `labels`."""
     root = tmp_path / above / "set"
     place(root, "train/a.png", "valid/images/b.png")

@@ -14,7 +14,7 @@ import pytest
 from tandem.data import video
 from tandem.data.content import Rle
 from tandem.data.inspection.check import report
-from tandem.data.raster import is_whole, mask_rle, rle_mask
+from tandem.data.masks import is_whole, mask_rle, rle_mask
 from tandem.spec.errors import DataError
 from tests.data import make
 from tests.data.test_bad_input import make_video

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tandem.data.inspection.check import report
-from tandem.data.raster import item_mask
+from tandem.data.masks import item_mask
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.registry import formats, recognise
 from tandem.spec.errors import DataError

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tandem.data.content import Content, Item, Shape
-from tandem.data.raster import item_mask, mask_rle, rle_mask, shape_mask
+from tandem.data.masks import item_mask, mask_rle, rle_mask, shape_mask
 from tandem.data.registry import find, formats
 from tandem.data.writing import convert
 from tandem.data.writing.files import placed
@@ -179,7 +179,7 @@ def _stem(item: Item) -> str:
 def test_a_mask_of_many_parts_is_traced_to_the_pixel() -> None:
     mask = (np.random.default_rng(0).random((30, 40)) < 0.4).astype(np.uint8)
     mask[:, :5] = 0
-    from tandem.data.raster import traced
+    from tandem.data.masks import traced
 
     whole = Shape(0, outlines=traced(mask))
     # A hole is a polygon of its own that is lost: nothing outside it may change.

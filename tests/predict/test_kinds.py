@@ -7,7 +7,7 @@ from PIL import Image
 
 import tandem
 from tandem.data.faults import Faults
-from tandem.data.raster import shape_mask
+from tandem.data.masks import shape_mask
 from tandem.data.registry import find
 from tandem.predict.__main__ import execute
 from tandem.predict.predictor import load

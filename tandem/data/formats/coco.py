@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 from tandem.data.content import BACKGROUND, Content, Item, Points, Rle, Shape
 from tandem.data.faults import Fault, Faults
 from tandem.data.formats.yolo import with_background
-from tandem.data.raster import is_whole
+from tandem.data.masks import is_whole
 from tandem.data.reading.files import (
     SPLITS,
     JsonObject,

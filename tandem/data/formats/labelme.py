@@ -13,7 +13,7 @@ import numpy as np
 from tandem.data.content import BACKGROUND, UNLABELLED, Content, Item, Points, Shape
 from tandem.data.faults import Faults
 from tandem.data.formats.yolo import with_background
-from tandem.data.raster import to_outlines
+from tandem.data.masks import to_outlines
 from tandem.data.reading.files import SPLITS, JsonObject, measure, number, read_json, read_text
 from tandem.data.reading.folder_listing import HEAD_BYTES, FolderListing
 from tandem.data.reading.walk import Walk

@@ -11,7 +11,7 @@ import numpy as np
 
 from tandem.data.content import BACKGROUND, UNLABELLED, Content, Item, Shape
 from tandem.data.faults import Faults
-from tandem.data.raster import to_outlines
+from tandem.data.masks import to_outlines
 from tandem.data.reading.files import (
     SPLITS,
     JsonObject,

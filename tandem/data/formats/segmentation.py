@@ -13,7 +13,7 @@ from PIL import Image
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.images import MASK_FORMATS
-from tandem.data.raster import class_mask
+from tandem.data.masks import class_mask
 from tandem.data.reading.files import measure
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.walk import Walk

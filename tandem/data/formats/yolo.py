@@ -11,7 +11,7 @@ import yaml
 
 from tandem.data.content import BACKGROUND, Content, Item, Shape
 from tandem.data.faults import Fault, Faults
-from tandem.data.raster import to_outlines
+from tandem.data.masks import to_outlines
 from tandem.data.reading import data_yaml
 from tandem.data.reading.files import JsonObject, measure, read_text
 from tandem.data.reading.folder_listing import FolderListing

@@ -20,7 +20,7 @@ from tandem.data.content import IGNORED, Content, Item, Shape
 from tandem.data.faults import Faults
 from tandem.data.images import is_image
 from tandem.data.inspection.changes import plan_of, signature
-from tandem.data.raster import item_mask
+from tandem.data.masks import item_mask
 from tandem.data.reading.files import JsonObject, measure
 from tandem.data.registry import read
 from tandem.spec.errors import DataError

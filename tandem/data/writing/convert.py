@@ -14,7 +14,7 @@ import numpy as np
 
 from tandem.data.content import BACKGROUND, IGNORED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.raster import class_shapes, item_mask
+from tandem.data.masks import class_shapes, item_mask
 from tandem.data.reading.files import JsonObject
 from tandem.data.registry import FormatEntry, Writer, find, read, recognise
 from tandem.data.writing.files import check_class_names, placed

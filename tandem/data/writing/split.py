@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
-from tandem.data.raster import item_mask
+from tandem.data.masks import item_mask
 from tandem.data.registry import find, read
 from tandem.data.writing.convert import Written, check_target, write
 from tandem.spec.errors import SpecError, TandemError

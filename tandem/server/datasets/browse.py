@@ -130,7 +130,7 @@ def _outlines(shape: _IndexedShape) -> list[list[list[float]]] | None:
     if height * width > MOST_TRACED_PIXELS:
         return None
     from tandem.data.content import Rle
-    from tandem.data.raster import rle_mask, traced
+    from tandem.data.masks import rle_mask, traced
 
     try:
         rings = traced(rle_mask(Rle(height, width, counts.encode("latin-1"))))
@@ -181,7 +181,7 @@ def mask(
 
     def make() -> tuple[bytes, str]:
         from tandem.data.content import Content, Item
-        from tandem.data.raster import item_mask
+        from tandem.data.masks import item_mask
 
         content = Content(folder, "", "segmentation", (), [])
         try:

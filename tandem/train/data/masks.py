@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tandem.data.content import IGNORED, Content, Item
 from tandem.data.images import open_rgb, shown_size
-from tandem.data.raster import item_mask as item_mask
+from tandem.data.masks import item_mask as item_mask
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 from tandem.train.data.annotated import is_annotated

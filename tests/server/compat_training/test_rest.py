@@ -114,7 +114,7 @@ def test_models_come_with_their_licences(client: TestClient):
     assert len(client.get(f"{B}/models").json()) >= len(classifiers)
 
 
-def test_a_data_set_is_uploaded_at_once_listed_and_deleted(client: TestClient, tmp_path: Path):
+def test_a_dataset_is_uploaded_at_once_listed_and_deleted(client: TestClient, tmp_path: Path):
     archive = shapes_zip(tmp_path / "made", inside="any/")
     form = {"name": "mine", "type": "classification"}
 

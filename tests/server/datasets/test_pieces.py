@@ -55,7 +55,7 @@ def test_pieces_that_do_not_fit_are_refused(client: TestClient, archive: bytes):
     assert send(client, id, archive[HALF:] + b"more", HALF).status_code == 413
 
 
-def test_the_same_content_again_is_the_same_data_set(client: TestClient, archive: bytes):
+def test_the_same_content_again_is_the_same_dataset(client: TestClient, archive: bytes):
     assert whole(client, archive)["dataset"] == "shapes"
     assert whole(client, archive)["dataset"] == "shapes"
     assert whole(client, archive, "other")["dataset"] == "shapes"

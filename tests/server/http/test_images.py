@@ -26,7 +26,7 @@ def is_like(pixel: object, colour: tuple[int, int, int]) -> bool:
     return max(abs(a - b) for a, b in zip(pixel, colour, strict=True)) < 60
 
 
-def test_a_picture_is_turned_as_its_camera_says_and_bounded(tmp_path: Path):
+def test_a_image_is_turned_as_its_camera_says_and_bounded(tmp_path: Path):
     path = tmp_path / "turned.jpg"
     wide = Image.new("RGB", (400, 200), RED)
     wide.paste(GREEN, (0, 0, 200, 200))
@@ -41,7 +41,7 @@ def test_a_picture_is_turned_as_its_camera_says_and_bounded(tmp_path: Path):
     assert not image.getexif()
 
 
-def test_a_small_picture_is_not_enlarged_and_loses_nothing(tmp_path: Path):
+def test_a_small_image_is_not_enlarged_and_loses_nothing(tmp_path: Path):
     path = tmp_path / "small.png"
     Image.new("RGB", (20, 10), RED).save(path)
     body, media_type = rendered(path, 320)
@@ -50,7 +50,7 @@ def test_a_small_picture_is_not_enlarged_and_loses_nothing(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"", b"<svg onload=alert(1)>", b"\x89PNG\r\n\x1a\n broken"])
-def test_what_is_no_picture_is_told_by_its_name_only(tmp_path: Path, content: bytes):
+def test_what_is_no_image_is_told_by_its_name_only(tmp_path: Path, content: bytes):
     path = tmp_path / "evil.png"
     path.write_bytes(content)
     with pytest.raises(NotFoundError, match=r"evil\.png") as caught:
@@ -119,7 +119,7 @@ def test_a_play_list_that_calls_itself_a_video_opens_nothing(tmp_path: Path):
         rendered(path, 64)
 
 
-def test_a_mask_is_as_large_as_its_picture_and_clear_where_nothing_is(tmp_path: Path):
+def test_a_mask_is_as_large_as_its_image_and_clear_where_nothing_is(tmp_path: Path):
     indices = np.zeros((8, 8), np.uint8)
     indices[:, 4:] = 2
     indices[0, 0] = 255

@@ -73,7 +73,7 @@ def test_names_that_lead_out_are_refused(
 
 
 @pytest.mark.parametrize("root", ["", "/", ".", "..", "datasets", "runs"])
-def test_roots_that_are_no_data_set_are_refused(
+def test_roots_that_are_no_dataset_are_refused(
     shown: TestClient, run: Path, trained: Path, secret: Path, root: str
 ) -> None:
     write(run, trained / root if root != "/" else Path("/"), line(0, secret.name))

@@ -33,7 +33,7 @@ def test_packages_and_what_is_missing_are_named(client: TestClient):
     assert "teachers" not in {one["what"] for one in again}
 
 
-def test_the_catalogue_has_the_schema_of_every_knob(client: TestClient):
+def test_the_catalog_has_the_schema_of_every_knob(client: TestClient):
     said = client.get("/api/v1/catalog").json()
     assert {"resnet", "vit"} <= {one["name"] for one in said["students"]}
     assert "optim" in said["run_schema"]["properties"]
@@ -41,7 +41,7 @@ def test_the_catalogue_has_the_schema_of_every_knob(client: TestClient):
     assert teachers["qwen2.5-vl-7b"]["here"] is False
 
 
-def test_the_catalogue_speaks_the_readers_language(client: TestClient):
+def test_the_catalog_speaks_the_readers_language(client: TestClient):
     chinese, english = (
         client.get("/api/v1/catalog", headers={"Accept-Language": lang}).json()
         for lang in ("zh-CN", "en")

@@ -7,18 +7,12 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as coco
 
-from tandem.data.content import IGNORED, Box, Content, Item, Points, Rle, Shape
+from tandem.data.content import IGNORED, Content, Item, Points, Rle, Shape
 from tandem.data.images import MASK_FORMATS, MOST_MASK_PIXELS, open_rgb
 from tandem.spec.errors import DataError
 
 MaskPixels = NDArray[np.uint8]
 MOST_DIGITS = 8
-
-
-def rle_bounds(rle: Rle) -> Box:
-    """The box around what the run lengths mark, in pixels."""
-    left, top, width, height = coco.toBbox(_coded(rle)).tolist()
-    return left, top, left + width, top + height
 
 
 def rle_mask(rle: Rle) -> MaskPixels:
@@ -136,10 +130,6 @@ def _runs(rle: Rle) -> NDArray[np.int64] | None:
     runs[1::2] = np.cumsum(runs[1::2])
     runs[2::2] = np.cumsum(runs[2::2])
     return runs if runs.min() >= 0 and runs.sum() == rle.height * rle.width else None
-
-
-def _coded(rle: Rle) -> dict[str, object]:
-    return {"size": [rle.height, rle.width], "counts": rle.counts}
 
 
 def to_outlines(shape: Shape) -> tuple[Points, ...]:
