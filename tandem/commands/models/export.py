@@ -22,10 +22,10 @@ def export(
     if format not in OWN:
         _by_ultralytics(folder, format, target, as_json)
         return
-    from tandem.train.export import measured
+    from tandem.train.pipeline import exports
 
-    subject = measured.subject(folder)
-    made = measured.write(subject, format, target, calibration)
+    subject = exports.subject(folder)
+    made = exports.write(subject, format, target, calibration)
     if as_json:
         print_json(made.model_dump(mode="json"))
         return

@@ -15,7 +15,7 @@ from tandem.train.data.augment import Views
 from tandem.train.engines.context import Run
 from tandem.train.engines.device import DeviceContext
 from tandem.train.kinds.base import EvalResult, Kind, TableKind, as_table_kind
-from tandem.train.lora.student_adapter import Adapter
+from tandem.train.pretrained.adapters import Adapter
 from tandem.train.types import SignalSource, Splits, Student
 
 

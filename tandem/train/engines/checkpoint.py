@@ -19,12 +19,12 @@ from dataclasses import asdict, dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.optim.optimizer import StateDict
 
 from tandem.spec.errors import DiskFullError, OutputFolderError
 
@@ -61,7 +61,8 @@ class Saved:
     model: dict[str, Tensor]
     best: dict[str, Tensor]
     """The student's weights at the best epoch; empty before the first evaluation."""
-    state: dict[str, Any]
+    state: StateDict
+    """Optimizer, scheduler, random states: tensors and plain values."""
     position: Position
 
 

@@ -6,8 +6,6 @@ int8 export does. The gradient passes through the rounding as if it were not the
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -18,7 +16,6 @@ from tandem.train.types import Student
 LEVELS = 127
 SMOOTHING = 0.99
 LAYERS = (nn.Conv2d, nn.Linear, nn.ConvTranspose2d)
-Hook = Any
 
 
 class RoundedWeight(nn.Module):
@@ -79,8 +76,8 @@ def attach(student: Student) -> None:
         layer.register_forward_pre_hook(_round_input)
 
 
-def _round_input(layer: nn.Module, given: tuple[Any, ...]) -> Any:
-    rounder: Any = layer.rounded_input
+def _round_input(layer: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    rounder = layer.get_submodule("rounded_input")
     return (rounder(given[0]), *given[1:])
 
 
@@ -90,6 +87,6 @@ def bake(student: Student) -> None:
         if isinstance(layer, LAYERS) and hasattr(layer, "rounded_input"):
             parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
             del layer._modules["rounded_input"]
-            hooks: Any = layer._forward_pre_hooks
+            hooks = layer._forward_pre_hooks
             for key in [key for key, hook in hooks.items() if hook is _round_input]:
                 del hooks[key]

@@ -8,9 +8,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import JsonValue
 
 from tandem.spec import journal
 from tandem.spec.errors import OutputFolderError
@@ -73,9 +73,9 @@ class RunFolder:
         """Model and report are there, and `finished` has been said to whoever listens."""
         return self.report.is_file() and self.final_model.is_dir() and self._has_said("finished")
 
-    def _has_said(self, kind: str) -> bool:
+    def _has_said(self, event_type: str) -> bool:
         file = self.path / journal.NAME
-        return file.is_file() and any(line.type == kind for line in journal.whole_lines(file))
+        return file.is_file() and any(line.type == event_type for line in journal.whole_lines(file))
 
 
 class Claim:
@@ -161,7 +161,7 @@ def _make(path: Path) -> None:
         ) from error
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> dict[str, JsonValue]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -176,19 +176,19 @@ def _read(file: Path) -> dict[str, Any]:
     return _flatten(found)
 
 
-def _flat(spec: RunSpec) -> dict[str, Any]:
+def _flat(spec: RunSpec) -> dict[str, JsonValue]:
     return _flatten(json.loads(spec.model_dump_json()))
 
 
-def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+def _flatten(tree: JsonValue, prefix: str = "") -> dict[str, JsonValue]:
     if not isinstance(tree, dict) or prefix.startswith("loss.options."):
         return {prefix.rstrip("."): tree}
-    leaves: dict[str, Any] = {}
+    leaves: dict[str, JsonValue] = {}
     for key, value in tree.items():
         leaves |= _flatten(value, f"{prefix}{key}.")
     return leaves
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def _differences(old: dict[str, JsonValue], new: dict[str, JsonValue]) -> list[str]:
     keys = (old.keys() | new.keys()) - FREE - {"run.output_dir"}
     return sorted(key for key in keys if old.get(key) != new.get(key))

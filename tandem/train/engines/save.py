@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.2
 
 
 class SaveRequest:
-    """Of the process that writes checkpoints; the others hear of it from this one."""
+    """Looked for by the process that writes checkpoints; the others hear of it from this one."""
 
     def __init__(self, run_dir: Path, *, looks: bool = True) -> None:
         self.file, self.looks = run_dir / SAVE_NOW, looks

@@ -19,7 +19,7 @@ from tandem.spec.i18n import t
 from tandem.spec.measured import finite
 from tandem.spec.model import ModelConfig
 from tandem.spec.run import RunSpec
-from tandem.train.lora.student_adapter import Adapter
+from tandem.train.pretrained.adapters import Adapter
 from tandem.train.registry import find
 from tandem.train.types import Student
 

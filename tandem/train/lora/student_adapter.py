@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
-
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from tandem.spec.errors import SpecError, StudentError, TeacherError
 from tandem.spec.i18n import t
 from tandem.spec.run import LoraSpec, RunSpec
-from tandem.train.pretrained.adapters import FILES, choose_targets, linear_names
+from tandem.train.pretrained.adapters import Adapter, choose_targets, linear_names
 from tandem.train.pretrained.quantize import hush
 from tandem.train.types import Student
 
@@ -21,21 +16,6 @@ ADAPTABLE = ("vit: qkv, proj, fc1, fc2", "bert: query, key, value, dense")
 """Students with such layers, and the layers: what is said of one that has none."""
 HEADS = ("classifier", "head", "fc", "mask_head", "classify")
 """Fresh layers: they learn whole."""
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """What a PEFT folder holds."""
-
-    config: dict[str, object]
-    weights: dict[str, Tensor]
-
-    def save(self, folder: Path) -> None:
-        """Write both files."""
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.config, indent=1, sort_keys=True)
-        (folder / FILES[0]).write_text(text, encoding="utf-8")
-        save_file(self.weights, folder / FILES[1])
 
 
 def wanted(spec: RunSpec) -> bool:

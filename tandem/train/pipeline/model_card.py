@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TypedDict
+
+from pydantic import TypeAdapter
 
 from tandem.spec.i18n import t
 from tandem.spec.report import Measured, RunReport
@@ -24,6 +26,20 @@ FIGURES = (
     "ece",
     "nll",
 )
+
+# Details are what JSON holds; of a class's row the card shows these.
+_ClassRow = TypedDict(
+    "_ClassRow",
+    {
+        "class": str,
+        "precision": float | None,
+        "recall": float | None,
+        "f1": float | None,
+        "support": int,
+    },
+)
+_PER_CLASS = TypeAdapter(list[_ClassRow])
+_MATRIX = TypeAdapter(list[list[int]])
 
 
 def render(report: RunReport) -> str:
@@ -145,12 +161,17 @@ def _data(report: RunReport) -> str:
 
 
 def _classes(measured: Measured) -> str:
-    per_class: Any = measured.details.get("per_class") or []
+    per_class = _PER_CLASS.validate_python(measured.details.get("per_class") or [])
     if not per_class:
         return ""
     rows = [
-        [plain(one["class"]), *(_figure(one[k]) for k in ("precision", "recall", "f1"))]
-        + [str(one["support"])]
+        [
+            plain(one["class"]),
+            _figure(one["precision"]),
+            _figure(one["recall"]),
+            _figure(one["f1"]),
+            str(one["support"]),
+        ]
         for one in per_class[:CLASSES_SHOWN]
     ]
     heads = [t("class"), t("precision"), t("recall"), t("f1"), t("images")]
@@ -163,25 +184,26 @@ def _classes(measured: Measured) -> str:
 
 def _confusions(report: RunReport) -> str:
     """The pairs of classes most often taken for each other."""
-    matrix: Any = report.student.measured.details.get("confusion_matrix") or []
+    details = report.student.measured.details
+    matrix = _MATRIX.validate_python(details.get("confusion_matrix") or [])
     wrong = [
-        (count, true, said)
+        (count, true, answer)
         for true, row in enumerate(matrix)
-        for said, count in enumerate(row)
-        if true != said and count
+        for answer, count in enumerate(row)
+        if true != answer and count
     ]
     wrong.sort(key=lambda one: -one[0])
     lines = ["- " + _mistake(report.data.classes, *one) for one in wrong[:CONFUSIONS_SHOWN]]
     return f"## {t('Most frequent mistakes')}\n\n" + "\n".join(lines) if lines else ""
 
 
-def _mistake(names: list[str], count: int, true: int, said: int) -> str:
-    """Of boxes, a class that there is not stands for nothing."""
+def _mistake(names: list[str], count: int, true: int, answer: int) -> str:
+    """A detector's matrix has one class more than there are: it stands for nothing."""
     if true == len(names):
-        return t("{said} where there is nothing: {count}", said=plain(names[said]), count=count)
-    if said == len(names):
+        return t("{said} where there is nothing: {count}", said=plain(names[answer]), count=count)
+    if answer == len(names):
         return t("{true} not found: {count}", true=plain(names[true]), count=count)
-    a, b = plain(names[true]), plain(names[said])
+    a, b = plain(names[true]), plain(names[answer])
     return t("{true} taken for {said}: {count}", true=a, said=b, count=count)
 
 

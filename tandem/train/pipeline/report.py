@@ -7,7 +7,6 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from tandem.train.pipeline.model_card import render
 NAME = "report.json"
 PACKAGES = ("torch", "torchvision", "transformers", "timm", "peft", "accelerate", "numpy", "pillow")
 CHANCE = 0.05
-Logits = NDArray[Any]
+Logits = NDArray[np.float32]
 
 
 def write(run_dir: Path, report: RunReport) -> RunReport:
@@ -66,7 +65,7 @@ def only_better(student_N: NDArray[np.float64], baseline_N: NDArray[np.float64])
 
 
 def versions() -> dict[str, str]:
-    """Of Tandem, Python and the packages that the figures depend on."""
+    """The versions of Tandem, Python and the packages that the figures depend on."""
     found = {"tandem": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import nn
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import LoraSpec
@@ -22,6 +25,21 @@ if TYPE_CHECKING:
 BLOCK = re.compile(r"\.(?:blocks|layers?)\.(\d+)\.")
 ALL_LINEAR = "all-linear"
 FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What a PEFT folder holds."""
+
+    config: dict[str, object]
+    weights: dict[str, Tensor]
+
+    def save(self, folder: Path) -> None:
+        """Write both files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.config, indent=1, sort_keys=True)
+        (folder / FILES[0]).write_text(text, encoding="utf-8")
+        save_file(self.weights, folder / FILES[1])
 
 
 def choose_targets(

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from ultralytics.data.build import build_dataloader
+from ultralytics.data.build import InfiniteDataLoader, build_dataloader
 from ultralytics.models.yolo.detect import DetectionTrainer as UltralyticsTrainer
 
 from tandem.spec.errors import DataError, NumericError, OutOfMemoryError
@@ -91,7 +90,7 @@ class DetectionTrainer(UltralyticsTrainer):
 
     # Data and network
 
-    def get_dataset(self) -> dict[str, Any]:
+    def get_dataset(self) -> dict[str, object]:
         """No file to be checked, no font to be fetched: the pictures are known already."""
         names = dict(enumerate(self.detection_run.train.classes))
         return {"train": "", "val": "", "nc": len(names), "names": names, "channels": 3}
@@ -102,7 +101,7 @@ class DetectionTrainer(UltralyticsTrainer):
         batch_size: int = 16,
         rank: int = 0,  # noqa: ARG002
         mode: str = "train",  # noqa: ARG002
-    ) -> Any:
+    ) -> ResumableLoader | InfiniteDataLoader:
         learns = mode == "train"
         dataset = TandemDataset(
             self.detection_run.train if learns else self.detection_run.val,
@@ -123,7 +122,7 @@ class DetectionTrainer(UltralyticsTrainer):
         workers = self.args.workers
         return build_dataloader(dataset, batch_size, workers, shuffle=False, device=self.device)
 
-    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> TaughtModel:  # noqa: ARG002
+    def get_model(self, cfg: str, weights: object = None, verbose: bool = True) -> TaughtModel:  # noqa: ARG002
         model = TaughtModel(
             cfg,
             num_classes=len(self.detection_run.train.classes),

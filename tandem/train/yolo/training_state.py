@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Protocol, SupportsFloat
 
 import torch
 from torch import Tensor
+from ultralytics.utils.torch_utils import EarlyStopping, ModelEMA
 
-from tandem.train.engines.checkpoint import Saved
+from tandem.train.engines.checkpoint import Position, Saved
+from tandem.train.yolo.model import TaughtModel
 
 
-def capture(trainer: Any) -> Saved:
+class Resumable(Protocol):
+    """The parts of a trainer that change while it learns."""
+
+    model: TaughtModel
+    optimizer: torch.optim.Optimizer
+    ema: ModelEMA
+    stopper: EarlyStopping
+    best_fitness: SupportsFloat | None
+    best_weights: dict[str, Tensor]
+    pending: int
+    gradients: dict[str, Tensor]
+    position: Position
+
+
+def capture(trainer: Resumable) -> Saved:
     """Everything that going on from here needs."""
     pending = {
         name: one.grad.detach().cpu().clone()
@@ -36,7 +52,7 @@ def capture(trainer: Any) -> Saved:
     )
 
 
-def restore(trainer: Any, saved: Saved) -> None:
+def restore(trainer: Resumable, saved: Saved) -> None:
     """Undo `capture`, in place; the average and the optimizer are those of this trainer."""
     state = saved.state
     trainer.model.load_state_dict(saved.model)
@@ -62,5 +78,5 @@ def _on_cpu(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: one.detach().cpu().clone() for name, one in weights.items()}
 
 
-def _plain(value: Any) -> float | None:
+def _plain(value: SupportsFloat | None) -> float | None:
     return None if value is None else float(value)

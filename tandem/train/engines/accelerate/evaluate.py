@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import nn
@@ -80,13 +78,14 @@ class Evaluator:
         enabled = self.device_context.precision != "fp32"
         return torch.autocast(self.device_context.device.type, dtype=dtype, enabled=enabled)
 
-    def _together(self, part: Any, cut: bool) -> list[Any]:
+    def _together(self, part: object, cut: bool) -> list[object]:
         if self.device_context.processes == 1:
             if cut:
                 raise EvaluationStoppedError
             return [part]
-        everyone: list[Any] = [None] * self.device_context.processes
-        torch.distributed.all_gather_object(everyone, (part, cut))
-        if any(one[1] for one in everyone):
+        gathered = [(part, cut)] * self.device_context.processes  # places that the call fills
+        torch.distributed.all_gather_object(gathered, (part, cut))
+        # All of them leave together: one alone would wait for the others for ever.
+        if any(was_cut for _, was_cut in gathered):
             raise EvaluationStoppedError
-        return [one[0] for one in everyone]
+        return [one for one, _ in gathered]

@@ -195,7 +195,7 @@ def pick(
         tuple(x[rows_B] for x in output.layers_BHWD),
         some(output.class_map_BHWK),
     )
-    taught = Signals(
+    teacher = Signals(
         some(signals.pooled_BD),
         some(signals.tokens_BHWD),
         some(signals.logits_BK),
@@ -211,7 +211,7 @@ def pick(
         label_BK=some(batch.label_BK),
         mask_BHW=some(batch.mask_BHW),
     )
-    return picked, taught, part
+    return picked, teacher, part
 
 
 def by_pixel(
@@ -234,5 +234,5 @@ def by_pixel(
         known_BHW = (mask_BHW != IGNORED) & (batch.labels_B != UNLABELLED)[:, None, None]
         labels_B = torch.where(known_BHW, mask_BHW, UNLABELLED).flatten()
     pixels = replace(output, logits_BK=student_BHWK.flatten(0, 2), class_map_BHWK=None)
-    taught = replace(signals, logits_BK=finer_BKHW.permute(0, 2, 3, 1).flatten(0, 2))
-    return pixels, taught, replace(batch, labels_B=labels_B, mask_BHW=None)
+    teacher = replace(signals, logits_BK=finer_BKHW.permute(0, 2, 3, 1).flatten(0, 2))
+    return pixels, teacher, replace(batch, labels_B=labels_B, mask_BHW=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -20,6 +20,13 @@ from tandem.spec.run import OptimSpec
 POLYNOMIAL_POWER = 2.0
 
 
+@runtime_checkable
+class _ExemptsWeights(Protocol):
+    """A module of timm's that names weights of its own which are not to decay."""
+
+    def no_weight_decay(self) -> Iterable[str]: ...
+
+
 def make_optimizer(modules: Iterable[nn.Module], spec: OptimSpec) -> Optimizer:
     """AdamW, Adam, SGD or Adagrad over the trainable parameters of the modules, in their order.
 
@@ -27,7 +34,7 @@ def make_optimizer(modules: Iterable[nn.Module], spec: OptimSpec) -> Optimizer:
     `no_weight_decay()` (position embeddings, class tokens). SGD has `spec.momentum`.
     """
     decayed, exempt = _split(modules)
-    groups: list[dict[str, Any]] = [
+    groups: list[dict[str, object]] = [
         {"params": decayed, "weight_decay": spec.weight_decay},
         {"params": exempt, "weight_decay": 0.0},
     ]
@@ -108,8 +115,6 @@ def _split(modules: Iterable[nn.Module]) -> tuple[list[Parameter], list[Paramete
 
 def _exempted(module: nn.Module) -> Iterator[Parameter]:
     for inner in module.modules():
-        names = getattr(inner, "no_weight_decay", None)
-        own = dict(inner.named_parameters()) if callable(names) else {}
-        for name in names() if callable(names) else ():
-            if name in own:
-                yield own[name]
+        if isinstance(inner, _ExemptsWeights):
+            own = dict(inner.named_parameters())
+            yield from (own[name] for name in inner.no_weight_decay() if name in own)

@@ -5,8 +5,6 @@ Accumulation is another matter: each micro-batch is normalised by its own statis
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -25,8 +23,7 @@ def synchronise(module: nn.Module, processes: int) -> nn.Module:
     if processes <= 1:
         return module
     if next(module.parameters()).device.type == "cuda":
-        convert: Any = nn.SyncBatchNorm.convert_sync_batchnorm
-        synchronised: nn.Module = convert(module)
+        synchronised: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
         return synchronised
     for name, inner in module.named_modules():
         if type(inner) is nn.BatchNorm2d:
@@ -90,13 +87,13 @@ class _Sum(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
+    def forward(ctx: object, x: Tensor) -> Tensor:  # noqa: ARG004
         total = x.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # noqa: ARG004
+    def backward(ctx: object, *gradients: Tensor) -> Tensor:  # noqa: ARG004
         total = gradients[0].clone()
         dist.all_reduce(total)
         return total
