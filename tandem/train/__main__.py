@@ -202,7 +202,7 @@ def _report_end(emitter: Emitter, folder: RunFolder, error: TandemError) -> None
 
     if isinstance(error, StoppedError):
         last = checkpoint.latest(folder.checkpoints)
-        position = checkpoint.load(last).position if last else checkpoint.Position()
+        position = checkpoint.load(last).position if last else checkpoint.TrainingPosition()
         emitter.emit(
             "stopped",
             epoch=position.epoch,

@@ -25,7 +25,7 @@ class ResolvedRun(Run):
 
     kind: Kind
     splits: Splits
-    """The rows that are learnt from, and those that are judged on."""
+    """The rows that are learnt from, and those that are measured on."""
     keeps_predictions: bool = True
     """Whether each validation sample's answer is kept: the student's are, the baseline's not."""
 
@@ -100,6 +100,9 @@ class Engine(Protocol):
 
     def check_student(self, run: ResolvedRun, student: Student) -> None:
         """SpecError for what only the built student can tell."""
+
+    def check_teacher(self, run: ResolvedRun) -> None:
+        """SpecError or TeacherError for a teacher that cannot teach this, before it is loaded."""
 
     def notes(self, spec: RunSpec) -> tuple[str, ...]:
         """What a person should know of the spec's choices."""

@@ -35,7 +35,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass
-class Position:
+class TrainingPosition:
     """How far a run is. Everything here is a plain value that JSON keeps exactly."""
 
     epoch: int = 0
@@ -63,10 +63,10 @@ class Saved:
     """The student's weights at the best epoch; empty before the first evaluation."""
     state: StateDict
     """Optimizer, scheduler, random states: tensors and plain values."""
-    position: Position
+    position: TrainingPosition
 
 
-def name(position: Position) -> str:
+def name(position: TrainingPosition) -> str:
     """`epoch-000012`, or `epoch-000012-step-000034` in mid-epoch."""
     mid = f"-step-{position.step:06d}" if position.step else ""
     return f"epoch-{position.epoch:06d}{mid}"
@@ -127,7 +127,7 @@ def load(folder: Path, map_location: str = "cpu") -> Saved:
             # Of a foreign pickle protocol, just before it is refused.
             warnings.simplefilter("ignore", UserWarning)
             state = torch.load(folder / "state.pt", map_location=map_location, weights_only=True)
-        position = Position(**json.loads((folder / "position.json").read_text()))
+        position = TrainingPosition(**json.loads((folder / "position.json").read_text()))
         model, best = (load_file(folder / f"{file}.safetensors") for file in ("model", "best"))
     except _UNREADABLE as error:
         raise OutputFolderError(

@@ -11,7 +11,7 @@ import torch
 from tandem.spec.errors import StoppedError
 from tandem.spec.i18n import t
 from tandem.train.engines import checkpoint
-from tandem.train.engines.checkpoint import Position, Saved
+from tandem.train.engines.checkpoint import Saved, TrainingPosition
 from tandem.train.engines.context import Run
 from tandem.train.engines.save import SaveRequest
 
@@ -45,12 +45,12 @@ class CheckpointKeeper:
         self.last_saved = found.name
         return checkpoint.load(found)
 
-    def enough(self, position: Position) -> bool:
+    def enough(self, position: TrainingPosition) -> bool:
         """Whether so many epochs were no better that the run is to end early."""
         patience = self.run.spec.optim.early_stopping_epochs
         return 0 < patience <= position.epochs_without_better
 
-    def due(self, position: Position) -> bool:
+    def due(self, position: TrainingPosition) -> bool:
         """Whether the epoch that has ended is one of those after which a run is saved."""
         spec = self.run.spec.run
         return spec.save_checkpoints and position.epoch % spec.checkpoint_interval == 0
@@ -78,14 +78,14 @@ class CheckpointKeeper:
             # Nobody goes on, and perhaps fails, before what he would go back to is there.
             torch.distributed.barrier()
 
-    def save_at_end(self, position: Position) -> None:
+    def save_at_end(self, position: TrainingPosition) -> None:
         """Save a loop that is through, unless its last epoch was saved already."""
         # A baseline is still to come, and a stop in it must not cost what was learnt so far.
         wanted = self.run.spec.run.save_checkpoints or self.run.spec.report.baseline
         if wanted and self.last_saved != checkpoint.name(position):
             self.save()
 
-    def stop(self, position: Position, seconds: float = 0.0) -> NoReturn:
+    def stop(self, position: TrainingPosition, seconds: float = 0.0) -> NoReturn:
         """Save, then StoppedError: the run was asked to stop."""
         self.save(seconds=seconds)
         raise StoppedError(

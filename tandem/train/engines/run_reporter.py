@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tandem.spec.i18n import t
-from tandem.train.engines.checkpoint import Position
+from tandem.train.engines.checkpoint import TrainingPosition
 from tandem.train.engines.context import Run
 from tandem.train.engines.device import gpu_usage_percent, memory_megabytes
 
@@ -44,16 +44,16 @@ class RunReporter:
     def __init__(self, run: Run, primary_metric_name: str) -> None:
         self.run, self.primary_metric_name = run, primary_metric_name
 
-    def step(self, position: Position, steps_an_epoch: int) -> None:
+    def step(self, position: TrainingPosition, steps_an_epoch: int) -> None:
         """How far the epoch is."""
         doing = t("epoch {epoch}", epoch=position.epoch + 1)
         self.run.reporter.progress(doing, position.step, steps_an_epoch)
 
-    def metric_due(self, position: Position) -> bool:
+    def metric_due(self, position: TrainingPosition) -> bool:
         """Whether this step is one of those that are logged."""
         return position.global_step % self.run.spec.run.log_interval == 0
 
-    def metric(self, position: Position, report: StepReport, steps_an_epoch: int) -> None:
+    def metric(self, position: TrainingPosition, report: StepReport, steps_an_epoch: int) -> None:
         """One point of each curve over the steps."""
         values = {"loss": report.loss} | {f"loss/{k}": v for k, v in report.terms.items()}
         values["learning_rate"] = report.learning_rate
@@ -67,7 +67,7 @@ class RunReporter:
             values=values,
         )
 
-    def epoch(self, position: Position, report: EpochReport) -> None:
+    def epoch(self, position: TrainingPosition, report: EpochReport) -> None:
         """One point of each curve over the epochs."""
         device = self.run.device_context.device
         known = {} if report.train_accuracy is None else {"train_accuracy": report.train_accuracy}
@@ -89,11 +89,11 @@ class RunReporter:
             memory_megabytes=memory_megabytes(device),
         )
 
-    def resumed(self, position: Position) -> None:
+    def resumed(self, position: TrainingPosition) -> None:
         """Where an attempt goes on that is not the first."""
         self.run.reporter.notice(t("Going on from epoch {epoch}.", epoch=position.epoch + 1))
 
-    def stopped_early(self, position: Position) -> None:
+    def stopped_early(self, position: TrainingPosition) -> None:
         """Why there are fewer epochs than were asked for."""
         self.run.reporter.notice(
             t(

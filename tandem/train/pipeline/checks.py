@@ -1,8 +1,8 @@
 """Every check of a run, in one order, before a weight is loaded or a teacher asked.
 
 The rules stand with what they are about (the cache, adapters, a kind, an engine); here they are
-called. `check_spec` needs the spec alone, `check_data` the data's tables, `check_student` the
-student, built and untrained.
+called. `check_spec` needs the spec alone, `check_data` the data's tables, `check_models` the
+student, built and untrained, and the teacher's config.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ def check_data(run: Run, engine: Engine, kind: Kind, splits: Splits) -> None:
         check_labels(run.spec, splits)
 
 
-def check_student(run: ResolvedRun, engine: Engine, student: Student) -> None:
-    """SpecError for what only the built student can tell: its layers, its batch norms."""
+def check_models(run: ResolvedRun, engine: Engine, student: Student) -> None:
+    """SpecError or TeacherError where student and teacher do not fit the run or each other."""
     engine.check_student(run, student)
+    engine.check_teacher(run)
 
 
 def check_cache_root(spec: RunSpec) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TypedDict
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from tandem.spec.i18n import t
 from tandem.spec.report import Measured, RunReport
@@ -27,17 +26,17 @@ FIGURES = (
     "nll",
 )
 
-# Details are what JSON holds; of a class's row the card shows these.
-_ClassRow = TypedDict(
-    "_ClassRow",
-    {
-        "class": str,
-        "precision": float | None,
-        "recall": float | None,
-        "f1": float | None,
-        "support": int,
-    },
-)
+
+class _ClassRow(BaseModel):
+    """What the card shows of one class; the details say more."""
+
+    name: str = Field(alias="class")
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
 _PER_CLASS = TypeAdapter(list[_ClassRow])
 _MATRIX = TypeAdapter(list[list[int]])
 
@@ -166,11 +165,11 @@ def _classes(measured: Measured) -> str:
         return ""
     rows = [
         [
-            plain(one["class"]),
-            _figure(one["precision"]),
-            _figure(one["recall"]),
-            _figure(one["f1"]),
-            str(one["support"]),
+            plain(one.name),
+            _figure(one.precision),
+            _figure(one.recall),
+            _figure(one.f1),
+            str(one.support),
         ]
         for one in per_class[:CLASSES_SHOWN]
     ]

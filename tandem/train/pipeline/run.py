@@ -17,7 +17,7 @@ from tandem.train.engines.context import Run
 from tandem.train.engines.registry import find_engine
 from tandem.train.engines.stoppable_progress import StoppableProgress
 from tandem.train.kinds.base import Kind
-from tandem.train.pipeline.checks import check_data, check_spec, check_student
+from tandem.train.pipeline.checks import check_data, check_models, check_spec
 from tandem.train.pipeline.conclude import Outcome, conclude
 from tandem.train.pipeline.resolve import baseline_of, resolve, with_defaults
 from tandem.train.types import Splits, Student
@@ -37,7 +37,7 @@ def execute(asked: Run) -> None:
     check_data(run, engine, kind, splits)
     resolved = resolve(run, engine, kind, splits)
     student = build_student(resolved.spec, len(splits.train.classes))
-    check_student(resolved, engine, student)
+    check_models(resolved, engine, student)
     report_notes(run, resolved, engine, student)
     teacher = engine.prepare_teacher(resolved, student)
     report_teacher(resolved, teacher)

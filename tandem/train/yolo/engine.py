@@ -58,6 +58,9 @@ class UltralyticsEngine:
     def check_student(self, run: ResolvedRun, student: Student) -> None:
         """Nothing: what it could lack, it has refused as it was built."""
 
+    def check_teacher(self, run: ResolvedRun) -> None:
+        """Nothing: what it can be asked, the spec has settled."""
+
     def notes(self, spec: RunSpec) -> tuple[str, ...]:  # noqa: ARG002
         return ()
 

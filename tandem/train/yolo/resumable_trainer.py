@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tandem.spec.errors import DataError
-from tandem.train.engines.checkpoint import Position, Saved
+from tandem.train.engines.checkpoint import Saved, TrainingPosition
 from tandem.train.engines.checkpoint_keeper import CheckpointKeeper
 from tandem.train.engines.run_reporter import EpochReport, RunReporter, StepReport
 from tandem.train.yolo import training_state
@@ -29,7 +29,7 @@ class ResumableDetectionTrainer(DetectionTrainer):
 
     def __init__(self, detection_run: DetectionRun, scratch: Path) -> None:
         run = detection_run.run
-        self.stop_request, self.position = run.stop, Position()
+        self.stop_request, self.position = run.stop, TrainingPosition()
         self.reporter = RunReporter(run, run.kind.primary_metric_name)
         self.keeper = CheckpointKeeper(run, self._capture)
         self.best_weights: dict[str, Tensor] = {}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from ultralytics.utils.torch_utils import EarlyStopping, ModelEMA
 
-from tandem.train.engines.checkpoint import Position, Saved
+from tandem.train.engines.checkpoint import Saved, TrainingPosition
 from tandem.train.yolo.model import TaughtModel
 
 
@@ -24,7 +24,7 @@ class Resumable(Protocol):
     best_weights: dict[str, Tensor]
     pending: int
     gradients: dict[str, Tensor]
-    position: Position
+    position: TrainingPosition
 
 
 def capture(trainer: Resumable) -> Saved:

@@ -8,14 +8,14 @@ import torch
 
 from tandem.spec.errors import DiskFullError, OutputFolderError
 from tandem.train.engines import checkpoint
-from tandem.train.engines.checkpoint import Position, Saved
+from tandem.train.engines.checkpoint import Saved, TrainingPosition
 
 WEIGHTS = {"student.w": torch.arange(6.0).view(2, 3)}
 
 
 def saved(**position) -> Saved:
     state = {"optimizer": {"state": {0: {"step": torch.tensor(3.0)}}}, "random": [torch.arange(4)]}
-    return Saved(WEIGHTS, WEIGHTS, state, Position(**position))
+    return Saved(WEIGHTS, WEIGHTS, state, TrainingPosition(**position))
 
 
 def test_what_is_saved_is_loaded_exactly(tmp_path):
@@ -23,13 +23,13 @@ def test_what_is_saved_is_loaded_exactly(tmp_path):
     checkpoint.save(tmp_path / "epoch-000003", saved(**position))
     back = checkpoint.load(tmp_path / "epoch-000003")
     assert torch.equal(back.model["student.w"], WEIGHTS["student.w"])
-    assert back.position == Position(**position)
+    assert back.position == TrainingPosition(**position)
     assert back.state["optimizer"]["state"][0]["step"] == 3
 
 
 def test_the_latest_whole_one_is_found_and_a_damaged_one_passed_over(tmp_path):
     for epoch, step in ((1, 0), (2, 0), (2, 5)):
-        position = Position(epoch=epoch, step=step)
+        position = TrainingPosition(epoch=epoch, step=step)
         checkpoint.save(tmp_path / checkpoint.name(position), saved(epoch=epoch, step=step))
     assert checkpoint.latest(tmp_path).name == "epoch-000002-step-000005"
     with (tmp_path / "epoch-000002-step-000005" / "model.safetensors").open("r+b") as file:
@@ -70,7 +70,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 from tandem.train.engines import checkpoint
 from tandem.spec.errors import DiskFullError
 big = {"w": torch.zeros(1_000_000)}
-state = checkpoint.Saved(big, {}, {}, checkpoint.Position(epoch=2))
+state = checkpoint.Saved(big, {}, {}, checkpoint.TrainingPosition(epoch=2))
 try:
     checkpoint.save(pathlib.Path(sys.argv[1]) / "epoch-000002", state)
 except DiskFullError as error:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
-from tandem.spec.errors import DataError, SpecError
+from tandem.spec.errors import DataError, SpecError, TeacherError
 from tandem.spec.run import RunSpec
-from tandem.train.engines.accelerate.loss_terms import OF_THE_DATA, Term, chosen
+from tandem.train.engines.accelerate.loss_terms import OF_THE_DATA, Term, chosen, needs
+from tandem.train.engines.base import ResolvedRun
 from tandem.train.engines.device import DeviceContext
 from tandem.train.lora import student_adapter
 from tandem.train.registry import find
+from tandem.train.teachers.family import family_of
 from tandem.train.types import UNLABELLED, ImageTable, Splits, Student
 
 
@@ -88,6 +90,63 @@ def check_layer_pairs(student_layers: int, teacher_layers: int) -> None:
             teacher=teacher_layers,
             fix="Name as many of one as of the other.",
         )
+
+
+def check_teacher(run: ResolvedRun, terms: list[Term]) -> None:
+    """SpecError or TeacherError for a teacher that cannot teach this, by its config alone.
+
+    What only its weights can tell (the classes of its head) is said when it is opened.
+    """
+    spec = run.spec
+    assert spec.teacher is not None
+    origin = knowledge_source(spec, run.splits)
+    family = family_of(spec.teacher)
+    entry = find("teachers", family)
+    if (entry.reads == "text") == run.table_kind.shows_images:
+        raise TeacherError(
+            "The teacher {name} ({family}) cannot be asked about {kind} data.",
+            name=spec.teacher.name or spec.teacher.path,
+            family=family,
+            kind=run.kind.name,
+            fix="Name a teacher of texts for texts, and one that sees for pictures and clips.",
+        )
+    # Label scoring and adapters put class scores over whatever the family gives.
+    wrapped = {"logits"} if origin in ("label_scoring", "lora") else set()
+    check_gives(entry.gives | wrapped, terms, origin)
+    if "layers" in needs(terms) and spec.loss.intermediate_layers and spec.teacher.layers:
+        check_layer_pairs(len(spec.loss.intermediate_layers), len(spec.teacher.layers))
+
+
+def knowledge_source(spec: RunSpec, splits: Splits) -> str:
+    """Where class scores come from, in the order of their cost."""
+    assert spec.teacher is not None
+    asked = spec.teacher.knowledge
+    if asked == "lora" and spec.lora.rank == 0:
+        raise SpecError(
+            "teacher.knowledge is lora, but lora.rank is 0.", fix="Give lora.rank, such as 16."
+        )
+    if asked != "auto":
+        return asked
+    if spec.lora.rank > 0 and spec.lora.on != "student":
+        return "lora"
+    return "probe" if (splits.train.labels_N != UNLABELLED).any() else "label_scoring"
+
+
+def check_gives(given: frozenset[str], terms: list[Term], origin: str) -> None:
+    """SpecError for a loss that needs what the teacher, asked by `origin`, does not give."""
+    gives = set(given) | ({"logits"} if origin == "probe" else set())
+    if origin == "none":
+        gives.discard("logits")
+    for term in terms:
+        missing = term.needs - gives - OF_THE_DATA
+        if missing:
+            raise SpecError(
+                "The loss {loss} needs {missing} from the teacher, which gives {gives}.",
+                loss=term.name,
+                missing=", ".join(sorted(missing)),
+                gives=", ".join(sorted(gives)),
+                fix="Set that loss's weight to 0, or choose another teacher.knowledge.",
+            )
 
 
 def check_batch(spec: RunSpec, device_context: DeviceContext, student: Student) -> None:

@@ -7,6 +7,7 @@ from accelerate import PartialState
 from tandem.spec.run import RunSpec
 from tandem.train.engines.accelerate import checks, optim
 from tandem.train.engines.accelerate.learn import learn
+from tandem.train.engines.accelerate.loss_terms import Term
 from tandem.train.engines.accelerate.prepare_teacher import TeacherSetup, prepare
 from tandem.train.engines.accelerate.trainer import steps_an_epoch
 from tandem.train.engines.base import PreparedTeacher, ResolvedRun, TrainedStudent
@@ -34,15 +35,20 @@ class AccelerateEngine:
         return spec, checks.learnt_rows(splits, terms)
 
     def check_student(self, run: ResolvedRun, student: Student) -> None:
-        terms = checks.check_terms(run.spec, run.splits.train, run.table_kind.hard_loss)
+        terms = _terms(run)
         checks.check_layers(run.spec, student, terms)
         checks.check_batch(run.spec, run.device_context, student)
+
+    def check_teacher(self, run: ResolvedRun) -> None:
+        terms = _terms(run)
+        if any(term.asks_teacher for term in terms):
+            checks.check_teacher(run, terms)
 
     def notes(self, spec: RunSpec) -> tuple[str, ...]:
         return optim.notes(spec.optim)
 
     def prepare_teacher(self, run: ResolvedRun, student: Student) -> PreparedTeacher | None:
-        terms = checks.check_terms(run.spec, run.splits.train, run.table_kind.hard_loss)
+        terms = _terms(run)
         if not any(term.asks_teacher for term in terms):
             return None
         setup = TeacherSetup(
@@ -68,3 +74,8 @@ class AccelerateEngine:
 
     def clean_up(self, run: ResolvedRun) -> None:
         """Nothing: all that this loop writes is the run's own."""
+
+
+def _terms(run: ResolvedRun) -> list[Term]:
+    """The run's loss. It follows from spec and data alone, so nobody need hand it on."""
+    return checks.check_terms(run.spec, run.splits.train, run.table_kind.hard_loss)

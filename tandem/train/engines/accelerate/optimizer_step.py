@@ -17,7 +17,7 @@ from tandem.train.engines.accelerate.checks import norms_single_cells
 from tandem.train.engines.accelerate.context import TrainingContext
 from tandem.train.engines.accelerate.loss_terms import Totals, weighted_sum
 from tandem.train.engines.accelerate.model.projected_student import outputs, student_of
-from tandem.train.engines.checkpoint import Position
+from tandem.train.engines.checkpoint import TrainingPosition
 from tandem.train.engines.device import as_inputs, is_out_of_memory
 from tandem.train.types import Batch, Signals, StepOutput
 
@@ -90,7 +90,7 @@ class OptimizerStep:
         self,
         group: list[Batch],
         totals: Totals,
-        position: Position,
+        position: TrainingPosition,
         requests: Requests,
     ) -> StepResult:
         """Update the weights by these batches. A batch that does not fit is cut and tried again."""
@@ -111,7 +111,7 @@ class OptimizerStep:
         self.optimizer.step()
         return result
 
-    def _accumulate(self, group: list[Batch], totals: Totals, position: Position) -> Tensor:
+    def _accumulate(self, group: list[Batch], totals: Totals, position: TrainingPosition) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         micros = [micro for batch in group for micro in _cut(batch, self.micro_batch)]
         sums = torch.zeros(len(self.terms) + 1, device=self.device_context.device)
@@ -175,7 +175,7 @@ class OptimizerStep:
         labelled, rows = int(totals.labelled), int(totals.rows)
         return StepResult(loss, terms, rows, labelled, correct, 0.0, stop > 0, save > 0)
 
-    def _check_finite(self, result: StepResult, position: Position) -> None:
+    def _check_finite(self, result: StepResult, position: TrainingPosition) -> None:
         if math.isfinite(result.loss):
             return
         bad = [name for name, value in result.terms.items() if not math.isfinite(value)]
@@ -188,7 +188,7 @@ class OptimizerStep:
             fix="Lower optim.learning_rate or the weight of that term, or set optim.max_grad_norm.",
         )
 
-    def _check_gradient(self, result: StepResult, position: Position) -> None:
+    def _check_gradient(self, result: StepResult, position: TrainingPosition) -> None:
         """A finite loss may still have a gradient that would spoil every weight."""
         if math.isfinite(result.grad_norm) or self.accelerator.scaler is not None:
             return  # with fp16 the scaler leaves such a step out

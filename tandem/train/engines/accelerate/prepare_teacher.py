@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from accelerate import PartialState
 
-from tandem.spec.errors import SpecError, TeacherError
+from tandem.spec.errors import TeacherError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec, TeacherSpec
 from tandem.train.cache.request import SourceRequest, SourceSetup, WantedSignals
 from tandem.train.data.augment import Views
-from tandem.train.engines.accelerate.loss_terms import OF_THE_DATA, Term, needs
+from tandem.train.engines.accelerate.checks import check_gives, knowledge_source
+from tandem.train.engines.accelerate.loss_terms import Term, needs
 from tandem.train.engines.base import PreparedTeacher
 from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.run_folder import RunFolder
@@ -83,11 +84,11 @@ def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> Prepare
     teacher = _open(setup, origin)
     if setup.teacher_spec.knowledge in ("auto", "own"):
         origin = _own_or(origin, setup, teacher)
-    _check_gives(teacher, terms, origin)
+    check_gives(teacher.gives, terms, origin)
     wanted = _wanted_signals(setup, student, terms, teacher)
     teacher.layers = wanted.layers
     train = _open_source(setup, teacher, wanted, val=False)
-    # The validation set is only judged on: what features are compared with is not needed of it.
+    # The validation set is only measured on: what features are compared with is not needed of it.
     for_classes = setup.kind.wants_tokens(origin != "none")
     lean = WantedSignals(tokens=for_classes, logits_key=wanted.logits_key, grid=wanted.grid)
     val = _open_source(setup, teacher, lean, val=True)
@@ -109,21 +110,6 @@ def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> Prepare
     return prepared
 
 
-def knowledge_source(spec: RunSpec, splits: Splits) -> str:
-    """Where class scores come from, in the order of their cost."""
-    assert spec.teacher is not None
-    asked = spec.teacher.knowledge
-    if asked == "lora" and spec.lora.rank == 0:
-        raise SpecError(
-            "teacher.knowledge is lora, but lora.rank is 0.", fix="Give lora.rank, such as 16."
-        )
-    if asked != "auto":
-        return asked
-    if spec.lora.rank > 0 and spec.lora.on != "student":
-        return "lora"
-    return "probe" if (splits.train.labels_N != UNLABELLED).any() else "label_scoring"
-
-
 def _own_or(origin: str, setup: TeacherSetup, teacher: Teacher) -> str:
     """`own` where the teacher was trained on these very classes; TeacherError if asked and not."""
     if origin != "lora" and teacher.know(setup.splits.train.classes):
@@ -138,23 +124,8 @@ def _own_or(origin: str, setup: TeacherSetup, teacher: Teacher) -> str:
     return origin
 
 
-def _check_reads(setup: TeacherSetup) -> None:
-    """A teacher of texts cannot be shown pictures, nor the other way."""
-    family = family_of(setup.teacher_spec)
-    reads_text = find("teachers", family).reads == "text"
-    if reads_text == setup.kind.shows_images:
-        raise TeacherError(
-            "The teacher {name} ({family}) cannot be asked about {kind} data.",
-            name=setup.teacher_spec.name or setup.teacher_spec.path,
-            family=family,
-            kind=setup.kind.name,
-            fix="Name a teacher of texts for texts, and one that sees for pictures and clips.",
-        )
-
-
 def _open(setup: TeacherSetup, origin: str) -> Teacher:
     teacher_spec, device = setup.teacher_spec, setup.device_context.device
-    _check_reads(setup)
     if setup.spec.lora.rank > 0 and setup.spec.lora.on != "student":
         from tandem.train.lora.fit_teacher import adapt  # PEFT takes seconds to import
 
@@ -181,22 +152,6 @@ def _adapted_on(setup: TeacherSetup) -> tuple[ImageTable, Views]:
     table = setup.kind.teacher_table(setup.splits.train, bare)
     same = table is setup.splits.train
     return table, setup.train_views if same else setup.kind.views(table, setup.spec)
-
-
-def _check_gives(teacher: Teacher, terms: list[Term], origin: str) -> None:
-    gives = set(teacher.gives) | ({"logits"} if origin == "probe" else set())
-    if origin == "none":
-        gives.discard("logits")
-    for term in terms:
-        missing = term.needs - gives - OF_THE_DATA
-        if missing:
-            raise SpecError(
-                "The loss {loss} needs {missing} from the teacher, which gives {gives}.",
-                loss=term.name,
-                missing=", ".join(sorted(missing)),
-                gives=", ".join(sorted(gives)),
-                fix="Set that loss's weight to 0, or choose another teacher.knowledge.",
-            )
 
 
 def _wanted_signals(

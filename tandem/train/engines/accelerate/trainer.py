@@ -19,7 +19,7 @@ from tandem.train.engines.accelerate.model.batch_norm import forget_broken_stati
 from tandem.train.engines.accelerate.model.projected_student import student_of
 from tandem.train.engines.accelerate.optimizer_step import OptimizerStep, Requests, StepResult
 from tandem.train.engines.accelerate.training_state import TrainingState, capture, restore
-from tandem.train.engines.checkpoint import Position, Saved
+from tandem.train.engines.checkpoint import Saved, TrainingPosition
 from tandem.train.engines.checkpoint_keeper import CheckpointKeeper
 from tandem.train.engines.run_reporter import EpochReport, RunReporter, StepReport
 from tandem.train.engines.stop import EvaluationStoppedError
@@ -41,7 +41,7 @@ class Trainer:
         self.state, self.optimizer_step, self.evaluator = state, optimizer_step, context.evaluator
         self.reporter = RunReporter(run, run.kind.primary_metric_name)
         self.keeper = CheckpointKeeper(run, self._capture)
-        self.position = Position()
+        self.position = TrainingPosition()
         self.workers = worker_count(run.spec.data.workers)
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from tandem.train.engines.accelerate.model.ema import averaged
-from tandem.train.engines.checkpoint import Position, Saved
+from tandem.train.engines.checkpoint import Saved, TrainingPosition
 from tandem.train.engines.device import DeviceContext
 
 RandomStates = dict[str, Tensor]
@@ -42,7 +42,9 @@ class TrainingState:
         }
 
 
-def capture(state: TrainingState, position: Position, device_context: DeviceContext) -> Saved:
+def capture(
+    state: TrainingState, position: TrainingPosition, device_context: DeviceContext
+) -> Saved:
     """Collect the state; called by every process, as each has random states of its own."""
     kept: dict[str, object] = {
         "optimizer": state.optimizer.state_dict(),
