@@ -77,6 +77,7 @@ def save(folder: Path, saved: Saved) -> Path:
 
     def write(into: Path) -> None:
         for file, weights in (("model", saved.model), ("best", saved.best)):
+            # safetensors writes memory as it lies, and refuses views into other tensors.
             tensors = {key: value.contiguous() for key, value in weights.items()}
             save_file(tensors, into / f"{file}.safetensors")
         torch.save(saved.state, into / "state.pt")
@@ -94,6 +95,8 @@ def write_whole(folder: Path, write: Callable[[Path], None]) -> Path:
         write(hidden)
         files = {file.name: _digest(file) for file in sorted(hidden.iterdir())}
         (hidden / MANIFEST).write_text(json.dumps(files, indent=1))
+        # A rename can reach the disk before the files it names do: a power cut would leave them
+        # empty under the checkpoint's name.
         for file in hidden.iterdir():
             _sync(file)
         _swap(hidden, folder)
@@ -163,6 +166,7 @@ def set_aside(checkpoints: Path) -> list[Path]:
 
 def latest(checkpoints: Path) -> Path | None:
     """The whole checkpoint that is furthest, or None. A damaged one is passed over."""
+    # Names are padded with zeros, so that they sort as positions do.
     found = sorted(checkpoints.glob("epoch-*"), reverse=True) if checkpoints.is_dir() else []
     return next((one for one in found if is_whole(one)), None)
 
@@ -177,6 +181,7 @@ def thin(checkpoints: Path, keep: int) -> None:
 
 def _swap(hidden: Path, folder: Path) -> None:
     if folder.exists():
+        # A folder cannot replace another in one step; between the two, the one before counts.
         old = folder.with_name(f".{folder.name}.old.{os.getpid()}")
         folder.rename(old)
         hidden.rename(folder)

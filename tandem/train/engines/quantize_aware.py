@@ -27,6 +27,7 @@ class RoundedWeight(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         flat = weight.detach().transpose(0, self.axis).flatten(1)
+        # A channel of zeros has no range; its scale must not divide by nothing.
         scale = (flat.abs().amax(1) / LEVELS).clamp_min(1e-8)
         zero = torch.zeros_like(scale, dtype=torch.int32)
         rounded: Tensor = torch.fake_quantize_per_channel_affine(
@@ -55,6 +56,7 @@ class RoundedInput(nn.Module):
 
     def _follow(self, x: Tensor) -> None:
         low, high = x.min().float().clamp_max(0), x.max().float().clamp_min(0)
+        # The first range is taken as it is: an average with zero would clip for hundreds of steps.
         fresh = bool(self.high == self.low)
         keep = 0.0 if fresh else SMOOTHING
         self.low.lerp_(low, 1 - keep)
@@ -70,6 +72,7 @@ def attach(student: Student) -> None:
     if not layers:
         raise StudentError("This student has no layer that int8 would round.")
     for layer in layers:
+        # torch keeps a transposed convolution's weight as (in, out, ...), all others as (out, ...).
         axis = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
         parametrize.register_parametrization(layer, "weight", RoundedWeight(axis))
         layer.add_module("rounded_input", RoundedInput())

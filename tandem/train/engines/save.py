@@ -27,6 +27,7 @@ class SaveRequest:
         self._looked_at = now
         if not self.file.is_file():
             return False
+        # Taken away first, then answered: a request that comes while it is saved is another one.
         with suppress(OSError):
             self.file.unlink()
         return True

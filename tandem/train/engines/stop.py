@@ -37,6 +37,7 @@ class StopRequest:
         signal.signal(signal.SIGINT, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        # A second Ctrl-C means now; a second SIGTERM is a scheduler repeating itself.
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.ask()

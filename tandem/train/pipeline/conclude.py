@@ -56,12 +56,14 @@ def conclude(outcome: Outcome, began: float) -> None:
     measured = _measured(outcome.trained.evaluation)
     speed = metrics.speed(student, run.device_context.device)
     measured = measured.model_copy(update={"metrics": measured.metrics | speed})
+    # For whoever predicts: it moves no class above another, and no figure of the report knows it.
     temperature = _temperature(outcome)
     folder = _save(outcome, measured, temperature)
     _keep_predictions(outcome, temperature)
     _report_evaluation(outcome, "student", measured)
     if outcome.baseline:
         _report_evaluation(outcome, "baseline", _measured(outcome.baseline.evaluation))
+    # Last: a run whose report is there is finished, and is not begun again.
     written = report.write(run.folder.path, _report(outcome, measured, began))
     for name, path in (("final_model", folder), ("report", run.folder.report)):
         reporter.emit("artifact", name=name, path=str(path), size_bytes=_size_bytes(path))

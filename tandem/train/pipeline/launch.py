@@ -65,6 +65,7 @@ def _launch_once(
         asked = False
         while True:
             try:
+                # In short waits, between which it is looked whether a stop was asked for.
                 code = child.wait(POLL_SECONDS)
                 break
             except subprocess.TimeoutExpired:
@@ -83,6 +84,7 @@ def _read_outcome(exit_file: Path, errors: Path, code: int) -> ExitOutcome:
 
 
 def _environment(processes: int, exit_file: Path, micro_batch: int) -> dict[str, str]:
+    # Each process would else take every core, and all of them together wait for each other.
     threads = max(1, (os.cpu_count() or 1) // processes)
     return {
         "OMP_NUM_THREADS": str(threads),

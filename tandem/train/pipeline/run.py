@@ -29,7 +29,7 @@ def execute(asked: Run) -> None:
     # Joins the processes of this run through torchrun's environment, before any of them waits.
     PartialState(cpu=asked.device_context.device.type == "cpu")
     run = replace(asked, spec=with_defaults(asked.spec))
-    report_started(run)
+    report_started(run)  # before anything that may be refused: whoever watches sees the attempt
     engine = find_engine(run.spec.student.type)
     kind = engine.choose_kind(run.spec)
     check_spec(run, engine, kind)
@@ -45,6 +45,7 @@ def execute(asked: Run) -> None:
     baseline = learn_baseline(resolved, engine, trained, teacher)
     if run.device_context.first:
         conclude(Outcome(resolved, teacher, trained, baseline), began)
+    # Last: where a run has failed, what its loop has left can be looked at.
     engine.clean_up(resolved)
 
 

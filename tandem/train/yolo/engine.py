@@ -77,6 +77,7 @@ class UltralyticsEngine:
     ) -> TrainedStudent:
         assert isinstance(student, YoloStudent)
         assert teacher is None or isinstance(teacher, DetectionTeacher)
+        # Ultralytics builds a network of its own; it is given these weights.
         start = {name: one.clone() for name, one in student.net.state_dict().items()}
         trainer = ResumableDetectionTrainer(
             DetectionRun(run, start, teacher), run.folder.path / SCRATCH

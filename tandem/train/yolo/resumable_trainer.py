@@ -72,6 +72,7 @@ class ResumableDetectionTrainer(DetectionTrainer):
 
     def resume_training(self, ckpt: object) -> None:  # noqa: ARG002
         """Ultralytics calls it when all parts are there."""
+        # As our own average rises, in place of Ultralytics' exponential one.
         if decay := self.detection_run.spec.optim.ema_decay:
             self.ema.decay = lambda count: min(decay, (1 + count) / (10 + count))
         if self.saved is not None:
@@ -97,12 +98,15 @@ class ResumableDetectionTrainer(DetectionTrainer):
 
     def _close_dataloader_mosaic(self) -> None:
         super()._close_dataloader_mosaic()
+        # Rows that workers have read ahead still have mosaics in them.
         self.train_loader.begin(self.epoch, self.position.step)
 
     def preprocess_batch(self, batch: DetectionBatch | DataError) -> DetectionBatch:
         ready = super().preprocess_batch(batch)
         self.rows += 0 if self.replaying else len(ready["img"])
         if self.replaying:
+            # Ultralytics averages whatever the loss gives. What the means had come to leaves them
+            # as they were, however many batches are counted through.
             names, sums = self.model.terms, self.position.sums
             ready["items"] = {
                 name: torch.tensor(sums.get(name, 0.0), device=self.device) for name in names
@@ -137,8 +141,8 @@ class ResumableDetectionTrainer(DetectionTrainer):
     def _weighted(self, items: dict[str, float]) -> float:
         weights = self.detection_run.weights
         own = weights.hard * sum(items[name] for name in OWN)
-        teacher_terms = weights.feature * items.get(weights.feature_loss, 0.0)
-        return own + teacher_terms + weights.soft * items.get("soft", 0.0)
+        feature = weights.feature * items.get(weights.feature_loss, 0.0)
+        return own + feature + weights.soft * items.get("soft", 0.0)
 
     def _learning_rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])

@@ -212,6 +212,7 @@ class DetectionTrainer(UltralyticsTrainer):
         super()._build_train_pipeline()
 
     def _handle_nan_recovery(self, epoch: int) -> bool:  # noqa: ARG002
+        # Ultralytics would load its last pickle, of which there is none.
         return False  # a gradient that is not finite has ended the run before
 
     # What Ultralytics would write

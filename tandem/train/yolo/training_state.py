@@ -39,11 +39,13 @@ def capture(trainer: Resumable) -> Saved:
         "average": _on_cpu(trainer.ema.ema.state_dict()),
         "updates": trainer.ema.updates,
         "best_fitness": _plain(trainer.best_fitness),
+        # Its patience counts from the best epoch, which may lie before this attempt.
         "stopper": {
             "best_fitness": float(trainer.stopper.best_fitness),
             "best_epoch": int(trainer.stopper.best_epoch),
         },
         "pending": trainer.pending,
+        # A step of the optimizer may wait for batches that come after the stop.
         "gradients": pending,
         "random": torch.get_rng_state(),
     }

@@ -48,7 +48,10 @@ def draw(labels_N: RowIndices, *, batch_size: int, views: int, seed: int, epoch:
     random = np.random.default_rng([seed, _ORDER, epoch])
     order = _spread(labels_N != UNLABELLED, random)
     rows = np.array_split(order, batches_an_epoch(len(order), batch_size))
+    # Spread evenly, labelled rows lie at regular places: a process's share, every n-th row of a
+    # batch, could be of them alone.
     rows = [random.permutation(batch) for batch in rows]
+    # Without the epoch in the seed: each row starts at a view of its own and takes them in turn.
     offsets_N = np.random.default_rng([seed, _VIEWS]).integers(0, views, len(labels_N))
     return EpochPlan(rows, [(offsets_N[batch] + epoch) % views for batch in rows])
 

@@ -43,6 +43,7 @@ def learn(run: ResolvedRun, student: Student, teacher: PreparedTeacher | None) -
     if resumed and trainer.position.epoch < run.spec.optim.epochs:
         trainer.reporter.resumed(trainer.position)
     trainer.train()
+    # The report, the verdict and the exports are about the epoch that was best, not the last one.
     student.load_state_dict(state.best)
     return _trained(context, trainer, student)
 

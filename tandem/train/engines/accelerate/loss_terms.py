@@ -165,6 +165,7 @@ def weighted_sum(
         output = projected if term.projects else own
         count = int(labelled_B.sum()) if term.only_labelled else len(labelled_B)
         if count == 0:
+            # Zero, and still there: every process must send as many numbers in the reduction.
             parts.append(own.logits_BK.new_zeros(()))
             continue
         what = (output, signals, batch)
@@ -172,9 +173,11 @@ def weighted_sum(
             what, count = by_pixel(*what), len(labelled_B)
         elif count < len(labelled_B):
             what = pick(*what, labelled_B)
+        # A mean over these rows; its share of all rows of the step makes it part of their mean.
         value = term.entry.make(*what, term.options)
         parts.append(value * (count / totals.of(term)))
     values = torch.stack(parts)
+    # What is logged is each term before its weight: a weight can then be chosen by looking.
     weights = values.new_tensor([term.weight for term in terms])
     return (values * weights).sum(), values.detach()
 

@@ -39,6 +39,7 @@ def draw(
     """
     if rows < 2 or (views.mixup == 0 and views.cutmix == 0):
         return None
+    # A stream of its own: mixing on or off changes nothing else that is drawn.
     chance = np.random.default_rng([seed, epoch, step])
     heads = bool(chance.random() < 0.5)
     cut = views.cutmix > 0 and (views.mixup == 0 or heads)
@@ -48,6 +49,7 @@ def draw(
     if not cut:
         return Mix(keep, partner_B, None)
     top, left, bottom, right = _box(chance, keep, image_size)
+    # The border may have cut the box, so the share is what it covers, not what was drawn.
     return Mix(1 - (bottom - top) * (right - left), partner_B, (top, left, bottom, right))
 
 
@@ -107,6 +109,7 @@ def _linear(x: Tensor, mix: Mix) -> Tensor:
 
 
 def _log_mean(logits_BK: Tensor, mix: Mix) -> Tensor:
+    # In logarithms: what a sure teacher leaves for the other classes underflows as a probability.
     own_BK = F.log_softmax(logits_BK, dim=-1)
     other_BK = own_BK[mix.partner_B.to(logits_BK.device)]
     keep = torch.tensor(mix.keep, dtype=own_BK.dtype, device=own_BK.device)

@@ -111,6 +111,8 @@ class Trainer:
     def _groups(self, plan: EpochPlan) -> Iterator[tuple[list[Batch], Totals]]:
         accumulate = self.spec.optim.grad_accum_steps
         begin = self.position.step * accumulate
+        # Every process draws the whole plan: it knows the global batch, and so what its part of a
+        # mean weighs, without asking the others.
         share = plan.share(self.device_context.rank, self.device_context.processes, begin)
         stream = batches(
             self.table,
@@ -171,7 +173,7 @@ class Trainer:
             self.keeper.stop(position, seconds)
         position.epoch += 1
         position.step = 0
-        position.sums = {}
+        position.sums = {}  # a new one: the report below still reads those of this epoch
         position.seconds += seconds
         better = val_accuracy > position.best_accuracy
         if better:

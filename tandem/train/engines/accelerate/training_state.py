@@ -36,6 +36,7 @@ class TrainingState:
         """What is evaluated and exported: the moving average where there is one."""
         prefix = "student."
         return {
+            # A copy, on the CPU: the next step changes the weights, and GPU memory is for learning.
             key.removeprefix(prefix): value.detach().cpu().clone()
             for key, value in self.evaluated().state_dict().items()
             if key.startswith(prefix)
@@ -67,6 +68,7 @@ def restore(state: TrainingState, saved: Saved, device_context: DeviceContext) -
     if state.accelerator.scaler is not None and saved.state["scaler"] is not None:
         state.accelerator.scaler.load_state_dict(saved.state["scaler"])
     states: list[RandomStates] = saved.state["random"]
+    # An attempt may have more processes than the one before it had.
     mine = states[device_context.rank % len(states)]
     torch.set_rng_state(mine["cpu"].cpu())
     if device_context.device.type == "cuda" and "cuda" in mine:
@@ -77,6 +79,7 @@ def _random_states(device_context: DeviceContext) -> list[RandomStates]:
     mine = {"cpu": torch.get_rng_state()}
     if device_context.device.type == "cuda":
         mine["cuda"] = torch.cuda.get_rng_state(device_context.device)
+    # Dropout masks differ between processes, so each of them has a state to go on from.
     if device_context.processes == 1:
         return [mine]
     states = [mine] * device_context.processes  # places that the call below fills

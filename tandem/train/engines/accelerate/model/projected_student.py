@@ -34,6 +34,7 @@ class ProjectedStudent(nn.Module):
         super().__init__()
         self.student = student
         self.projector = projector
+        # Only these are kept from a forward pass: each is as large as the tokens.
         self.layers = tuple(layers)
 
     def forward(self, inputs: Tensor) -> Taps:
