@@ -8,15 +8,15 @@ from tandem.spec.errors import SpecError
 from tandem.train.engines.accelerate.engine import AccelerateEngine
 from tandem.train.engines.base import Engine
 from tandem.train.engines.registry import find_engine
-from tandem.train.registry import find, register
+from tandem.train.registry import FOLDERS, entries, find, register
 from tests.train.engines.runs import events, run_here
 
 
 @pytest.fixture
 def _own_entries(monkeypatch):
-    """What a test registers is forgotten after it."""
-    find("students", "resnet")
-    find("engines", "accelerate")
+    """What a test registers is forgotten after it, and nothing that was found meanwhile."""
+    for group in (*FOLDERS, "engines"):
+        entries(group)
     monkeypatch.setattr(register, "entries", dict(register.entries))
 
 
