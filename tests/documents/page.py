@@ -1,8 +1,8 @@
 """A page of `docs/` that tells how something is added: its steps, done in a copy of the tree.
 
 A line "File `path`:" before a fenced block says what the file holds; "In `path`, after `line`:"
-says what comes into it behind that line; a ```bash block is run. The last of these runs the tests
-that reach what was added.
+says what comes into it behind that line, indented as there; a ```bash block is run. The last of
+these runs the tests that reach what was added.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +73,14 @@ def _write(step: Step, file: Path) -> None:
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     places = [number for number, line in enumerate(lines, 1) if line == f"{step.after}\n"]
     assert len(places) == 1, f"{step.path} has the line {step.after!r} {len(places)} times"
-    lines.insert(places[0], step.text)
+    lines.insert(places[0], textwrap.indent(textwrap.dedent(step.text), _margin(step.after)))
     file.write_text("".join(lines), encoding="utf-8")
+
+
+def _margin(line: str) -> str:
+    """The indentation of what comes after a line; pages show it without."""
+    deeper = "    " if line.endswith(":") else ""
+    return line[: len(line) - len(line.lstrip())] + deeper
 
 
 def _environment(tree: Path) -> dict[str, str]:
