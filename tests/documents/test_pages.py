@@ -9,7 +9,7 @@ import pytest
 
 from tests.documents import page
 
-PAGES = ("format.md", "knob.md")
+PAGES = ("format.md", "knob.md", "loss.md")
 
 
 @pytest.mark.parametrize("name", PAGES)
