@@ -53,7 +53,7 @@ def test_a_bad_line_of_yolo(line: str, sentence: str, tmp_path: Path) -> None:
     assert len(content.train[0].shapes or []) == 3  # the rest is read
 
 
-def test_a_image_without_a_label_is_background_and_a_label_without_one_is_told(
+def test_an_image_without_a_label_is_background_and_a_label_without_one_is_told(
     tmp_path: Path,
 ) -> None:
     make.yolo(tmp_path)
@@ -384,7 +384,7 @@ def test_the_same_file_in_both_splits_or_under_two_labels(tmp_path: Path) -> Non
     ]
 
 
-def test_a_image_cut_short_is_told(tmp_path: Path) -> None:
+def test_an_image_cut_short_is_told(tmp_path: Path) -> None:
     make.coco(tmp_path)
     file = make.draw(tmp_path / "images/val/c.jpg")
     file.write_bytes(file.read_bytes()[:-60])

@@ -185,7 +185,7 @@ def test_near_copies_are_those_of_few_bits_however_many_there_are() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(make.ALL))
-def test_any_layout_has_figures_and_a_image_of_them(name: str, tmp_path: Path) -> None:
+def test_any_layout_has_figures_and_an_image_of_them(name: str, tmp_path: Path) -> None:
     make.ALL[name](tmp_path / "one")
     said, values = stats(tmp_path / "one")
     json.dumps(said.as_dict())

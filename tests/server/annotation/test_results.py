@@ -78,7 +78,7 @@ def test_pages_grow_with_the_job_and_show_its_images(worked, home):
     assert "0001.png is no longer there" in missing.json()["detail"]
 
 
-def test_a_image_that_has_become_a_link_out_is_not_shown(worked, home, tmp_path):
+def test_an_image_that_has_become_a_link_out_is_not_shown(worked, home, tmp_path):
     client, work = worked
     at = work(input_dir="new")
     image = home / "datasets" / "new" / "a" / "0001.png"

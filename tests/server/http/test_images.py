@@ -26,7 +26,7 @@ def is_like(pixel: object, colour: tuple[int, int, int]) -> bool:
     return max(abs(a - b) for a, b in zip(pixel, colour, strict=True)) < 60
 
 
-def test_a_image_is_turned_as_its_camera_says_and_bounded(tmp_path: Path):
+def test_an_image_is_turned_as_its_camera_says_and_bounded(tmp_path: Path):
     path = tmp_path / "turned.jpg"
     wide = Image.new("RGB", (400, 200), RED)
     wide.paste(GREEN, (0, 0, 200, 200))

@@ -42,7 +42,7 @@ def is_there(pid):
     return True
 
 
-def test_a_image_is_answered_by_a_process_that_stays(service, home):
+def test_an_image_is_answered_by_a_process_that_stays(service, home):
     client = service()
     first = send(client, image())
     assert first.status_code == 200, first.text
@@ -61,7 +61,7 @@ def test_a_image_is_answered_by_a_process_that_stays(service, home):
     _bad_inputs_are_told(client)
     assert list(workers(client).pids.values()) == [pid]
     _one_that_does_not_answer_is_ended(client, home, pid)
-    _masks_come_as_a_image_in_colour(client, home)
+    _masks_come_as_an_image_in_colour(client, home)
     (pid,) = workers(client).pids.values()
     client.__exit__(None, None, None)
     assert not is_there(pid)
@@ -117,7 +117,7 @@ def _one_that_does_not_answer_is_ended(client, home, pid):
     assert both.pids == {}
 
 
-def _masks_come_as_a_image_in_colour(client, home):
+def _masks_come_as_an_image_in_colour(client, home):
     """The task's model is another one now, in another process."""
     folder = home / "runs" / "TASK_1" / "final_model"
     save(folder, "segmentation", ["background", "circle", "square"], type="resnet",

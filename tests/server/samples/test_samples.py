@@ -72,7 +72,7 @@ def test_answers_are_those_that_the_report_counts(listed: Listed, trained: Path)
         assert one["right"] == (one["truth"]["label"] == one["answer"]["label"])
 
 
-def test_a_image_is_that_of_its_sample(shown: TestClient, listed: Listed, trained: Path) -> None:
+def test_an_image_is_that_of_its_sample(shown: TestClient, listed: Listed, trained: Path) -> None:
     for one in listed(CLASSES, page_size=3)["items"]:
         file = Image.open(trained / "datasets" / "shapes" / one["name"]).convert("RGB")
         assert (one["width"], one["height"]) == file.size
@@ -155,7 +155,7 @@ def test_a_class_that_is_not_there_is_refused_at_its_field(shown: TestClient) ->
     assert "circle" in answer.text
 
 
-def test_a_image_that_has_gone_is_said_so(shown: TestClient, listed: Listed, trained: Path) -> None:
+def test_an_image_that_has_gone_is_said_so(shown: TestClient, listed: Listed, trained: Path) -> None:
     one = listed(CLASSES, order="index")["items"][3]
     file = trained / "datasets" / "shapes" / one["name"]
     aside = file.rename(file.with_suffix(".aside"))

@@ -274,6 +274,6 @@ def test_meta_names_the_type(folder: Path) -> None:
     refused(folder, r"meta\.json is no JSON")
 
 
-def test_a_pipe_named_like_a_image_is_left_alone(folder: Path) -> None:
+def test_a_pipe_named_like_an_image_is_left_alone(folder: Path) -> None:
     os.mkfifo(folder / "train/circle/pipe.png")
     assert len(read(folder).train) == 18
