@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from tandem.server.context import Context, Here
+from tandem.server.context import Here
 from tandem.server.datasets import browse_routes, recording, service, uploads, versions
 from tandem.server.datasets.schemas import (
     DatasetV1,
@@ -17,7 +17,6 @@ from tandem.server.datasets.schemas import (
     UsedOut,
     VersionOut,
 )
-from tandem.server.db.dataset_tables import Upload
 from tandem.server.errors import TooLargeError
 from tandem.server.tasks import service as tasks
 
@@ -91,13 +90,13 @@ def task_data(context: Here, task_id: str) -> object:
 def begin_upload(context: Here, body: UploadIn) -> object:
     """A place for a ZIP that comes in pieces."""
     row = uploads.begin(context, body.name, body.size, type=body.type, sha256=body.sha256)
-    return _shown(context, row)
+    return uploads.shown(context, row)
 
 
 @router.get("/uploads/{id}", response_model=UploadOut)
 def get_upload(context: Here, id: str) -> object:
     """How much of it is there: after a break, go on at `offset`."""
-    return _shown(context, uploads.get(context, id))
+    return uploads.shown(context, uploads.get(context, id))
 
 
 @router.put("/uploads/{id}", response_model=UploadOut, openapi_extra=PIECE)
@@ -122,22 +121,16 @@ async def send_piece(
             await run_in_threadpool(file.write, block)
     finally:
         await run_in_threadpool(opened.__exit__, None, None, None)
-    return _shown(context, row)
+    return uploads.shown(context, row)
 
 
 @router.post("/uploads/{id}/complete", response_model=UploadOut)
 def complete_upload(context: Here, id: str) -> object:
     """Unpack it; it is validated in the background. Known content answers the data set it is."""
-    return _shown(context, uploads.complete(context, id))
+    return uploads.shown(context, uploads.complete(context, id))
 
 
 @router.delete("/uploads/{id}", status_code=204)
 def drop_upload(context: Here, id: str) -> None:
     """Give up; what came is deleted."""
     uploads.drop(context, id)
-
-
-def _shown(context: Context, row: Upload) -> UploadOut:
-    shown = UploadOut.model_validate(row)
-    there = row.size_bytes if row.status != uploads.RECEIVING else uploads.offset(context, row.id)
-    return shown.model_copy(update={"offset": there})

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
+from tandem.server.datasets.schemas import UploadOut
 from tandem.server.db.dataset_tables import DatasetRow, Upload
 from tandem.server.errors import (
     ConflictError,
@@ -230,6 +231,12 @@ def _put(context: Context, id: str, **columns: object) -> None:
                 setattr(row, key, value)
 
     context.database.run(work)
+
+
+def shown(context: Context, row: Upload) -> UploadOut:
+    """As clients see it, with the bytes that are there."""
+    there = row.size_bytes if row.status != RECEIVING else offset(context, row.id)
+    return UploadOut.model_validate(row).model_copy(update={"offset": there})
 
 
 def drop(context: Context, id: str) -> None:

@@ -12,9 +12,9 @@ from tandem.server.artifacts import folder
 from tandem.server.context import Context
 from tandem.server.datasets import recording
 from tandem.server.db.tables import Task
-from tandem.server.models import allowed_paths, listing
+from tandem.server.models import allowed_paths, service
 from tandem.server.models.facts import Facts, facts
-from tandem.server.models.listing import RelatedRows
+from tandem.server.models.service import RelatedRows
 from tandem.server.tasks import queries
 from tandem.spec.i18n import t
 
@@ -23,11 +23,11 @@ MOST_FILES = 1000
 
 def of(context: Context, task_id: str) -> dict[str, object]:
     """The fields of `ModelDetail`."""
-    row = listing.row_of(context, task_id)
-    more = listing.more_of(context, row)
+    row = service.row_of(context, task_id)
+    more = service.more_of(context, row)
     model = allowed_paths.found(context, row)
     known = facts(model)
-    return listing.shown(context, row, more) | {
+    return service.shown(context, row, more) | {
         "classes": list(known.classes),
         "image_size": known.image_size,
         "lineage": _lineage(context, row, more, known),
@@ -49,7 +49,7 @@ def _files(model: Path) -> list[dict[str, object]]:
 def _lineage(
     context: Context, row: RowMapping, more: RelatedRows, known: Facts
 ) -> dict[str, object]:
-    named = listing.ancestors(row)
+    named = service.ancestors(row)
     parent = named["parent"]
     teacher = row["teacher_model"]
     by = None

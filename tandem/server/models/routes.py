@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from tandem.server.artifacts import folder
 from tandem.server.context import Here
-from tandem.server.models import detail, exports, imports, listing, trying
+from tandem.server.models import detail, exports, imports, service, trying
 from tandem.server.models.allowed_paths import model_of
 from tandem.server.models.schemas import (
     Exports,
@@ -43,7 +43,7 @@ def list_models(
     sort: Annotated[str, Query(max_length=100, examples=["-accuracy"])] = "-created_at",
 ) -> object:
     """Everything that was trained to its end or brought in, the newest first."""
-    items, total = listing.page(context, page, page_size, keyword, kind, sort)
+    items, total = service.page(context, page, page_size, keyword, kind, sort)
     return ModelList(items=items, total=total, page=page, page_size=page_size)
 
 
@@ -56,7 +56,7 @@ def get_model(context: Here, task_id: str) -> object:
 @router.get("/models/{task_id}/download", response_class=Response)
 def download_whole_model(context: Here, task_id: str) -> Response:
     """The model as a ZIP, or its ONNX file."""
-    row = listing.row_of(context, task_id)
+    row = service.row_of(context, task_id)
     return _sent(model_of(context, row), str(row["task_name"]))
 
 
@@ -69,13 +69,13 @@ def try_model(
     The model stays loaded for five minutes in a process of its own, on the CPU: 503 where that
     process dies or is busy for too long.
     """
-    return trying.ask(context, listing.row_of(context, task_id), asked)
+    return trying.ask(context, service.row_of(context, task_id), asked)
 
 
 @router.get("/models/{task_id}/exports", response_model=Exports)
 def list_exports(context: Here, task_id: str) -> object:
     """What it could be written as, and what was asked for so far."""
-    row = listing.row_of(context, task_id)
+    row = service.row_of(context, task_id)
     model = model_of(context, row)
     there = [exports.as_shown(one) for one in exports.items(model)]
     return {"formats": exports.formats(model, row["task_type"]), "items": there}
@@ -84,7 +84,7 @@ def list_exports(context: Here, task_id: str) -> object:
 @router.post("/models/{task_id}/exports", response_model=ExportShown, status_code=202)
 def export_model(context: Here, task_id: str, body: NewExport) -> object:
     """Write it in a format; one at a time for each model."""
-    row = listing.row_of(context, task_id)
+    row = service.row_of(context, task_id)
     model = model_of(context, row)
     return exports.as_shown(exports.begin(context, model, row["task_type"], body.format))
 
@@ -92,7 +92,7 @@ def export_model(context: Here, task_id: str, body: NewExport) -> object:
 @router.get("/models/{task_id}/exports/{format}/download", response_class=Response)
 def download_export(context: Here, task_id: str, format: FormatName) -> Response:
     """The file; a format that is a folder comes as a ZIP."""
-    row = listing.row_of(context, task_id)
+    row = service.row_of(context, task_id)
     found = exports.one_file(model_of(context, row), format)
     return _sent(found, f"{row['task_name']}-{format}")
 

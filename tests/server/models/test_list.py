@@ -9,7 +9,7 @@ from tandem.server.context import Context
 from tandem.server.db.tables import Job, Task, TaskData
 from tandem.server.events.hub import Hub
 from tandem.server.host.clock import now
-from tandem.server.models import listing
+from tandem.server.models import service
 from tandem.server.models.facts import facts
 from tests.train.export.models import CLASSES
 
@@ -87,13 +87,13 @@ def test_every_data_base_gives_the_same_page(database, settings_of):
     add(database, "TASK_2", best_accuracy=40, teacher_model="t",
         spec={"teacher": {"path": str(root / "TASK_1" / "final_model")}})  # fmt: skip
     add(database, "TASK_3", best_accuracy=90, task_name="Roads")
-    items, total = listing.page(context, 1, 2, None, None, "-accuracy")
+    items, total = service.page(context, 1, 2, None, None, "-accuracy")
     assert ([one.task_id for one in items], total) == (["TASK_3", "TASK_2"], 3)
     assert items[1].teacher_task_id == "TASK_1"
-    assert [one.task_id for one in listing.page(context, 2, 2, None, None, "accuracy")[0]] == [
+    assert [one.task_id for one in service.page(context, 2, 2, None, None, "accuracy")[0]] == [
         "TASK_1"
     ]
-    assert listing.page(context, 1, 2, "roADS", "detection", "name") == ([], 0)
+    assert service.page(context, 1, 2, "roADS", "detection", "name") == ([], 0)
 
 
 def test_one_tells_where_it_comes_from(service, reported, sqlite, home):

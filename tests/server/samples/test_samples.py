@@ -155,7 +155,9 @@ def test_a_class_that_is_not_there_is_refused_at_its_field(shown: TestClient) ->
     assert "circle" in answer.text
 
 
-def test_an_image_that_has_gone_is_said_so(shown: TestClient, listed: Listed, trained: Path) -> None:
+def test_an_image_that_has_gone_is_said_so(
+    shown: TestClient, listed: Listed, trained: Path
+) -> None:
     one = listed(CLASSES, order="index")["items"][3]
     file = trained / "datasets" / "shapes" / one["name"]
     aside = file.rename(file.with_suffix(".aside"))
