@@ -2951,6 +2951,24 @@ export interface components {
              */
             value: string;
         };
+        /** DatasetOut */
+        DatasetOut: {
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Samples */
+            samples: number;
+            /**
+             * Size
+             * @description Bytes.
+             */
+            size: number;
+            /** Type */
+            type: string;
+        };
         /** DatasetV1 */
         DatasetV1: {
             /** Checked At */
@@ -3523,7 +3541,7 @@ export interface components {
             format: string;
             /**
              * Licence
-             * @description The licence of what writes it, where that binds who uses it.
+             * @description Of what writes it, where that binds who uses it.
              */
             licence: string | null;
             /** Possible */
@@ -3739,7 +3757,7 @@ export interface components {
             data: components["schemas"]["DataUsed"][];
             /** @description Whose weights it began with. */
             parent: components["schemas"]["Ancestor"] | null;
-            task: components["schemas"]["TrainedBy"];
+            task: components["schemas"]["Origin"];
             teacher: components["schemas"]["Ancestor"] | null;
         };
         /**
@@ -4021,7 +4039,7 @@ export interface components {
             kind: string | null;
             /**
              * Latency Milliseconds
-             * @description What one input alone takes, as its run measured it.
+             * @description Of one input alone, as its run measured it.
              */
             latency_milliseconds: number | null;
             /** Name */
@@ -4082,7 +4100,7 @@ export interface components {
             kind: string | null;
             /**
              * Latency Milliseconds
-             * @description What one input alone takes, as its run measured it.
+             * @description Of one input alone, as its run measured it.
              */
             latency_milliseconds: number | null;
             /** Licence Note */
@@ -4315,6 +4333,15 @@ export interface components {
              * @default 0.01
              */
             weight_decay: number;
+        };
+        /** Origin */
+        Origin: {
+            /** Mode */
+            mode: string | null;
+            /** Name */
+            name: string;
+            /** Task Id */
+            task_id: string;
         };
         /** Page[TaskOut] */
         Page_TaskOut_: {
@@ -5042,7 +5069,7 @@ export interface components {
         SplitIn: {
             /**
              * Name
-             * @description The name of the new data set.
+             * @description Of the new data set.
              */
             name: string;
             /**
@@ -5310,7 +5337,7 @@ export interface components {
             outputDir?: string | null;
             /**
              * Taskid
-             * @description The id of a completed task; `distillation_TASK_…` is taken too.
+             * @description Of a completed task; `distillation_TASK_…` is taken too.
              */
             taskId?: string | null;
             /**
@@ -5322,7 +5349,7 @@ export interface components {
             } | null;
             /**
              * Videoevery
-             * @description Each so many-th frame of a video is shown: 1.
+             * @description Of a video each so many-th frame: 1.
              */
             videoEvery?: number | null;
         };
@@ -5947,33 +5974,6 @@ export interface components {
             /** Seconds */
             seconds: number | null;
         };
-        /** TrainedBy */
-        TrainedBy: {
-            /** Mode */
-            mode: string | null;
-            /** Name */
-            name: string;
-            /** Task Id */
-            task_id: string;
-        };
-        /** TrainingDataset */
-        TrainingDataset: {
-            /** Created At */
-            created_at: string;
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Samples */
-            samples: number;
-            /**
-             * Size
-             * @description Bytes.
-             */
-            size: number;
-            /** Type */
-            type: string;
-        };
         /**
          * Tried
          * @description What the model said, and how long it took.
@@ -5996,7 +5996,7 @@ export interface components {
             kind: string;
             /**
              * Mask Png Base64
-             * @description A segmentation's mask in colour, the background transparent.
+             * @description Of segmentation: its mask in colour, the background transparent.
              */
             mask_png_base64: string | null;
             /**
@@ -6016,12 +6016,12 @@ export interface components {
         UploadIn: {
             /**
              * Name
-             * @description The name of the data set it becomes.
+             * @description Of the data set it becomes.
              */
             name: string;
             /**
              * Sha256
-             * @description The ZIP's digest; checked when it is whole.
+             * @description Of the ZIP; checked when it is whole.
              */
             sha256?: string | null;
             /**
@@ -6076,7 +6076,7 @@ export interface components {
             name: string;
             /**
              * Number
-             * @description The number of the data set's version.
+             * @description Of the data set's version.
              */
             number: number | null;
             /**
@@ -6318,7 +6318,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TrainingDataset"][];
+                    "application/json": components["schemas"]["DatasetOut"][];
                 };
             };
             /** @description The request is not understood. */
@@ -6401,7 +6401,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TrainingDataset"];
+                    "application/json": components["schemas"]["DatasetOut"];
                 };
             };
             /** @description The request is not understood. */

@@ -165,7 +165,7 @@ def _clear(context: Context, folder: Path) -> None:
 
 
 def _queue(session: Session, task_id: str, out_of: Sequence[State]) -> bool:
-    if not move(session, task_id, State.QUEUED, out_of=out_of, error_message=None):
+    if not move(session, task_id, State.QUEUED, out_of=out_of, columns={"error_message": None}):
         return False
     queries.put(
         session,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from sqlalchemy import Integer, Numeric, String, Text
 from sqlalchemy.orm import InstrumentedAttribute
@@ -14,9 +13,9 @@ from tandem.spec.measured import TEXT_BYTES
 INT_LIMIT = 2**31
 
 
-def fitted(table: type[Table], row: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def fitted(table: type[Table], row: dict[str, object]) -> tuple[dict[str, object], list[str]]:
     """The row with its figures rounded as the columns do, and the names of those left out."""
-    kept: dict[str, Any] = {}
+    kept: dict[str, object] = {}
     left_out: list[str] = []
     for name, value in row.items():
         fit = _fit(getattr(table, name), value)
@@ -26,25 +25,25 @@ def fitted(table: type[Table], row: dict[str, Any]) -> tuple[dict[str, Any], lis
     return kept, left_out
 
 
-def _fit(column: InstrumentedAttribute[Any], value: Any) -> Any:
-    kind = column.type
-    if value is None:
-        return None
-    if isinstance(kind, Numeric):
-        return _decimal(kind, value)
-    if type(kind) is Integer:
-        return int(value) if math.isfinite(value) and abs(value) < INT_LIMIT else None
-    if isinstance(kind, Text):
-        return text(value)
-    if isinstance(kind, String) and isinstance(value, str):
-        whole = text(value)
-        # Half a path or half a name is another one.
-        return whole if kind.length is None or len(whole) <= kind.length else None
+def _fit(column: InstrumentedAttribute[object], value: object) -> object:
+    holds = column.type
+    if isinstance(value, int | float):
+        if isinstance(holds, Numeric):
+            return _decimal(holds, value)
+        if type(holds) is Integer:  # a BigInteger is one too, and holds more
+            return int(value) if math.isfinite(value) and abs(value) < INT_LIMIT else None
+    if isinstance(value, str):
+        if isinstance(holds, Text):
+            return text(value)
+        if isinstance(holds, String):
+            whole = text(value)
+            # Half a path or half a name is another one.
+            return whole if holds.length is None or len(whole) <= holds.length else None
     return value
 
 
-def _decimal(kind: Numeric[Any], value: float) -> float | None:
-    digits, after = kind.precision or 0, kind.scale or 0
+def _decimal(column: Numeric[float], value: float) -> float | None:
+    digits, after = column.precision or 0, column.scale or 0
     if not math.isfinite(value):
         return None
     rounded = round(value, after)

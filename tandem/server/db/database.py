@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import CursorResult, Engine, Update, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -102,6 +102,16 @@ class Database:
         self.engine.dispose()
 
 
+def changed_rows(session: Session, statement: Update) -> int:
+    """Do an UPDATE and tell how many rows it found: the compare-and-set of all who may race.
+
+    Objects that the session holds are not brought up to date: nobody reads them after it.
+    """
+    done = session.execute(statement, execution_options={"synchronize_session": False})
+    assert isinstance(done, CursorResult)
+    return done.rowcount
+
+
 def is_transient(error: DBAPIError) -> bool:
     """A deadlock, a lock wait or a busy SQLite: the same transaction may pass in a moment."""
     original: Any = error.orig
@@ -111,7 +121,7 @@ def is_transient(error: DBAPIError) -> bool:
 
 
 def _engine(url: URL, pool_size: int) -> Engine:
-    options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": pool_size, "max_overflow": 20}
+    options: dict[str, object] = {"pool_pre_ping": True, "pool_size": pool_size, "max_overflow": 20}
     dialect = url.get_backend_name()
     if dialect == "sqlite":
         engine = create_engine(

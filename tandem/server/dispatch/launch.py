@@ -15,13 +15,13 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tandem.executors.base import RUN_TOKEN, TRAINER, Handle, Launch, LaunchError
 from tandem.server.context import Context
+from tandem.server.db.database import changed_rows
 from tandem.server.db.tables import Attempt, Job
 from tandem.server.host.clock import now
 from tandem.server.tasks import apply
@@ -168,7 +168,8 @@ def _take(session: Session, claimed: Claimed, executor: str) -> bool:
     if not apply.running(session, launch.task_id, out_of=[State.QUEUED]):
         return False
     devices = json.dumps(claimed.slots)
-    row: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+    claimed_rows = changed_rows(
+        session,
         update(Job)
         .where(Job.task_id == launch.task_id, Job.attempt == launch.attempt - 1, Job.live == 0)
         .values(
@@ -185,10 +186,9 @@ def _take(session: Session, claimed: Claimed, executor: str) -> bool:
             wanted=None,
             wanted_at=None,
             doing=None,
-        )
-        .execution_options(synchronize_session=False)
+        ),
     )
-    if row.rowcount != 1:
+    if claimed_rows != 1:
         raise _OtherwiseError
     session.add(
         Attempt(
@@ -205,14 +205,9 @@ def _take(session: Session, claimed: Claimed, executor: str) -> bool:
     return True
 
 
-def _of_attempt(session: Session, task_id: str, attempt: int, **columns: Any) -> bool:
-    row: CursorResult[Any] = session.execute(  # type: ignore[assignment]
-        update(Job)
-        .where(Job.task_id == task_id, Job.attempt == attempt, Job.live == 1)
-        .values(**columns)
-        .execution_options(synchronize_session=False)
-    )
-    return row.rowcount == 1
+def _of_attempt(session: Session, task_id: str, attempt: int, **columns: object) -> bool:
+    its_row = (Job.task_id == task_id, Job.attempt == attempt, Job.live == 1)
+    return changed_rows(session, update(Job).where(*its_row).values(**columns)) == 1
 
 
 def close(

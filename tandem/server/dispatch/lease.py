@@ -11,13 +11,12 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tandem.server.db.database import Database
+from tandem.server.db.database import Database, changed_rows
 from tandem.server.db.tables import Lease
 
 NOBODY = ""
@@ -95,11 +94,11 @@ class LeaseHolder:
             return False
         return True
 
-    def _update(self, session: Session, where: Any, owner: str) -> bool:
-        row: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+    def _update(self, session: Session, where: ColumnElement[bool], owner: str) -> bool:
+        beaten = changed_rows(
+            session,
             update(Lease)
             .where(Lease.name == self.name, where)
-            .values(owner=owner, beat=Lease.beat + 1)
-            .execution_options(synchronize_session=False)
+            .values(owner=owner, beat=Lease.beat + 1),
         )
-        return row.rowcount == 1
+        return beaten == 1

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy import select, update
@@ -23,6 +23,18 @@ from tandem.spec.run import ExecutionSpec, RunSpec
 from tandem.spec.state import State
 
 REASON_LETTERS = 500
+
+
+class _QueueRow(NamedTuple):
+    """A task that waits, as it is placed."""
+
+    task_id: str
+    create_by: str | None
+    priority: int
+    position: int | None
+    spec: str | None
+    live: int
+    waiting_reason: str | None
 
 
 @dataclass
@@ -65,7 +77,7 @@ class Scheduler:
             self.context.hub.wake()
         return done
 
-    def _queue(self) -> list[Any]:
+    def _queue(self) -> list[_QueueRow]:
         with self.context.database.read() as session:
             found = session.execute(
                 select(
@@ -80,10 +92,10 @@ class Scheduler:
                 .join(Job, Job.task_id == Task.task_id)
                 .where(Task.status == State.QUEUED, Task.del_flag.in_(THERE))
             ).all()
-        return list(found)
+        return [_QueueRow(*row) for row in found]
 
     def _plan(
-        self, rows: Sequence[Any], live: Sequence[Job]
+        self, rows: Sequence[_QueueRow], live: Sequence[Job]
     ) -> tuple[Placement, dict[str, ExecutionSpec], dict[str, str]]:
         queue, runs, reasons = [], {}, {}
         for row in rows:

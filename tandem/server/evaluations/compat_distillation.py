@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from sqlalchemy import RowMapping
 
@@ -16,25 +14,25 @@ router = APIRouter(tags=["evaluations"])
 One = Envelope[EvaluationOut | None]
 
 
-def _one(row: RowMapping | None) -> Any:
+def _one(row: RowMapping | None) -> object:
     return ok(None if row is None else EvaluationOut.model_validate(dict(row)))
 
 
 @router.get("/tasks/{taskId}/evaluations", response_model=Envelope[list[EvaluationOut]])
-def list_evaluations(context: Here, taskId: str) -> Any:
+def list_evaluations(context: Here, taskId: str) -> object:
     """All, in the order of their coming."""
     rows = service.all_of(context, taskId)
     return ok([EvaluationOut.model_validate(dict(row)) for row in rows])
 
 
 @router.get("/tasks/{taskId}/evaluations/latest", response_model=One)
-def latest_evaluation(context: Here, taskId: str) -> Any:
+def latest_evaluation(context: Here, taskId: str) -> object:
     """The newest, or null."""
     return _one(service.latest(context, taskId))
 
 
 @router.get("/tasks/{taskId}/evaluations/best", response_model=One)
-def best_evaluation(context: Here, taskId: str) -> Any:
+def best_evaluation(context: Here, taskId: str) -> object:
     """The one of the highest F1; without any F1 of the highest mAP50, mAP95, precision, recall.
 
     Of equals the newest; null when there is none.
@@ -43,7 +41,7 @@ def best_evaluation(context: Here, taskId: str) -> Any:
 
 
 @router.post("/tasks/{taskId}/evaluations", response_model=Envelope[None])
-def tell_evaluation(context: Here, taskId: str, body: EvaluationIn) -> Any:
+def tell_evaluation(context: Here, taskId: str, body: EvaluationIn) -> object:
     """Keep one more."""
     service.tell(context, taskId, body)
     return ok(None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, select
 from sqlalchemy.orm import Session
@@ -16,7 +15,7 @@ RANK = ("f1_score", "map_50", "map_95", "precision", "recall")
 """What the best one is best at: the first figure decides, the next one between equals."""
 
 
-def _of(task_id: str) -> Select[Any]:
+def _of(task_id: str) -> Select[tuple[object, ...]]:
     return select(*COLUMNS).where(EvaluationRow.task_id == task_id)
 
 
@@ -35,7 +34,7 @@ def latest(session: Session, task_id: str) -> RowMapping | None:
 
 
 def best(session: Session, task_id: str) -> RowMapping | None:
-    order: list[ColumnElement[Any]] = []
+    order: list[ColumnElement[object]] = []
     for name in RANK:
         column = getattr(EvaluationRow, name)
         order += [column.is_(None), column.desc()]

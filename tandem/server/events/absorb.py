@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tandem.server.db.columns import text
+from tandem.server.db.database import changed_rows
 from tandem.server.db.tables import THERE, Job, Task, TaskEvent
 from tandem.server.events.cursor import FreshLines, JournalCursor
 from tandem.server.host.clock import now
@@ -76,7 +76,7 @@ class EventBatch:
 class FoldedEvents:
     """A batch, sorted by where it goes."""
 
-    job: dict[str, Any] = field(default_factory=dict)
+    job: dict[str, object] = field(default_factory=dict)
     epochs: list[Epoch] = field(default_factory=list)
     current_epoch: int | None = None
     total_epochs: int | None = None
@@ -105,7 +105,7 @@ def _add(found: FoldedEvents, event: Event) -> None:
             found.turns.append(event)
         case Metric():
             job |= {"step": event.step, "total_steps": event.total_steps, "doing": None}
-            values: dict[str, Any] = dict(event.values)
+            values: dict[str, object] = dict(event.values)
             if event.images_per_second is not None:
                 values["images_per_second"] = event.images_per_second
             said = json.dumps(finite(values), ensure_ascii=False)
@@ -174,11 +174,12 @@ def absorb(session: Session, task_id: str, batch: EventBatch) -> bool:
     return True
 
 
-def _advance(session: Session, task_id: str, batch: EventBatch, columns: dict[str, Any]) -> bool:
+def _advance(session: Session, task_id: str, batch: EventBatch, columns: dict[str, object]) -> bool:
     """The compare-and-set: of two readers of the same lines one wins."""
     was, ends = batch.expected, batch.ends
     same_file = Job.journal.is_(None) if was.journal is None else Job.journal == was.journal
-    row: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+    advanced = changed_rows(
+        session,
         update(Job)
         .where(
             Job.task_id == task_id,
@@ -192,10 +193,9 @@ def _advance(session: Session, task_id: str, batch: EventBatch, columns: dict[st
             journal=ends.journal,
             heartbeat_at=now(),
             **columns,
-        )
-        .execution_options(synchronize_session=False)
+        ),
     )
-    return row.rowcount == 1
+    return advanced == 1
 
 
 def _figures(session: Session, task_id: str, found: FoldedEvents, run_id: str | None) -> None:

@@ -14,7 +14,7 @@ from array import array
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 from filelock import FileLock
@@ -127,7 +127,7 @@ class _Rows:
     def __init__(self, index: CurveIndex, state: IndexState) -> None:
         self.index, self.state = index, state
         self.axes: dict[RowAxis, list[tuple[float, float, float]]] = {"step": [], "epoch": []}
-        self.values: dict[RowAxis, list[dict[str, float]]] = {"step": [], "epoch": []}
+        self.values: dict[RowAxis, list[dict[str, object]]] = {"step": [], "epoch": []}
 
     def take(self, line: JournalLine) -> None:
         if line.seq <= self.state.last_seq:
@@ -142,7 +142,7 @@ class _Rows:
             self.state.total_epochs = int(_number(body.get("total_epochs"), 0))
             self._cut(_number(body.get("resumed_from_epoch"), 0))
 
-    def _metric(self, body: dict[str, Any]) -> None:
+    def _metric(self, body: dict[str, object]) -> None:
         step, total = _number(body.get("step")), _number(body.get("total_steps"), 0)
         epochs = self.state.total_epochs
         epoch = step * epochs / total if epochs and total else _number(body.get("epoch"))
@@ -153,7 +153,7 @@ class _Rows:
         self.state.last_step = int(step) if math.isfinite(step) else self.state.last_step
         self._add("step", (step, epoch, _seconds(body)), row)
 
-    def _epoch(self, body: dict[str, Any]) -> None:
+    def _epoch(self, body: dict[str, object]) -> None:
         row = {name: body[name] for name in (*_FIGURES, *_SPEEDS) if body.get(name) is not None}
         terms = body.get("terms")
         if isinstance(terms, dict):
@@ -161,7 +161,7 @@ class _Rows:
         at = (float(self.state.last_step), _number(body.get("epoch")), _seconds(body))
         self._add("epoch", at, row)
 
-    def _add(self, axis: RowAxis, at: tuple[float, float, float], row: dict[str, Any]) -> None:
+    def _add(self, axis: RowAxis, at: tuple[float, float, float], row: dict[str, object]) -> None:
         self.axes[axis].append(at)
         self.values[axis].append(row)
 
@@ -208,17 +208,17 @@ class _Rows:
             out.truncate()
 
 
-def _number(value: Any, otherwise: float = math.nan) -> float:
+def _number(value: object, otherwise: float = math.nan) -> float:
     """A NaN is a string in the journal."""
-    if value is None or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return otherwise
     try:
         return float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         return otherwise
 
 
-def _seconds(body: dict[str, Any]) -> float:
+def _seconds(body: dict[str, object]) -> float:
     """Unix time."""
     try:
         return datetime.fromisoformat(str(body.get("at"))).timestamp()

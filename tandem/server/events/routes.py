@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -34,7 +34,7 @@ Types = Annotated[
     str | None,
     Query(description="Only these types, separated by commas.", examples=["epoch,state"]),
 ]
-STREAM: dict[int | str, dict[str, Any]] = {
+STREAM: dict[int | str, dict[str, object]] = {
     200: {
         "description": "Server-sent events: `id`, `event` (the type) and `data` (JSON).",
         "content": {
@@ -90,7 +90,7 @@ async def _stream(
 
 
 _NUMBER = {"type": "integer", "minimum": 1}
-EVENT: dict[str, Any] = {
+EVENT: dict[str, object] = {
     "type": "object",
     "description": "One event as the trainer writes it; each type has further fields.",
     "required": ["seq", "at", "task_id", "attempt", "type"],
@@ -113,7 +113,7 @@ EVENT: dict[str, Any] = {
         "pid": 4711,
     },
 }
-BODY: dict[str, Any] = {
+BODY: dict[str, object] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -126,7 +126,7 @@ BODY: dict[str, Any] = {
 }
 
 
-GAP: dict[str, Any] = {
+GAP: dict[str, object] = {
     "description": "Numbers are missing (`expected_seq` says from where), the run was launched"
     " here, or the task is complete.",
     "content": {"application/problem+json": {"schema": Gap.model_json_schema()}},

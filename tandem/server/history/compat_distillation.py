@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -29,7 +29,7 @@ def _answer(rows: Sequence[RowMapping]) -> Response:
 
 
 @router.get("/tasks/{taskId}/history", response_model=HistoryList)
-def list_history(context: Here, taskId: str) -> Any:
+def list_history(context: Here, taskId: str) -> object:
     """All epochs in their order."""
     return _answer(service.by_epoch(context, taskId))
 
@@ -37,13 +37,13 @@ def list_history(context: Here, taskId: str) -> Any:
 @router.get("/tasks/{taskId}/history/latest", response_model=HistoryList)
 def latest_history(
     context: Here, taskId: str, limit: Annotated[int, Query(ge=1, le=10_000)] = 10
-) -> Any:
+) -> object:
     """The last epochs, newest first."""
     return _answer(service.newest(context, taskId, limit))
 
 
 @router.post("/tasks/{taskId}/history", response_model=Envelope[None])
-def tell_history(context: Here, taskId: str, body: HistoryIn) -> Any:
+def tell_history(context: Here, taskId: str, body: HistoryIn) -> object:
     """One epoch; a repeat replaces it."""
     service.tell(context, taskId, body)
     return ok(None)

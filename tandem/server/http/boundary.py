@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from typing import Any, cast
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -109,14 +109,14 @@ def answer(
     message: str,
     problems: list[Problem] | None = None,
     headers: dict[str, str] | None = None,
-    extras: dict[str, Any] | None = None,
+    extras: dict[str, object] | None = None,
 ) -> JSONResponse:
     """A failure as the surface at `path` says it."""
     if path.startswith(DISTILLATION):
         return _Json({"code": status, "message": message, "data": problems}, status, headers)
     if path.startswith(TRAINING):
         return _Json({"detail": problems or message}, status, headers)
-    body: dict[str, Any] = {"type": "about:blank", "title": message, "status": status}
+    body: dict[str, object] = {"type": "about:blank", "title": message, "status": status}
     body |= {"detail": message, **(extras or {})}
     if problems:
         body["errors"] = problems
@@ -130,7 +130,7 @@ class _Json(JSONResponse):
         return text.encode("utf-8", "backslashreplace")
 
 
-def _extras(error: RequestError) -> dict[str, Any]:
+def _extras(error: RequestError) -> dict[str, object]:
     expected = getattr(error, "expected_seq", None)
     return {} if expected is None else {"expected_seq": expected}
 
@@ -144,14 +144,14 @@ def _problems(error: RequestValidationError) -> list[Problem]:
     return list(found.values())[:MOST_PROBLEMS]
 
 
-def _field(fault: dict[str, Any]) -> str:
+def _field(fault: ErrorDetails) -> str:
     where, *steps = fault["loc"]
     if fault["type"] == "json_invalid":
         return "body"
     return ".".join(str(step) for step in steps)[:200] or str(where)
 
 
-def _said(fault: dict[str, Any], name: str) -> str:
+def _said(fault: ErrorDetails, name: str) -> str:
     context = fault.get("ctx", {})
     match fault["type"]:
         case "extra_forbidden":
@@ -168,4 +168,4 @@ def _said(fault: dict[str, Any], name: str) -> str:
             return t("It must be one of {allowed}.", allowed=context["expected"])
         case "literal_error":
             return t("It must be one of {allowed}.", allowed=context["expected"])
-    return rule(cast(ErrorDetails, fault), name)
+    return rule(fault, name)

@@ -16,7 +16,7 @@ ABOUT = (
     "is Tandem's own: snake_case, failures as `application/problem+json` (RFC 9457). "
     "`/api/training` is plain training: bare answers, failures as `{detail}`."
 )
-TAGS: list[dict[str, Any]] = [
+TAGS: list[dict[str, object]] = [
     {"name": "tasks", "description": "Created, started, watched, stopped, deleted."},
     {"name": "history", "description": "A training's figures, epoch by epoch."},
     {"name": "evaluations", "description": "What trained models can do."},
@@ -44,7 +44,7 @@ LATER = ("/api/training/start", "/api/training/models")
 """Where a kind of model can be asked for that cannot be trained yet."""
 NAMES_ANOTHER = ("/inference", "/inference/submit")
 """What a body names may not be there, though the path names nothing."""
-DETAIL: dict[str, Any] = {
+DETAIL: dict[str, object] = {
     "title": "Detail",
     "description": "A failure of plain training.",
     "type": "object",
@@ -59,7 +59,7 @@ DETAIL: dict[str, Any] = {
     },
     "required": ["detail"],
 }
-PROBLEM: dict[str, Any] = {
+PROBLEM: dict[str, object] = {
     "title": "Problem",
     "description": "A failure, as RFC 9457 has it.",
     "type": "object",

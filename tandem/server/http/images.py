@@ -31,7 +31,7 @@ ImageSize = Annotated[int, Query(ge=16, le=2048, description="Pixels of the long
 Wanted = Annotated[str | None, Header(alias="If-None-Match")]
 RenderedImage = tuple[bytes, str]
 """The bytes and their media type."""
-ANSWERS: dict[int | str, dict[str, Any]] = {
+ANSWERS: dict[int | str, dict[str, object]] = {
     200: {"content": {"image/png": {}, "image/jpeg": {}}, "description": "The picture."},
     304: {"description": "The client has it."},
 }

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
 
-
-def of_a_file(*texts: str) -> dict[str, Any]:
+def of_a_file(*texts: str) -> dict[str, object]:
     """The content of a request body in OpenAPI: `file`, which is needed, and these texts."""
     more = {name: {"type": "string"} for name in texts}
     file = {"type": "string", "format": "binary"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 
 from tandem.server.context import Here
@@ -15,18 +13,18 @@ router = APIRouter(tags=["lora-presets"])
 
 
 @router.get("/lora-presets", response_model=Envelope[list[PresetOut]])
-def list_presets(context: Here) -> Any:
+def list_presets(context: Here) -> object:
     """All, by name."""
     return ok([PresetOut.model_validate(dict(row)) for row in service.all_of_them(context)])
 
 
 @router.get("/lora-presets/{presetName}", response_model=Envelope[PresetOut])
-def get_preset(context: Here, presetName: str) -> Any:
+def get_preset(context: Here, presetName: str) -> object:
     """One by its name."""
     return ok(PresetOut.model_validate(dict(service.get(context, presetName))))
 
 
 @router.post("/lora-presets", response_model=Envelope[PresetOut])
-def create_preset(context: Here, body: PresetIn) -> Any:
+def create_preset(context: Here, body: PresetIn) -> object:
     """A new one; 409 when the name exists."""
     return ok(PresetOut.model_validate(dict(service.keep(context, body))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
@@ -29,14 +29,18 @@ class PresetSettings(BaseModel):
         default_factory=list, description="Layers by their names; empty: the family's default."
     )
 
-    def columns(self) -> dict[str, Any]:
+    def modules_text(self) -> str:
+        """The modules as their column keeps them: a JSON list."""
+        return json.dumps(self.target_modules, ensure_ascii=False)
+
+    def columns(self) -> dict[str, object]:
         """As the table keeps them."""
         return {
             "preset_desc": self.description,
             "lora_rank": self.rank,
             "lora_alpha": self.alpha,
             "lora_dropout": self.dropout,
-            "target_modules": json.dumps(self.target_modules, ensure_ascii=False),
+            "target_modules": self.modules_text(),
         }
 
 
@@ -45,14 +49,14 @@ class NewPreset(PresetSettings):
 
     def as_kept(self) -> PresetIn:
         """Under the rules that hold for installed clients too."""
-        return PresetIn(preset_name=self.name, **self.columns())
+        return PresetIn.model_validate({"preset_name": self.name, **self.columns()})
 
 
 def check(said: PresetSettings) -> None:
     """InvalidError for what the table has no room for, or a name of blanks."""
     if isinstance(said, NewPreset) and not said.name.strip():
         raise InvalidError([{"field": "name", "problem": t("It is empty.")}])
-    if len(said.columns()["target_modules"]) > COLUMN_LETTERS:
+    if len(said.modules_text()) > COLUMN_LETTERS:
         problem = t("At most {letters} letters can be kept.", letters=COLUMN_LETTERS)
         raise InvalidError([{"field": "target_modules", "problem": problem}])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import RowMapping, select, update
 from sqlalchemy.exc import IntegrityError
@@ -75,7 +74,7 @@ def keep(context: Context, said: PresetIn) -> RowMapping:
     return get(context, said.preset_name)
 
 
-def change(context: Context, name: str, columns: Mapping[str, Any]) -> RowMapping:
+def change(context: Context, name: str, columns: Mapping[str, object]) -> RowMapping:
     """Put other settings under the same name; NotFoundError without it."""
     kept = get(context, name)["preset_name"]
     at = now().replace(microsecond=0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from datetime import datetime
+from typing import NamedTuple
 
 from pydantic import ValidationError
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
@@ -62,7 +63,20 @@ def show(context: Context) -> Queue:
     )
 
 
-def _in_turn(rows: Sequence[Row[Any]], busy: Sequence[str | None]) -> Iterator[Row[Any]]:
+class _QueueRow(NamedTuple):
+    """A task that waits, and what decides its turn."""
+
+    task_id: str
+    task_name: str
+    create_by: str | None
+    priority: int
+    position: int | None
+    waiting_reason: str | None
+    queued_at: datetime | None
+    spec: str | None
+
+
+def _in_turn(rows: Sequence[_QueueRow], busy: Sequence[str | None]) -> Iterator[_QueueRow]:
     """As the dispatcher takes them, one after the other."""
     known = {row.task_id: row for row in rows}
     queue = [
@@ -75,15 +89,15 @@ def _in_turn(rows: Sequence[Row[Any]], busy: Sequence[str | None]) -> Iterator[R
         yield known[one.task_id]
 
 
-def _waiting(session: Session) -> Sequence[Row[Any]]:
+def _waiting(session: Session) -> Sequence[_QueueRow]:
     columns = (Job.priority, Job.position, Job.waiting_reason, Job.queued_at, Job.spec)
-    found: Sequence[Row[Any]] = session.execute(  # type: ignore[assignment]
+    found = session.execute(
         select(Task.task_id, Task.task_name, Task.create_by, *columns)
         .join(Job, Job.task_id == Task.task_id)
         .where(Task.status == State.QUEUED, Task.del_flag.in_(THERE))
         .order_by(*TURN)
-    ).all()
-    return found
+    )
+    return [_QueueRow(*row) for row in found]
 
 
 def _wanted(spec: str | None) -> str | list[int]:
@@ -141,7 +155,7 @@ def _reorder(session: Session, task_id: str, to: int) -> None:
             _put(session, row.task_id, **told)
 
 
-def _between(own: int, others: Sequence[Row[Any]], place: int) -> int:
+def _between(own: int, others: Sequence[_QueueRow], place: int) -> int:
     """Its own priority where that keeps it at its place, else the nearest that does."""
     most = others[place - 1].priority if place else None
     least = others[place].priority if place < len(others) else None
@@ -150,7 +164,7 @@ def _between(own: int, others: Sequence[Row[Any]], place: int) -> int:
     return int(least) if least is not None and own < least else own
 
 
-def _positions(rows: Sequence[Row[Any]]) -> Sequence[int]:
+def _positions(rows: Sequence[_QueueRow]) -> Sequence[int]:
     """Those that they have; anew where two share one."""
     known = [row.position for row in rows if row.position is not None]
     first = min(known, default=1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -74,13 +72,13 @@ class TeacherOut(BaseModel):
 class Catalogue(BaseModel):
     """What there is to choose from, and the schema of a run's every knob."""
 
-    students: list[dict[str, Any]] = Field(
+    students: list[dict[str, object]] = Field(
         description="`memory_megabytes` of each size: to train it, by its parameters alone."
     )
-    teachers: list[dict[str, Any]]
-    losses: list[dict[str, Any]]
-    formats: list[dict[str, Any]]
+    teachers: list[dict[str, object]]
+    losses: list[dict[str, object]]
+    formats: list[dict[str, object]]
     named_teachers: list[TeacherOut]
-    run_schema: dict[str, Any] = Field(
+    run_schema: dict[str, object] = Field(
         description="Titles and descriptions in the reader's language; `unit` and `level` besides."
     )

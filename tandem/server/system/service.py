@@ -70,9 +70,9 @@ def choices(context: Context) -> Catalogue:
     names = dict.fromkeys([*context.settings.everything.teachers, *known["teacher_names"]])
     return Catalogue(
         students=[_student(one) for one in known["students"]],
-        teachers=[_spoken(one) for one in known["teachers"]],
-        losses=[_spoken(one) for one in known["losses"]],
-        formats=[_spoken(one) for one in known["formats"]],
+        teachers=[_localized(one) for one in known["teachers"]],
+        losses=[_localized(one) for one in known["losses"]],
+        formats=[_localized(one) for one in known["formats"]],
         named_teachers=[_teacher(name, context.settings.everything) for name in names],
         run_schema=fields.described(),
     )
@@ -87,10 +87,10 @@ def _teacher(name: str, settings: Settings) -> TeacherOut:
     return TeacherOut(name=name, path=path, here=path is not None and Path(path).is_dir())
 
 
-def _student(entry: dict[str, Any]) -> dict[str, Any]:
+def _student(entry: dict[str, Any]) -> dict[str, object]:
     memory = {size: memory_megabytes(millions) for size, millions in entry["sizes"].items()}
-    return _spoken(entry) | {"memory_megabytes": memory}
+    return _localized(entry) | {"memory_megabytes": memory}
 
 
-def _spoken(entry: dict[str, Any]) -> dict[str, Any]:
+def _localized(entry: dict[str, Any]) -> dict[str, object]:
     return entry | {"about": t(entry["about"])}

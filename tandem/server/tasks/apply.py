@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import and_, case, insert, select, update
 from sqlalchemy.orm import Session
@@ -37,14 +37,14 @@ def progress(
     None leaves what was known. The best accuracy only rises, to `best_accuracy` where several
     epochs are told at once.
     """
-    given: dict[str, Any] = {"current_epoch": current_epoch, "total_epochs": total_epochs}
+    given: dict[str, object] = {"current_epoch": current_epoch, "total_epochs": total_epochs}
     row, left_out = fitted(Task, given | {"accuracy": accuracy, "loss": loss})
     best = fitted(Task, {"best_accuracy": best_accuracy})[0]["best_accuracy"]
     best = row["accuracy"] if best is None else best
     known = {name: value for name, value in row.items() if value is not None}
     if "current_epoch" in known:
-        total = known.get("total_epochs") or _locked(session, task_id).get("total_epochs")
-        known["progress"] = percent(known["current_epoch"], total)
+        total = known.get("total_epochs") or _locked(session, task_id).total_epochs
+        known["progress"] = percent(_int(known["current_epoch"]), _int(total))
     if best is not None:
         higher = and_(Task.best_accuracy.is_not(None), Task.best_accuracy >= best)
         known["best_accuracy"] = case((higher, Task.best_accuracy), else_=best)
@@ -66,18 +66,18 @@ def running(
     out_of: Iterable[State] | None = None,
 ) -> bool:
     """It runs (again): the first start's time stays. False when its state allows no such move."""
-    columns: dict[str, Any] = {}
+    columns: dict[str, object] = {}
     if total_epochs is not None:
         columns |= {n: v for n, v in fitted(Task, {"total_epochs": total_epochs})[0].items() if v}
     known = _locked(session, task_id)
-    if known.get("start_time") is None:
+    if known.start_time is None:
         columns["start_time"] = _second(started_at or now())
-    if known.get("status") == State.RUNNING:
+    if known.status == State.RUNNING:
         if columns:
             _update(session, task_id, **columns)
         return False
     columns |= {"end_time": None, "duration": None, "error_message": None}
-    return move(session, task_id, State.RUNNING, out_of=out_of, **columns)
+    return move(session, task_id, State.RUNNING, out_of=out_of, columns=columns)
 
 
 def completed(session: Session, task_id: str) -> bool:
@@ -121,19 +121,19 @@ def checkpoint(session: Session, task_id: str, path: str) -> list[str]:
     return left_out
 
 
-def history(session: Session, task_id: str, row: dict[str, Any]) -> list[str]:
+def history(session: Session, task_id: str, row: dict[str, object]) -> list[str]:
     """One epoch's figures; a repeat replaces them. Names those that no column can hold."""
     return histories(session, task_id, [row])
 
 
-def histories(session: Session, task_id: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+def histories(session: Session, task_id: str, rows: Sequence[dict[str, object]]) -> list[str]:
     """The same for many epochs in a few statements; of one epoch the last row counts."""
     left_out: list[str] = []
-    fresh: dict[int, dict[str, Any]] = {}
+    fresh: dict[object, dict[str, object]] = {}
     for row in rows:
         complete = dict.fromkeys(_HISTORY) | {"record_time": _second(now())} | row
         fit, gone = fitted(History, complete)
-        fit["record_time"] = _second(fit["record_time"] or now())
+        fit["record_time"] = _second(fit["record_time"])
         fresh[fit["epoch"]] = fit | {"task_id": task_id}
         left_out += gone
     if not fresh:
@@ -162,11 +162,11 @@ _HISTORY = [
 
 
 def evaluation(
-    session: Session, task_id: str, row: dict[str, Any], *, digest: str | None = None
+    session: Session, task_id: str, row: dict[str, object], *, digest: str | None = None
 ) -> list[str]:
     """What the student can do, in percent. One with a `digest` that is there is not told twice."""
     fit, left_out = fitted(EvaluationRow, row)
-    fit["eval_time"] = _second(fit.get("eval_time") or now())
+    fit["eval_time"] = _second(fit.get("eval_time"))
     _locked(session, task_id)
     if digest is not None and _has_digest(session, task_id, digest):
         return []
@@ -182,26 +182,32 @@ def _has_digest(session: Session, task_id: str, digest: str) -> bool:
     return session.execute(there.limit(1)).first() is not None
 
 
-def _ended(session: Session, task_id: str, to: State, **columns: Any) -> bool:
-    started_at = _locked(session, task_id).get("start_time")
+def _ended(session: Session, task_id: str, to: State, **columns: object) -> bool:
+    started_at = _locked(session, task_id).start_time
     end = _second(now())
     columns["end_time"] = end
     if started_at is not None:
         columns["duration"] = max(0, int((end - started_at).total_seconds()))
-    return move(session, task_id, to, **columns)
+    return move(session, task_id, to, columns=columns)
 
 
-def _locked(session: Session, task_id: str) -> dict[str, Any]:
-    """The task's row, which others wait for until this transaction ends; {} without one."""
+class _LockedTask(NamedTuple):
+    start_time: datetime | None = None
+    total_epochs: int | None = None
+    status: str | None = None
+
+
+def _locked(session: Session, task_id: str) -> _LockedTask:
+    """The task's row, which others wait for until this transaction ends; empty without one."""
     row = session.execute(
         select(Task.start_time, Task.total_epochs, Task.status)
         .where(Task.task_id == task_id, Task.del_flag.in_(THERE))
         .with_for_update()
     ).one_or_none()
-    return {} if row is None else dict(row._mapping)
+    return _LockedTask() if row is None else _LockedTask(*row)
 
 
-def _update(session: Session, task_id: str, **columns: Any) -> None:
+def _update(session: Session, task_id: str, **columns: object) -> None:
     session.execute(
         update(Task)
         .where(Task.task_id == task_id, Task.del_flag.in_(THERE))
@@ -210,11 +216,17 @@ def _update(session: Session, task_id: str, **columns: Any) -> None:
     )
 
 
-def _second(at: datetime) -> datetime:
-    """As installed systems' columns keep it: UTC, whole seconds."""
+def _second(at: object) -> datetime:
+    """A time as installed systems' columns keep it: UTC, whole seconds. Now, if it is none."""
+    at = at if isinstance(at, datetime) else now()
     if at.tzinfo is not None:
         at = at.astimezone(UTC).replace(tzinfo=None)
     return at.replace(microsecond=0)
+
+
+def _int(value: object) -> int:
+    """A number that a column of whole numbers holds; 0 for none."""
+    return value if isinstance(value, int) else 0
 
 
 def doing(what: str | None) -> str | None:

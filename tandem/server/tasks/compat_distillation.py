@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 from fastapi.responses import Response, StreamingResponse
@@ -64,7 +64,7 @@ def list_tasks(
     status: Annotated[State | None, Query()] = None,
     keyword: Annotated[Keyword | None, Query()] = None,
     orderBy: Annotated[str | None, Query(max_length=100, examples=["createTime desc"])] = None,
-) -> Any:
+) -> object:
     """All tasks, newest first; with `page`, one page of them and how many there are."""
     wanted = camel_filter(status, keyword, orderBy)
     if page is None:
@@ -79,31 +79,31 @@ def list_tasks(
 
 
 @router.get("/tasks/running", response_model=TaskList)
-def running_tasks(context: Here) -> Any:
+def running_tasks(context: Here) -> object:
     """Those that run now."""
     return whole(context, TaskFilter(State.RUNNING))
 
 
 @router.get("/tasks/recent", response_model=TaskList)
-def recent_tasks(context: Here, limit: Limit = 10) -> Any:
+def recent_tasks(context: Here, limit: Limit = 10) -> object:
     """The newest."""
     return ok([task(row) for row in service.page(context, TaskFilter(), 1, limit)])
 
 
 @router.get("/tasks/status/{status}", response_model=TaskList)
-def tasks_by_status(context: Here, status: State) -> Any:
+def tasks_by_status(context: Here, status: State) -> object:
     """Those in one state, newest first."""
     return whole(context, TaskFilter(status))
 
 
 @router.get("/tasks/{taskId}", response_model=Envelope[TaskOut])
-def get_task(context: Here, taskId: str) -> Any:
+def get_task(context: Here, taskId: str) -> object:
     """One task."""
     return _one(context, taskId)
 
 
 @router.post("/tasks", response_model=Envelope[TaskOut])
-def create_task(context: Here, body: CreateTask) -> Any:
+def create_task(context: Here, body: CreateTask) -> object:
     """A new task, PENDING."""
     settings = context.settings.everything
     task_id = service.create(
@@ -116,28 +116,28 @@ def create_task(context: Here, body: CreateTask) -> Any:
 
 
 @router.post("/tasks/{taskId}/start", response_model=Envelope[TaskOut])
-def start_task(context: Here, taskId: str) -> Any:
+def start_task(context: Here, taskId: str) -> object:
     """Queue it. From STOPPED, FAILED and PAUSED it goes on from its last checkpoint."""
     service.start(context, taskId)
     return _one(context, taskId)
 
 
 @router.post("/tasks/{taskId}/stop", response_model=Envelope[TaskOut])
-def stop_task(context: Here, taskId: str) -> Any:
+def stop_task(context: Here, taskId: str) -> object:
     """Ask the run to save a checkpoint and end; a task that waits is STOPPED at once."""
     service.stop(context, taskId)
     return _one(context, taskId)
 
 
 @router.post("/tasks/{taskId}/complete", response_model=Envelope[TaskOut])
-def complete_task(context: Here, taskId: str) -> Any:
+def complete_task(context: Here, taskId: str) -> object:
     """A run elsewhere has finished."""
     reports.complete(context, taskId)
     return _one(context, taskId)
 
 
 @router.delete("/tasks/{taskId}", response_model=Envelope[None])
-def delete_task(context: Here, taskId: str) -> Any:
+def delete_task(context: Here, taskId: str) -> object:
     """Delete it logically, with its history and evaluations. Its files stay."""
     service.remove(context, taskId)
     return ok(None)
@@ -151,7 +151,7 @@ def report_progress(
     accuracy: Annotated[ReportedFloat | None, Query()] = None,
     loss: Annotated[ReportedFloat | None, Query()] = None,
     body: Annotated[ProgressReport | None, Body()] = None,
-) -> Any:
+) -> object:
     """How far a run elsewhere is, in the query or in a body; the body wins."""
     said = body or ProgressReport()
     query = {"current_epoch": currentEpoch, "accuracy": accuracy, "loss": loss}
@@ -170,14 +170,14 @@ def report_model_path(
     taskId: str,
     modelPath: Annotated[str, Query(min_length=1, max_length=500)],
     modelUrl: Annotated[str | None, Query(max_length=500)] = None,
-) -> Any:
+) -> object:
     """Where a run elsewhere left the student."""
     reports.model_path(context, taskId, modelPath, modelUrl)
     return ok(None)
 
 
 @router.put("/tasks/{taskId}/error", response_model=Envelope[None])
-def report_error(context: Here, taskId: str, errorMessage: Annotated[str, Query()]) -> Any:
+def report_error(context: Here, taskId: str, errorMessage: Annotated[str, Query()]) -> object:
     """A run elsewhere has failed."""
     reports.error(context, taskId, errorMessage)
     return ok(None)

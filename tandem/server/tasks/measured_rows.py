@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tandem.server.db.columns import letters
 from tandem.spec.event import Epoch, Evaluation
 from tandem.spec.measured import (
@@ -25,7 +23,7 @@ FIGURES = {
 }
 
 
-def history_row(event: Epoch) -> dict[str, Any]:
+def history_row(event: Epoch) -> dict[str, object]:
     return {
         "epoch": event.epoch,
         "train_loss": event.train_loss,
@@ -42,9 +40,9 @@ def history_row(event: Epoch) -> dict[str, Any]:
     }
 
 
-def evaluation_row(event: Evaluation, run_id: str | None) -> tuple[dict[str, Any], str]:
+def evaluation_row(event: Evaluation, run_id: str | None) -> tuple[dict[str, object], str]:
     """The row, and the digest by which the same figures are known again."""
-    row: dict[str, Any] = {
+    row: dict[str, object] = {
         column: percentage(event.metrics.get(name)) for column, name in FIGURES.items()
     }
     row |= {

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     Select,
+    Subquery,
     delete,
     func,
     or_,
@@ -17,7 +18,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tandem.server.db.tables import THERE, Attempt, DelFlag, EvaluationRow, History, Job, Task
 from tandem.server.tasks.list_query import TaskFilter
@@ -35,12 +36,16 @@ V1_COLUMNS = (*COLUMNS, Task.task_type, *JOB_COLUMNS)
 NEVER_NULL = frozenset({"id", "task_id", "create_time", "status"})
 
 
+_Column = InstrumentedAttribute[Any]
+_Order = ColumnElement[Any]
+
+
 def is_id(task_id: str) -> bool:
     """Whether a task may be called so at all; some data bases fail over a zero byte."""
     return 0 < len(task_id) <= 64 and task_id.isprintable()
 
 
-def one(session: Session, task_id: str, columns: Sequence[Any] = COLUMNS) -> RowMapping | None:
+def one(session: Session, task_id: str, columns: Sequence[_Column] = COLUMNS) -> RowMapping | None:
     """A task that is not deleted."""
     if not is_id(task_id):
         return None
@@ -99,9 +104,9 @@ def _where(wanted: TaskFilter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _order(wanted: TaskFilter) -> list[ColumnElement[Any]]:
+def _order(wanted: TaskFilter) -> list[_Order]:
     column = getattr(Task, wanted.order_by)
-    order: list[ColumnElement[Any]] = []
+    order: list[_Order] = []
     if wanted.order_by not in NEVER_NULL:
         order.append(column.is_(None))  # the same on all: those without come last
     order.append(column.desc() if wanted.descending else column.asc())
@@ -119,7 +124,7 @@ def page(
     return session.execute(_rows(with_jobs, keys_of, wanted)).mappings().all()
 
 
-def _keys(wanted: TaskFilter, below_id: int | None, most: int) -> Select[Any]:
+def _keys(wanted: TaskFilter, below_id: int | None, most: int) -> Select[int]:
     """The keys that are wanted; of several states in the usual order, the first `most` of each.
 
     One question for each state follows an index. Asked for all at once, a data base walks all
@@ -139,12 +144,12 @@ def _keys(wanted: TaskFilter, below_id: int | None, most: int) -> Select[Any]:
     return select(Task.id).join(found, found.c.id == Task.id)
 
 
-def _below(keys: Select[Any], below_id: int | None) -> Select[Any]:
+def _below(keys: Select[int], below_id: int | None) -> Select[int]:
     return keys if below_id is None else keys.where(Task.id < below_id)
 
 
-def _rows(with_jobs: bool, keys: Any, wanted: TaskFilter) -> Select[Any]:
-    rows: Select[Any] = select(*(V1_COLUMNS if with_jobs else COLUMNS))
+def _rows(with_jobs: bool, keys: Subquery, wanted: TaskFilter) -> Select[tuple[object, ...]]:
+    rows: Select[tuple[object, ...]] = select(*(V1_COLUMNS if with_jobs else COLUMNS))
     rows = rows.select_from(Task).join(keys, keys.c.id == Task.id)
     if with_jobs:
         rows = rows.outerjoin(Job, Job.task_id == Task.task_id)
@@ -214,7 +219,7 @@ def next_position(session: Session) -> int:
     return (session.scalar(select(func.max(Job.position))) or 0) + 1
 
 
-def put_job(session: Session, task_id: str, **columns: Any) -> None:
+def put_job(session: Session, task_id: str, **columns: object) -> None:
     """Change a task's job; one that an installed system made gets its job now."""
     if session.get(Job, task_id) is None:
         session.add(Job(task_id=task_id, **columns))
@@ -228,7 +233,7 @@ def put_job(session: Session, task_id: str, **columns: Any) -> None:
     )
 
 
-def put_task(session: Session, task_id: str, **columns: Any) -> None:
+def put_task(session: Session, task_id: str, **columns: object) -> None:
     """Change columns that are no state."""
     session.execute(
         update(Task)

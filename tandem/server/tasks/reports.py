@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from sqlalchemy import RowMapping, select
 from sqlalchemy.orm import Session
@@ -152,7 +151,7 @@ def _found(session: Session, task_id: str) -> RowMapping:
     return found
 
 
-def _write(context: Context, work: Callable[[Session], Any]) -> None:
+def _write(context: Context, work: Callable[[Session], object]) -> None:
     context.database.run(work)
     totals.changed(context.database)
     context.wake()

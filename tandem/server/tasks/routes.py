@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
@@ -45,7 +45,7 @@ def list_tasks(
     kind: Annotated[Word | None, Query(examples=["detection"])] = None,
     owner: Annotated[Word | None, Query()] = None,
     sort: Annotated[str | None, Query(max_length=100, examples=["-best_accuracy"])] = None,
-) -> Any:
+) -> object:
     """Tasks, newest first: by `cursor`, or by `page`. `sort` goes with `page`.
 
     `status` may name several, with commas between.
@@ -66,7 +66,7 @@ def _answer(body: TaskList | TaskDetail, status_code: int = 200) -> Response:
 
 
 @router.post("/tasks", response_model=TaskDetail, status_code=201)
-def create_task(context: Here, body: NewTask) -> Any:
+def create_task(context: Here, body: NewTask) -> object:
     """A new task, PENDING, or QUEUED with `start`."""
     settings = context.settings.everything
 
@@ -88,19 +88,19 @@ def create_task(context: Here, body: NewTask) -> Any:
 
 
 @router.post("/tasks/preview", response_model=Preview)
-def preview_task(context: Here, body: PreviewAsked) -> Any:
+def preview_task(context: Here, body: PreviewAsked) -> object:
     """Whether a task could be made so, what it lacks, and how else it is written; none is made."""
     return preview.preview(context, body)
 
 
 @router.get("/tasks/{task_id}", response_model=TaskDetail)
-def get_task(context: Here, task_id: str) -> Any:
+def get_task(context: Here, task_id: str) -> object:
     """One task with its spec."""
     return _answer(serialize.detail(context, task_id))
 
 
 @router.patch("/tasks/{task_id}", response_model=TaskDetail)
-def edit_task(context: Here, task_id: str, body: Edit) -> Any:
+def edit_task(context: Here, task_id: str, body: Edit) -> object:
     """Change its name, description, remark or priority."""
     given = body.model_dump(exclude_unset=True)
     priority = given.pop("priority", None)
@@ -118,48 +118,48 @@ def delete_task(context: Here, task_id: str, files: bool = False) -> Response:
 
 
 @router.post("/tasks/{task_id}/start", response_model=TaskDetail)
-def start_task(context: Here, task_id: str) -> Any:
+def start_task(context: Here, task_id: str) -> object:
     """Queue it: PENDING, STOPPED, FAILED or PAUSED."""
     service.start(context, task_id)
     return _answer(serialize.detail(context, task_id))
 
 
 @router.post("/tasks/{task_id}/resume", response_model=TaskDetail)
-def resume_task(context: Here, task_id: str) -> Any:
+def resume_task(context: Here, task_id: str) -> object:
     """Go on from the last checkpoint: STOPPED, FAILED or PAUSED."""
     service.start(context, task_id, out_of=service.RESUMABLE)
     return _answer(serialize.detail(context, task_id))
 
 
 @router.post("/tasks/{task_id}/stop", response_model=TaskDetail)
-def stop_task(context: Here, task_id: str) -> Any:
+def stop_task(context: Here, task_id: str) -> object:
     """Ask its run to save a checkpoint and end; one that waits is STOPPED at once."""
     service.stop(context, task_id)
     return _answer(serialize.detail(context, task_id))
 
 
 @router.post("/tasks/{task_id}/save", response_model=TaskDetail, status_code=202)
-def save_task(context: Here, task_id: str) -> Any:
+def save_task(context: Here, task_id: str) -> object:
     """Ask its run to save a checkpoint now and go on; its `checkpoint` event says when it has."""
     service.save(context, task_id)
     return _answer(serialize.detail(context, task_id), 202)
 
 
 @router.post("/tasks/{task_id}/pause", response_model=TaskDetail)
-def pause_task(context: Here, task_id: str) -> Any:
+def pause_task(context: Here, task_id: str) -> object:
     """A stop that keeps its place in the queue."""
     service.pause(context, task_id)
     return _answer(serialize.detail(context, task_id))
 
 
 @router.get("/tasks/{task_id}/attempts", response_model=list[AttemptShown])
-def list_attempts(context: Here, task_id: str) -> Any:
+def list_attempts(context: Here, task_id: str) -> object:
     """Its executions, the first one first."""
     return service.attempts(context, task_id)
 
 
 @router.post("/tasks/{task_id}/clone", response_model=TaskDetail, status_code=201)
-def clone_task(context: Here, task_id: str, body: Clone | None = None) -> Any:
+def clone_task(context: Here, task_id: str, body: Clone | None = None) -> object:
     """A copy of it, to be run anew."""
     asked = body or Clone()
     copied = clone.clone(context, task_id, name=asked.name, start=asked.start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -42,7 +42,7 @@ class NewTask(RequestBody):
     )
     name: PrintableName
     description: Prose | None = None
-    spec: dict[str, Any] | None = None
+    spec: dict[str, object] | None = None
     """A RunSpec as it is written in YAML, without task_id and run.output_dir."""
     create: CreateFields | None = None
     """The fields of POST /model-distillation/tasks, but for taskName and description."""
@@ -109,7 +109,7 @@ class TaskShown(ResponseBody):
     accuracy: float | None
     loss: float | None
     best_accuracy: float | None
-    metrics: dict[str, Any] | None
+    metrics: dict[str, object] | None
     """What the last step reported, by name."""
     error_message: str | None
     failure_class: str | None
@@ -149,7 +149,7 @@ class DataUsed(ResponseBody):
 class TaskDetail(TaskShown):
     data: list[DataUsed]
     """What its executions used, the first one first."""
-    spec: dict[str, Any] | None
+    spec: dict[str, object] | None
     """The RunSpec; null for a task that an installed system made and nobody started yet."""
 
 
@@ -195,7 +195,7 @@ class FieldProblem(ResponseBody):
 class Request(ResponseBody):
     method: str
     path: str
-    body: dict[str, Any]
+    body: dict[str, object]
 
 
 class Lacking(ResponseBody):
@@ -224,7 +224,7 @@ class Preview(ResponseBody):
 
     valid: bool
     problems: list[FieldProblem]
-    spec: dict[str, Any] | None
+    spec: dict[str, object] | None
     """The RunSpec, completed; null when it is not valid."""
     changed: list[str]
     """Fields that differ from what this student begins with."""

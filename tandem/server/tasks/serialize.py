@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
@@ -40,7 +39,7 @@ def detail(context: Context, task_id: str) -> TaskDetail:
             raise service.missing(task_id)
         body = _shown(session, [row])[0]
     used = [DataUsed(**one) for one in recording.of_task(context, row["task_id"])]
-    return TaskDetail(**body, data=used, spec=_json(row["spec"]))
+    return TaskDetail.model_validate({**body, "data": used, "spec": _json(row["spec"])})
 
 
 def numbered_page(
@@ -68,7 +67,7 @@ def next_page(context: Context, wanted: TaskFilter, below: int | None, size: int
 def _items(session: Session, rows: Sequence[RowMapping]) -> list[TaskShown]:
     """Several; the queue and the epochs are asked about once, and only if one needs it."""
     # Not validated: they come from the tables, and a list of a thousand is asked for often.
-    return [TaskShown.model_construct(**body) for body in _shown(session, rows)]
+    return [TaskShown.model_construct(None, **body) for body in _shown(session, rows)]
 
 
 def _list(
@@ -86,7 +85,7 @@ def _cursor(rows: Sequence[RowMapping], size: int) -> str | None:
     return cursor(rows[size - 1]["id"]) if len(rows) > size else None
 
 
-def _shown(session: Session, rows: Sequence[RowMapping]) -> list[dict[str, Any]]:
+def _shown(session: Session, rows: Sequence[RowMapping]) -> list[dict[str, object]]:
     waits = any(row["status"] == State.QUEUED for row in rows)
     places = queries.places(session) if waits else {}
     run = [row["task_id"] for row in rows if row["status"] == State.RUNNING]
@@ -96,7 +95,7 @@ def _shown(session: Session, rows: Sequence[RowMapping]) -> list[dict[str, Any]]
 
 def _one(
     row: RowMapping, places: dict[str, int], epoch_seconds: dict[str, float]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     task_id = row["task_id"]
     each = epoch_seconds.get(task_id)
     left = (row["total_epochs"] or 0) - (row["current_epoch"] or 0)
@@ -113,5 +112,5 @@ def _one(
     }
 
 
-def _json(text: str | None) -> Any:
+def _json(text: str | None) -> object:
     return None if text is None else json.loads(text)

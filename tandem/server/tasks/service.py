@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import RowMapping, select
 from sqlalchemy.exc import IntegrityError
@@ -98,14 +98,16 @@ def create(
     description: str | None,
     priority: int = 0,
     start: bool = False,
-    **columns: Any,
+    **columns: object,
 ) -> str:
     """Insert a task, PENDING or, with `start`, QUEUED; its id."""
     for left in reversed(range(MOST_IDS)):
         made = make(creation.new_id())
         row = made.row | {"task_name": name, "description": description} | columns
 
-        def insert(session: Session, made: creation.Made = made, row: Any = row) -> None:
+        def insert(
+            session: Session, made: creation.Made = made, row: Mapping[str, object] = row
+        ) -> None:
             session.add(Task(task_id=made.task_id, **row))
             session.add(
                 Job(
@@ -162,7 +164,7 @@ def _queue(
     out_of: Sequence[State],
     status: str | None = None,
 ) -> bool:
-    if not move(session, task_id, State.QUEUED, out_of=out_of, error_message=None):
+    if not move(session, task_id, State.QUEUED, out_of=out_of, columns={"error_message": None}):
         return False
     if status != State.PAUSED or position is None:
         position = queries.next_position(session)
@@ -189,7 +191,7 @@ def _job_of_installed(
     return remade(context, dict(found), found["task_id"])
 
 
-def remade(context: Context, row: Mapping[str, Any], task_id: str) -> creation.Made:
+def remade(context: Context, row: Mapping[str, object], task_id: str) -> creation.Made:
     """The run that a row's columns describe."""
     if any(letter in task_id for letter in "/\\") or task_id.strip(". ") == "":
         raise InvalidError(
@@ -299,7 +301,7 @@ def _delete_files(context: Context, task_id: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def edit(context: Context, task_id: str, *, priority: int | None, **columns: Any) -> None:
+def edit(context: Context, task_id: str, *, priority: int | None, **columns: object) -> None:
     """Change what is no state: name, description, remark, priority."""
 
     def work(session: Session) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import CursorResult, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from tandem.server.db.database import changed_rows
 from tandem.server.db.tables import THERE, Task, TaskEvent
 from tandem.server.host.clock import now
 from tandem.spec.service_event import ServiceEvent, StateChanged
@@ -24,7 +24,7 @@ def move(
     *,
     out_of: Iterable[State] | None = None,
     reason: str | None = None,
-    **columns: Any,
+    columns: Mapping[str, object] | None = None,
 ) -> bool:
     """Put a task into state `to`, with further `columns` of its row; False when it was elsewhere.
 
@@ -32,13 +32,13 @@ def move(
     happened is told as a `state` event.
     """
     sources = [state for state in out_of or State if to in MOVES[state]]
-    row: CursorResult[Any] = session.execute(  # type: ignore[assignment]
+    moved = changed_rows(
+        session,
         update(Task)
         .where(Task.task_id == task_id, Task.status.in_(sources), Task.del_flag.in_(THERE))
-        .values(status=to, update_time=now(), **columns)
-        .execution_options(synchronize_session=False)
+        .values(status=to, update_time=now(), **(columns or {})),
     )
-    if row.rowcount != 1:
+    if moved != 1:
         return False
     event = StateChanged(status=to, reason=reason) if reason else StateChanged(status=to)
     record_event(session, task_id, event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -26,23 +26,23 @@ MOST = 256
 PathText = Annotated[str, Field(max_length=1000)]
 
 
-def _as_text(value: Any) -> Any:
+def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _sized(value: Any) -> Any:
+def _sized(value: object) -> object:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return str(value) if is_number else value
 
 
-def _split(value: Any) -> Any:
+def _split(value: object) -> object:
     """A list, written as one or with commas between. Of a union, a fault would name its parts."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return [value] if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _either(one: dict[str, Any], *others: str) -> WithJsonSchema:
+def _either(one: dict[str, object], *others: str) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [one, *({"type": other} for other in others)]})
 
 
@@ -64,7 +64,7 @@ WordList = Annotated[
 ]
 
 
-def _gpus(value: Any) -> list[int] | str:
+def _gpus(value: object) -> list[int] | str:
     """`auto`, `cpu`, or the numbers."""
     found = _split(value)
     words = [str(one) for one in found] if isinstance(found, list) else [""]
@@ -170,7 +170,7 @@ class Advanced(Camel):
     distillation_advanced_config: DistillationConfig | None = None
 
 
-def _parsed(value: Any) -> Any:
+def _parsed(value: object) -> object:
     if not isinstance(value, str):
         return value
     if not value.strip():
@@ -227,7 +227,7 @@ class CreateFields(Advanced):
     training_config: Config = None
 
 
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, object] = {
     "epochs": 50,
     "batchSize": 32,
     "learningRate": 0.001,
@@ -260,12 +260,12 @@ class CreateTask(CreateFields):
     task_name: PrintableName
     description: Prose | None = None
 
-    def flat(self) -> dict[str, Any]:
+    def flat(self) -> dict[str, object]:
         """Without what names it."""
         return flat(self)
 
 
-def flat(fields: CreateFields) -> dict[str, Any]:
+def flat(fields: CreateFields) -> dict[str, object]:
     """The client's own fields by their camelCase names; trainingConfig is still one of them."""
     said = fields.model_dump(by_alias=True, exclude_none=True)
     return {k: v for k, v in said.items() if k not in ("taskName", "description")}

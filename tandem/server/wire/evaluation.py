@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
@@ -14,12 +14,12 @@ from tandem.spec.i18n import t
 from tandem.spec.measured import TEXT_BYTES
 
 
-def _as_text(value: Any) -> Any:
+def _as_text(value: object) -> object:
     """Clients name a data set by a number too."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> object:
     """The details may come as the object that they are."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
@@ -14,7 +14,7 @@ from tandem.spec.i18n import t
 COLUMN_LETTERS = 500
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> object:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
 
 

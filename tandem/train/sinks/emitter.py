@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tandem.spec.event import EVENT, Event
 from tandem.train.sinks.base import Sink
@@ -42,7 +41,7 @@ class Emitter(ProgressReporter):
                     "at": datetime.now(UTC),
                     "task_id": self.task_id,
                     "attempt": self.attempt,
-                    **_writable(fields),
+                    **{name: _writable(value) for name, value in fields.items()},
                 }
             )
             self._journal.append(event)
@@ -78,7 +77,7 @@ class Emitter(ProgressReporter):
                 self._journal.close()
 
 
-def _writable(value: Any) -> Any:
+def _writable(value: object) -> object:
     """File names may hold bytes that are no UTF-8, which JSON cannot carry: spell them out."""
     match value:
         case str():

@@ -72,7 +72,7 @@ class ServiceClient:
     def close(self) -> None:
         self._client.close()
 
-    def _rows(self, path: str) -> list[dict[str, Any]]:
+    def _rows(self, path: str) -> list[dict[str, object]]:
         found = self._ask("GET", path)
         return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
@@ -80,7 +80,7 @@ class ServiceClient:
         self,
         method: str,
         path: str,
-        body: dict[str, Any] | None = None,
+        body: dict[str, object] | None = None,
         params: dict[str, str] | None = None,
         key: str = "",
     ) -> Any:
@@ -179,10 +179,10 @@ def _reason(problem: httpx.RequestError) -> str:
     return str(problem) or type(problem).__name__
 
 
-def _same_evaluation(row: dict[str, Any], call: Call, run_id: str) -> bool:
+def _same_evaluation(row: dict[str, object], call: Call, run_id: str) -> bool:
     try:
-        facts = json.loads(row.get("detailedResults") or "{}")
-    except (TypeError, ValueError):
+        facts = json.loads(str(row.get("detailedResults") or "{}"))
+    except ValueError:
         return False
     return isinstance(facts, dict) and (facts.get("runId"), facts.get("digest")) == (
         run_id,
@@ -190,7 +190,7 @@ def _same_evaluation(row: dict[str, Any], call: Call, run_id: str) -> bool:
     )
 
 
-def _same_epoch(row: dict[str, Any], call: Call) -> bool:
+def _same_epoch(row: dict[str, object], call: Call) -> bool:
     """An epoch that was run again has the same number, but hardly the same figures and time."""
     return _same(row, {k: v for k, v in (call.body or {}).items() if isinstance(v, int | float)})
 
@@ -207,7 +207,7 @@ def _left_behind(call: Call) -> dict[str, object]:
     return {name: value for name, value in (call.body or {}).items() if name in shown}
 
 
-def _same(row: dict[str, Any], wanted: dict[str, object]) -> bool:
+def _same(row: dict[str, object], wanted: dict[str, object]) -> bool:
     """Up to the rounding of the service's columns."""
     for name, value in wanted.items():
         found = row.get(name)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from tandem.spec.event import (
@@ -46,7 +45,7 @@ class Call:
     what: str
     method: str
     path: str
-    body: dict[str, Any] | None = None
+    body: dict[str, object] | None = None
     params: dict[str, str] | None = None
     key: str = ""
     digest: str = ""
@@ -103,7 +102,7 @@ def _started(event: Started, task: str) -> Call:
 
 
 def _epoch_progress(event: Epoch, task: str) -> Call:
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "currentEpoch": event.epoch,
         "totalEpochs": event.total_epochs,
         "status": "RUNNING",

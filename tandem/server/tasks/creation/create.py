@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -22,13 +21,13 @@ from tandem.server.tasks.creation.allowed_paths import confine
 from tandem.server.tasks.creation.kind import kind_of
 from tandem.server.wire.create import DEFAULTS, INT_MOST
 from tandem.spec.errors import SpecError, StudentError, TeacherError
+from tandem.spec.fields import Tree
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.spec.run.check import faults
 from tandem.spec.run.legacy import MODEL, REST, from_rest, get, put
 from tandem.spec.state import State
 
-Tree = dict[str, Any]
 TRANSFORMERS = ("vit", "bert")
 CONFIG_BYTES = 60_000  # of MySQL's 65,535
 SERVICES_OWN = {
@@ -44,10 +43,29 @@ class Made:
     """A task to be inserted."""
 
     task_id: str
-    row: dict[str, Any]
+    row: dict[str, object]
     spec: str
     run_dir: str
     notes: list[str]
+
+
+@dataclass(frozen=True)
+class _ClientWords:
+    """What a client of surface A said and its row repeats, though the RunSpec says it otherwise.
+
+    None: nothing was said, and the RunSpec decides.
+    """
+
+    prefix: str = ""
+    """Stands before its names in what is refused."""
+    lora_rank: object = None
+    precision: object = None
+    teacher_path: object = None
+    teacher_model: object = None
+    student_model: object = None
+    alpha: object = None
+    teacher_size: object = None
+    student_size: object = None
 
 
 def new_id() -> str:
@@ -56,32 +74,30 @@ def new_id() -> str:
 
 
 def from_fields(
-    fields: Mapping[str, Any], settings: Settings, *, task_id: str, prefix: str = ""
+    fields: Mapping[str, object], settings: Settings, *, task_id: str, prefix: str = ""
 ) -> Made:
     """A task as surface A describes it; `prefix` stands before its names in what is refused."""
-    said = _said(fields)
-    names = _names(said, prefix)
+    given = _fields_by_name(fields)
+    names = _names(given, prefix)
     if len({fields[name] for name in ("epochs", "totalEpochs") if fields.get(name)}) > 1:
         problem = t("epochs and totalEpochs are the same; give one of them.")
         raise InvalidError([{"field": f"{prefix}totalEpochs", "problem": problem}])
-    plain = {name.rpartition("trainingConfig.")[2]: value for name, value in said}
+    plain = {name.rpartition("trainingConfig.")[2]: value for name, value in given}
     tree = _described(DEFAULTS | plain, prefix)
-    asked = {
-        "lora_rank": plain.get("loraRank", DEFAULTS["loraRank"]),
-        "precision": get(tree, "teacher.precision"),
-        "teacher_path": get(tree, "teacher.path"),
-        "teacher_model": plain.get("teacherModel"),
-        "student_model": plain.get("studentModel"),
-        "alpha": plain.get("alpha", DEFAULTS["alpha"]),
-        "sizes": {
-            "teacher": plain.get("teacherParamSize") or plain.get("teacherModelConfig.paramSize"),
-            "student": plain.get("studentParamSize") or plain.get("studentModelConfig.paramSize"),
-        },
-    }
+    words = _ClientWords(
+        lora_rank=plain.get("loraRank", DEFAULTS["loraRank"]),
+        precision=get(tree, "teacher.precision"),
+        teacher_path=get(tree, "teacher.path"),
+        teacher_model=plain.get("teacherModel"),
+        student_model=plain.get("studentModel"),
+        alpha=plain.get("alpha", DEFAULTS["alpha"]),
+        teacher_size=plain.get("teacherParamSize") or plain.get("teacherModelConfig.paramSize"),
+        student_size=plain.get("studentParamSize") or plain.get("studentModelConfig.paramSize"),
+    )
     confine(tree, names, settings)
     if get(tree, "mode") == "direct":
         _without_teacher(tree, asked_lora="loraRank" in plain)
-    return _made(tree, names, settings, task_id, asked)
+    return _made(tree, names, settings, task_id, words)
 
 
 def from_spec(tree: Tree, settings: Settings, *, task_id: str, prefix: str = "") -> Made:
@@ -92,39 +108,41 @@ def from_spec(tree: Tree, settings: Settings, *, task_id: str, prefix: str = "")
     names = {path: f"{prefix}{path}" for path in set(REST.values())}
     if get(tree, MODEL) is None:
         names[MODEL] = f"{prefix}student.size"
-    return _made(copy.deepcopy(tree), names, settings, task_id, {"prefix": prefix})
+    return _made(copy.deepcopy(tree), names, settings, task_id, _ClientWords(prefix=prefix))
 
 
-def _said(fields: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _fields_by_name(fields: Mapping[str, object]) -> list[tuple[str, object]]:
     """Each field by its whole name; the ones that count most come last."""
-    found: dict[str, Any] = {}
-    for name, value in (fields.get("trainingConfig") or {}).items():
-        found |= _leaves(f"trainingConfig.{name}", value)
+    found: dict[str, object] = {}
+    config = fields.get("trainingConfig")
+    if isinstance(config, Mapping):
+        for name, value in config.items():
+            found |= _leaves(f"trainingConfig.{name}", value)
     for name, value in fields.items():
         if name != "trainingConfig":
             found |= _leaves(name, value)
     return [(name, value) for name, value in found.items() if value is not None]
 
 
-def _leaves(name: str, value: Any) -> dict[str, Any]:
+def _leaves(name: str, value: object) -> dict[str, object]:
     if isinstance(value, Mapping):
         return {f"{name}.{below}": one for below, one in value.items()}
     return {name: value}
 
 
-def _names(said: list[tuple[str, Any]], prefix: str) -> dict[str, str]:
+def _names(given: list[tuple[str, object]], prefix: str) -> dict[str, str]:
     """What the client called the fields of a RunSpec; else the contract's name for them."""
     names: dict[str, str] = {}
     for name, path in REST.items():
         names.setdefault(path, f"{prefix}{name}")
-    for name, _ in said:
+    for name, _ in given:
         plain = name.rpartition("trainingConfig.")[2]
         if plain in REST:
             names[REST[plain]] = f"{prefix}{name}"
     return names
 
 
-def _described(fields: dict[str, Any], prefix: str) -> Tree:
+def _described(fields: dict[str, object], prefix: str) -> Tree:
     if "totalEpochs" in fields:  # the default of `epochs` must not win
         fields["epochs"] = fields.pop("totalEpochs")
     try:
@@ -134,7 +152,7 @@ def _described(fields: dict[str, Any], prefix: str) -> Tree:
 
 
 def _made(
-    tree: Tree, names: dict[str, str], settings: Settings, task_id: str, asked: dict[str, Any]
+    tree: Tree, names: dict[str, str], settings: Settings, task_id: str, words: _ClientWords
 ) -> Made:
     given = copy.deepcopy(tree)
     confine(tree, names, settings)
@@ -146,11 +164,9 @@ def _made(
     try:
         spec = RunSpec.model_validate(tree)
     except ValidationError as error:
-        raise InvalidError(
-            _problems(faults(error, names), names, asked.get("prefix", ""))
-        ) from None
+        raise InvalidError(_problems(faults(error, names), names, words.prefix)) from None
     _check_devices(spec, names)
-    row = _row(spec, given, asked)
+    row = _row(spec, given, words)
     fit, left_out = fitted(Task, row)
     if left_out:
         raise InvalidError([_too_large(name) for name in left_out])
@@ -167,7 +183,7 @@ def _without_teacher(tree: Tree, *, asked_lora: bool) -> None:
         get(tree, MODEL) or ""
     )
     if not asked_lora or not any(one in student.lower() for one in TRANSFORMERS):
-        tree["lora"]["rank"] = 0
+        put(tree, "lora.rank", 0)
 
 
 def _completed(tree: Tree, names: dict[str, str], settings: Settings) -> list[str]:
@@ -205,24 +221,24 @@ def _check_devices(spec: RunSpec, names: Mapping[str, str]) -> None:
         raise InvalidError([{"field": field, "problem": t("Each GPU counts once.")}])
 
 
-def _row(spec: RunSpec, given: Tree, asked: dict[str, Any]) -> dict[str, Any]:
+def _row(spec: RunSpec, given: Tree, words: _ClientWords) -> dict[str, object]:
     """The columns of a new task."""
     at = now().replace(microsecond=0)
     lora, teacher = spec.lora, spec.teacher
     called = (teacher.name or Path(teacher.path or "").name[:100]) if teacher else ""
     return {
-        "teacher_model": asked.get("teacher_model") or called,
-        "student_model": asked.get("student_model") or spec.student.size,
+        "teacher_model": words.teacher_model or called,
+        "student_model": words.student_model or spec.student.size,
         "total_epochs": spec.optim.epochs,
         "current_epoch": 0,
         "batch_size": spec.optim.batch_size,
         "learning_rate": spec.optim.learning_rate,
         "temperature": spec.loss.temperature,
-        "alpha": asked.get("alpha", spec.loss.soft_label_weight),
-        "lora_rank": asked.get("lora_rank", lora.rank),
+        "alpha": _first(words.alpha, spec.loss.soft_label_weight),
+        "lora_rank": _first(words.lora_rank, lora.rank),
         "lora_alpha": lora.alpha,
         "lora_dropout": lora.dropout,
-        "training_config": _config(spec, given, asked),
+        "training_config": _config(spec, given, words),
         "training_mode": spec.mode,
         "student_model_type": spec.student.type,
         "student_model_size": spec.student.size,
@@ -240,12 +256,11 @@ def _row(spec: RunSpec, given: Tree, asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _config(spec: RunSpec, given: Tree, asked: dict[str, Any]) -> str:
+def _config(spec: RunSpec, given: Tree, words: _ClientWords) -> str:
     """`trainingConfig` as the contract shapes it, with what holds where nothing was said."""
     optim, loss, run, student = spec.optim, spec.loss, spec.run, spec.student
-    precision = asked.get("precision") or (spec.teacher.precision if spec.teacher else "auto")
-    sizes = asked.get("sizes", {})
-    config: dict[str, Any] = {
+    precision = words.precision or (spec.teacher.precision if spec.teacher else "auto")
+    config: dict[str, object] = {
         "optimizer": optim.optimizer,
         "lrScheduler": optim.scheduler,
         "weightDecay": optim.weight_decay,
@@ -261,12 +276,12 @@ def _config(spec: RunSpec, given: Tree, asked: dict[str, Any]) -> str:
         "featureLossType": loss.feature_loss,
         "alignFeature": loss.align_feature,
         "teacherModelConfig": {
-            "paramSize": sizes.get("teacher"),
-            "modelPath": asked.get("teacher_path") or get(given, "teacher.path"),
+            "paramSize": words.teacher_size,
+            "modelPath": words.teacher_path or get(given, "teacher.path"),
             "quantization": "none" if precision == "auto" else precision,
         },
         "studentModelConfig": {
-            "paramSize": sizes.get("student"),
+            "paramSize": words.student_size,
             "initMethod": student.init,
             "pretrainPath": get(given, "student.path"),
         },
@@ -289,15 +304,19 @@ def _config(spec: RunSpec, given: Tree, asked: dict[str, Any]) -> str:
     return text
 
 
+def _first(said: object, otherwise: object) -> object:
+    return otherwise if said is None else said
+
+
 def _switch(weight: float) -> bool | float:
     """Installed systems know it as on or off."""
     return bool(weight) if weight in (0, 1) else weight
 
 
-def of_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def of_row(row: Mapping[str, object]) -> dict[str, object]:
     """What a task of an installed system says of itself, as a client would have sent it."""
     try:
-        config = json.loads(row["training_config"] or "{}")
+        config = json.loads(str(row["training_config"] or "{}"))
     except (ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):

@@ -6,7 +6,6 @@ import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -17,10 +16,9 @@ from tandem.spec.errors import TandemError
 from tandem.spec.plugins.students import defaults, resolve
 from tandem.spec.run import RunSpec
 from tandem.spec.run.check import paths
-from tandem.spec.run.knobs import KNOBS
+from tandem.spec.run.knobs import KNOBS, Tree
 from tandem.spec.run.legacy import FLAGS, MORE_FLAGS, get, put
 
-Tree = dict[str, Any]
 SERVICES_OWN = ("task_id", "run.output_dir")
 ALWAYS = ("mode", "kind", "teacher.name", "student.type", "student.size", "data.dataset")
 """Said even where they are the default: they name the run."""
@@ -72,7 +70,7 @@ def as_yaml(tree: Tree) -> str:
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
 
 
-def leaves(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(tree: Tree, prefix: str = "") -> Iterator[tuple[str, object]]:
     """Each field by its dotted path, in order."""
     known = paths()
     for name, value in tree.items():

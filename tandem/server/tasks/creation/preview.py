@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from tandem.server.context import Context
 from tandem.server.errors import ForbiddenError, InvalidError
@@ -92,14 +91,14 @@ def _valid(context: Context, asked: PreviewAsked, made: create.Made) -> Preview:
     )
 
 
-def _without_services_own(spec: RunSpec) -> dict[str, Any]:
+def _without_services_own(spec: RunSpec) -> dict[str, object]:
     tree = spec.model_dump(mode="json", exclude={"task_id": True, "run": {"output_dir"}})
     return dict(tree)
 
 
-def _body(asked: PreviewAsked, spec: RunSpec, tree: dict[str, Any]) -> dict[str, Any]:
+def _body(asked: PreviewAsked, spec: RunSpec, tree: dict[str, object]) -> dict[str, object]:
     name = asked.name or f"{Path(spec.data.dataset).name}-{spec.student.size or 'student'}"
-    said: dict[str, Any] = {"name": name, "spec": tree}
+    said: dict[str, object] = {"name": name, "spec": tree}
     if asked.description:
         said["description"] = asked.description
     if asked.priority:
