@@ -9,7 +9,14 @@ import pytest
 
 from tests.documents import page
 
-PAGES = ("format.md", "knob.md", "loss.md", "student.md")
+PAGES = (
+    "executor.md",
+    "format.md",
+    "knob.md",
+    "loss.md",
+    "resource.md",
+    "student.md",
+)
 
 
 @pytest.mark.timeout(1200)  # each step starts a Python of its own, and most load torch
