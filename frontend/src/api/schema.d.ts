@@ -2259,10 +2259,10 @@ export interface components {
             truncated: boolean;
         };
         /**
-         * AttemptShown
+         * AttemptOut
          * @description One execution.
          */
-        AttemptShown: {
+        AttemptOut: {
             /** Attempt */
             attempt: number;
             /** Devices */
@@ -2373,10 +2373,10 @@ export interface components {
             verify_samples: number;
         };
         /**
-         * Catalogue
+         * Catalog
          * @description What there is to choose from, and the schema of a run's every knob.
          */
-        Catalogue: {
+        Catalog: {
             /** Formats */
             formats: {
                 [key: string]: unknown;
@@ -3720,18 +3720,6 @@ export interface components {
             top: components["schemas"]["Chance"][];
         };
         /**
-         * Lacking
-         * @description Something that the run would not find.
-         */
-        Lacking: {
-            /** Fix */
-            fix: string;
-            /** Path */
-            path: string | null;
-            /** What */
-            what: string;
-        };
-        /**
          * Licence
          * @description A package that does part of the work, and how it may be used.
          */
@@ -3977,8 +3965,8 @@ export interface components {
                 [key: string]: number;
             };
         };
-        /** MemoryExpected */
-        MemoryExpected: {
+        /** MemoryEstimate */
+        MemoryEstimate: {
             /**
              * Basis
              * @description How the figure was found, or why there is none.
@@ -4004,6 +3992,18 @@ export interface components {
             what: string;
             /** Why */
             why: string;
+        };
+        /**
+         * MissingRequirementOut
+         * @description Something that the run would not find.
+         */
+        MissingRequirementOut: {
+            /** Fix */
+            fix: string;
+            /** Path */
+            path: string | null;
+            /** What */
+            what: string;
         };
         /**
          * Model
@@ -4511,9 +4511,9 @@ export interface components {
             changed: string[];
             /** Cli */
             cli: string | null;
-            memory: components["schemas"]["MemoryExpected"];
+            memory: components["schemas"]["MemoryEstimate"];
             /** Missing */
-            missing: components["schemas"]["Lacking"][];
+            missing: components["schemas"]["MissingRequirementOut"][];
             /** Problems */
             problems: components["schemas"]["FieldProblem"][];
             rest: components["schemas"]["Request"] | null;
@@ -4524,7 +4524,7 @@ export interface components {
             spec: {
                 [key: string]: unknown;
             } | null;
-            time: components["schemas"]["TimeExpected"];
+            time: components["schemas"]["TimeEstimate"];
             /** Valid */
             valid: boolean;
             /** Warnings */
@@ -4533,10 +4533,10 @@ export interface components {
             yaml: string | null;
         };
         /**
-         * PreviewAsked
+         * PreviewRequest
          * @description A task that is not to be made yet; `start` changes nothing but the request shown.
          */
-        PreviewAsked: {
+        PreviewRequest: {
             /** @description The fields of POST /model-distillation/tasks, but for taskName and description. */
             create?: components["schemas"]["CreateFields"] | null;
             /** Description */
@@ -5027,8 +5027,8 @@ export interface components {
             /** Type */
             type: string;
         };
-        /** SessionShown */
-        SessionShown: {
+        /** SessionOut */
+        SessionOut: {
             /**
              * Needs Token
              * @description Whether the service wants a token at all.
@@ -5551,7 +5551,7 @@ export interface components {
         /** TaskList */
         TaskList: {
             /** Items */
-            items: components["schemas"]["TaskShown"][];
+            items: components["schemas"]["TaskSummary"][];
             /**
              * Next Cursor
              * @description Give it as `cursor` for the next ones; null at the end, or with another order.
@@ -5673,10 +5673,10 @@ export interface components {
             valDatasetName: string | null;
         };
         /**
-         * TaskShown
+         * TaskSummary
          * @description A task, its place in the queue and its run. Accuracies are percentages.
          */
-        TaskShown: {
+        TaskSummary: {
             /** Accuracy */
             accuracy: number | null;
             /**
@@ -5967,8 +5967,8 @@ export interface components {
             /** Total Bytes */
             total_bytes: number;
         };
-        /** TimeExpected */
-        TimeExpected: {
+        /** TimeEstimate */
+        TimeEstimate: {
             /** Basis */
             basis: string;
             /** Seconds */
@@ -7205,7 +7205,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Catalogue"];
+                    "application/json": components["schemas"]["Catalog"];
                 };
             };
             /** @description The request is not understood. */
@@ -10919,7 +10919,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SessionShown"];
+                    "application/json": components["schemas"]["SessionOut"];
                 };
             };
             /** @description The request is not understood. */
@@ -11498,7 +11498,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PreviewAsked"];
+                "application/json": components["schemas"]["PreviewRequest"];
             };
         };
         responses: {
@@ -12066,7 +12066,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AttemptShown"][];
+                    "application/json": components["schemas"]["AttemptOut"][];
                 };
             };
             /** @description The request is not understood. */

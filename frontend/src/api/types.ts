@@ -2,9 +2,9 @@ import type { components } from './schema'
 
 /** Short names of what the service answers with. */
 export type Schemas = components['schemas']
-export type Task = Schemas['TaskShown']
+export type Task = Schemas['TaskSummary']
 export type TaskDetail = Schemas['TaskDetail']
-export type Catalogue = Schemas['Catalogue']
+export type Catalogue = Schemas['Catalog']
 export type System = Schemas['System']
 export type Machine = Schemas['MachineOut']
 export type Curves = Schemas['Curves']

@@ -16,7 +16,7 @@ _NO_SUCH = {1049, "3D000"}
 _NO_RIGHT = {1044, 1142, 1143, 1227, 1370, "42501"}
 _AWAY = {2002, 2003, 2005, 2006, 2013, 1040, "57P03", "53300"}
 _BUSY = {1205, 1213, "55P03", "40P01"}
-_SAID = (
+_MESSAGES = (
     # PostgreSQL gives no code where the connection itself is refused.
     (_LOGIN, ("password authentication failed", "no password supplied", "pg_hba.conf")),
     (_NO_RIGHT, ("permission denied",)),
@@ -87,22 +87,22 @@ def _code(error: DBAPIError) -> Any:
     code = first if isinstance(first, int) else getattr(original, "sqlstate", None)
     if code is not None:
         return code
-    said = str(original).lower()
-    if _NOT_THERE in said:
-        return 1045 if "role " in said else 1049
-    return next((min(codes, key=str) for codes, texts in _SAID if _any(texts, said)), None)
+    message = str(original).lower()
+    if _NOT_THERE in message:
+        return 1045 if "role " in message else 1049
+    return next((min(codes, key=str) for codes, texts in _MESSAGES if _any(texts, message)), None)
 
 
-def _any(texts: tuple[str, ...], said: str) -> bool:
-    return any(text in said for text in texts)
+def _any(texts: tuple[str, ...], message: str) -> bool:
+    return any(text in message for text in texts)
 
 
 def _reason(url: URL, error: DBAPIError) -> str:
     """The driver's words, in one line, without the password."""
     original: Any = error.orig
     args: tuple[Any, ...] = getattr(original, "args", ())
-    said = str(args[1] if len(args) > 1 else original)
-    line = " ".join(said.split()).rstrip(".")
+    message = str(args[1] if len(args) > 1 else original)
+    line = " ".join(message.split()).rstrip(".")
     return line.replace(str(url.password), "***") if url.password else line
 
 
@@ -131,20 +131,20 @@ def _folder(file: Path) -> SpecError:
 
 
 def _of_file(url: URL, error: DBAPIError) -> SpecError:
-    file, said = file_of(url), str(error.orig)
-    if "not a database" in said or "malformed" in said:
+    file, message = file_of(url), str(error.orig)
+    if "not a database" in message or "malformed" in message:
         return SpecError(
             "The file {file} is no sound SQLite data base.",
             file=file,
             fix="Move it away, restore a backup, or mend TANDEM_DATABASE_URL.",
         )
-    if "locked" in said:
+    if "locked" in message:
         return busy()
-    if "full" in said:
+    if "full" in message:
         return SpecError(
             "There is no room for the data base {file}.", file=file, fix="Free space on its disk."
         )
-    if "readonly" in said or "unable to open" in said:
+    if "readonly" in message or "unable to open" in message:
         if not file.exists():
             return _folder(file)
         return SpecError(

@@ -51,7 +51,7 @@ def finish(
         if row is None:
             return None
         status, fresh = row
-        known = EndedRun(
+        ended = EndedRun(
             status=status or "",
             outcome=fresh.outcome,
             failure_class=fresh.failure_class,
@@ -65,7 +65,7 @@ def finish(
             last_words=words,
             disk_is_full=is_full,
         )
-        verdict = judge(known)
+        verdict = judge(ended)
         _settle(session, fresh, verdict, exit_code)
         return verdict
 
@@ -145,8 +145,8 @@ def _requeue(session: Session, job: Job, verdict: RunVerdict) -> None:
         )
         .execution_options(synchronize_session=False)
     )
-    said = t("{reason} It goes on from its last checkpoint by itself.", reason=verdict.message)
-    record_event(session, job.task_id, ServiceNotice(level="warning", message=said))
+    message = t("{reason} It goes on from its last checkpoint by itself.", reason=verdict.message)
+    record_event(session, job.task_id, ServiceNotice(level="warning", message=message))
 
 
 def last_words(folder: Path, attempt: int) -> str:

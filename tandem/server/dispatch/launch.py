@@ -84,10 +84,10 @@ class Launcher:
             return True
         self.handles[launch.task_id, launch.attempt] = handle
         self.launched.add((launch.task_id, launch.attempt))
-        self.keep(launch.task_id, launch.attempt)
+        self.store_handle(launch.task_id, launch.attempt)
         return True
 
-    def keep(self, task_id: str, attempt: int) -> None:
+    def store_handle(self, task_id: str, attempt: int) -> None:
         """The handle into its row."""
         handle = self.handles[task_id, attempt]
         text = handle.model_dump_json()
@@ -124,12 +124,12 @@ class Launcher:
         try:
             _write_private(file, text)
         except OSError as error:
-            said = t(
+            message = t(
                 "The specification {path} cannot be written: {reason}.",
                 path=file,
                 reason=error.strerror,
             )
-            self.refuse(task_id, said, "disk")
+            self.refuse(task_id, message, "disk")
             return None
         name = self.context.executor.name
         try:

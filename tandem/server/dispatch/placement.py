@@ -161,8 +161,10 @@ class _Room:
         want = one.wants
         if not want.gpus and not want.any_gpus:
             return t("All {slots} CPU slots are taken.", slots=self.machine.cpu_slots)
-        asked = want.gpus or self.free
-        kept = [self.kept[index] for index in asked if index in self.kept and index in self.free]
+        considered = want.gpus or self.free
+        kept = [
+            self.kept[index] for index in considered if index in self.kept and index in self.free
+        ]
         if kept and (not want.gpus or set(want.gpus) <= set(self.free)):
             return t(
                 "GPUs that are free are kept for {task_id}, which is before it.", task_id=kept[0]

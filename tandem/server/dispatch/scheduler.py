@@ -104,8 +104,8 @@ class Scheduler:
                 continue
             run = _execution(row.spec)
             if run is None:
-                said = t("This task has no specification that Tandem can run.")
-                self.launcher.refuse(row.task_id, said)
+                reason = t("This task has no specification that Tandem can run.")
+                self.launcher.refuse(row.task_id, reason)
                 continue
             runs[row.task_id] = run
             queue.append(
@@ -133,12 +133,12 @@ class Scheduler:
             for job in live
         ]
 
-    def _tell(self, reasons: dict[str, str], known: dict[str, str | None]) -> None:
+    def _tell(self, reasons: dict[str, str], told: dict[str, str | None]) -> None:
         """Why each waits, into its row; only what has changed."""
         new = {
             task_id: reason[:REASON_LETTERS]
             for task_id, reason in reasons.items()
-            if known.get(task_id) != reason[:REASON_LETTERS]
+            if told.get(task_id) != reason[:REASON_LETTERS]
         }
         if not new:
             return

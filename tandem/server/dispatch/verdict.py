@@ -50,75 +50,75 @@ class RunVerdict:
     """Whether a resume counts towards the most that are allowed."""
 
 
-def judge(known: EndedRun) -> RunVerdict:
+def judge(run: EndedRun) -> RunVerdict:
     """The move to make. Nothing that a person asked for, and no word of the run, is overruled."""
-    if known.status != State.RUNNING:
-        return RunVerdict("close", _outcome(known), known.failure_class)
-    if known.outcome == "finished":
+    if run.status != State.RUNNING:
+        return RunVerdict("close", _outcome(run), run.failure_class)
+    if run.outcome == "finished":
         return RunVerdict("completed", "finished")
-    if known.outcome == "failed" and known.failure_class not in (None, "lost"):
+    if run.outcome == "failed" and run.failure_class not in (None, "lost"):
         # The rows have it from the journal; a state that forbade it then may allow it now.
-        said = known.last_words or t("The run failed.")
-        return RunVerdict("failed", "failed", known.failure_class, said)
-    if known.wanted == "pause":
+        message = run.last_words or t("The run failed.")
+        return RunVerdict("failed", "failed", run.failure_class, message)
+    if run.wanted == "pause":
         return RunVerdict("paused", "stopped")
-    if known.wanted is not None:
+    if run.wanted is not None:
         return RunVerdict("stopped", "stopped")
-    if not known.has_run:
-        said = t("It was not started: the server ended at that moment.")
-        return RunVerdict("resume", "not_started", "lost", said, counts=False)
-    if known.outcome is None and known.silent_seconds is None:
-        if known.exit_code == USER_CODE:
-            said = known.last_words or t("The run ended with exit code {code}.", code=USER_CODE)
-            return RunVerdict("failed", "failed", "user_input", said)
-        if known.exit_code == 0 and known.has_model:
+    if not run.has_run:
+        message = t("It was not started: the server ended at that moment.")
+        return RunVerdict("resume", "not_started", "lost", message, counts=False)
+    if run.outcome is None and run.silent_seconds is None:
+        if run.exit_code == USER_CODE:
+            message = run.last_words or t("The run ended with exit code {code}.", code=USER_CODE)
+            return RunVerdict("failed", "failed", "user_input", message)
+        if run.exit_code == 0 and run.has_model:
             return RunVerdict("completed", "finished")
-        if known.disk_is_full and known.exit_code in (1, None):  # there was no room for the code
-            said = t("The disk of the run's folder is full.")
-            return RunVerdict("failed", "failed", "disk", said)
-    return _again(known)
+        if run.disk_is_full and run.exit_code in (1, None):  # there was no room for the code
+            message = t("The disk of the run's folder is full.")
+            return RunVerdict("failed", "failed", "disk", message)
+    return _again(run)
 
 
-def _again(known: EndedRun) -> RunVerdict:
+def _again(run: EndedRun) -> RunVerdict:
     """Lost or preempted: once more from the last checkpoint, but not for ever."""
-    preempted = known.outcome == "stopped" or (
-        known.outcome is None and known.exit_code == PREEMPTED_CODE
+    preempted = run.outcome == "stopped" or (
+        run.outcome is None and run.exit_code == PREEMPTED_CODE
     )
     outcome = "preempted" if preempted else "lost"
-    message = _why(known, preempted)
-    if known.resumes < known.max_resumes:
+    message = _why(run, preempted)
+    if run.resumes < run.max_resumes:
         return RunVerdict("resume", outcome, outcome, message)
-    if known.resumes:
+    if run.resumes:
         message += " " + t(
-            "It was started again by itself {times} times already.", times=known.resumes
+            "It was started again by itself {times} times already.", times=run.resumes
         )
     return RunVerdict("failed", outcome, outcome, message)
 
 
-def _why(known: EndedRun, preempted: bool) -> str:
+def _why(run: EndedRun, preempted: bool) -> str:
     if preempted:
         return t("The run was stopped by something outside Tandem.")
-    if known.silent_seconds is not None:
+    if run.silent_seconds is not None:
         return t(
-            "The run gave no sign for {seconds:.0f} s and was ended.", seconds=known.silent_seconds
+            "The run gave no sign for {seconds:.0f} s and was ended.", seconds=run.silent_seconds
         )
-    code = known.exit_code
+    code = run.exit_code
     if code in (KILLED, 128 - KILLED):
         return t(
             "The run was killed, probably for memory: lower the batch size, or run fewer at once."
         )
-    tail = f" {known.last_words}" if known.last_words else ""
+    tail = f" {run.last_words}" if run.last_words else ""
     if code is not None and code < 0:
         return t("The run was ended by signal {number}.", number=-code) + tail
-    if known.outcome == "failed":
+    if run.outcome == "failed":
         return t("The run lost a part of itself.") + tail
     if code is not None:
         return t("The run ended with exit code {code}, without a reason.", code=code) + tail
     return t("The run is gone: it did not say why, and its machine may have crashed.") + tail
 
 
-def _outcome(known: EndedRun) -> str:
+def _outcome(run: EndedRun) -> str:
     """How an attempt ended whose task has moved on already."""
-    if known.outcome in ("finished", "failed", "stopped"):
-        return known.outcome
-    return "stopped" if known.exit_code is not None or known.wanted else "lost"
+    if run.outcome in ("finished", "failed", "stopped"):
+        return run.outcome
+    return "stopped" if run.exit_code is not None or run.wanted else "lost"

@@ -107,7 +107,7 @@ class RunWatcher:
         key = (job.task_id, job.attempt)
         if key in self.launcher.handles:
             handle = self.launcher.handles[key]
-            self.launcher.keep(*key)
+            self.launcher.store_handle(*key)
             return handle
         if job.handle is not None:
             with suppress(ValidationError):  # another version's; found again below
@@ -116,12 +116,12 @@ class RunWatcher:
         found = self.context.executor.find(file, job.token_hash or "")
         if found is not None:
             self.launcher.handles[key] = found
-            self.launcher.keep(*key)
+            self.launcher.store_handle(*key)
         return found
 
     def _adopt(self, job: Job) -> None:
-        said = t("A new server watches this run now.")
-        event = Adopted(level="info", message=said)
+        message = t("A new server watches this run now.")
+        event = Adopted(level="info", message=message)
         self.context.database.run(lambda session: record_event(session, job.task_id, event))
 
     def _alive(self, job: Job, status: str, handle: Handle, one: WatchedRun) -> None:

@@ -43,5 +43,5 @@ def best_evaluation(context: Here, taskId: str) -> object:
 @router.post("/tasks/{taskId}/evaluations", response_model=Envelope[None])
 def tell_evaluation(context: Here, taskId: str, body: EvaluationIn) -> object:
     """Keep one more."""
-    service.tell(context, taskId, body)
+    service.record(context, taskId, body)
     return ok(None)

@@ -34,14 +34,14 @@ def best(context: Context, task_id: str) -> RowMapping | None:
         return queries.best(session, there(session, task_id))
 
 
-def tell(context: Context, task_id: str, said: EvaluationIn) -> None:
+def record(context: Context, task_id: str, body: EvaluationIn) -> None:
     """Keep one more."""
-    same_task(task_id, said.task_id)
+    same_task(task_id, body.task_id)
 
     def work(session: Session) -> None:
         found = tasks.locked(session, task_id)
         if found is None:
             raise missing(task_id)
-        apply.evaluation(session, found["task_id"], said.model_dump(exclude=NOT_KEPT))
+        apply.evaluation(session, found["task_id"], body.model_dump(exclude=NOT_KEPT))
 
     context.database.run(work)

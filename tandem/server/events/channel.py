@@ -65,7 +65,7 @@ class StreamFrame:
             return StreamPosition(min(at.seq, self.rewound_to), self.task_event)
         return replace(at, task_event=self.task_event)
 
-    def written(self, at: StreamPosition) -> bytes:
+    def encode(self, at: StreamPosition) -> bytes:
         """On the wire, with the id that asks for what comes after it."""
         return b"id: %s\nevent: %s\ndata: %s\n\n" % (at.id().encode(), self._name(), self.data)
 
@@ -82,9 +82,9 @@ def run_frame(line: JournalLine) -> StreamFrame:
 def task_frame(row: TaskEvent) -> StreamFrame:
     """What happened to a task outside its run."""
     body = json.loads(row.body)
-    told = {"task_id": row.task_id, "at": iso(row.at), "type": row.type} | body
+    body = {"task_id": row.task_id, "at": iso(row.at), "type": row.type} | body
     to = int(body["seq"]) if row.type == REWOUND else None
-    data = json.dumps(told, ensure_ascii=False).encode()
+    data = json.dumps(body, ensure_ascii=False).encode()
     return StreamFrame(row.type, data, task_event=row.id, rewound_to=to, at=iso(row.at))
 
 

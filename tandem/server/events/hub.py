@@ -91,7 +91,7 @@ class Hub:
         self._bind()
         known = RunState(JournalCursor(), None)
         if task_id is not None:
-            known = (await asyncio.to_thread(_known, database, [task_id])).get(task_id, known)
+            known = (await asyncio.to_thread(_run_states, database, [task_id])).get(task_id, known)
         while self._settled < 0:
             newest = await asyncio.to_thread(_newest, database)
             self._settled = newest if self._settled < 0 else self._settled
@@ -153,7 +153,7 @@ class Hub:
         """In a worker thread. A Position: too much for memory, it is on disk up to there."""
         with database.read() as session:
             outside = self._outside(session, may_come_late=database.dialect != "sqlite")
-            known = _known_in(session, [name for name in ends if name is not None])
+            known = _run_states_in(session, [name for name in ends if name is not None])
         found: dict[str | None, list[StreamFrame] | StreamPosition] = {}
         for name, end in ends.items():
             rows = [frame for task, frame in outside if name in (None, task)]
@@ -174,15 +174,15 @@ class Hub:
         ).all()
         now = time.monotonic()
         self._seen = {row.id: self._seen.get(row.id, now) for row in rows}
-        told: list[tuple[str, StreamFrame]] = []
+        frames: list[tuple[str, StreamFrame]] = []
         after = self._settled
         for row in rows:
             is_next = row.id == after + 1 or after == 0
             if may_come_late and not is_next and now - self._seen[row.id] < GAP_SECONDS:
                 break
-            told.append((row.task_id, task_frame(row)))
+            frames.append((row.task_id, task_frame(row)))
             after = row.id
-        return told
+        return frames
 
     async def older(
         self, database: Database, task_id: str | None, at: StreamPosition
@@ -217,13 +217,13 @@ def _older(
         wanted = wanted.where(TaskEvent.task_id == task_id)
     with database.read() as session:
         rows = session.scalars(wanted.order_by(TaskEvent.id).limit(TASK_PAGE)).all()
-        run = _known_in(session, [task_id]).get(task_id) if task_id is not None else None
+        run = _run_states_in(session, [task_id]).get(task_id) if task_id is not None else None
     frames = [task_frame(row) for row in rows]
     more = len(rows) == TASK_PAGE
     if run is not None:
         frames = page(run.run_dir, at, run.cursor, frames, more_task=more)
-    told = sum(frame.task_event > 0 for frame in frames)
-    return frames, 0 if more or told < len(rows) else settled
+    outside = sum(frame.task_event > 0 for frame in frames)
+    return frames, 0 if more or outside < len(rows) else settled
 
 
 def _newest(database: Database) -> int:
@@ -244,12 +244,12 @@ def _newest(database: Database) -> int:
     return settled
 
 
-def _known(database: Database, task_ids: list[str]) -> dict[str, RunState]:
+def _run_states(database: Database, task_ids: list[str]) -> dict[str, RunState]:
     with database.read() as session:
-        return _known_in(session, task_ids)
+        return _run_states_in(session, task_ids)
 
 
-def _known_in(session: Session, task_ids: list[str]) -> dict[str, RunState]:
+def _run_states_in(session: Session, task_ids: list[str]) -> dict[str, RunState]:
     if not task_ids:
         return {}
     wanted = select(Job.task_id, Job.last_seq, Job.offset_bytes, Job.journal, Job.run_dir)

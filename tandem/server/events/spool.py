@@ -85,8 +85,8 @@ def parse(body: bytes, task_id: str) -> list[Event]:
             problems += _problems(number, fault)
             continue
         if event.task_id != task_id:
-            said = t("this is an event of {task}", task=event.task_id)
-            problems.append({"field": f"{number}.task_id", "problem": said})
+            other = t("this is an event of {task}", task=event.task_id)
+            problems.append({"field": f"{number}.task_id", "problem": other})
         events.append(event)
     if problems:
         raise InvalidError(problems[:20])

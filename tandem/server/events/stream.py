@@ -71,8 +71,8 @@ def _position(context: Context, task_id: str | None, last_id: str | None) -> Str
         return _now(context, task_id)
     found = _ID.fullmatch(last_id or "")
     if found is None:
-        said = t("an id of this stream, such as 12-3, or now")
-        raise InvalidError([{"field": "last_event_id", "problem": said}])
+        allowed = t("an id of this stream, such as 12-3, or now")
+        raise InvalidError([{"field": "last_event_id", "problem": allowed}])
     seq, task_event = int(found[1]), int(found[2])
     known = _now(context, task_id)
     # An id from before the journal was begun anew counts further than there is now.
@@ -94,12 +94,12 @@ async def frames(
     """The stream's bytes, until the reader leaves or the server ends."""
     yield b"retry: %d\n\n" % RETRY_MILLISECONDS
     with suppress(SQLAlchemyError):  # away at the very beginning: the reader comes back
-        async with aclosing(_told(context, task_id, at, types)) as told:
-            async for written in told:
+        async with aclosing(_events(context, task_id, at, types)) as events:
+            async for written in events:
                 yield written
 
 
-async def _told(
+async def _events(
     context: Context, task_id: str | None, at: StreamPosition, types: frozenset[str] | None
 ) -> AsyncGenerator[bytes, None]:
     async with context.hub.listening(context.database, task_id) as channel:
@@ -144,7 +144,7 @@ class Listener:
                 continue
             self.at = after
             if self.types is None or frame.type in self.types:
-                written += frame.written(after)
+                written += frame.encode(after)
         if heard > self.at.task_event:
             self.at = replace(self.at, task_event=heard)
         return bytes(written), self.at != was

@@ -45,5 +45,5 @@ def latest_history(
 @router.post("/tasks/{taskId}/history", response_model=Envelope[None])
 def tell_history(context: Here, taskId: str, body: HistoryIn) -> object:
     """One epoch; a repeat replaces it."""
-    service.tell(context, taskId, body)
+    service.record(context, taskId, body)
     return ok(None)

@@ -32,15 +32,15 @@ def newest(context: Context, task_id: str, limit: int) -> Sequence[RowMapping]:
         return queries.newest(session, there(session, task_id), limit)
 
 
-def tell(context: Context, task_id: str, said: HistoryIn) -> None:
+def record(context: Context, task_id: str, body: HistoryIn) -> None:
     """One epoch; a repeat replaces it."""
-    same_task(task_id, said.task_id)
+    same_task(task_id, body.task_id)
 
     def work(session: Session) -> None:
         found = tasks.locked(session, task_id)
         if found is None:
             raise missing(task_id)
-        apply.history(session, found["task_id"], said.model_dump(exclude=NOT_KEPT))
+        apply.history(session, found["task_id"], body.model_dump(exclude=NOT_KEPT))
 
     context.database.run(work)
 
@@ -53,8 +53,8 @@ def there(session: Session, task_id: str) -> str:
     return str(found["task_id"])
 
 
-def same_task(task_id: str, said: str | None) -> None:
+def same_task(task_id: str, body: str | None) -> None:
     """A body may name its task again, and no other."""
-    if said is not None and said != task_id:
+    if body is not None and body != task_id:
         problem = t("The path names another task.")
         raise InvalidError([{"field": "taskId", "problem": problem}])

@@ -63,9 +63,9 @@ class Boundary:
         except Exception as error:  # noqa: BLE001  the request's boundary
             if scope["type"] != "http":
                 raise
-            said = failure(scope["path"], error)
+            message = failure(scope["path"], error)
             if not begun:
-                await said(scope, receive, send)
+                await message(scope, receive, send)
 
 
 def failure(path: str, error: Exception) -> JSONResponse:
@@ -79,15 +79,15 @@ def failure(path: str, error: Exception) -> JSONResponse:
             return answer(path, 422, error.sentence())
         case RequestValidationError():
             problems = _problems(error)
-            said = "; ".join(f"{one['field']}: {one['problem']}" for one in problems)
-            return answer(path, 422, said, problems)
+            message = "; ".join(f"{one['field']}: {one['problem']}" for one in problems)
+            return answer(path, 422, message, problems)
         case HTTPException():
             words = HTTP_WORDS.get(error.status_code)
-            said = t(words) if words else str(error.detail)
-            return answer(path, error.status_code, said, None, dict(error.headers or {}))
+            message = t(words) if words else str(error.detail)
+            return answer(path, error.status_code, message, None, dict(error.headers or {}))
         case DataError():
-            said = t("The data base cannot hold a value of this request.")
-            return answer(path, 422, said)
+            message = t("The data base cannot hold a value of this request.")
+            return answer(path, 422, message)
         case OperationalError() | InterfaceError() | PoolTimeoutError():
             log.warning("The data base does not answer: %s", getattr(error, "orig", error))
             away = UnavailableError(
@@ -97,10 +97,10 @@ def failure(path: str, error: Exception) -> JSONResponse:
             return answer(path, 503, away.sentence(), None, {"Retry-After": "2"})
     number = uuid.uuid4().hex[:8]
     log.error("Request %s failed.", number, exc_info=error)
-    said = t(
+    message = t(
         "Something went wrong in the service (number {number}); its log says what.", number=number
     )
-    return answer(path, 500, said)
+    return answer(path, 500, message)
 
 
 def answer(
@@ -140,7 +140,7 @@ def _problems(error: RequestValidationError) -> list[Problem]:
     found: dict[str, Problem] = {}
     for fault in error.errors():
         name = _field(fault)
-        found.setdefault(name, {"field": name, "problem": _said(fault, name)})
+        found.setdefault(name, {"field": name, "problem": _sentence(fault, name)})
     return list(found.values())[:MOST_PROBLEMS]
 
 
@@ -151,7 +151,7 @@ def _field(fault: ErrorDetails) -> str:
     return ".".join(str(step) for step in steps)[:200] or str(where)
 
 
-def _said(fault: ErrorDetails, name: str) -> str:
+def _sentence(fault: ErrorDetails, name: str) -> str:
     context = fault.get("ctx", {})
     match fault["type"]:
         case "extra_forbidden":

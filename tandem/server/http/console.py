@@ -133,22 +133,24 @@ def _codings(header: str) -> set[str]:
 
 def _response(found: _Found, headers: Headers, *, head: bool) -> Response:
     tag = f'W/"{hashlib.blake2b(found.body, digest_size=12).hexdigest()}"'
-    said = CAREFUL | {"ETag": tag, "Vary": "Accept-Encoding"}
-    said["Cache-Control"] = FOR_EVER if found.is_asset else "no-cache"
+    answered = CAREFUL | {"ETag": tag, "Vary": "Accept-Encoding"}
+    answered["Cache-Control"] = FOR_EVER if found.is_asset else "no-cache"
     if matches(headers.get("if-none-match", ""), tag):
-        return Response(status_code=304, headers=said)
+        return Response(status_code=304, headers=answered)
     if found.coding is not None:
-        said["Content-Encoding"] = found.coding
+        answered["Content-Encoding"] = found.coding
     if head:
-        said["Content-Length"] = str(len(found.body))
-    return Response(b"" if head else found.body, headers=said, media_type=found.media_type)
+        answered["Content-Length"] = str(len(found.body))
+    return Response(b"" if head else found.body, headers=answered, media_type=found.media_type)
 
 
 def _not_built() -> Response:
     """A checkout whose console was not built; the API works all the same."""
-    said = t("The console is not built: run `make web` in Tandem's folder. The API is at /docs.")
+    sentence = t(
+        "The console is not built: run `make web` in Tandem's folder. The API is at /docs."
+    )
     text = (
         f'<!doctype html><html lang="{language()}"><meta charset="utf-8"><title>Tandem</title>'
-        f"<p>{html.escape(said, quote=False)}</p></html>"
+        f"<p>{html.escape(sentence, quote=False)}</p></html>"
     )
     return HTMLResponse(text, 503, headers=CAREFUL | {"Cache-Control": "no-store"})

@@ -15,7 +15,7 @@ router = APIRouter(tags=["lora-presets"])
 @router.get("/lora-presets", response_model=Envelope[list[PresetOut]])
 def list_presets(context: Here) -> object:
     """All, by name."""
-    return ok([PresetOut.model_validate(dict(row)) for row in service.all_of_them(context)])
+    return ok([PresetOut.model_validate(dict(row)) for row in service.every(context)])
 
 
 @router.get("/lora-presets/{presetName}", response_model=Envelope[PresetOut])
@@ -27,4 +27,4 @@ def get_preset(context: Here, presetName: str) -> object:
 @router.post("/lora-presets", response_model=Envelope[PresetOut])
 def create_preset(context: Here, body: PresetIn) -> object:
     """A new one; 409 when the name exists."""
-    return ok(PresetOut.model_validate(dict(service.keep(context, body))))
+    return ok(PresetOut.model_validate(dict(service.create(context, body))))

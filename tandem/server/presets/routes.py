@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from tandem.server.context import Here
 from tandem.server.presets import service
-from tandem.server.presets.schemas import NewPreset, Preset, PresetSettings, check, shown
+from tandem.server.presets.schemas import NewPreset, Preset, PresetSettings, check, serialize
 
 router = APIRouter(tags=["LoRA presets"])
 
@@ -14,21 +14,21 @@ router = APIRouter(tags=["LoRA presets"])
 @router.get("/lora-presets")
 def list_lora_presets(context: Here) -> list[Preset]:
     """All, by name."""
-    return [shown(row) for row in service.all_of_them(context)]
+    return [serialize(row) for row in service.every(context)]
 
 
 @router.post("/lora-presets", status_code=201)
 def create_lora_preset(context: Here, body: NewPreset) -> Preset:
     """A new one; 409 when the name exists."""
     check(body)
-    return shown(service.keep(context, body.as_kept()))
+    return serialize(service.create(context, body.as_kept()))
 
 
 @router.put("/lora-presets/{name}")
 def replace_lora_preset(context: Here, name: str, body: PresetSettings) -> Preset:
     """Change what it says; its name stays."""
     check(body)
-    return shown(service.change(context, name, body.columns()))
+    return serialize(service.replace(context, name, body.columns()))
 
 
 @router.delete("/lora-presets/{name}", status_code=204)

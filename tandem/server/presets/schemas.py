@@ -52,11 +52,11 @@ class NewPreset(PresetSettings):
         return PresetIn.model_validate({"preset_name": self.name, **self.columns()})
 
 
-def check(said: PresetSettings) -> None:
+def check(settings: PresetSettings) -> None:
     """InvalidError for what the table has no room for, or a name of blanks."""
-    if isinstance(said, NewPreset) and not said.name.strip():
+    if isinstance(settings, NewPreset) and not settings.name.strip():
         raise InvalidError([{"field": "name", "problem": t("It is empty.")}])
-    if len(said.modules_text()) > COLUMN_LETTERS:
+    if len(settings.modules_text()) > COLUMN_LETTERS:
         problem = t("At most {letters} letters can be kept.", letters=COLUMN_LETTERS)
         raise InvalidError([{"field": "target_modules", "problem": problem}])
 
@@ -75,7 +75,7 @@ class Preset(BaseModel):
     updated_at: UtcTime | None
 
 
-def shown(row: RowMapping) -> Preset:
+def serialize(row: RowMapping) -> Preset:
     """A row; what an installed system wrote as its target modules may be no list."""
     try:
         modules = json.loads(row["target_modules"] or "[]")

@@ -19,7 +19,7 @@ COLUMNS = tuple(getattr(PresetRow, name) for name in FIELDS)
 NOT_KEPT = {"id", "create_time", "update_time", "del_flag"}
 
 
-def all_of_them(context: Context) -> Sequence[RowMapping]:
+def every(context: Context) -> Sequence[RowMapping]:
     """By name."""
     with context.database.read() as session:
         found = (
@@ -44,10 +44,10 @@ def get(context: Context, name: str) -> RowMapping:
     return row
 
 
-def keep(context: Context, said: PresetIn) -> RowMapping:
+def create(context: Context, preset: PresetIn) -> RowMapping:
     """A new one; ConflictError when its name is taken."""
     at = now().replace(microsecond=0)
-    row = said.model_dump(exclude=NOT_KEPT) | {
+    row = preset.model_dump(exclude=NOT_KEPT) | {
         "create_time": at,
         "update_time": at,
         "del_flag": DelFlag.NORMAL,
@@ -55,7 +55,7 @@ def keep(context: Context, said: PresetIn) -> RowMapping:
 
     def insert(session: Session) -> None:
         gone = select(PresetRow).where(
-            PresetRow.preset_name == said.preset_name, PresetRow.del_flag != DelFlag.NORMAL
+            PresetRow.preset_name == preset.preset_name, PresetRow.del_flag != DelFlag.NORMAL
         )
         deleted = session.scalars(gone).one_or_none()
         if deleted is not None:  # its name is free again, but the index holds it
@@ -68,13 +68,13 @@ def keep(context: Context, said: PresetIn) -> RowMapping:
     except IntegrityError as error:
         raise ConflictError(
             "There is a LoRA preset {name} already.",
-            name=said.preset_name,
+            name=preset.preset_name,
             fix="Choose another name.",
         ) from error
-    return get(context, said.preset_name)
+    return get(context, preset.preset_name)
 
 
-def change(context: Context, name: str, columns: Mapping[str, object]) -> RowMapping:
+def replace(context: Context, name: str, columns: Mapping[str, object]) -> RowMapping:
     """Put other settings under the same name; NotFoundError without it."""
     kept = get(context, name)["preset_name"]
     at = now().replace(microsecond=0)

@@ -150,9 +150,9 @@ def _reorder(session: Session, task_id: str, to: int) -> None:
     priority = _between(one.priority, others, place)
     order = [*others[:place], one, *others[place:]]
     for position, row in zip(sorted(_positions(order)), order, strict=True):
-        told = {"position": position} | ({"priority": priority} if row is one else {})
+        columns = {"position": position} | ({"priority": priority} if row is one else {})
         if row.position != position or row is one:
-            _put(session, row.task_id, **told)
+            _put(session, row.task_id, **columns)
 
 
 def _between(own: int, others: Sequence[_QueueRow], place: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.server.wire.sample import Sample, Shown
+from tandem.server.wire.sample import Sample, WireModel
 
 
 class RunSample(Sample):
@@ -14,7 +14,7 @@ class RunSample(Sample):
     """0 to 1, higher is better; see `score_name`."""
 
 
-class RunSamples(Shown):
+class RunSamples(WireModel):
     """A page of them."""
 
     items: list[RunSample]

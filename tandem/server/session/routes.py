@@ -20,17 +20,17 @@ class SignIn(BaseModel):
     token: Annotated[str, Field(max_length=1000, repr=False)]
 
 
-class SessionShown(BaseModel):
+class SessionOut(BaseModel):
     needs_token: bool = Field(description="Whether the service wants a token at all.")
     signed_in: bool = Field(description="Whether this browser may ask; true where none is wanted.")
 
 
 @router.get("/session")
-def get_session(context: Here, request: Request) -> SessionShown:
+def get_session(context: Here, request: Request) -> SessionOut:
     """Whether a token is wanted, and whether this browser's cookie is good."""
     token = context.token
     inside = token is None or cookie.opens(request.headers.get("cookie"), token)
-    return SessionShown(needs_token=token is not None, signed_in=inside)
+    return SessionOut(needs_token=token is not None, signed_in=inside)
 
 
 @router.post("/session", status_code=204)

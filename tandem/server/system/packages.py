@@ -37,9 +37,9 @@ def _found() -> Iterator[Licence]:
 
 def _licence(known: PackageMetadata) -> str:
     """An SPDX expression where there is one, else the classifier, else the first line."""
-    said = _first(known, "License-Expression")
-    if said:
-        return said[:MOST_LETTERS]
+    expression = _first(known, "License-Expression")
+    if expression:
+        return expression[:MOST_LETTERS]
     classifiers = [
         one.rpartition(" :: ")[2]
         for one in known.get_all("Classifier") or ()

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from tandem.server.context import Context, Here
 from tandem.server.events.stream import HEADERS, EventStream
 from tandem.server.system import service
-from tandem.server.system.schemas import Catalogue, System
+from tandem.server.system.schemas import Catalog, System
 
 router = APIRouter(tags=["system"])
 EVERY_SECONDS = 2.0
@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.2
 
 
 @router.get("/catalog")
-def get_catalog(context: Here) -> Catalogue:
+def get_catalog(context: Here) -> Catalog:
     """Students, teachers, losses, data layouts, and the JSON schema of a run."""
     return service.choices(context)
 

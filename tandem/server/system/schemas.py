@@ -69,7 +69,7 @@ class TeacherOut(BaseModel):
     here: bool = Field(description="Whether they are on this machine.")
 
 
-class Catalogue(BaseModel):
+class Catalog(BaseModel):
     """What there is to choose from, and the schema of a run's every knob."""
 
     students: list[dict[str, object]] = Field(

@@ -19,7 +19,7 @@ from tandem.server.host import machine
 from tandem.server.http.console import WEB
 from tandem.server.http.health import VERSION
 from tandem.server.system.packages import licences
-from tandem.server.system.schemas import Catalogue, MachineOut, MissingPart, System, TeacherOut
+from tandem.server.system.schemas import Catalog, MachineOut, MissingPart, System, TeacherOut
 from tandem.spec.errors import TandemError
 from tandem.spec.i18n import t
 from tandem.spec.plugins import catalog
@@ -64,11 +64,11 @@ def state(context: Context) -> MachineOut:
     return MachineOut.model_validate(machine.state(context.settings.home))
 
 
-def choices(context: Context) -> Catalogue:
+def choices(context: Context) -> Catalog:
     """The catalogue, and the teachers with where they are."""
     known = catalog.read()
     names = dict.fromkeys([*context.settings.everything.teachers, *known["teacher_names"]])
-    return Catalogue(
+    return Catalog(
         students=[_student(one) for one in known["students"]],
         teachers=[_localized(one) for one in known["teachers"]],
         losses=[_localized(one) for one in known["losses"]],

@@ -96,8 +96,11 @@ def failed(
     advice = advice or advice_on(failure_class)
     moved = _ended(session, task_id, State.FAILED, error_message=text(message))
     if moved:
-        told = {"failure_class": failure_class, "advice": None if advice is None else text(advice)}
-        session.execute(update(Job).where(Job.task_id == task_id).values(**told))
+        columns = {
+            "failure_class": failure_class,
+            "advice": None if advice is None else text(advice),
+        }
+        session.execute(update(Job).where(Job.task_id == task_id).values(**columns))
     return moved
 
 

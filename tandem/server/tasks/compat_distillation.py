@@ -50,9 +50,9 @@ def whole(context: Context, wanted: TaskFilter) -> Response:
 def _parts(chunks: Iterator[Sequence[RowMapping]]) -> Iterator[bytes]:
     comma = b""
     for rows in chunks:
-        said = ROWS.dump_json([task(row) for row in rows], by_alias=True)[1:-1]
-        if said:
-            yield comma + said
+        report = ROWS.dump_json([task(row) for row in rows], by_alias=True)[1:-1]
+        if report:
+            yield comma + report
             comma = b","
 
 
@@ -153,14 +153,14 @@ def report_progress(
     body: Annotated[ProgressReport | None, Body()] = None,
 ) -> object:
     """How far a run elsewhere is, in the query or in a body; the body wins."""
-    said = body or ProgressReport()
+    report = body or ProgressReport()
     query = {"current_epoch": currentEpoch, "accuracy": accuracy, "loss": loss}
-    missing = {name: one for name, one in query.items() if getattr(said, name) is None}
-    said = said.model_copy(update=missing)
-    if said.current_epoch is None:
+    missing = {name: one for name, one in query.items() if getattr(report, name) is None}
+    report = report.model_copy(update=missing)
+    if report.current_epoch is None:
         problem = t("{field} is missing.", field="currentEpoch")
         raise InvalidError([{"field": "currentEpoch", "problem": problem}])
-    reports.progress(context, taskId, said)
+    reports.progress(context, taskId, report)
     return _one(context, taskId)
 
 

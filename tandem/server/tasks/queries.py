@@ -187,7 +187,7 @@ def count(session: Session, wanted: TaskFilter) -> int:
     return session.scalar(select(func.count()).select_from(Task).where(*_where(wanted))) or 0
 
 
-def places(session: Session) -> dict[str, int]:
+def queue_positions(session: Session) -> dict[str, int]:
     """Whose turn is which, from 1, of those that wait."""
     waiting = (
         select(Task.task_id)
@@ -200,12 +200,12 @@ def places(session: Session) -> dict[str, int]:
 
 def epoch_seconds(session: Session, task_ids: Sequence[str]) -> dict[str, float]:
     """How long an epoch takes, by what the last ones took on average."""
-    asked = (
+    average = (
         select(History.task_id, func.avg(History.epoch_time))
         .where(History.task_id.in_(task_ids), History.epoch_time.is_not(None))
         .group_by(History.task_id)
     )
-    return {task_id: float(seconds) for task_id, seconds in session.execute(asked)}
+    return {task_id: float(seconds) for task_id, seconds in session.execute(average)}
 
 
 def attempts(session: Session, task_id: str) -> Sequence[Attempt]:

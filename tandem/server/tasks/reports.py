@@ -12,7 +12,7 @@ from tandem.server.context import Context
 from tandem.server.db.tables import History
 from tandem.server.errors import ConflictError
 from tandem.server.tasks import apply, queries, totals
-from tandem.server.tasks.creation.allowed_paths import model_place
+from tandem.server.tasks.creation.allowed_paths import check_model_paths
 from tandem.server.tasks.service import missing
 from tandem.server.tasks.transitions import record_event
 from tandem.server.wire.create import ProgressReport
@@ -20,22 +20,22 @@ from tandem.spec.service_event import FiguresLeftOut
 from tandem.spec.state import State
 
 
-def progress(context: Context, task_id: str, said: ProgressReport) -> None:
+def progress(context: Context, task_id: str, report: ProgressReport) -> None:
     """Figures of a run, and its state by the table of moves."""
 
     def work(session: Session) -> None:
         found = _found(session, task_id)
-        if said.status is not None:
-            _move(session, found, said.status)
-        if said.current_epoch is not None:
-            _figures(session, found["task_id"], said, said.current_epoch)
+        if report.status is not None:
+            _move(session, found, report.status)
+        if report.current_epoch is not None:
+            _figures(session, found["task_id"], report, report.current_epoch)
 
     _write(context, work)
 
 
-def _figures(session: Session, task_id: str, said: ProgressReport, epoch: int) -> None:
-    loss = said.train_loss if said.loss is None else said.loss
-    accuracy = said.val_accuracy if said.accuracy is None else said.accuracy
+def _figures(session: Session, task_id: str, report: ProgressReport, epoch: int) -> None:
+    loss = report.train_loss if report.loss is None else report.loss
+    accuracy = report.val_accuracy if report.accuracy is None else report.accuracy
     left_out = []
     if accuracy is not None and not 0 <= accuracy <= 100:
         accuracy, left_out = None, ["accuracy"]
@@ -45,22 +45,22 @@ def _figures(session: Session, task_id: str, said: ProgressReport, epoch: int) -
         session,
         task_id,
         current_epoch=epoch,
-        total_epochs=said.total_epochs,
+        total_epochs=report.total_epochs,
         accuracy=accuracy,
         loss=loss,
     )
-    left_out += _epoch(session, task_id, said, epoch)
+    left_out += _epoch(session, task_id, report, epoch)
     if left_out:
         event = FiguresLeftOut(epoch=epoch, fields=sorted(set(left_out)))
         record_event(session, task_id, event)
 
 
-def _epoch(session: Session, task_id: str, said: ProgressReport, epoch: int) -> list[str]:
+def _epoch(session: Session, task_id: str, report: ProgressReport, epoch: int) -> list[str]:
     """The epoch's own figures, unless its history has come: that says more."""
     row = {
-        "train_loss": said.train_loss,
-        "val_loss": said.val_loss,
-        "val_accuracy": said.val_accuracy,
+        "train_loss": report.train_loss,
+        "val_loss": report.val_loss,
+        "val_accuracy": report.val_accuracy,
     }
     if epoch < 1 or all(value is None for value in row.values()):
         return []
@@ -128,7 +128,7 @@ def error(context: Context, task_id: str, message: str) -> None:
 
 def model_path(context: Context, task_id: str, path: str, url: str | None) -> None:
     """Where a run elsewhere left the student; a path outside the roots is refused first."""
-    model_place(path, url, context.settings.everything)
+    check_model_paths(path, url, context.settings.everything)
     _write(
         context,
         lambda session: apply.model(session, _found(session, task_id)["task_id"], path, url),

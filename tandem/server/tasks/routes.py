@@ -19,12 +19,12 @@ from tandem.server.tasks.list_query import (
     snake_filter,
 )
 from tandem.server.tasks.schemas import (
-    AttemptShown,
+    AttemptOut,
     Clone,
     Edit,
     NewTask,
     Preview,
-    PreviewAsked,
+    PreviewRequest,
     TaskDetail,
     TaskList,
 )
@@ -88,7 +88,7 @@ def create_task(context: Here, body: NewTask) -> object:
 
 
 @router.post("/tasks/preview", response_model=Preview)
-def preview_task(context: Here, body: PreviewAsked) -> object:
+def preview_task(context: Here, body: PreviewRequest) -> object:
     """Whether a task could be made so, what it lacks, and how else it is written; none is made."""
     return preview.preview(context, body)
 
@@ -152,7 +152,7 @@ def pause_task(context: Here, task_id: str) -> object:
     return _answer(serialize.detail(context, task_id))
 
 
-@router.get("/tasks/{task_id}/attempts", response_model=list[AttemptShown])
+@router.get("/tasks/{task_id}/attempts", response_model=list[AttemptOut])
 def list_attempts(context: Here, task_id: str) -> object:
     """Its executions, the first one first."""
     return service.attempts(context, task_id)

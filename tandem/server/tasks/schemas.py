@@ -75,7 +75,7 @@ class Clone(RequestBody):
     start: bool = False
 
 
-class TaskShown(ResponseBody):
+class TaskSummary(ResponseBody):
     """A task, its place in the queue and its run. Accuracies are percentages."""
 
     task_id: str = Field(examples=["TASK_AB12CD34"])
@@ -146,7 +146,7 @@ class DataUsed(ResponseBody):
     message: str | None
 
 
-class TaskDetail(TaskShown):
+class TaskDetail(TaskSummary):
     data: list[DataUsed]
     """What its executions used, the first one first."""
     spec: dict[str, object] | None
@@ -154,7 +154,7 @@ class TaskDetail(TaskShown):
 
 
 class TaskList(ResponseBody):
-    items: list[TaskShown]
+    items: list[TaskSummary]
     total: int
     """At most a second old."""
     next_cursor: str | None
@@ -163,7 +163,7 @@ class TaskList(ResponseBody):
     page_size: int
 
 
-class AttemptShown(ResponseBody):
+class AttemptOut(ResponseBody):
     """One execution."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -179,7 +179,7 @@ class AttemptShown(ResponseBody):
     message: str | None
 
 
-class PreviewAsked(NewTask):
+class PreviewRequest(NewTask):
     """A task that is not to be made yet; `start` changes nothing but the request shown."""
 
     model_config = ConfigDict(json_schema_extra={})
@@ -198,7 +198,7 @@ class Request(ResponseBody):
     body: dict[str, object]
 
 
-class Lacking(ResponseBody):
+class MissingRequirementOut(ResponseBody):
     """Something that the run would not find."""
 
     what: str
@@ -206,7 +206,7 @@ class Lacking(ResponseBody):
     fix: str
 
 
-class MemoryExpected(ResponseBody):
+class MemoryEstimate(ResponseBody):
     megabytes: float | None
     device: str = Field(examples=["cpu"])
     """`cpu` or `cuda`."""
@@ -214,7 +214,7 @@ class MemoryExpected(ResponseBody):
     """How the figure was found, or why there is none."""
 
 
-class TimeExpected(ResponseBody):
+class TimeEstimate(ResponseBody):
     seconds: float | None
     basis: str
 
@@ -231,7 +231,7 @@ class Preview(ResponseBody):
     cli: str | None
     yaml: str | None
     rest: Request | None
-    missing: list[Lacking]
-    memory: MemoryExpected
-    time: TimeExpected
+    missing: list[MissingRequirementOut]
+    memory: MemoryEstimate
+    time: TimeEstimate
     warnings: list[str]

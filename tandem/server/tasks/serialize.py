@@ -13,7 +13,7 @@ from tandem.server.context import Context
 from tandem.server.datasets import recording
 from tandem.server.tasks import queries, service
 from tandem.server.tasks.list_query import TaskFilter, cursor
-from tandem.server.tasks.schemas import DataUsed, TaskDetail, TaskList, TaskShown
+from tandem.server.tasks.schemas import DataUsed, TaskDetail, TaskList, TaskSummary
 from tandem.spec.state import State
 
 SAME = (
@@ -37,7 +37,7 @@ def detail(context: Context, task_id: str) -> TaskDetail:
         row = queries.one_with_job(session, task_id)
         if row is None:
             raise service.missing(task_id)
-        body = _shown(session, [row])[0]
+        body = _described(session, [row])[0]
     used = [DataUsed(**one) for one in recording.of_task(context, row["task_id"])]
     return TaskDetail.model_validate({**body, "data": used, "spec": _json(row["spec"])})
 
@@ -64,14 +64,14 @@ def next_page(context: Context, wanted: TaskFilter, below: int | None, size: int
     return found
 
 
-def _items(session: Session, rows: Sequence[RowMapping]) -> list[TaskShown]:
+def _items(session: Session, rows: Sequence[RowMapping]) -> list[TaskSummary]:
     """Several; the queue and the epochs are asked about once, and only if one needs it."""
     # Not validated: they come from the tables, and a list of a thousand is asked for often.
-    return [TaskShown.model_construct(None, **body) for body in _shown(session, rows)]
+    return [TaskSummary.model_construct(None, **body) for body in _described(session, rows)]
 
 
 def _list(
-    context: Context, wanted: TaskFilter, items: list[TaskShown], page: int | None, size: int
+    context: Context, wanted: TaskFilter, items: list[TaskSummary], page: int | None, size: int
 ) -> TaskList:
     # In whatever order, there are as many: so the number that was counted lately serves.
     total = service.total(context, replace(wanted, order_by="id", descending=True))
@@ -85,9 +85,9 @@ def _cursor(rows: Sequence[RowMapping], size: int) -> str | None:
     return cursor(rows[size - 1]["id"]) if len(rows) > size else None
 
 
-def _shown(session: Session, rows: Sequence[RowMapping]) -> list[dict[str, object]]:
+def _described(session: Session, rows: Sequence[RowMapping]) -> list[dict[str, object]]:
     waits = any(row["status"] == State.QUEUED for row in rows)
-    places = queries.places(session) if waits else {}
+    places = queries.queue_positions(session) if waits else {}
     run = [row["task_id"] for row in rows if row["status"] == State.RUNNING]
     seconds = queries.epoch_seconds(session, run) if run else {}
     return [_one(row, places, seconds) for row in rows]

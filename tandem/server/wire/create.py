@@ -267,8 +267,8 @@ class CreateTask(CreateFields):
 
 def flat(fields: CreateFields) -> dict[str, object]:
     """The client's own fields by their camelCase names; trainingConfig is still one of them."""
-    said = fields.model_dump(by_alias=True, exclude_none=True)
-    return {k: v for k, v in said.items() if k not in ("taskName", "description")}
+    given = fields.model_dump(by_alias=True, exclude_none=True)
+    return {k: v for k, v in given.items() if k not in ("taskName", "description")}
 
 
 ReportedFloat = Annotated[float, Field(allow_inf_nan=True)]

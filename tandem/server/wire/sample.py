@@ -5,18 +5,18 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class Shown(BaseModel):
+class WireModel(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False)
 
 
-class Chance(Shown):
+class Chance(WireModel):
     """A class and how sure it is."""
 
     label: str
     confidence: float | None
 
 
-class BoxOut(Shown):
+class BoxOut(WireModel):
     """One thing in a picture."""
 
     label: str
@@ -28,7 +28,7 @@ class BoxOut(Shown):
     """Rings of points, in the same pixels."""
 
 
-class LabelsOut(Shown):
+class LabelsOut(WireModel):
     """What a person or a model says of an item."""
 
     label: str | None = None
@@ -40,7 +40,7 @@ class LabelsOut(Shown):
     """The most probable classes."""
 
 
-class Sample(Shown):
+class Sample(WireModel):
     """One item of a list of pictures."""
 
     index: int

@@ -166,7 +166,7 @@ def test_the_next_server_adopts_and_a_run_elsewhere_is_left_alone(house: House):
 
 def test_a_server_that_died_between_launch_and_handle_starts_no_second_run(house: House):
     house.queue()
-    house.dispatcher.launcher.keep = lambda *_: None  # type: ignore[method-assign]
+    house.dispatcher.launcher.store_handle = lambda *_: None  # type: ignore[method-assign]
     house.tick()
     assert house.job().handle is None
     after = house.again()

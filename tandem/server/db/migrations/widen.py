@@ -37,8 +37,10 @@ def _modify(connection: Connection, table: str, column: str, wanted: str) -> Non
 
 def _rebuild(connection: Connection, table: str, column: str, wanted: str) -> None:
     """SQLite changes no type: its manual's way (lang_altertable.html, 7). Foreign keys are off."""
-    said = text("SELECT type, sql FROM sqlite_master WHERE tbl_name = :table AND sql IS NOT NULL")
-    parts = connection.execute(said, {"table": table}).all()
+    statement = text(
+        "SELECT type, sql FROM sqlite_master WHERE tbl_name = :table AND sql IS NOT NULL"
+    )
+    parts = connection.execute(statement, {"table": table}).all()
     made = next(sql for type_, sql in parts if type_ == "table")
     typed, changed = re.subn(
         rf"([(,]\s*[\"`\[]?{column}[\"`\]]?\s+){_NUMBER_OR_TEXT}", rf"\g<1>{wanted}", made,

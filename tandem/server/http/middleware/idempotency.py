@@ -62,36 +62,36 @@ class Idempotency:
             return
         messages, body = await _body(receive)
         try:
-            asked = _asked(scope, key, body)
-            known = await run_in_threadpool(self._claim, asked)
+            request = _keyed_request(scope, key, body)
+            earlier = await run_in_threadpool(self._claim, request)
         except RequestError as refusal:
             await failure(scope["path"], refusal)(scope, receive, send)
             return
-        if known != "new":
-            await Response(known.body, known.status, media_type=known.media_type)(
+        if earlier != "new":
+            await Response(earlier.body, earlier.status, media_type=earlier.media_type)(
                 scope, receive, send
             )
             return
-        await self._answer(asked, scope, replayed(messages, receive), send)
+        await self._answer(request, scope, replayed(messages, receive), send)
 
     async def _answer(
-        self, asked: _KeyedRequest, scope: Scope, receive: Receive, send: Send
+        self, request: _KeyedRequest, scope: Scope, receive: Receive, send: Send
     ) -> None:
         heard = _Heard()
 
         async def sending(message: Message) -> None:
             heard.hear(message)
             if heard.is_whole:  # kept before the client can know of it
-                await run_in_threadpool(self._keep, asked, heard)
+                await run_in_threadpool(self._keep, request, heard)
             await send(message)
 
         try:
             await self.app(scope, receive, sending)
         finally:
             if not heard.is_whole:
-                await run_in_threadpool(self._forget, asked)
+                await run_in_threadpool(self._forget, request)
 
-    def _claim(self, asked: _KeyedRequest) -> Known | Literal["new"]:
+    def _claim(self, request: _KeyedRequest) -> _KeptAnswer | Literal["new"]:
         """`new`: this request does it. ConflictError while another one is at it."""
         self._claims += 1
         if self._claims % CLEAN_EVERY == 1:
@@ -99,55 +99,55 @@ class Idempotency:
         until = time.monotonic() + WAIT_SECONDS
         while True:
             try:
-                self.database.run(lambda session: _insert(session, asked))
+                self.database.run(lambda session: _insert(session, request))
                 return "new"
             except IntegrityError:
-                known = self._known(asked)
-            if known is not None:
-                return known
+                earlier = self._known(request)
+            if earlier is not None:
+                return earlier
             if time.monotonic() > until:
                 raise ConflictError(
                     "A request with this Idempotency-Key is under way.", fix="Ask again later."
                 )
             time.sleep(0.05)
 
-    def _known(self, asked: _KeyedRequest) -> Known | None:
+    def _known(self, request: _KeyedRequest) -> _KeptAnswer | None:
         """None while it is under way, or when it has just been given up."""
         with self.database.read() as session:
-            row = session.get(Answered, asked.key_hash)
+            row = session.get(Answered, request.key_hash)
         if row is None:
             return None
         if now() - row.at > KEPT:
             self.database.run(_clean)
             return None
-        if row.request_hash != asked.request_hash:
-            said = t("It was used for another request; give each its own.")
-            raise InvalidError([{"field": "Idempotency-Key", "problem": said}])
+        if row.request_hash != request.request_hash:
+            problem = t("It was used for another request; give each its own.")
+            raise InvalidError([{"field": "Idempotency-Key", "problem": problem}])
         if row.status == 0 and now() - row.at > ABANDONED:
-            self._forget(asked)
-        return Known(row.status, row.body) if row.status else None
+            self._forget(request)
+        return _KeptAnswer(row.status, row.body) if row.status else None
 
-    def _keep(self, asked: _KeyedRequest, heard: _Heard) -> None:
+    def _keep(self, request: _KeyedRequest, heard: _Heard) -> None:
         if heard.status >= 500:
-            self._forget(asked)
+            self._forget(request)
             return
         values = {"status": heard.status, "body": heard.body.decode("utf-8", "replace")}
         self.database.run(
             lambda session: session.execute(
-                update(Answered).where(Answered.key_hash == asked.key_hash).values(**values)
+                update(Answered).where(Answered.key_hash == request.key_hash).values(**values)
             )
         )
 
-    def _forget(self, asked: _KeyedRequest) -> None:
+    def _forget(self, request: _KeyedRequest) -> None:
         self.database.run(
             lambda session: session.execute(
-                delete(Answered).where(Answered.key_hash == asked.key_hash, Answered.status == 0)
+                delete(Answered).where(Answered.key_hash == request.key_hash, Answered.status == 0)
             )
         )
 
 
 @dataclass(frozen=True)
-class Known:
+class _KeptAnswer:
     """What was answered."""
 
     status: int
@@ -181,10 +181,10 @@ def _key(scope: Scope) -> str | None:
     return Headers(scope=scope).get("idempotency-key")
 
 
-def _asked(scope: Scope, key: str, body: bytes) -> _KeyedRequest:
+def _keyed_request(scope: Scope, key: str, body: bytes) -> _KeyedRequest:
     if not 0 < len(key) <= MOST_LETTERS or not key.isprintable():
-        said = t("It must have 1 to {most} printable letters.", most=MOST_LETTERS)
-        raise InvalidError([{"field": "Idempotency-Key", "problem": said}])
+        problem = t("It must have 1 to {most} printable letters.", most=MOST_LETTERS)
+        raise InvalidError([{"field": "Idempotency-Key", "problem": problem}])
     caller = Headers(scope=scope).get("authorization", "")
     path = scope["path"]
     return _KeyedRequest(
@@ -209,8 +209,8 @@ async def _body(receive: Receive) -> tuple[list[Message], bytes]:
             return messages, b"".join(one.get("body", b"") for one in messages)
 
 
-def _insert(session: Session, asked: _KeyedRequest) -> None:
-    row = {"key_hash": asked.key_hash, "request_hash": asked.request_hash}
+def _insert(session: Session, request: _KeyedRequest) -> None:
+    row = {"key_hash": request.key_hash, "request_hash": request.request_hash}
     session.execute(insert(Answered), [row | {"status": 0, "body": "", "at": now()}])
 
 

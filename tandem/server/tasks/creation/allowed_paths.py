@@ -117,7 +117,7 @@ def _confine_teacher_name(tree: Tree, names: dict[str, str], settings: Settings)
             put(tree, "teacher.path", str(found))
 
 
-def model_place(path: str, url: str | None, settings: Settings) -> None:
+def check_model_paths(path: str, url: str | None, settings: Settings) -> None:
     """Refuse a trained model's path or address that leads out of the roots, or runs a script."""
     roots = (settings.path("output_root"), settings.path("models_root"))
     inside("modelPath", path, *roots)

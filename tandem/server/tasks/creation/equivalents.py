@@ -41,15 +41,15 @@ def changed(spec: RunSpec, settings: Settings) -> list[str]:
 
 def short(spec: RunSpec, settings: Settings) -> Tree:
     """What has to be said for this run, and no more."""
-    full, said = spec.model_dump(mode="json"), Tree()
+    full, needed = spec.model_dump(mode="json"), Tree()
     for path in dict.fromkeys((*ALWAYS, *changed(spec, settings))):
         value = get(full, path)
         if value is None or (path in ALWAYS and value == ""):
             continue
-        put(said, path, value)
+        put(needed, path, value)
     if spec.mode != "direct":
-        said.pop("mode", None)
-    return said
+        needed.pop("mode", None)
+    return needed
 
 
 def command(tree: Tree) -> str:
@@ -72,10 +72,10 @@ def as_yaml(tree: Tree) -> str:
 
 def leaves(tree: Tree, prefix: str = "") -> Iterator[tuple[str, object]]:
     """Each field by its dotted path, in order."""
-    known = paths()
+    fields = paths()
     for name, value in tree.items():
         path = f"{prefix}{name}"
-        if isinstance(value, dict) and any(one.startswith(f"{path}.") for one in known):
+        if isinstance(value, dict) and any(one.startswith(f"{path}.") for one in fields):
             yield from leaves(value, f"{path}.")
         else:
             yield path, value

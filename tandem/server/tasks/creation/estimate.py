@@ -23,7 +23,7 @@ MOST_RUNS = 50
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierRun:
     """One run of the same student, batch and image size on the same sort of device."""
 
     task_id: str
@@ -33,7 +33,7 @@ class Earlier:
 
 
 @dataclass(frozen=True)
-class Expected:
+class Estimate:
     megabytes: float | None
     memory_basis: str
     device: Device
@@ -41,14 +41,14 @@ class Expected:
     time_basis: str
 
 
-def expect(context: Context, spec: RunSpec) -> Expected:
+def estimate(context: Context, spec: RunSpec) -> Estimate:
     """By the latest run like it."""
     device = device_of(spec)
     with context.database.read() as session:
         runs = _earlier(session, spec, device)
         megabytes, memory_basis = _memory(spec, runs)
         seconds, time_basis = _time(session, spec, runs)
-    return Expected(megabytes, memory_basis, device, seconds, time_basis)
+    return Estimate(megabytes, memory_basis, device, seconds, time_basis)
 
 
 def device_of(spec: RunSpec) -> Device:
@@ -58,12 +58,12 @@ def device_of(spec: RunSpec) -> Device:
     return "cuda" if isinstance(spec.run.devices, list) or machine.gpus() else "cpu"
 
 
-def _earlier(session: Session, spec: RunSpec, device: Device) -> list[Earlier]:
+def _earlier(session: Session, spec: RunSpec, device: Device) -> list[EarlierRun]:
     """The newest first, with their figures from the data base."""
     slots = (
         Attempt.devices.contains("gpu:") if device == "cuda" else Attempt.devices.contains("cpu")
     )
-    asked = (
+    similar = (
         select(Task.task_id, Task.dataset_id, Job.spec)
         .join(Job, Job.task_id == Task.task_id)
         .where(
@@ -77,19 +77,19 @@ def _earlier(session: Session, spec: RunSpec, device: Device) -> list[Earlier]:
         .order_by(Task.id.desc())
         .limit(MOST_RUNS)
     )
-    rows = session.execute(asked).all()
+    rows = session.execute(similar).all()
     like = {task_id: dataset for task_id, dataset, text in rows if _is_like(spec, text or "")}
     figures = (
         select(History.task_id, func.max(History.memory_usage), func.avg(History.epoch_time))
         .where(History.task_id.in_(like))
         .group_by(History.task_id)
     )
-    measured = {task_id: said for task_id, *said in session.execute(figures)} if like else {}
+    measured = {task_id: basis for task_id, *basis in session.execute(figures)} if like else {}
     found = []
     for task_id, dataset in like.items():
         megabytes, seconds = measured.get(task_id, (None, None))
         found.append(
-            Earlier(
+            EarlierRun(
                 task_id,
                 dataset or "",
                 float(megabytes) if megabytes else None,
@@ -108,42 +108,42 @@ def _is_like(spec: RunSpec, text: str) -> bool:
     return same == (spec.data.image_size, spec.run.precision, spec.mode, spec.student.type)
 
 
-def _memory(spec: RunSpec, runs: list[Earlier]) -> tuple[float | None, str]:
+def _memory(spec: RunSpec, runs: list[EarlierRun]) -> tuple[float | None, str]:
     measured = next((one for one in runs if one.megabytes), None)
     if measured is not None:
-        said = t(
+        basis = t(
             "Measured in {task}: the same student, batch and image size.", task=measured.task_id
         )
-        return measured.megabytes, said
+        return measured.megabytes, basis
     millions = sizes(spec.student.type).get(spec.student.size)
     if millions is None:
         return None, t("No run of this student has been measured, and its size is not known.")
-    said = t(
+    basis = t(
         "An estimate from {millions} million parameters: weights, gradients and the optimizer. "
         "The pictures of a batch and the teacher come on top.",
         millions=millions,
     )
-    return memory_megabytes(millions), said
+    return memory_megabytes(millions), basis
 
 
-def _time(session: Session, spec: RunSpec, runs: list[Earlier]) -> tuple[float | None, str]:
+def _time(session: Session, spec: RunSpec, runs: list[EarlierRun]) -> tuple[float | None, str]:
     timed = [one for one in runs if one.epoch_seconds]
     for one in timed:
         if one.dataset == spec.data.dataset and one.epoch_seconds:
-            said = t("Measured in {task}: the same student and data.", task=one.task_id)
-            return round(one.epoch_seconds * spec.optim.epochs, 1), said
+            basis = t("Measured in {task}: the same student and data.", task=one.task_id)
+            return round(one.epoch_seconds * spec.optim.epochs, 1), basis
     mine = _samples(session, spec.data.dataset)
     for one in timed:
         theirs = _samples(session, one.dataset)
         if mine and theirs and one.epoch_seconds:
             seconds = one.epoch_seconds * mine / theirs * spec.optim.epochs
-            said = t(
+            basis = t(
                 "Scaled from {task}, which learnt {theirs} samples an epoch; here are {mine}.",
                 task=one.task_id,
                 theirs=theirs,
                 mine=mine,
             )
-            return round(seconds, 1), said
+            return round(seconds, 1), basis
     return None, t("Not known: no run of this student, batch and image size was measured here.")
 
 

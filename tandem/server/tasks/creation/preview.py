@@ -8,16 +8,16 @@ from tandem.server.context import Context
 from tandem.server.errors import ForbiddenError, InvalidError
 from tandem.server.host.machine import MEGABYTE, gpus
 from tandem.server.tasks.creation import create, equivalents
-from tandem.server.tasks.creation.estimate import Expected, expect
-from tandem.server.tasks.creation.requirements import lacking
+from tandem.server.tasks.creation.estimate import Estimate, estimate
+from tandem.server.tasks.creation.requirements import missing_requirements
 from tandem.server.tasks.schemas import (
     FieldProblem,
-    Lacking,
-    MemoryExpected,
+    MemoryEstimate,
+    MissingRequirementOut,
     Preview,
-    PreviewAsked,
+    PreviewRequest,
     Request,
-    TimeExpected,
+    TimeEstimate,
 )
 from tandem.server.wire.create import flat
 from tandem.spec.i18n import t
@@ -26,10 +26,10 @@ from tandem.spec.run import RunSpec
 NO_ID = "TASK_00000000"
 
 
-def preview(context: Context, asked: PreviewAsked) -> Preview:
+def preview(context: Context, wanted: PreviewRequest) -> Preview:
     """Made in the same way as a task, and then not kept."""
     try:
-        made = _made(context, asked)
+        made = _made(context, wanted)
     except InvalidError as refused:
         problems = [
             FieldProblem(field=one["field"], problem=one["problem"], fix=None)
@@ -40,14 +40,14 @@ def preview(context: Context, asked: PreviewAsked) -> Preview:
         field = str(refused.fields.get("field") or "spec")
         problem, fix = refused.sentence(), None
         return _invalid([FieldProblem(field=field, problem=problem, fix=fix)])
-    return _valid(context, asked, made)
+    return _valid(context, wanted, made)
 
 
-def _made(context: Context, asked: PreviewAsked) -> create.Made:
+def _made(context: Context, wanted: PreviewRequest) -> create.Made:
     settings = context.settings.everything
-    if asked.create is not None:
-        return create.from_fields(flat(asked.create), settings, task_id=NO_ID)
-    return create.from_spec(asked.spec or {}, settings, task_id=NO_ID)
+    if wanted.create is not None:
+        return create.from_fields(flat(wanted.create), settings, task_id=NO_ID)
+    return create.from_spec(wanted.spec or {}, settings, task_id=NO_ID)
 
 
 def _invalid(problems: list[FieldProblem]) -> Preview:
@@ -61,17 +61,17 @@ def _invalid(problems: list[FieldProblem]) -> Preview:
         yaml=None,
         rest=None,
         missing=[],
-        memory=MemoryExpected(megabytes=None, device="cpu", basis=reason),
-        time=TimeExpected(seconds=None, basis=reason),
+        memory=MemoryEstimate(megabytes=None, device="cpu", basis=reason),
+        time=TimeEstimate(seconds=None, basis=reason),
         warnings=[],
     )
 
 
-def _valid(context: Context, asked: PreviewAsked, made: create.Made) -> Preview:
+def _valid(context: Context, wanted: PreviewRequest, made: create.Made) -> Preview:
     settings = context.settings.everything
     spec = RunSpec.model_validate_json(made.spec)
     tree = equivalents.short(spec, settings)
-    expected = expect(context, spec)
+    expected = estimate(context, spec)
     return Preview(
         valid=True,
         problems=[],
@@ -79,14 +79,15 @@ def _valid(context: Context, asked: PreviewAsked, made: create.Made) -> Preview:
         changed=equivalents.changed(spec, settings),
         cli=equivalents.command(tree),
         yaml=equivalents.as_yaml(tree),
-        rest=Request(method="POST", path="/api/v1/tasks", body=_body(asked, spec, tree)),
+        rest=Request(method="POST", path="/api/v1/tasks", body=_body(wanted, spec, tree)),
         missing=[
-            Lacking(what=one.what, path=one.path, fix=one.fix) for one in lacking(spec, settings)
+            MissingRequirementOut(what=one.what, path=one.path, fix=one.fix)
+            for one in missing_requirements(spec, settings)
         ],
-        memory=MemoryExpected(
+        memory=MemoryEstimate(
             megabytes=expected.megabytes, device=expected.device, basis=expected.memory_basis
         ),
-        time=TimeExpected(seconds=expected.seconds, basis=expected.time_basis),
+        time=TimeEstimate(seconds=expected.seconds, basis=expected.time_basis),
         warnings=[*made.notes, *_tight(expected)],
     )
 
@@ -96,19 +97,19 @@ def _without_services_own(spec: RunSpec) -> dict[str, object]:
     return dict(tree)
 
 
-def _body(asked: PreviewAsked, spec: RunSpec, tree: dict[str, object]) -> dict[str, object]:
-    name = asked.name or f"{Path(spec.data.dataset).name}-{spec.student.size or 'student'}"
-    said: dict[str, object] = {"name": name, "spec": tree}
-    if asked.description:
-        said["description"] = asked.description
-    if asked.priority:
-        said["priority"] = asked.priority
-    if asked.start:
-        said["start"] = True
-    return said
+def _body(wanted: PreviewRequest, spec: RunSpec, tree: dict[str, object]) -> dict[str, object]:
+    name = wanted.name or f"{Path(spec.data.dataset).name}-{spec.student.size or 'student'}"
+    body: dict[str, object] = {"name": name, "spec": tree}
+    if wanted.description:
+        body["description"] = wanted.description
+    if wanted.priority:
+        body["priority"] = wanted.priority
+    if wanted.start:
+        body["start"] = True
+    return body
 
 
-def _tight(expected: Expected) -> list[str]:
+def _tight(expected: Estimate) -> list[str]:
     """It may not fit, as the machine is."""
     import psutil
 
