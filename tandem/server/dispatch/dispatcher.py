@@ -74,6 +74,7 @@ class Dispatcher:
     def tick(self) -> bool:
         """One round; whether something is live or has just changed."""
         is_woken = self.context.wake_event.is_set()
+        # Before the work, not after it: what is asked meanwhile is done in the next round.
         self.context.wake_event.clear()
         if not self.lease.hold():
             self.live = 0

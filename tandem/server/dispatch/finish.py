@@ -37,6 +37,7 @@ def finish(
 ) -> RunVerdict | None:
     """None when another server has done it."""
     folder = Path(job.run_dir) if job.run_dir else None
+    # Files are looked at before the transaction: none is held open over a slow disk.
     words = last_words(folder, job.attempt) if folder else ""
     has_model = folder is not None and (folder / "report.json").is_file()
     is_full = folder is not None and _is_full(folder)

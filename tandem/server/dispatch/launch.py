@@ -82,6 +82,7 @@ class Launcher:
         except LaunchError as error:
             self._give_up(launch, error.cause, error.sentence())
             return True
+        # In memory first: should the data base be away now, the next tick stores it.
         self.handles[launch.task_id, launch.attempt] = handle
         self.launched.add((launch.task_id, launch.attempt))
         self.store_handle(launch.task_id, launch.attempt)
@@ -118,10 +119,12 @@ class Launcher:
         attempt = row.attempt + 1
         file = spec_file(self.context, task_id, attempt)
         run_dir, text, module = _work(row.spec, row.run_dir, task_id)
+        # Its hash alone is kept, so that who reads the data base cannot speak for a run.
         token = RUN_TOKEN + secrets.token_urlsafe(32)
         launch = Launch(task_id, attempt, file, run_dir, token, env, module)
         claimed = Claimed(launch, slots)
         try:
+            # Before the claim: whoever finds the row claimed finds its spec.
             _write_private(file, text)
         except OSError as error:
             message = t(
@@ -140,6 +143,7 @@ class Launcher:
 
     def _give_up(self, launch: Launch, failure_class: str, message: str) -> None:
         def work(session: Session) -> None:
+            # Only if the row is still this attempt's: another server may have found and ended it.
             free = {"live": 0, "devices": None, "token_hash": None}
             if _of_attempt(session, launch.task_id, launch.attempt, **free):
                 apply.failed(session, launch.task_id, message, failure_class, advice(failure_class))

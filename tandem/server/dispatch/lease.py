@@ -50,6 +50,7 @@ class LeaseHolder:
         now = self._clock()
         if self._acted_at is not None and now - self._acted_at < BEAT_SECONDS:
             return self.held
+        # Should the data base not answer, this server must not go on as if it were the one.
         was_held, self.held = self.held, False  # until the data base says so
         self.held = (was_held and self._renew()) or self._acquire(now)
         self._acted_at = now
@@ -77,12 +78,14 @@ class LeaseHolder:
         if found is None:
             return self._insert()
         owner, beat = found
+        # It has moved since the last look: its holder lives, by our clock from now on.
         if (owner, beat) != self._seen:
             self._seen, self._seen_at = (owner, beat), now
             if owner not in (NOBODY, self.owner):
                 return False
         if owner not in (NOBODY, self.owner) and now - self._seen_at < self.patience_seconds:
             return False
+        # Compare and set: of two standbys that lost patience together one gets it.
         same = (Lease.owner == owner) & (Lease.beat == beat)
         return self.database.run(lambda session: self._update(session, same, self.owner))
 
@@ -99,6 +102,7 @@ class LeaseHolder:
             session,
             update(Lease)
             .where(Lease.name == self.name, where)
+            # Counted by the data base: a beat that was read before would hide another one's.
             .values(owner=owner, beat=Lease.beat + 1),
         )
         return beaten == 1

@@ -110,6 +110,7 @@ def in_turn(queue: Iterable[QueuedRun], running: Counter[str | None]) -> Iterato
         for one in same:
             lanes.setdefault(one.owner, deque()).append(one)
         while lanes:
+            # Chosen anew for each: who has just got a slot stands behind those who have none.
             owner = min(lanes, key=lambda name: _turn(lanes[name][0], running))
             yield lanes[owner].popleft()
             if not lanes[owner]:
@@ -138,6 +139,7 @@ class _Room:
         if not want.gpus and not want.any_gpus:
             self.cpu -= 1
             return (CPU,) if self.cpu >= 0 else ()
+        # A GPU kept for a task before it is free, and yet not to be had.
         open_ = [index for index in self.free if index not in self.kept]
         chosen = list(want.gpus) or open_[: want.any_gpus]
         if len(chosen) < want.any_gpus or not set(chosen) <= set(open_):
@@ -148,6 +150,7 @@ class _Room:
     def keep_for(self, one: QueuedRun) -> None:
         """What it will need is not given to those after it: the free ones first."""
         want = one.wants
+        # Busy ones are kept too: else small tasks would take each as it falls free, for ever.
         others = [index for index in range(self.machine.gpus) if index not in self.free]
         candidates = (
             list(want.gpus)

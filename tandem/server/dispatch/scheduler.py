@@ -67,6 +67,7 @@ class Scheduler:
             self.launcher.refuse(task_id, error.sentence(), error.failure_class)
             done += 1
         for task_id, slots in found.placed.items():
+            # Each sees its own GPUs only, and counts them from 0.
             env = environment(runs[task_id].devices, slots, self.visible or ())
             if self.launcher.run(task_id, slots, env):
                 done += 1
@@ -144,6 +145,7 @@ class Scheduler:
             return
 
         def work(session: Session) -> None:
+            # In one order: two servers at it do not wait for each other in a ring.
             for task_id, reason in sorted(new.items()):
                 session.execute(
                     update(Job)

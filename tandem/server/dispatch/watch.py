@@ -69,6 +69,7 @@ class RunWatcher:
         jobs = [job for job, _, _ in rows]
         if jobs:
             self.collect(self.context, jobs)
+        # An attempt's clock must not be taken for that of the next one.
         present = {(job.task_id, job.attempt) for job in jobs}
         for gone in self.watched.keys() - present:
             del self.watched[gone]
@@ -137,6 +138,7 @@ class RunWatcher:
                 one.first_asked_at = now
             if now - one.first_asked_at >= settings.stop_grace_seconds:
                 executor.kill(handle, token)
+            # One that has said its last word is only closing its files.
             elif job.outcome is None and (
                 one.asked_at is None or now - one.asked_at >= ASK_AGAIN_SECONDS
             ):

@@ -99,6 +99,7 @@ def _add(found: FoldedEvents, event: Event) -> None:
     job = found.job
     match event:
         case Started():
+            # A resumed run has not failed, whatever its last attempt said.
             job |= {"outcome": None, "failure_class": None, "advice": None, "doing": None}
             found.current_epoch = event.resumed_from_epoch or 0
             found.total_epochs = event.total_epochs
@@ -109,6 +110,7 @@ def _add(found: FoldedEvents, event: Event) -> None:
             if event.images_per_second is not None:
                 values["images_per_second"] = event.images_per_second
             said = json.dumps(finite(values), ensure_ascii=False)
+            # What the column would cut is no JSON any more: rather none.
             job["metrics"] = said if said == text(said) else None
         case Heartbeat():
             job["doing"] = apply.doing(event.doing)
@@ -140,6 +142,7 @@ def absorb(session: Session, task_id: str, batch: EventBatch) -> bool:
     row = session.execute(
         select(Task.status)
         .where(Task.task_id == task_id, Task.del_flag.in_(THERE))
+        # Of two readers the second waits here, and then finds the cursor moved.
         .with_for_update()
     ).one_or_none()
     if row is None:
@@ -149,13 +152,16 @@ def absorb(session: Session, task_id: str, batch: EventBatch) -> bool:
     ).one_or_none()
     if job is None:
         return False
+    # A folder that was copied from another task's speaks of that one.
     events = [one for one in batch.events if one.task_id == task_id]
     if not job.live:  # a run elsewhere counts its attempts by itself
         events = [one for one in events if one.attempt >= job.attempt]
     found = fold(events)
     attempt = {} if job.live or not events else {"attempt": max(one.attempt for one in events)}
+    # The cursor goes first: who loses the race has written nothing yet.
     if not _advance(session, task_id, batch, found.job | attempt):
         return False
+    # The file was cleared or has lost its end: listeners have heard what is no more.
     if batch.begins.last_seq < batch.expected.last_seq:
         record_event(session, task_id, Rewound(seq=batch.begins.last_seq))
     asked = _RunFacts(bool(job.live), job.wanted, is_new=attempt.get("attempt", 0) > job.attempt)
@@ -177,6 +183,7 @@ def absorb(session: Session, task_id: str, batch: EventBatch) -> bool:
 def _advance(session: Session, task_id: str, batch: EventBatch, columns: dict[str, object]) -> bool:
     """The compare-and-set: of two readers of the same lines one wins."""
     was, ends = batch.expected, batch.ends
+    # SQL's NULL equals nothing, not even NULL.
     same_file = Job.journal.is_(None) if was.journal is None else Job.journal == was.journal
     advanced = changed_rows(
         session,
@@ -201,6 +208,7 @@ def _advance(session: Session, task_id: str, batch: EventBatch, columns: dict[st
 def _figures(session: Session, task_id: str, found: FoldedEvents, run_id: str | None) -> None:
     left_out: list[str] = []
     if found.epochs:
+        # One statement for all: a run that was away for an hour comes back with hundreds of epochs.
         rows = [measured_rows.history_row(one) for one in found.epochs]
         left_out += apply.histories(session, task_id, rows)
     if found.current_epoch is not None:
@@ -219,6 +227,7 @@ def _figures(session: Session, task_id: str, found: FoldedEvents, run_id: str | 
         left_out += apply.evaluation(session, task_id, row, digest=digest)
     if found.model is not None:
         path = found.model.path
+        # Installed systems show it as a link; a path of another machine stays as it is.
         url = Path(path).as_uri() if Path(path).is_absolute() else path
         left_out += apply.model(session, task_id, path, url if len(url) <= 500 else None)
     if found.checkpoint is not None:
@@ -265,6 +274,7 @@ def _turn(session: Session, task_id: str, state: State, event: Event, asked: _Ru
                     started_at=event.at,
                     out_of=[state],
                 )
+        # A run that a person has stopped meanwhile stays stopped: the table of moves says so.
         case Finished() if to is State.COMPLETED:
             moved = apply.completed(session, task_id)
         case Failed(failure_class="stopped") | Stopped() if state is State.RUNNING:
@@ -285,5 +295,6 @@ def _tell_once(session: Session, task_id: str, message: str) -> None:
         TaskEvent.type == NOTICE,
         TaskEvent.body.contains(json.dumps(message, ensure_ascii=False), autoescape=True),
     )
+    # A reader that is started anew reads the same lines, and would say it again.
     if session.execute(said.limit(1)).first() is None:
         record_event(session, task_id, ServiceNotice(level="warning", message=message))

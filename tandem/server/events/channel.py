@@ -61,6 +61,8 @@ class StreamFrame:
             return replace(at, seq=self.seq, offset_bytes=self.end_bytes)
         if self.task_event <= at.task_event:
             return None
+        # Who has heard more of the run than is true any more goes back; the others stay where they
+        # are.
         if self.rewound_to is not None:
             return StreamPosition(min(at.seq, self.rewound_to), self.task_event)
         return replace(at, task_event=self.task_event)
@@ -103,6 +105,8 @@ def run_page(
                 offset = cursors.seek(file, at.seq, known.offset_bytes)
             file.seek(offset)
             end = offset
+            # Never past what the data base has: a client that asks for the rows finds what it was
+            # told of.
             while end < known.offset_bytes and end - offset < most_bytes:
                 raw = file.readline(journal.LINE_BYTES)
                 end += len(raw)
@@ -131,11 +135,13 @@ def page(
     told past a rewinding: it is read again from there.
     """
     task = [frame for frame in task if frame.after(at) is not None]
+    # What was said before a rewinding and after it have the same numbers: not in one page.
     cut = next((n for n, frame in enumerate(task, 1) if frame.rewound_to is not None), None)
     if cut is not None or more_task:
         return task[:cut]
     run = run_page(run_dir, at, known, most_bytes)
     if run and run[-1].seq < known.last_seq and run[-1].end_bytes < known.offset_bytes:
+        # The run's page is not its end: later task events would overtake what is still to be read.
         task = [frame for frame in task if _time(frame) <= _time(run[-1])]
     return list(heapq.merge(run, task, key=_time))
 
@@ -165,6 +171,7 @@ class Channel:
             if after is None:
                 continue
             if frame.rewound_to is not None:
+                # What is kept has numbers that come again now.
                 self.skip_to(self.ends)
                 self.begins = replace(self.begins, seq=after.seq)  # who heard more is rewound
             self.ends = after
@@ -184,6 +191,7 @@ class Channel:
 
     def wake(self) -> None:
         self.changed.set()
+        # A fresh one: a listener that took the old one before it looked cannot miss the change.
         self.changed = asyncio.Event()
 
     def since(self, count: int) -> list[StreamFrame]:

@@ -45,6 +45,8 @@ def collect(context: Context, jobs: Sequence[Job], *, most_bytes: int = MOST_BYT
     more |= _update(context.database, [job for job in jobs if job.task_id in batches], taken)
     context.hub.wake()
     for job in jobs:
+        # Not for each batch: a chart is looked at rarely, and bringing its index up to date costs a
+        # lock.
         if job.task_id in taken and _is_far(batches[job.task_id]):
             _warm(context, job)
     return more
@@ -85,6 +87,7 @@ def _take(database: Database, batches: dict[str, EventBatch]) -> set[str]:
     try:
         return database.run(all_of_them)
     except DBAPIError as refusal:
+        # Away, or a deadlock: the next tick tries all of them again.
         if len(batches) == 1 or refusal.connection_invalidated or is_transient(refusal):
             raise
     taken: set[str] = set()

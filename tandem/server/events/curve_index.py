@@ -69,6 +69,7 @@ class CurveIndex:
         name = quote(task_id, safe="")
         self.folder = home / "curves" / (name if name.strip(".") else "_" + name)
         self.folder.mkdir(parents=True, exist_ok=True)
+        # Between processes too: two servers may share one home.
         self.lock = FileLock(str(self.folder / ".lock"), timeout=LOCK_SECONDS)
 
     def catch_up(self, run_dir: Path, until_bytes: int | None = None) -> IndexState:
@@ -80,17 +81,23 @@ class CurveIndex:
             if news is None:
                 return state
             if news.begins.journal != state.journal or news.begins.last_seq != state.last_seq:
+                # The same file, but shorter than it was: the rows beyond its end are of lines that
+                # are no more.
                 if news.begins != JournalCursor(journal=news.begins.journal):
                     state = IndexState()  # it lost its end: what is left is read again
                     continue
                 state = IndexState(journal=news.begins.journal)
             rows = _Rows(self, state)
             for line in news.lines:
+                # From the JSON and not through pydantic: a long run has a million lines, and only
+                # their
+                # figures are wanted.
                 rows.take(line)
             rows.flush()
             ends = news.ends
             state.last_seq, state.offset_bytes = ends.last_seq, ends.offset_bytes
             state.journal = ends.journal
+            # After each piece: a crash costs the piece, and not the whole journal again.
             self._save(state)
             if not news.more or (until_bytes and state.offset_bytes >= until_bytes):
                 return state
@@ -105,6 +112,7 @@ class CurveIndex:
             step, epoch = CurveRows(**found.pop("step")), CurveRows(**found.pop("epoch"))
             state = IndexState(**found, step=step, epoch=epoch)
             whole = state.version == VERSION and all(self._is_whole(state, k) for k in ROW_AXES)
+        # Whatever is wrong with it, it can be made again from the journal.
         except (OSError, ValueError, TypeError, AttributeError, KeyError):
             return IndexState()
         return state if whole else IndexState()
@@ -116,6 +124,8 @@ class CurveIndex:
         return all(self.file(axis, n).stat().st_size >= need for n in columns)
 
     def _save(self, state: IndexState) -> None:
+        # Replaced whole: a reader sees the old state or the new one, and rows beyond it count for
+        # nobody.
         hidden = self.folder / "state.json.new"
         hidden.write_text(json.dumps(asdict(state)))
         hidden.replace(self.folder / "state.json")
@@ -145,6 +155,7 @@ class _Rows:
     def _metric(self, body: dict[str, object]) -> None:
         step, total = _number(body.get("step")), _number(body.get("total_steps"), 0)
         epochs = self.state.total_epochs
+        # Steps lie between epochs on that axis: a step knows its share of the run, not its epoch's.
         epoch = step * epochs / total if epochs and total else _number(body.get("epoch"))
         values = body.get("values")
         row = dict(values) if isinstance(values, dict) else {}
@@ -170,6 +181,7 @@ class _Rows:
         for axis in ROW_AXES:
             part = self.state.part(axis)
             epochs = self._column(axis, AXES.index("epoch"), part.rows)
+            # `not <=`: a NaN is cut off too.
             while part.rows and not epochs[part.rows - 1] <= epoch:
                 part.rows -= 1
 
@@ -187,6 +199,7 @@ class _Rows:
                 continue
             part = self.state.part(axis)
             for row in values:
+                # A term may begin in the middle of a run; its column has NaN before that.
                 part.names += [name for name in row if name not in part.names]
             for column in range(len(AXES)):
                 self._write(axis, column, part.rows, [at[column] for at in axes])
@@ -203,6 +216,8 @@ class _Rows:
             if missing > 0:  # a column that was not there from the start
                 out.seek((rows - missing) * WIDTH)
                 out.write(array("d", [math.nan]).tobytes() * missing)
+            # At its place and not at the end: what a crash has left behind the last valid row is
+            # written over.
             out.seek(rows * WIDTH)
             out.write(array("d", numbers).tobytes())
             out.truncate()

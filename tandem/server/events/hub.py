@@ -69,6 +69,8 @@ class Hub:
         """Something is new; from any thread."""
         loop = self._loop
         if loop is not None and self._channels:
+            # An asyncio.Event may be set from its own loop's thread only; the dispatcher is another
+            # one.
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(self._wake.set)
 
@@ -92,6 +94,7 @@ class Hub:
         known = RunState(JournalCursor(), None)
         if task_id is not None:
             known = (await asyncio.to_thread(_run_states, database, [task_id])).get(task_id, known)
+        # Two listeners may both ask; the first answer counts, so that neither skips an event.
         while self._settled < 0:
             newest = await asyncio.to_thread(_newest, database)
             self._settled = newest if self._settled < 0 else self._settled
@@ -105,17 +108,22 @@ class Hub:
             yield channel
         finally:
             channel.listeners -= 1
+            # It may have been thrown away by `_bind`, and another one put in its place.
             if channel.listeners == 0 and self._channels.get(task_id) is channel:
                 del self._channels[task_id]
 
     def _bind(self) -> None:
         loop = asyncio.get_running_loop()
+        # In the tests, and where a server is started anew in one process, an Event of a loop that
+        # has
+        # ended would never wake.
         if self._loop is not loop:
             self._loop, self._wake, self._watcher = loop, asyncio.Event(), None
             self._channels, self._settled = {}, -1
 
     async def _watch(self, database: Database) -> None:
         while self._channels and not self.closed:
+            # Before the look, not after it: what comes while we look sets it again.
             self._wake.clear()
             began = time.monotonic()
             try:
@@ -126,11 +134,13 @@ class Hub:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._wake.wait()
+            # A run that speaks a thousand times a second costs fifty looks, not a thousand.
             await asyncio.sleep(max(0.0, LEAST_SECONDS - (time.monotonic() - began)))
         self._settled = -1  # nobody looked from here on
 
     async def _look(self, database: Database) -> None:
         """One look at all runs that someone listens to, and at what happened outside them."""
+        # Listeners come and go while a worker thread asks the data base.
         channels = dict(self._channels)
         ends = {name: channel.ends for name, channel in channels.items()}
         news, self._settled = await asyncio.to_thread(self._news, database, ends)
@@ -153,6 +163,7 @@ class Hub:
         """In a worker thread. A Position: too much for memory, it is on disk up to there."""
         with database.read() as session:
             outside = self._outside(session, may_come_late=database.dialect != "sqlite")
+            # Asked after the task events: an event that both know of is told in its place.
             known = _run_states_in(session, [name for name in ends if name is not None])
         found: dict[str | None, list[StreamFrame] | StreamPosition] = {}
         for name, end in ends.items():
@@ -166,6 +177,8 @@ class Hub:
 
     def _outside(self, session: Session, *, may_come_late: bool) -> list[tuple[str, StreamFrame]]:
         """Task events not told yet, but for those behind a number that may still be written."""
+        # Numbers are given when a row is written, and seen when its transaction ends: 12 may be
+        # there before 11 is. A listener who was told 12 would never hear of 11.
         rows = session.scalars(
             select(TaskEvent)
             .where(TaskEvent.id > self._settled)
@@ -177,6 +190,8 @@ class Hub:
         frames: list[tuple[str, StreamFrame]] = []
         after = self._settled
         for row in rows:
+            # A number whose transaction was rolled back never comes: after a second it is waited
+            # for no more.
             is_next = row.id == after + 1 or after == 0
             if may_come_late and not is_next and now - self._seen[row.id] < GAP_SECONDS:
                 break
@@ -203,6 +218,8 @@ def _next(
         frames += fresh
         for frame in fresh:
             at = frame.after(at) or at
+        # A run that is far ahead of the stream stays on disk, where each listener reads it page by
+        # page.
         if sum(len(frame.data) for frame in frames) > KEPT_BYTES:
             last = rows[-1].task_event if rows else end.task_event
             return StreamPosition(cursor.last_seq, last, cursor.offset_bytes)
@@ -219,6 +236,7 @@ def _older(
         rows = session.scalars(wanted.order_by(TaskEvent.id).limit(TASK_PAGE)).all()
         run = _run_states_in(session, [task_id]).get(task_id) if task_id is not None else None
     frames = [task_frame(row) for row in rows]
+    # A full page may have cut the task events short; the run's must not be told past them.
     more = len(rows) == TASK_PAGE
     if run is not None:
         frames = page(run.run_dir, at, run.cursor, frames, more_task=more)
@@ -235,6 +253,7 @@ def _newest(database: Database) -> int:
         last = session.scalar(select(func.max(TaskEvent.id))) or 0
         if database.dialect == "sqlite":  # one writer at a time: numbers come in order
             return last
+        # Older gaps are rollbacks: no transaction is open for twenty others.
         settled = max(0, last - GAP_NUMBERS)
         later = select(TaskEvent.id).where(TaskEvent.id > settled).order_by(TaskEvent.id)
         for number in session.scalars(later):

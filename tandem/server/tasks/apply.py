@@ -47,6 +47,7 @@ def progress(
         known["progress"] = percent(_int(known["current_epoch"]), _int(total))
     if best is not None:
         higher = and_(Task.best_accuracy.is_not(None), Task.best_accuracy >= best)
+        # In the data base and not here: two reports at once must not lower it.
         known["best_accuracy"] = case((higher, Task.best_accuracy), else_=best)
     _update(session, task_id, update_time=_second(now()), **known)
     return left_out
@@ -76,6 +77,7 @@ def running(
         if columns:
             _update(session, task_id, **columns)
         return False
+    # A resumed run has not ended.
     columns |= {"end_time": None, "duration": None, "error_message": None}
     return move(session, task_id, State.RUNNING, out_of=out_of, columns=columns)
 

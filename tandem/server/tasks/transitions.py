@@ -32,6 +32,7 @@ def move(
     happened is told as a `state` event.
     """
     sources = [state for state in out_of or State if to in MOVES[state]]
+    # The states it may come from are in the WHERE: no other writer can slip in between.
     moved = changed_rows(
         session,
         update(Task)

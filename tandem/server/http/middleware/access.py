@@ -71,6 +71,7 @@ class AccessCheck:
                     fix="Send it as `Authorization: Bearer …`; the service's log says where it is.",
                 )
             return
+        # In constant time: how long a wrong one takes tells nothing of the right one.
         if self.token is not None and secrets.compare_digest(shown.encode(), self.token.encode()):
             return
         task_id = await run_in_threadpool(self._task_of, shown)
@@ -88,6 +89,7 @@ class AccessCheck:
             )
 
     def _task_of(self, token: str) -> str | None:
+        # Looked up by its hash: the token itself is nowhere in the data base.
         digest = hashlib.sha256(token.encode()).hexdigest()
         with self.database.read() as session:
             return session.scalar(
@@ -108,6 +110,7 @@ def _bearer(header: str | None) -> str | None:
     if header is None:
         return None
     scheme, _, token = header.partition(" ")
+    # Not None: who shows something is judged by it, and is not let in by a cookie.
     return token.strip() if scheme.lower() == "bearer" else ""
 
 

@@ -47,6 +47,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         most = self.most_bytes
+        # Not read ahead: a data set has gigabytes, and its route writes them as they come.
         if _is_upload(scope):
             await self.app(scope, self._streamed(receive), send)
             return
@@ -55,6 +56,7 @@ class BodyLimit:
         if scope["path"].startswith("/api/v1/models/") and scope["path"].endswith("/try"):
             most = max(most, IMAGE_BYTES)
         said = Headers(scope=scope).get("content-length", "")
+        # Refused before it is sent; one that lies about its length is counted below.
         if said.isdigit() and int(said) > most:
             await _refuse(_too_large(most), scope, receive, send)
             return
@@ -62,6 +64,8 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         try:
+            # Read whole, here: a route runs in a thread of a small pool, and a slow client would
+            # keep one.
             messages = await self._in_time(receive, most)
         except RequestError as refusal:
             await _refuse(refusal, scope, receive, send)

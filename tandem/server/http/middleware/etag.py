@@ -46,18 +46,21 @@ class _Tagging:
         self.held_bytes += len(self.held[-1])
         if not message.get("more_body", False):
             await self._whole(start, b"".join(self.held))
+        # Given up: what was held goes out at once, and the rest passes.
         elif self.held_bytes > MOST_BYTES:
             body, self.start, self.held = b"".join(self.held), None, []
             await self.send(start)
             await self.send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def _whole(self, start: Message, body: bytes) -> None:
+        # Weak: gzip, which lies around this, changes the bytes and not the meaning.
         tag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         headers = MutableHeaders(scope=start)
         headers["ETag"] = tag
         headers.setdefault("Cache-Control", "no-cache")
         if matches(self.wanted, tag):
             start["status"], body = 304, b""
+            # Of a 304 it would be that of a body which does not come.
             del headers["content-length"]
         await self.send(start)
         await self.send({"type": "http.response.body", "body": body})

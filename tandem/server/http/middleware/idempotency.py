@@ -99,6 +99,7 @@ class Idempotency:
         until = time.monotonic() + WAIT_SECONDS
         while True:
             try:
+                # The primary key decides between two that come at once, on whichever server.
                 self.database.run(lambda session: _insert(session, request))
                 return "new"
             except IntegrityError:
@@ -109,6 +110,7 @@ class Idempotency:
                 raise ConflictError(
                     "A request with this Idempotency-Key is under way.", fix="Ask again later."
                 )
+            # This is a worker's thread: the loop goes on.
             time.sleep(0.05)
 
     def _known(self, request: _KeyedRequest) -> _KeptAnswer | None:
@@ -123,11 +125,13 @@ class Idempotency:
         if row.request_hash != request.request_hash:
             problem = t("It was used for another request; give each its own.")
             raise InvalidError([{"field": "Idempotency-Key", "problem": problem}])
+        # Its server died in the middle of it; nobody else will ever answer.
         if row.status == 0 and now() - row.at > ABANDONED:
             self._forget(request)
         return _KeptAnswer(row.status, row.body) if row.status else None
 
     def _keep(self, request: _KeyedRequest, heard: _Heard) -> None:
+        # A fault of ours is no answer: the same request may succeed in a moment.
         if heard.status >= 500:
             self._forget(request)
             return
@@ -185,6 +189,7 @@ def _keyed_request(scope: Scope, key: str, body: bytes) -> _KeyedRequest:
     if not 0 < len(key) <= MOST_LETTERS or not key.isprintable():
         problem = t("It must have 1 to {most} printable letters.", most=MOST_LETTERS)
         raise InvalidError([{"field": "Idempotency-Key", "problem": problem}])
+    # Two callers may choose the same key, and must not see each other's answers.
     caller = Headers(scope=scope).get("authorization", "")
     path = scope["path"]
     return _KeyedRequest(
@@ -196,6 +201,7 @@ def _keyed_request(scope: Scope, key: str, body: bytes) -> _KeyedRequest:
 def _digest(*parts: bytes) -> str:
     whole = hashlib.sha256()
     for part in parts:
+        # Each part by its own digest: `ab`, `c` and `a`, `bc` are different requests.
         whole.update(hashlib.sha256(part).digest())
     return whole.hexdigest()
 
@@ -215,6 +221,7 @@ def _insert(session: Session, request: _KeyedRequest) -> None:
 
 
 def _clean(session: Session) -> None:
+    # A thousand at a time, by their keys: no long lock on a table that every creation needs.
     old = select(Answered.key_hash).where(Answered.at < now() - KEPT).limit(1000)
     keys = list(session.scalars(old))
     if keys:

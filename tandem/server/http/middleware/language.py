@@ -34,6 +34,7 @@ def _http(scope: Scope) -> bool:
 def preferred(header: str | None) -> str | None:
     """`zh` or `en`, whichever the reader likes better; None when the header names neither."""
     best: tuple[float, str] | None = None
+    # A client may send kilobytes of it; people have a few.
     for part in (header or "")[:500].split(","):
         found = _ENTRY.fullmatch(part)
         if found is None or found[1].lower() not in ("zh", "en"):

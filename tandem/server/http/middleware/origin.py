@@ -58,12 +58,14 @@ class OriginCheck:
 
     def _host_is_right(self, headers: Headers) -> bool:
         hosts = headers.getlist("host")
+        # Two Host headers: a proxy and the server might each believe another one.
         return self.any_host or (len(hosts) == 1 and _name(hosts[0]) in self.hosts)
 
     def _page_is_right(self, headers: Headers, origin: str) -> bool:
         if origin in self.origins:
             return True
         if origin:
+            # `null` is a sandboxed frame or a file, of whoever.
             return origin != "null" and urlsplit(origin).netloc == headers.get("host", "").lower()
         # Neither: a script or a service. Browsers say at least one of them.
         return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
@@ -90,6 +92,7 @@ class OriginCheck:
                 headers = MutableHeaders(scope=message)
                 headers["Access-Control-Allow-Origin"] = origin
                 headers["Access-Control-Expose-Headers"] = "ETag, Content-Disposition"
+                # Else a cache gives one page's answer to another one.
                 headers.add_vary_header("Origin")
             await send(message)
 

@@ -7,6 +7,7 @@ from starlette.types import Message, Receive
 
 def replayed(messages: list[Message], receive: Receive) -> Receive:
     """`messages` first, then what comes."""
+    # What comes after the body is heard from the client itself: that it has gone.
     left = iter(messages)
 
     async def receiving() -> Message:

@@ -36,6 +36,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in CAREFUL.items():
+                    # A route that knows better has said so already: the console, a run's files.
                     headers.setdefault(name, value)
                 headers.setdefault("Content-Security-Policy", policy)
                 headers["X-Request-ID"] = number
