@@ -2951,24 +2951,6 @@ export interface components {
              */
             value: string;
         };
-        /** DatasetOut */
-        DatasetOut: {
-            /** Created At */
-            created_at: string;
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Samples */
-            samples: number;
-            /**
-             * Size
-             * @description Bytes.
-             */
-            size: number;
-            /** Type */
-            type: string;
-        };
         /** DatasetV1 */
         DatasetV1: {
             /** Checked At */
@@ -3541,7 +3523,7 @@ export interface components {
             format: string;
             /**
              * Licence
-             * @description Of what writes it, where that binds who uses it.
+             * @description The licence of what writes it, where that binds who uses it.
              */
             licence: string | null;
             /** Possible */
@@ -3745,7 +3727,7 @@ export interface components {
             data: components["schemas"]["DataUsed"][];
             /** @description Whose weights it began with. */
             parent: components["schemas"]["Ancestor"] | null;
-            task: components["schemas"]["Origin"];
+            task: components["schemas"]["TrainedBy"];
             teacher: components["schemas"]["Ancestor"] | null;
         };
         /**
@@ -4039,7 +4021,7 @@ export interface components {
             kind: string | null;
             /**
              * Latency Milliseconds
-             * @description Of one input alone, as its run measured it.
+             * @description What one input alone takes, as its run measured it.
              */
             latency_milliseconds: number | null;
             /** Name */
@@ -4100,7 +4082,7 @@ export interface components {
             kind: string | null;
             /**
              * Latency Milliseconds
-             * @description Of one input alone, as its run measured it.
+             * @description What one input alone takes, as its run measured it.
              */
             latency_milliseconds: number | null;
             /** Licence Note */
@@ -4333,15 +4315,6 @@ export interface components {
              * @default 0.01
              */
             weight_decay: number;
-        };
-        /** Origin */
-        Origin: {
-            /** Mode */
-            mode: string | null;
-            /** Name */
-            name: string;
-            /** Task Id */
-            task_id: string;
         };
         /** Page[TaskOut] */
         Page_TaskOut_: {
@@ -5069,7 +5042,7 @@ export interface components {
         SplitIn: {
             /**
              * Name
-             * @description Of the new data set.
+             * @description The name of the new data set.
              */
             name: string;
             /**
@@ -5337,7 +5310,7 @@ export interface components {
             outputDir?: string | null;
             /**
              * Taskid
-             * @description Of a completed task; `distillation_TASK_…` is taken too.
+             * @description The id of a completed task; `distillation_TASK_…` is taken too.
              */
             taskId?: string | null;
             /**
@@ -5349,7 +5322,7 @@ export interface components {
             } | null;
             /**
              * Videoevery
-             * @description Of a video each so many-th frame: 1.
+             * @description Each so many-th frame of a video is shown: 1.
              */
             videoEvery?: number | null;
         };
@@ -5974,6 +5947,33 @@ export interface components {
             /** Seconds */
             seconds: number | null;
         };
+        /** TrainedBy */
+        TrainedBy: {
+            /** Mode */
+            mode: string | null;
+            /** Name */
+            name: string;
+            /** Task Id */
+            task_id: string;
+        };
+        /** TrainingDataset */
+        TrainingDataset: {
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Samples */
+            samples: number;
+            /**
+             * Size
+             * @description Bytes.
+             */
+            size: number;
+            /** Type */
+            type: string;
+        };
         /**
          * Tried
          * @description What the model said, and how long it took.
@@ -5996,7 +5996,7 @@ export interface components {
             kind: string;
             /**
              * Mask Png Base64
-             * @description Of segmentation: its mask in colour, the background transparent.
+             * @description A segmentation's mask in colour, the background transparent.
              */
             mask_png_base64: string | null;
             /**
@@ -6016,12 +6016,12 @@ export interface components {
         UploadIn: {
             /**
              * Name
-             * @description Of the data set it becomes.
+             * @description The name of the data set it becomes.
              */
             name: string;
             /**
              * Sha256
-             * @description Of the ZIP; checked when it is whole.
+             * @description The ZIP's digest; checked when it is whole.
              */
             sha256?: string | null;
             /**
@@ -6076,7 +6076,7 @@ export interface components {
             name: string;
             /**
              * Number
-             * @description Of the data set's version.
+             * @description The number of the data set's version.
              */
             number: number | null;
             /**
@@ -6318,7 +6318,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetOut"][];
+                    "application/json": components["schemas"]["TrainingDataset"][];
                 };
             };
             /** @description The request is not understood. */
@@ -6401,7 +6401,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetOut"];
+                    "application/json": components["schemas"]["TrainingDataset"];
                 };
             };
             /** @description The request is not understood. */
