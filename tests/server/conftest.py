@@ -182,3 +182,12 @@ def client(sqlite: Database, settings_of: Callable[..., ServerSettings]) -> Iter
     app = create_app(settings_of(url), FakeExecutor())
     with TestClient(app, base_url="http://127.0.0.1") as client:
         yield client
+
+
+@pytest.fixture
+def on_each(database: Database, settings_of: Callable[..., ServerSettings]) -> Iterator[TestClient]:
+    """The service in this process, on each data base in turn."""
+    url = database.url.render_as_string(hide_password=False)
+    app = create_app(settings_of(url), FakeExecutor())
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        yield client

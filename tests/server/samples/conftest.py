@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from tandem.server.db.tables import Job, Task
 from tests.conftest import make_shapes
-from tests.server.resources.conftest import here
+from tests.server.rows import here
 from tests.train.engines.runs import run_here
 from tests.train.kinds import made
 

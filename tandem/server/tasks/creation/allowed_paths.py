@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from tandem.config.settings import Settings
 from tandem.server.errors import ForbiddenError, InvalidError
-from tandem.spec.fields import Tree
 from tandem.spec.i18n import t
+from tandem.spec.run.fields import Tree
 from tandem.spec.run.legacy import get, put
 
 HUB_ID = re.compile(r"[\w\-][\w.\-]*(/[\w\-][\w.\-]*)?")

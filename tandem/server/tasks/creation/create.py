@@ -21,10 +21,10 @@ from tandem.server.tasks.creation.allowed_paths import confine
 from tandem.server.tasks.creation.kind import kind_of
 from tandem.server.wire.create import DEFAULTS, INT_MOST
 from tandem.spec.errors import SpecError, StudentError, TeacherError
-from tandem.spec.fields import Tree
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.spec.run.check import faults
+from tandem.spec.run.fields import Tree
 from tandem.spec.run.legacy import MODEL, REST, from_rest, get, put
 from tandem.spec.state import State
 

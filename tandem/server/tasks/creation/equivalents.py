@@ -16,7 +16,8 @@ from tandem.spec.errors import TandemError
 from tandem.spec.plugins.students import defaults, resolve
 from tandem.spec.run import RunSpec
 from tandem.spec.run.check import paths
-from tandem.spec.run.knobs import KNOBS, Tree
+from tandem.spec.run.fields import Tree
+from tandem.spec.run.knobs import KNOBS
 from tandem.spec.run.legacy import FLAGS, MORE_FLAGS, get, put
 
 SERVICES_OWN = ("task_id", "run.output_dir")

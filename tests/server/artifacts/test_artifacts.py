@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from tandem.server.artifacts import log
 from tandem.server.errors import ForbiddenError
 from tandem.server.host.paths import inside
-from tests.server.resources.conftest import add, here
+from tests.server.rows import add, here
 
 V1 = "/api/v1/tasks/TASK_A"
 

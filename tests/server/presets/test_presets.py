@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from tandem.server.db.migrations.versions.r0001_contract import PRESETS as PRESETS_AT_FIRST
 from tandem.server.presets.i18n import ENGLISH
-from tests.server.resources.conftest import add
+from tests.server.rows import add
 
 PRESETS = "/model-distillation/lora-presets"
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fastapi.testclient import TestClient
 
-from tests.server.resources.conftest import add
+from tests.server.rows import add
 
 QUEUE = "/api/v1/queue"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.server.resources.conftest import add
+from tests.server.rows import add
 
 BASE = "/model-distillation/tasks"
 FIELDS = {

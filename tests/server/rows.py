@@ -1,28 +1,13 @@
-"""The service on each data base, and tasks in it."""
+"""Tasks in the data base of a service under test."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
 from fastapi.testclient import TestClient
 
-from tandem.executors.fake import FakeExecutor
-from tandem.server.app import create_app
 from tandem.server.context import Context
-from tandem.server.db.database import Database
 from tandem.server.db.tables import Job, Task
-from tandem.server.settings import ServerSettings
-
-
-@pytest.fixture
-def on_each(database: Database, settings_of: Callable[..., ServerSettings]) -> Iterator[TestClient]:
-    """The service in this process, on each data base in turn."""
-    url = database.url.render_as_string(hide_password=False)
-    app = create_app(settings_of(url), FakeExecutor())
-    with TestClient(app, base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def here(client: TestClient) -> Context:
