@@ -25,7 +25,7 @@ from tandem.spec.state import State
 router = APIRouter(tags=["tasks"])
 ROWS = TypeAdapter(list[TaskOut])
 HEAD, TAIL = b'{"code":200,"message":"success","data":[', b"]}"
-TaskList = Envelope[list[TaskOut]]
+_TaskList = Envelope[list[TaskOut]]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
@@ -56,7 +56,7 @@ def _parts(chunks: Iterator[Sequence[RowMapping]]) -> Iterator[bytes]:
             comma = b","
 
 
-@router.get("/tasks", response_model=TaskList | Envelope[Page[TaskOut]])
+@router.get("/tasks", response_model=_TaskList | Envelope[Page[TaskOut]])
 def list_tasks(
     context: Here,
     page: Annotated[PageNumber | None, Query()] = None,
@@ -78,19 +78,19 @@ def list_tasks(
     return Response(body.model_dump_json(by_alias=True), media_type="application/json")
 
 
-@router.get("/tasks/running", response_model=TaskList)
+@router.get("/tasks/running", response_model=_TaskList)
 def running_tasks(context: Here) -> object:
     """Those that run now."""
     return whole(context, TaskFilter(State.RUNNING))
 
 
-@router.get("/tasks/recent", response_model=TaskList)
+@router.get("/tasks/recent", response_model=_TaskList)
 def recent_tasks(context: Here, limit: Limit = 10) -> object:
     """The newest."""
     return ok([task(row) for row in service.page(context, TaskFilter(), 1, limit)])
 
 
-@router.get("/tasks/status/{status}", response_model=TaskList)
+@router.get("/tasks/status/{status}", response_model=_TaskList)
 def tasks_by_status(context: Here, status: State) -> object:
     """Those in one state, newest first."""
     return whole(context, TaskFilter(status))

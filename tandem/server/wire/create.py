@@ -50,7 +50,7 @@ _NUMBERS = {"type": "array", "items": {"type": "integer"}, "maxItems": MOST}
 _WORDS = {"type": "array", "items": {"type": "string", "maxLength": 100}, "maxItems": MOST}
 _WORD = {"type": "string", "maxLength": 100}
 _ID = {"type": "string", "minLength": 1, "maxLength": 100}
-Id = Annotated[
+IdText = Annotated[
     str,
     Field(min_length=1, max_length=100),
     BeforeValidator(_as_text),
@@ -202,8 +202,8 @@ class CreateFields(Advanced):
 
     teacher_model: Annotated[PrintableName, Field(max_length=100, examples=["qwen2.5-vl-7b"])]
     student_model: Annotated[PrintableName, Field(max_length=100, examples=["resnet/resnet50"])]
-    dataset_id: Id = Field(examples=["cifar10-train"])
-    val_dataset_id: Id | None = None
+    dataset_id: IdText = Field(examples=["cifar10-train"])
+    val_dataset_id: IdText | None = None
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """50 when nothing is said."""
     total_epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
