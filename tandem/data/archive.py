@@ -45,7 +45,7 @@ def unpack(
 ) -> int:
     """Unpack into `target`, which must not be there; how many files it holds.
 
-    Names, kinds, sizes and ratio are checked before a byte is written, sizes again as they come.
+    Names, types, sizes and ratio are checked before a byte is written, sizes again as they come.
     A single folder around everything is taken off. The folder appears whole or not at all.
     Raises DataError in one sentence, DiskFullError.
     """
@@ -83,7 +83,7 @@ def _entries(opened: zipfile.ZipFile, limits: Limits) -> list[_Entry]:
     found, encoding = [], _encoding(infos)
     for info in infos:
         name = _name(info, encoding)
-        _check_kind(info, name)
+        _check_entry(info, name)
         if not info.is_dir() and not _is_left_out(name):
             found.append(_Entry(info, name))
     if not found:
@@ -129,11 +129,11 @@ def _name(info: zipfile.ZipInfo, encoding: str) -> str:
     return "/".join(part for part in parts if part not in ("", "."))
 
 
-def _check_kind(info: zipfile.ZipInfo, name: str) -> None:
+def _check_entry(info: zipfile.ZipInfo, name: str) -> None:
     mode = info.external_attr >> 16
-    kind = stat.S_IFMT(mode)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        what = "a link" if kind == stat.S_IFLNK else "a device or a pipe"
+    file_type = stat.S_IFMT(mode)
+    if file_type not in (0, stat.S_IFREG, stat.S_IFDIR):
+        what = "a link" if file_type == stat.S_IFLNK else "a device or a pipe"
         raise DataError(
             "The archive holds {kind}, which is not taken: {name}.",
             kind=what,

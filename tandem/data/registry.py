@@ -232,9 +232,9 @@ def type_in_meta(path: Path) -> str | None:
         raise DataError(
             "{path} is no JSON: {reason}.", path=path, reason=error, fix="Mend it or take it away."
         ) from error
-    kind = meta.get("type") if isinstance(meta, dict) else None
-    if kind is not None and not isinstance(kind, str):
+    named = meta.get("type") if isinstance(meta, dict) else None
+    if named is not None and not isinstance(named, str):
         raise DataError(
-            "{path}: type must be a text.", path=path, got=kind, fix="Mend it or take it away."
+            "{path}: type must be a text.", path=path, got=named, fix="Mend it or take it away."
         )
-    return kind
+    return named

@@ -2239,10 +2239,10 @@ export interface components {
             waiting_reason: string | null;
         };
         /**
-         * Artifact
+         * ArtifactFile
          * @description One file of the run's folder.
          */
-        Artifact: {
+        ArtifactFile: {
             /** Path */
             path: string;
             /** Size Bytes */
@@ -2254,7 +2254,7 @@ export interface components {
          */
         ArtifactList: {
             /** Items */
-            items: components["schemas"]["Artifact"][];
+            items: components["schemas"]["ArtifactFile"][];
             /** Truncated */
             truncated: boolean;
         };

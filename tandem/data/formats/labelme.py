@@ -152,20 +152,20 @@ def _read(
 def _shape(one: object, item: Item) -> tuple[str, Shape] | str:
     if not isinstance(one, dict) or not str(one.get("label") or "").strip():
         return "it has no label"
-    kind = one.get("shape_type") or "polygon"
+    outline_type = one.get("shape_type") or "polygon"
     points = _points(one.get("points"))
     if points is None:
         return "its points are no numbers"
-    if kind not in ("rectangle", "polygon"):
+    if outline_type not in ("rectangle", "polygon"):
         return "a shape of this type is left out; rectangles and polygons are read"
-    if len(points) < (2 if kind == "rectangle" else 3):
+    if len(points) < (2 if outline_type == "rectangle" else 3):
         return "it has too few points"
     (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
     if right <= left or bottom <= top:
         return "it has no area"
     if right <= 0 or bottom <= 0 or left >= item.width or top >= item.height:
         return "it lies outside the picture"
-    shape = Shape(-1, (left, top, right, bottom)) if kind == "rectangle" else Shape(
+    shape = Shape(-1, (left, top, right, bottom)) if outline_type == "rectangle" else Shape(
         -1, outlines=(points,)
     )  # fmt: skip
     shape.confidence = number(one.get("score"))

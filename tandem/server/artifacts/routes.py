@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import ValidationError
 
 from tandem.server.artifacts import folder, log
-from tandem.server.artifacts.schemas import Artifact, ArtifactList, LogPiece
+from tandem.server.artifacts.schemas import ArtifactFile, ArtifactList, LogPiece
 from tandem.server.context import Here
 from tandem.server.errors import NotFoundError
 from tandem.server.host.paths import inside
@@ -80,7 +80,7 @@ def list_artifacts(context: Here, task_id: str) -> object:
     for one in found[: folder.MOST_FILES]:
         with suppress(OSError):  # thinned away in this moment
             name = one.relative_to(run).as_posix()
-            items.append(Artifact(path=name, size_bytes=one.stat().st_size))
+            items.append(ArtifactFile(path=name, size_bytes=one.stat().st_size))
     return ArtifactList(items=items, truncated=len(found) > folder.MOST_FILES)
 
 

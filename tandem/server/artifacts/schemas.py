@@ -15,7 +15,7 @@ class LogPiece(BaseModel):
     total_bytes: int
 
 
-class Artifact(BaseModel):
+class ArtifactFile(BaseModel):
     """One file of the run's folder."""
 
     path: str
@@ -25,6 +25,6 @@ class Artifact(BaseModel):
 class ArtifactList(BaseModel):
     """The files of the run's folder, in the order of their names."""
 
-    items: list[Artifact]
+    items: list[ArtifactFile]
     truncated: bool
     """There are more than are listed."""

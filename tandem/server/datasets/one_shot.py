@@ -24,21 +24,21 @@ async def receive(context: Context, request: Request) -> PlainDataset:
     except HTTPException as error:
         raise InvalidError([{"field": "file", "problem": str(error.detail)}]) from error
     try:
-        file, name, kind = form.get("file"), form.get("name"), form.get("type")
+        file, name, layout = form.get("file"), form.get("name"), form.get("type")
         strange = sorted(set(form) - {"file", "name", "type"})
         if strange:
             raise InvalidError([{"field": strange[0], "problem": t("It is not known.")}])
         if not isinstance(file, UploadFile):
             raise InvalidError([{"field": "file", "problem": t("It is missing.")}])
         named = str(name or Path(file.filename or "").stem)
-        return await run_in_threadpool(_keep, context, file, named, str(kind) if kind else None)
+        return await run_in_threadpool(_keep, context, file, named, str(layout) if layout else None)
     finally:
         await form.close()
 
 
-def _keep(context: Context, file: UploadFile, name: str, kind: str | None) -> PlainDataset:
+def _keep(context: Context, file: UploadFile, name: str, layout: str | None) -> PlainDataset:
     file.file.seek(0, 2)
-    row = uploads.begin(context, name, file.file.tell(), type=kind, sha256=None)
+    row = uploads.begin(context, name, file.file.tell(), type=layout, sha256=None)
     file.file.seek(0)
     try:
         with uploads.appending(context, row.id, 0) as out:

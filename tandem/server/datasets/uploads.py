@@ -199,7 +199,7 @@ def _unpack(context: Context, row: Upload, file: Path, digest: str) -> None:
             reason=error.sentence() if isinstance(error, DiskFullError) else error.strerror,
             fix="Free some space, then complete the upload again.",
         ) from error
-    name, kind, size = row.name, row.type, row.size_bytes
+    name, layout, size = row.name, row.type, row.size_bytes
 
     def keep(session: Session) -> None:
         at = now()
@@ -208,7 +208,7 @@ def _unpack(context: Context, row: Upload, file: Path, digest: str) -> None:
                 name_hash=hash_of(name),
                 name=name,
                 status=CHECKING,
-                type=kind,
+                type=layout,
                 archive_sha256=digest,
                 size_bytes=size,
                 samples=count,

@@ -49,10 +49,10 @@ class ModelQuestion:
 
 async def asked(request: Request) -> ModelQuestion:
     """What the request holds; InvalidError where it is neither."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
         return _text(await request.body())
-    if kind != "multipart/form-data":
+    if media_type != "multipart/form-data":
         raise _problem("body", t("Send a file as multipart/form-data, or a text as JSON."))
     try:
         form = await request.form(max_files=1, max_fields=1)
