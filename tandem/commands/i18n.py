@@ -16,7 +16,6 @@ from typer.core import TyperCommand, TyperGroup
 
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import WIDE_STOPS, t
-from tandem.spec.run.suggest import nearest
 
 if TYPE_CHECKING:
     from typer._click.core import Command as AnyCommand
@@ -74,6 +73,9 @@ class Group(TyperGroup):
     ) -> tuple[str | None, AnyCommand | None, list[str]]:
         name = args[0]
         if not name.startswith("-") and name not in self.commands:
+            # Imported here: its package brings the whole RunSpec, which `--help` can do without.
+            from tandem.spec.run.suggest import nearest
+
             raise SpecError(
                 "There is no command {name}; did you mean {near}?",
                 name=name,
