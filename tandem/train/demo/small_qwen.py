@@ -11,10 +11,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+
+if TYPE_CHECKING:
+    from transformers import (
+        Qwen2_5_VLForConditionalGeneration,
+        Qwen2Tokenizer,
+        Qwen3VLForConditionalGeneration,
+    )
+    from transformers.models.qwen2_5_vl import Qwen2_5_VLProcessor
+    from transformers.models.qwen3_vl import Qwen3VLProcessor
 
 Family = Literal["qwen2_5_vl", "qwen3_vl"]
 
@@ -102,21 +111,27 @@ def build(
     return folder
 
 
-def build_model(shape: QwenShape, tokenizer: Any, seed: int = 0) -> Any:
+def build_model(
+    shape: QwenShape, tokenizer: Qwen2Tokenizer, seed: int = 0
+) -> Qwen2_5_VLForConditionalGeneration | Qwen3VLForConditionalGeneration:
     """The model alone, with random weights from `seed`; the caller's random state is left as is."""
-    config = _config(shape, tokenizer)
+    parts = _config_parts(shape, tokenizer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if shape.family == "qwen3_vl":
-            from transformers import Qwen3VLForConditionalGeneration
+            from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-            return Qwen3VLForConditionalGeneration(config).eval()
-        from transformers import Qwen2_5_VLForConditionalGeneration
+            newer = Qwen3VLForConditionalGeneration(Qwen3VLConfig(**parts))
+            newer.eval()
+            return newer
+        from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-        return Qwen2_5_VLForConditionalGeneration(config).eval()
+        model = Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(**parts))
+        model.eval()
+        return model
 
 
-def build_processor(family: Family = "qwen2_5_vl") -> Any:
+def build_processor(family: Family = "qwen2_5_vl") -> Qwen2_5_VLProcessor | Qwen3VLProcessor:
     """Image processor, tokenizer and chat template as the family ships them."""
     from transformers import Qwen2VLImageProcessor, Qwen2VLVideoProcessor, Qwen3VLVideoProcessor
     from transformers.models.qwen2_5_vl import Qwen2_5_VLProcessor
@@ -133,7 +148,7 @@ def build_processor(family: Family = "qwen2_5_vl") -> Any:
     )
 
 
-def build_tokenizer() -> Any:
+def build_tokenizer() -> Qwen2Tokenizer:
     """Qwen's byte-level BPE with a vocabulary of at most 512 words."""
     from transformers import Qwen2Tokenizer
     from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
@@ -164,22 +179,20 @@ def build_tokenizer() -> Any:
     )
 
 
-def _config(shape: QwenShape, tokenizer: Any) -> Any:
-    from transformers import Qwen2_5_VLConfig, Qwen3VLConfig
-
+def _config_parts(shape: QwenShape, tokenizer: Qwen2Tokenizer) -> dict[str, Any]:
+    """The arguments of either family's configuration."""
     ids = {
         "image_token_id": "<|image_pad|>",
         "video_token_id": "<|video_pad|>",
         "vision_start_token_id": "<|vision_start|>",
         "vision_end_token_id": "<|vision_end|>",
     }
-    made = Qwen3VLConfig if shape.family == "qwen3_vl" else Qwen2_5_VLConfig
-    return made(
-        vision_config=_vision(shape),
-        text_config=_text(shape, tokenizer),
-        tie_word_embeddings=True,
+    return {
+        "vision_config": _vision(shape),
+        "text_config": _text(shape, tokenizer),
+        "tie_word_embeddings": True,
         **{name: tokenizer.convert_tokens_to_ids(token) for name, token in ids.items()},
-    )
+    }
 
 
 def _vision(shape: QwenShape) -> dict[str, object]:
@@ -202,7 +215,7 @@ def _vision(shape: QwenShape) -> dict[str, object]:
     return shared | {"window_size": shape.window_size, "fullatt_block_indexes": list(full)}
 
 
-def _text(shape: QwenShape, tokenizer: Any) -> dict[str, object]:
+def _text(shape: QwenShape, tokenizer: Qwen2Tokenizer) -> dict[str, object]:
     half = shape.text_hidden // shape.text_heads // 2
     temporal = half // 4
     height = (half - temporal) // 2
