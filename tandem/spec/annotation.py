@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tandem.spec.errors import SpecError
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
-Gpus = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=1)]
+OneGpu = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=1)]
 ITEMS = "items.jsonl"
 """In the job's folder: a line for each item that is done."""
 RESULTS = "results.jsonl"
@@ -25,7 +25,7 @@ class AnnotationSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     format: Literal["tandem-annotation-1"] = "tandem-annotation-1"
     task_id: Annotated[str, Field(min_length=1, max_length=64)]
-    """Of the job."""
+    """The name of the annotation, which a service knows it by too."""
     model: Path
     """A final_model folder, or an .onnx file."""
     model_name: Annotated[str, Field(min_length=1, max_length=255)]
@@ -42,11 +42,11 @@ class AnnotationSpec(BaseModel):
     threshold: Confidence | dict[str, Confidence] | None = None
     """Below it nothing is told: one for all classes, or by class. None: the model's own."""
     batch_size: Annotated[int, Field(ge=1, le=1024)] = 8
-    devices: Literal["auto", "cpu"] | Gpus = "auto"
+    devices: Literal["auto", "cpu"] | OneGpu = "auto"
     pictures: bool = True
     """Put the pictures beside their labels, as links where that is possible."""
     video_every: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    """Of a video each so many-th frame."""
+    """Each so many-th frame of a video is asked about."""
     dataset: Path | None = None
     """The data set whose classes the labels must have."""
     auto_import: bool = False

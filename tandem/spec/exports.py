@@ -19,7 +19,7 @@ class ExportFormat:
 
     name: str
     suffix: str
-    """Of the file or folder."""
+    """The ending of the file or folder."""
     packages: tuple[str, ...] = ()
     """Modules that must be here."""
     platform: str = ""
@@ -93,6 +93,6 @@ def about(format: str) -> str:
 
 
 def file_name(format: str) -> str:
-    """Of an export in a model's folder of exports."""
+    """The name of an export in a model's folder of exports."""
     known = FORMATS[format]
     return f"model-int8{known.suffix}" if format == "int8" else f"model{known.suffix}"

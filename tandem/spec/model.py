@@ -38,11 +38,11 @@ class ModelConfig(BaseModel):
     """Pixels a side; the whole picture is resized to it."""
     mean: Three
     std: Three
-    """Of the normalisation inside the model; a caller gives images of 0 to 1."""
+    """With `mean`, the normalisation inside the model; a caller gives images of 0 to 1."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Logits are divided by it before the softmax that gives the confidence."""
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
-    """Of detection: the confidence by class at which F1 was best on the validation set."""
+    """A detector's confidence by class at which F1 was best on the validation set."""
 
     @model_validator(mode="after")
     def _enough_classes(self) -> ModelConfig:

@@ -53,7 +53,7 @@ class StudentReport(ReportPart):
     best_epoch: int
     epochs: int
     seconds: float
-    """Of training, over all attempts."""
+    """Spent training, over all attempts."""
 
 
 class BaselineReport(ReportPart):

@@ -18,6 +18,9 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+CatalogEntry = dict[str, Any]
+"""What the catalog tells of one plug-in, by key; which keys there are, its group decides."""
+
 FILE = Path(__file__).parents[2] / "catalog.json"
 ENTRY_POINT_GROUP: Final = "tandem.plugins"
 
@@ -25,22 +28,22 @@ _registered: dict[tuple[str, str], str] = {}
 """The role of each plug-in that registered itself in this process, by group and name."""
 
 
-_fresh: dict[str, Any] = {}
+_fresh: CatalogEntry = {}
 """What `read` gives while the file is being made anew."""
 
 
-def read() -> dict[str, Any]:
+def read() -> CatalogEntry:
     """The catalog as `python -m tandem.train.catalog` wrote it."""
     return _fresh or _file()
 
 
 @cache
-def _file() -> dict[str, Any]:
+def _file() -> CatalogEntry:
     return dict(json.loads(FILE.read_text(encoding="utf-8")))
 
 
 @contextmanager
-def instead_of_the_file(groups: Mapping[str, Any]) -> Iterator[None]:
+def instead_of_the_file(groups: Mapping[str, object]) -> Iterator[None]:
     """Within it `read` gives these: what is made from the catalog then has no older one in it."""
     _fresh.update(groups)
     try:
@@ -49,7 +52,7 @@ def instead_of_the_file(groups: Mapping[str, Any]) -> Iterator[None]:
         _fresh.clear()
 
 
-def students() -> dict[str, dict[str, Any]]:
+def students() -> dict[str, CatalogEntry]:
     """The students by type."""
     return {one["name"]: one for one in read()["students"]}
 
@@ -59,7 +62,7 @@ def note(group: str, name: str, role: str = "") -> None:
     _registered[group, name] = role
 
 
-def chosen_names(group: str, role: str = "") -> dict[str, Mapping[str, Any]]:
+def chosen_names(group: str, role: str = "") -> dict[str, CatalogEntry]:
     """The catalog's plug-ins of a group (and role) by the name a spec chooses them by.
 
     A loss on features is registered as `feature_<name>` and chosen as `<name>`.
@@ -86,7 +89,7 @@ class PluginName:
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    ) -> CatalogEntry:
         return handler(schema) | {"enum": sorted(chosen_names(self.group, self.role))}
 
     def _known(self, name: str) -> str:

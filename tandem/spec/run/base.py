@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
@@ -18,6 +18,9 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Gpus = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+SpecTree = dict[str, Any]
+"""A spec, or its schema, as nested names and values: before it is validated, or to be sent."""
 
 Unit = Literal[
     "batches", "cells", "classes", "components", "degrees", "epochs", "folds", "frames",

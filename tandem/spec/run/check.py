@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -41,7 +40,7 @@ _SAYS = {
 }
 
 
-def run_spec(tree: Mapping[str, Any], names: Mapping[str, str] | None = None) -> RunSpec:
+def run_spec(tree: Mapping[str, object], names: Mapping[str, str] | None = None) -> RunSpec:
     """Validate; `names` are what the person called the fields (`--epochs` for optim.epochs).
 
     Raises SpecError that names each field at fault, what it got and what is allowed.

@@ -5,15 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 from tandem.spec.i18n import joined, t
 from tandem.spec.plugins.catalog import chosen_names
 from tandem.spec.run import RunSpec
+from tandem.spec.run.base import SpecTree
 from tandem.spec.run.knobs import KNOBS, PLUGIN_NAMES, paragraphs
-
-Tree = dict[str, Any]
-
 
 SECTIONS = {
     "data": "Data",
@@ -30,7 +27,7 @@ SECTIONS = {
 }
 
 
-def described() -> Tree:
+def described() -> SpecTree:
     """The JSON schema of a RunSpec for a form: titles, descriptions, units, levels and what its
     choices are called. In the reader's language."""
     schema = copy.deepcopy(_schema())
@@ -56,7 +53,7 @@ def _choices(path: str) -> dict[str, str]:
     return {value: t(english) for value, (english, _) in KNOBS[path].choices.items()}
 
 
-def fields(schema: Tree) -> Iterator[tuple[str, Tree]]:
+def fields(schema: SpecTree) -> Iterator[tuple[str, SpecTree]]:
     """Every field that is no section, by its dotted path."""
     for name, field in schema["properties"].items():
         if name not in SECTIONS:
@@ -70,7 +67,7 @@ def _said(description: str) -> str:
     return joined(t(one) for one in paragraphs(description))
 
 
-def _definition(field: Tree) -> str:
+def _definition(field: SpecTree) -> str:
     """The name of the section that a field refers to."""
     options = [field, *field.get("anyOf", ()), *field.get("allOf", ())]
     reference: str = next(one["$ref"] for one in options if "$ref" in one)
@@ -78,5 +75,5 @@ def _definition(field: Tree) -> str:
 
 
 @cache
-def _schema() -> Tree:
+def _schema() -> SpecTree:
     return RunSpec.model_json_schema()

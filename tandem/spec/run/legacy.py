@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tandem.spec.errors import SpecError
+from tandem.spec.run.base import SpecTree
 from tandem.spec.run.suggest import nearest
 
 MODEL = "student.model"
@@ -80,7 +81,7 @@ MORE_FLAGS: tuple[Flag, ...] = (
 )
 """Tandem's own, beside the contract's."""
 
-TEXT_SCRIPT_DEFAULTS: Mapping[str, Any] = {
+TEXT_SCRIPT_DEFAULTS: Mapping[str, str] = {
     "temperature": "3.0",
     "hard_label_weight": "0.3",
     "soft_label_weight": "0.7",
@@ -162,7 +163,7 @@ _LISTS = {"lora.target_modules", "loss.intermediate_layers", "run.devices"}
 _TEXTS = {"data.dataset", "data.val_dataset", "task_id"}
 
 
-def put(tree: dict[str, Any], path: str, value: Any) -> None:
+def put(tree: SpecTree, path: str, value: object) -> None:
     """Set a dotted path in a tree of dicts."""
     *above, last = path.split(".")
     for step in above:
@@ -173,7 +174,7 @@ def put(tree: dict[str, Any], path: str, value: Any) -> None:
     tree[last] = value
 
 
-def get(tree: Mapping[str, Any], path: str) -> Any:
+def get(tree: Mapping[str, object], path: str) -> Any:
     """What lies at a dotted path; None where nothing does."""
     here: Any = tree
     for step in path.split("."):
@@ -181,7 +182,7 @@ def get(tree: Mapping[str, Any], path: str) -> Any:
     return here
 
 
-def read_value(path: str, value: Any) -> Any:
+def read_value(path: str, value: object) -> Any:
     """One value as installed systems write it, as the field wants it."""
     if path == "run.devices" and isinstance(value, str | int):
         text = str(value).strip().lower()
@@ -199,12 +200,12 @@ def read_value(path: str, value: Any) -> Any:
     return value
 
 
-def from_rest(fields: Mapping[str, Any]) -> dict[str, Any]:
+def from_rest(fields: Mapping[str, object]) -> SpecTree:
     """A task as the REST surface describes it (flat, nested, or both), as a RunSpec's tree.
 
     Raises SpecError on a name that is not in the contract.
     """
-    tree: dict[str, Any] = {}
+    tree: SpecTree = {}
     for name, value in _flat(fields):
         if name in REST_ONLY or value is None:
             continue
@@ -216,13 +217,13 @@ def from_rest(fields: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def is_rest(tree: Mapping[str, Any]) -> bool:
+def is_rest(tree: Mapping[str, object]) -> bool:
     """Whether a file speaks the REST surface's names, not the RunSpec's."""
     names = {name for name, _ in _flat(tree)}
     return bool(names & REST.keys()) and not names & {"data", "run", "optim", "loss"}
 
 
-def complete(tree: dict[str, Any]) -> None:
+def complete(tree: SpecTree) -> None:
     """Draw the conclusions that installed systems expect, where nothing else is said."""
     loss, student = tree.get("loss", {}), tree.get("student", {})
     if not isinstance(loss, dict) or not isinstance(student, dict):
@@ -248,8 +249,8 @@ def _ratio(alpha: Any) -> float:
     return soft
 
 
-def _flat(fields: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
+def _flat(fields: Mapping[str, object]) -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
     for name, value in fields.items():
         if name.endswith("Config") and isinstance(value, Mapping):
             found += [(f"{name}.{below}", one) for below, one in value.items()]

@@ -16,8 +16,8 @@ SMOOTH = 1.0
 
 
 class CrossEntropyDiceOptions(Options):
-    cross_entropy_weight: float = Field(1.0, ge=0, description="Of the cross-entropy.")
-    dice_weight: float = Field(1.0, ge=0, description="Of one minus the Dice coefficient.")
+    cross_entropy_weight: float = Field(1.0, ge=0, description="The weight of the cross-entropy.")
+    dice_weight: float = Field(1.0, ge=0, description="The weight of one minus Dice.")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share spread over all classes.")
 
 

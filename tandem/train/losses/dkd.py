@@ -13,10 +13,8 @@ from tandem.train.types import UNLABELLED, Batch, Options, Signals, StepOutput
 
 class DKDOptions(Options):
     temperature: float = Field(4.0, gt=0, description="Softens both distributions.")
-    alpha: float = Field(1.0, ge=0, description="Of the target class against all others together.")
-    beta: float = Field(
-        2.0, ge=0, description="Of the others among themselves; the paper has 0.5 to 10."
-    )
+    alpha: float = Field(1.0, ge=0, description="The weight of the target class.")
+    beta: float = Field(2.0, ge=0, description="The weight of the others; the paper has 0.5 to 10.")
 
 
 @register.loss(

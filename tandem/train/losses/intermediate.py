@@ -13,8 +13,8 @@ from tandem.train.types import Batch, Options, Signals, StepOutput
 
 
 class IntermediateOptions(Options):
-    mse_weight: float = Field(1.0, ge=0, description="Of the squared difference.")
-    cosine_weight: float = Field(0.0, ge=0, description="Of one minus the cosine.")
+    mse_weight: float = Field(1.0, ge=0, description="The weight of the squared difference.")
+    cosine_weight: float = Field(0.0, ge=0, description="The weight of one minus the cosine.")
 
 
 @register.loss(

@@ -12,8 +12,8 @@ from tandem.train.types import Batch, Options, Signals, StepOutput
 
 
 class RelationOptions(Options):
-    distance_weight: float = Field(1.0, ge=0, description="Of the distances of pairs.")
-    angle_weight: float = Field(2.0, ge=0, description="Of the angles of triples.")
+    distance_weight: float = Field(1.0, ge=0, description="The weight of the distances of pairs.")
+    angle_weight: float = Field(2.0, ge=0, description="The weight of the angles of triples.")
     angle_rows: int = Field(
         64, ge=3, description="Rows of a batch among which angles are taken: memory grows as rows³."
     )

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from tandem.config.settings import Settings
 from tandem.server.errors import ForbiddenError, InvalidError
 from tandem.spec.i18n import t
-from tandem.spec.run.fields import Tree
+from tandem.spec.run.base import SpecTree
 from tandem.spec.run.legacy import get, put
 
 HUB_ID = re.compile(r"[\w\-][\w.\-]*(/[\w\-][\w.\-]*)?")
@@ -60,7 +60,7 @@ def _refuse(field: str, name: str) -> None:
     )
 
 
-def confine(tree: Tree, names: dict[str, str], settings: Settings) -> None:
+def confine(tree: SpecTree, names: dict[str, str], settings: Settings) -> None:
     """Check, and make absolute, every path in the tree of a run that a client describes."""
     _confine_data(tree, names, settings)
     # What a run of this service has made may teach, and may be begun with.
@@ -75,7 +75,7 @@ def confine(tree: Tree, names: dict[str, str], settings: Settings) -> None:
             put(tree, "cache.root", str(inside(names.get("cache.root", ""), cache, root)))
 
 
-def _confine_data(tree: Tree, names: dict[str, str], settings: Settings) -> None:
+def _confine_data(tree: SpecTree, names: dict[str, str], settings: Settings) -> None:
     root = settings.path("datasets_root")
     below = get(tree, "data.root")
     base = root
@@ -91,7 +91,7 @@ def _confine_data(tree: Tree, names: dict[str, str], settings: Settings) -> None
 
 
 def _confine_model(
-    tree: Tree, path: str, names: dict[str, str], configured: Iterable[str], *roots: Path
+    tree: SpecTree, path: str, names: dict[str, str], configured: Iterable[str], *roots: Path
 ) -> None:
     name = get(tree, path)
     if not isinstance(name, str) or not name or _is_configured(name, configured):
@@ -107,7 +107,7 @@ def _is_configured(name: str, configured: object) -> bool:
     return any(value.text == name for value in values)
 
 
-def _confine_teacher_name(tree: Tree, names: dict[str, str], settings: Settings) -> None:
+def _confine_teacher_name(tree: SpecTree, names: dict[str, str], settings: Settings) -> None:
     name = get(tree, "teacher.name")
     if isinstance(name, str) and name:
         found = inside(

@@ -23,8 +23,8 @@ from tandem.server.wire.create import DEFAULTS, INT_MOST
 from tandem.spec.errors import SpecError, StudentError, TeacherError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
+from tandem.spec.run.base import SpecTree
 from tandem.spec.run.check import faults
-from tandem.spec.run.fields import Tree
 from tandem.spec.run.legacy import MODEL, REST, from_rest, get, put
 from tandem.spec.state import State
 
@@ -100,7 +100,7 @@ def from_fields(
     return _made(tree, names, settings, task_id, words)
 
 
-def from_spec(tree: Tree, settings: Settings, *, task_id: str, prefix: str = "") -> Made:
+def from_spec(tree: SpecTree, settings: Settings, *, task_id: str, prefix: str = "") -> Made:
     """A task as a RunSpec's tree describes it."""
     for path, why in SERVICES_OWN.items():
         if get(tree, path) is not None:
@@ -142,7 +142,7 @@ def _names(given: list[tuple[str, object]], prefix: str) -> dict[str, str]:
     return names
 
 
-def _described(fields: dict[str, object], prefix: str) -> Tree:
+def _described(fields: dict[str, object], prefix: str) -> SpecTree:
     if "totalEpochs" in fields:  # the default of `epochs` must not win
         fields["epochs"] = fields.pop("totalEpochs")
     try:
@@ -152,7 +152,7 @@ def _described(fields: dict[str, object], prefix: str) -> Tree:
 
 
 def _made(
-    tree: Tree, names: dict[str, str], settings: Settings, task_id: str, words: _ClientWords
+    tree: SpecTree, names: dict[str, str], settings: Settings, task_id: str, words: _ClientWords
 ) -> Made:
     given = copy.deepcopy(tree)
     confine(tree, names, settings)
@@ -173,7 +173,7 @@ def _made(
     return Made(task_id, fit, spec.model_dump_json(), str(run_dir), notes)
 
 
-def _without_teacher(tree: Tree, *, asked_lora: bool) -> None:
+def _without_teacher(tree: SpecTree, *, asked_lora: bool) -> None:
     """Labels alone. Installed clients name a teacher, and its LoRA, all the same.
 
     A student that LoRA can adapt takes it where it was asked for; the others leave it.
@@ -186,7 +186,7 @@ def _without_teacher(tree: Tree, *, asked_lora: bool) -> None:
         put(tree, "lora.rank", 0)
 
 
-def _completed(tree: Tree, names: dict[str, str], settings: Settings) -> list[str]:
+def _completed(tree: SpecTree, names: dict[str, str], settings: Settings) -> list[str]:
     """What the configuration knows, filled in; a fault is of the field that it is about."""
     try:
         return complete_tree(tree, names, settings, here=False)
@@ -221,7 +221,7 @@ def _check_devices(spec: RunSpec, names: Mapping[str, str]) -> None:
         raise InvalidError([{"field": field, "problem": t("Each GPU counts once.")}])
 
 
-def _row(spec: RunSpec, given: Tree, words: _ClientWords) -> dict[str, object]:
+def _row(spec: RunSpec, given: SpecTree, words: _ClientWords) -> dict[str, object]:
     """The columns of a new task."""
     at = now().replace(microsecond=0)
     lora, teacher = spec.lora, spec.teacher
@@ -256,7 +256,7 @@ def _row(spec: RunSpec, given: Tree, words: _ClientWords) -> dict[str, object]:
     }
 
 
-def _config(spec: RunSpec, given: Tree, words: _ClientWords) -> str:
+def _config(spec: RunSpec, given: SpecTree, words: _ClientWords) -> str:
     """`trainingConfig` as the contract shapes it, with what holds where nothing was said."""
     optim, loss, run, student = spec.optim, spec.loss, spec.run, spec.student
     precision = words.precision or (spec.teacher.precision if spec.teacher else "auto")

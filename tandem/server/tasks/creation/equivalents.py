@@ -15,8 +15,8 @@ from tandem.config.settings import Settings
 from tandem.spec.errors import TandemError
 from tandem.spec.plugins.students import defaults, resolve
 from tandem.spec.run import RunSpec
+from tandem.spec.run.base import SpecTree
 from tandem.spec.run.check import paths
-from tandem.spec.run.fields import Tree
 from tandem.spec.run.knobs import KNOBS
 from tandem.spec.run.legacy import FLAGS, MORE_FLAGS, get, put
 
@@ -40,9 +40,9 @@ def changed(spec: RunSpec, settings: Settings) -> list[str]:
     ]
 
 
-def short(spec: RunSpec, settings: Settings) -> Tree:
+def short(spec: RunSpec, settings: Settings) -> SpecTree:
     """What has to be said for this run, and no more."""
-    full, needed = spec.model_dump(mode="json"), Tree()
+    full, needed = spec.model_dump(mode="json"), SpecTree()
     for path in dict.fromkeys((*ALWAYS, *changed(spec, settings))):
         value = get(full, path)
         if value is None or (path in ALWAYS and value == ""):
@@ -53,7 +53,7 @@ def short(spec: RunSpec, settings: Settings) -> Tree:
     return needed
 
 
-def command(tree: Tree) -> str:
+def command(tree: SpecTree) -> str:
     """`tandem train …`: a flag where there is one, `--set` for the rest."""
     words = ["tandem", "train"]
     for path, value in leaves(tree):
@@ -66,12 +66,12 @@ def command(tree: Tree) -> str:
     return shlex.join(words)
 
 
-def as_yaml(tree: Tree) -> str:
+def as_yaml(tree: SpecTree) -> str:
     """A file that `tandem train SPEC.yaml` takes."""
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
 
 
-def leaves(tree: Tree, prefix: str = "") -> Iterator[tuple[str, object]]:
+def leaves(tree: SpecTree, prefix: str = "") -> Iterator[tuple[str, object]]:
     """Each field by its dotted path, in order."""
     fields = paths()
     for name, value in tree.items():
@@ -94,7 +94,7 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def _defaults(spec: RunSpec) -> Tree:
+def _defaults(spec: RunSpec) -> SpecTree:
     """By dotted path: the RunSpec's own, and over them this student's."""
     bare = {
         "task_id": "x",
