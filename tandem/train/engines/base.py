@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
+
+from torch import Tensor
 
 from tandem.spec.run import RunSpec
 from tandem.train.data.augment import Views
@@ -82,7 +85,7 @@ class TrainedStudent:
 
 @runtime_checkable
 class Engine(Protocol):
-    """A training loop with what it needs around it. Its methods are called in this order."""
+    """A training loop with what it needs around it. A run calls its methods in this order."""
 
     def choose_kind(self, spec: RunSpec) -> Kind:
         """What is learnt, by the spec and a look at the data. DataError or SpecError."""
@@ -123,6 +126,14 @@ class Engine(Protocol):
 
         StoppedError after a request to stop.
         """
+        ...
+
+    def evaluate(self, run: ResolvedRun, student: Student) -> EvalResult:
+        """How good a student is on the validation rows; an exported file is asked as one."""
+        ...
+
+    def inputs(self, run: ResolvedRun, rows: Iterable[int], image_size: int) -> Iterator[Tensor]:
+        """These train rows as the loader gives them, one at a time: to calibrate an export on."""
         ...
 
     def clean_up(self, run: ResolvedRun) -> None:

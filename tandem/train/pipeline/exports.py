@@ -18,13 +18,18 @@ from tandem.spec.exports import OWN
 from tandem.spec.model import ModelConfig
 from tandem.spec.report import ExportReport, Measured
 from tandem.spec.run import RunSpec
-from tandem.train.data.boxes import DetectionTable
+from tandem.train.engines.base import Engine, ResolvedRun
+from tandem.train.engines.context import NullReporter
 from tandem.train.engines.device import DeviceContext
+from tandem.train.engines.registry import find_engine
+from tandem.train.engines.run_folder import RunFolder
+from tandem.train.engines.stop import StopRequest
 from tandem.train.export import final_model, onnx_model
 from tandem.train.export.int8 import SAMPLES, ModelInputs, as_array, quantize_file
-from tandem.train.kinds.base import EvalResult, TableKind, as_table_kind
+from tandem.train.kinds.base import EvalResult
 from tandem.train.pipeline import report
-from tandem.train.types import ImageTable, SilentProgress, StepOutput, Student
+from tandem.train.pipeline.resolve import with_defaults
+from tandem.train.types import SilentProgress, StepOutput, Student
 
 TIMED, WARM = 20, 3
 
@@ -64,7 +69,7 @@ def write(
     if not target.parent.is_dir():
         raise OutputFolderError("There is no folder {path}.", path=target.parent)
     _, config = final_model.load(what.folder)
-    data = _data_if_there(what, config)
+    data = _run_if_there(what)
     if format == "onnx":
         onnx_model.to_onnx(what.folder, target)
     else:
@@ -135,90 +140,52 @@ def _latency_seconds(file: Path, config: ModelConfig) -> float:
 
 
 @dataclass(frozen=True)
-class _TableData:
-    """A run's data, of a kind that our own loop learns."""
+class _MeasuredRun:
+    """The run whose student was exported, its data read again, and its engine."""
 
-    spec: RunSpec
-    kind: TableKind
-    train: ImageTable
-    val: ImageTable
+    engine: Engine
+    run: ResolvedRun
 
 
-@dataclass(frozen=True)
-class _BoxData:
-    """A detector's data."""
-
-    train: DetectionTable
-    val: DetectionTable
-
-
-_Data = _TableData | _BoxData
-
-
-def _data_if_there(what: Subject, config: ModelConfig) -> _Data | None:
+def _run_if_there(what: Subject) -> _MeasuredRun | None:
     """None where the run's data has been taken away since."""
     try:
-        return _data(what, config)
+        return None if what.spec is None else _open_run(what.spec, what.folder)
     except DataError:
         return None
 
 
-def _data(what: Subject, config: ModelConfig) -> _Data | None:
-    spec = what.spec
-    if spec is None:
-        return None
-    from tandem.train.kinds.choose import choose
-    from tandem.train.pipeline.resolve import with_defaults
-
-    spec = with_defaults(spec)
+def _open_run(asked: RunSpec, folder: Path) -> _MeasuredRun:
+    spec = with_defaults(asked)
+    engine = find_engine(spec.student.type)
+    kind = engine.choose_kind(spec)
     assert spec.cache.root is not None
-    index = Path(spec.cache.root) / "index"
-    if config.kind == "detection":
-        from tandem.train.kinds.detection import DetectionKind
-
-        boxes = DetectionKind().read(spec, index, SilentProgress())
-        return _BoxData(boxes.train_boxes, boxes.val_boxes)
-    kind = as_table_kind(choose(spec))
-    splits = kind.read(spec, index, SilentProgress())
-    return _TableData(spec, kind, splits.train, splits.val)
-
-
-def _evaluated(data: _Data, file: Path, config: ModelConfig) -> EvalResult:
-    student = OnnxStudent(file, config).eval()
-    cpu = torch.device("cpu")
-    if isinstance(data, _BoxData):
-        from tandem.train.yolo.evaluation.evaluate import evaluate
-
-        return evaluate(student, data.val, cpu, 1)
-    from tandem.train.engines.accelerate.evaluate import Evaluator
-
-    device_context = DeviceContext(cpu, 0, 1, "fp32")
-    views = data.kind.views(data.val, data.spec)
-    found: EvalResult = Evaluator(data.spec, device_context, data.val, views, data.kind).evaluate(
-        student
+    run = ResolvedRun(
+        spec=spec,
+        # An exported file is run by ONNX Runtime, wherever the student has learnt.
+        device_context=DeviceContext(torch.device("cpu"), 0, 1, "fp32"),
+        folder=RunFolder(folder.parent),
+        reporter=NullReporter(),
+        stop=StopRequest(),
+        kind=kind,
+        splits=kind.read(spec, Path(spec.cache.root) / "index", SilentProgress()),
     )
-    return found
+    return _MeasuredRun(engine, run)
+
+
+def _evaluated(data: _MeasuredRun, file: Path, config: ModelConfig) -> EvalResult:
+    return data.engine.evaluate(data.run, OnnxStudent(file, config).eval())
 
 
 def _batches(
-    data: _Data | None, config: ModelConfig, calibration: Sequence[Path] | None
+    data: _MeasuredRun | None, config: ModelConfig, calibration: Sequence[Path] | None
 ) -> Iterator[ModelInputs]:
     """Inputs to calibrate on: the pictures given, else of the run's own training split."""
     if calibration:
         yield from _image_batches(calibration, config)
-    elif isinstance(data, _BoxData):
-        from tandem.train.yolo.evaluation.evaluate import letterboxed
-
-        for row in _spread_rows(len(data.train)):
-            canvas, _ = letterboxed(data.train, row, config.image_size)
-            yield canvas.float().div(255).numpy()[None]
     elif data is not None:
-        views = data.kind.views(data.train, data.spec)
-        most = data.spec.data.max_image_pixels
-        for row in _spread_rows(len(data.train)):
-            rows = np.array([row])
-            batch = data.train.batch(views, rows, np.zeros_like(rows), config.image_size, most)
-            yield from as_array([batch.inputs])
+        rows = _spread_rows(len(data.run.splits.train))
+        yield from as_array(data.engine.inputs(data.run, rows, config.image_size))
 
 
 def _spread_rows(count: int) -> list[int]:

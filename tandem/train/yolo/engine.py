@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Iterator
+
+from torch import Tensor
 
 from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
@@ -15,7 +18,7 @@ from tandem.train.kinds.base import EvalResult, Kind
 from tandem.train.types import Splits, Student
 from tandem.train.yolo import settings
 from tandem.train.yolo.boxes import whole_strides
-from tandem.train.yolo.evaluation.evaluate import evaluate
+from tandem.train.yolo.evaluation.evaluate import evaluate, letterboxed
 from tandem.train.yolo.offline import prepare
 from tandem.train.yolo.resumable_trainer import ResumableDetectionTrainer
 from tandem.train.yolo.student import YoloStudent
@@ -92,6 +95,17 @@ class UltralyticsEngine:
             epochs=position.epoch,
             seconds=position.seconds,
         )
+
+    def evaluate(self, run: ResolvedRun, student: Student) -> EvalResult:
+        """One image at a time, as an exported file is used."""
+        val = detection_splits(run.splits).val_boxes
+        return evaluate(student, val, run.device_context.device, 1)
+
+    def inputs(self, run: ResolvedRun, rows: Iterable[int], image_size: int) -> Iterator[Tensor]:
+        train = detection_splits(run.splits).train_boxes
+        for row in rows:
+            canvas, _ = letterboxed(train, row, image_size)
+            yield canvas[None]
 
     def clean_up(self, run: ResolvedRun) -> None:
         """Ultralytics' own folder: what is of use in it, the run has as its own."""

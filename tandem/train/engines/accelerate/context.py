@@ -36,10 +36,13 @@ def training_context(
 ) -> TrainingContext:
     """A fresh context: each student of a run, and its baseline, has an accelerator of its own."""
     accelerator = make_accelerator(run.device_context, terms)
-    evaluator = Evaluator(
-        run.spec, run.device_context, run.splits.val, run.val_views, run.table_kind
-    )
-    return TrainingContext(run, terms, teacher, accelerator, evaluator)
+    return TrainingContext(run, terms, teacher, accelerator, make_evaluator(run))
+
+
+def make_evaluator(run: ResolvedRun) -> Evaluator:
+    """What measures this run's students, on its validation rows."""
+    val, views = run.splits.val, run.val_views
+    return Evaluator(run.spec, run.device_context, val, views, run.table_kind)
 
 
 def make_accelerator(device_context: DeviceContext, terms: list[Term]) -> Accelerator:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+import numpy as np
 from accelerate import PartialState
+from torch import Tensor
 
 from tandem.spec.run import RunSpec
 from tandem.train.engines.accelerate import checks, optim
+from tandem.train.engines.accelerate.context import make_evaluator
 from tandem.train.engines.accelerate.learn import learn
 from tandem.train.engines.accelerate.loss_terms import Term
 from tandem.train.engines.accelerate.prepare_teacher import TeacherSetup, prepare
@@ -13,7 +18,7 @@ from tandem.train.engines.accelerate.trainer import steps_an_epoch
 from tandem.train.engines.base import PreparedTeacher, ResolvedRun, TrainedStudent
 from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.stoppable_progress import StoppableProgress
-from tandem.train.kinds.base import Kind, as_table_kind
+from tandem.train.kinds.base import EvalResult, Kind, as_table_kind
 from tandem.train.kinds.choose import choose
 from tandem.train.types import Splits, Student
 
@@ -71,6 +76,16 @@ class AccelerateEngine:
         self, run: ResolvedRun, student: Student, teacher: PreparedTeacher | None
     ) -> TrainedStudent:
         return learn(run, student, teacher)
+
+    def evaluate(self, run: ResolvedRun, student: Student) -> EvalResult:
+        return make_evaluator(run).evaluate(student)
+
+    def inputs(self, run: ResolvedRun, rows: Iterable[int], image_size: int) -> Iterator[Tensor]:
+        most = run.spec.data.max_image_pixels
+        for row in rows:
+            row_1 = np.array([row])
+            view_1 = np.zeros_like(row_1)
+            yield run.splits.train.batch(run.train_views, row_1, view_1, image_size, most).inputs
 
     def clean_up(self, run: ResolvedRun) -> None:
         """Nothing: all that this loop writes is the run's own."""
