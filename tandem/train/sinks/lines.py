@@ -75,10 +75,10 @@ def _started(event: Started) -> str:
 
 
 def _epoch(event: Epoch) -> str:
-    terms = ", ".join(f"{name} {figure(value)}" for name, value in event.terms.items())
+    terms = ", ".join(f"{name} {four_digits(value)}" for name, value in event.terms.items())
     parts = [
         t("Epoch {epoch}/{total}", epoch=event.epoch, total=event.total_epochs),
-        t("loss {loss}", loss=figure(event.train_loss)) + (f" ({terms})" if terms else ""),
+        t("loss {loss}", loss=four_digits(event.train_loss)) + (f" ({terms})" if terms else ""),
     ]
     if event.val_accuracy is not None:
         figures = {"figure": t(event.figure), "accuracy": percent(event.val_accuracy)}
@@ -98,7 +98,9 @@ def _evaluation(event: Evaluation) -> str | None:
         "baseline": t("Student without the teacher"),
         "export": t("Exported model"),
     }[event.who]
-    figures = t(", ").join(f"{t(name)} {figure(value)}" for name, value in event.metrics.items())
+    figures = t(", ").join(
+        f"{t(name)} {four_digits(value)}" for name, value in event.metrics.items()
+    )
     return t(
         "{who} on {samples} images of {dataset}: {figures}",
         who=who,
@@ -108,7 +110,7 @@ def _evaluation(event: Evaluation) -> str | None:
     )
 
 
-def figure(value: float) -> str:
+def four_digits(value: float) -> str:
     """Four significant digits."""
     return f"{value:.4g}"
 
@@ -158,7 +160,7 @@ class Lines(Sink):
                 doing=doing,
                 done=done,
                 total=total,
-                rate=figure(rate),
+                rate=four_digits(rate),
                 left=duration((total - done) / rate) if rate > 0 else "?",
             )
         )

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from tandem.spec.event import Event, Failed, Finished, Notice, Stopped
 from tandem.train.sinks.base import Sink
-from tandem.train.sinks.lines import Lines, figure, sentence, writable
+from tandem.train.sinks.lines import Lines, four_digits, sentence, writable
 
 
 def stdout(stream: TextIO | None = None) -> Sink:
@@ -31,7 +31,7 @@ def stdout(stream: TextIO | None = None) -> Sink:
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{figure(task.speed)}/s")
+        return Text("" if task.speed is None else f"{four_digits(task.speed)}/s")
 
 
 class Bars(Sink):
