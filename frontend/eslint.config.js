@@ -20,6 +20,8 @@ export default ts.config(
         'error',
         { attributes: { '/.+/': ['title', 'aria-label', 'placeholder', 'alt', 'label'] } },
       ],
+      // A component whose import was forgotten draws nothing, and says so to nobody but the browser's console.
+      'vue/no-undef-components': ['error', { ignorePatterns: ['^el-', '^router-'] }],
       'vue/block-lang': ['error', { script: { lang: 'ts' } }],
       'vue/component-api-style': ['error', ['script-setup']],
       // Prettier's matters; the layout of a line is not checked here.

@@ -1,7 +1,7 @@
 import { type Ref, computed, reactive, watch } from 'vue'
 import { useRoute, useRouter } from 'vue-router'
 
-import { useAsk } from './useAsk'
+import { useRequest } from './useRequest'
 
 export interface Page<T> {
   items: T[]
@@ -32,7 +32,7 @@ export function useList<T, A extends Page<T> = Page<T>>(
   }
   read()
 
-  const asked = useAsk((signal) => question({ ...query }, signal))
+  const asked = useRequest((signal) => question({ ...query }, signal))
   const items = computed(() => asked.data.value?.items ?? []) as Ref<T[]>
   const total = computed(() => asked.data.value?.total ?? 0)
   const empty = computed(() => asked.data.value !== null && total.value === 0)

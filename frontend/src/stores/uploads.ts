@@ -3,7 +3,7 @@ import { computed, reactive } from 'vue'
 
 import { ApiError } from '@/api/errors'
 import * as uploads from '@/api/uploads'
-import { type Kept, forget, keep, kept } from '@/stores/keptUploads'
+import { type Kept, forget, keep, kept } from '@/stores/savedUploads'
 
 /**
  * `asleep`: begun before this page was loaded; its file has to be chosen again. `broken`: the

@@ -1,0 +1,29 @@
+import { useI18n } from 'vue-i18n'
+
+import { type Labels, counted } from '@/api/samples'
+import { useFormat } from '@/composables/useFormat'
+
+/** What is drawn on a picture, as a sentence for those who do not see it. */
+export function useAltText() {
+  const { t } = useI18n()
+  const { percent } = useFormat()
+
+  function said(labels: Labels): string {
+    const parts = counted(labels).map(([label, n]) => `${n} × ${label}`)
+    if (labels.label) {
+      const sure = labels.confidence
+      parts.unshift(sure === null || sure === undefined ? labels.label : `${labels.label} ${percent(sure * 100)}`)
+    }
+    if (parts.length === 0) return labels.has_mask ? t('pictures.mask') : t('pictures.noLabel')
+    return parts.join(', ')
+  }
+
+  function spoken(name: string, truth?: Labels | null, answer?: Labels | null): string {
+    const parts = [name]
+    if (truth) parts.push(`${t('pictures.truth')} ${said(truth)}`)
+    if (answer) parts.push(`${t('pictures.answer')} ${said(answer)}`)
+    return parts.join('; ')
+  }
+
+  return { said, spoken }
+}

@@ -1,0 +1,45 @@
+import { onScopeDispose, reactive } from 'vue'
+
+export interface Key {
+  /** One letter, or `g t` for two pressed one after the other. */
+  keys: string
+  /** Key of its sentence in the messages. */
+  about: string
+  run: () => void
+}
+
+/** All that are bound now; `?` shows them. */
+export const bound = reactive<Key[]>([])
+const SECOND_KEY_WITHIN_MS = 1200
+let first = ''
+let firstAt = 0
+
+function isTyping(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName))
+  )
+}
+
+function onKey(event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return
+  const before = event.timeStamp - firstAt < SECOND_KEY_WITHIN_MS ? `${first} ` : ''
+  const found =
+    bound.find((one) => before !== '' && one.keys === before + event.key) ??
+    bound.find((one) => one.keys === event.key)
+  first = found ? '' : event.key
+  firstAt = event.timeStamp
+  if (!found) return
+  event.preventDefault()
+  found.run()
+}
+
+/** Binds keys while the component that calls it lives. */
+export function useShortcuts(...keys: Key[]): void {
+  if (bound.length === 0) document.addEventListener('keydown', onKey)
+  bound.push(...keys)
+  onScopeDispose(() => {
+    for (const key of keys) bound.splice(bound.findIndex((one) => one.keys === key.keys), 1)
+    if (bound.length === 0) document.removeEventListener('keydown', onKey)
+  })
+}

@@ -1,0 +1,38 @@
+import { onScopeDispose } from 'vue'
+
+import { usePolling } from './usePolling'
+import { type Stream, useStream } from './useStream'
+
+const GATHERED_MS = 400
+const LEAST_APART_MS = 2000
+const PROGRESS_MS = 5000
+
+/**
+ * Asks again when any task changes its state (by the stream of all tasks; several changes are one
+ * question, at most one in two seconds), and every few seconds while `moving` says that something shown is under way.
+ */
+export function useTaskUpdates(load: () => Promise<void>, moving: () => boolean): Stream {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let last = -Infinity
+
+  function soon(): void {
+    // What comes while one is planned is told by it: a stream that never rests cannot put it off.
+    if (timer !== undefined) return
+    const wait = Math.max(GATHERED_MS, last + LEAST_APART_MS - performance.now())
+    timer = setTimeout(() => {
+      timer = undefined
+      last = performance.now()
+      void load()
+    }, wait)
+  }
+
+  usePolling(moving, load, PROGRESS_MS)
+  onScopeDispose(() => clearTimeout(timer))
+  return useStream({
+    path: '/api/v1/events',
+    types: ['state', 'created', 'deleted', 'asked'],
+    from: 'now',
+    onEvent: soon,
+    poll: load,
+  })
+}

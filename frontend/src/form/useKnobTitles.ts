@@ -1,0 +1,21 @@
+import { computed } from 'vue'
+
+import { useCatalogue } from '@/stores/catalog'
+
+import { type Schema, choiceOf, sections } from './schema'
+import { useRequest } from '@/composables/useRequest'
+
+/** What each knob, and each of its choices, is called in the reader's language; '' where it is called nothing. */
+export function useKnobTitles() {
+  const catalogue = useRequest(useCatalogue().get)
+  void catalogue.load()
+  const known = computed(() => {
+    const schema = catalogue.data.value?.run_schema as Schema | undefined
+    const knobs = schema ? sections(schema).flatMap((section) => section.knobs) : []
+    return new Map(knobs.map((one) => [one.path, one]))
+  })
+  return {
+    titleOf: (path: string): string => known.value.get(path)?.title ?? '',
+    choiceOf: (path: string, value: string): string => choiceOf(known.value.get(path), value),
+  }
+}

@@ -1,0 +1,66 @@
+import { bestOf } from '@/metrics/bestValues'
+
+import type { Compared } from './useComparison'
+
+export type Figure = 'share' | 'percent' | 'number' | 'bytes' | 'count' | 'seconds' | 'milliseconds' | 'points'
+
+export interface Result {
+  name: string
+  figure: Figure
+  values: (number | null)[]
+  /** The places of the best; empty where nothing is better, or where it cannot be said. */
+  best: number[]
+}
+
+interface Row {
+  name: string
+  figure: Figure
+  /** Says something only of the same validation data. */
+  ofData: boolean
+  of: (one: Compared) => number | null | undefined
+}
+
+const metric = (name: string, figure: Figure, ofData = true): Row => ({
+  name, figure, ofData, of: ({ report }) => report?.student.measured.metrics[name],
+})
+const ROWS: Row[] = [
+  { name: 'best_accuracy', figure: 'percent', ofData: true, of: ({ task }) => task.best_accuracy },
+  metric('accuracy', 'share'),
+  metric('map50', 'share'),
+  metric('map50_95', 'share'),
+  metric('miou', 'share'),
+  metric('f1', 'share'),
+  metric('ece', 'number'),
+  metric('nll', 'number'),
+  { name: 'agreement', figure: 'share', ofData: true, of: ({ report }) => report?.agreement },
+  { name: 'gain', figure: 'points', ofData: true, of: gain },
+  { name: 'teacher', figure: 'share', ofData: true, of: ({ report }) => report?.teacher?.measured?.metrics.accuracy },
+  metric('latency_milliseconds', 'milliseconds', false),
+  { name: 'size_bytes', figure: 'bytes', ofData: false, of: ({ report }) => report?.student.size_bytes },
+  { name: 'parameters', figure: 'count', ofData: false, of: ({ report }) => report?.student.parameters },
+  { name: 'seconds', figure: 'seconds', ofData: false, of: ({ task }) => task.duration_seconds },
+]
+
+/** How much the student is above the same student without the teacher. */
+function gain({ report }: Compared): number | null {
+  const [mine, alone] = [report?.student.measured.metrics.accuracy, report?.baseline?.measured.metrics.accuracy]
+  return mine === undefined || alone === undefined ? null : mine - alone
+}
+
+/** What the tasks were measured on; the same string is the same data. */
+function measuredOn({ task, report }: Compared): string {
+  const part = task.data.filter((one) => one.part === 'val').at(-1) ?? task.data.at(-1)
+  return [task.kind, report?.data.val_dataset ?? task.val_dataset ?? task.dataset, part?.digest].join(' ')
+}
+
+export const sameData = (all: Compared[]): boolean => new Set(all.map(measuredOn)).size <= 1
+
+/** The rows in which at least one task has a figure. One that did not come to its end was not quick. */
+export function resultsOf(all: Compared[]): Result[] {
+  const fair = sameData(all)
+  return ROWS.map((row): Result => {
+    const values = all.map((one) => row.of(one) ?? null)
+    const judged = row.name === 'seconds' ? values.map((value, n) => (all[n]?.task.status === 'COMPLETED' ? value : null)) : values
+    return { name: row.name, figure: row.figure, values, best: row.ofData && !fair ? [] : bestOf(row.name, judged) }
+  }).filter((row) => row.values.some((value) => value !== null))
+}

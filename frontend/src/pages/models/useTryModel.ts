@@ -1,0 +1,58 @@
+import { onScopeDispose, shallowRef } from 'vue'
+
+import { reader } from '@/api/client'
+import { ApiError, failure } from '@/api/errors'
+import type { Schemas } from '@/api/types'
+import { useAction } from '@/composables/useAction'
+
+export interface Tried {
+  key: number
+  name: string
+  /** Of the picture as it was chosen; '' of a text. */
+  url: string
+  text: string
+  answer: Schemas['Tried']
+}
+
+const KEPT = 6
+
+/** Asks the model about pictures and texts, one after the other; the last few stay. */
+export function useTryModel(id: string) {
+  const tried = shallowRef<Tried[]>([])
+  const { busy, refused, act } = useAction()
+  let next = 0
+
+  async function ask(body: BodyInit, headers: Record<string, string>): Promise<Schemas['Tried']> {
+    const answer = await fetch(`/api/v1/models/${encodeURIComponent(id)}/try`, {
+      method: 'POST',
+      body,
+      headers: { ...headers, 'Accept-Language': reader.language },
+    }).catch(() => {
+      throw new ApiError('', 0)
+    })
+    if (!answer.ok) throw await failure(answer)
+    return (await answer.json()) as Schemas['Tried']
+  }
+
+  const keep = (name: string, text: string, file: File | null, asked: () => Promise<Schemas['Tried']>) =>
+    act(async () => {
+      const answer = await asked()
+      const url = file ? URL.createObjectURL(file) : ''
+      tried.value = [{ key: (next += 1), name, url, text, answer }, ...tried.value]
+      for (const old of tried.value.slice(KEPT)) if (old.url) URL.revokeObjectURL(old.url)
+      tried.value = tried.value.slice(0, KEPT)
+    })
+
+  function file(one: File): Promise<boolean> {
+    const form = new FormData()
+    form.append('file', one)
+    return keep(one.name, '', one, () => ask(form, {}))
+  }
+
+  function text(said: string): Promise<boolean> {
+    return keep('', said, null, () => ask(JSON.stringify({ text: said }), { 'Content-Type': 'application/json' }))
+  }
+
+  onScopeDispose(() => tried.value.forEach((one) => one.url && URL.revokeObjectURL(one.url)))
+  return { tried, refused, busy, file, text }
+}

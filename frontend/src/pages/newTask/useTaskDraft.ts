@@ -1,0 +1,103 @@
+import { computed, ref, watch } from 'vue'
+import { useRoute, useRouter } from 'vue-router'
+
+import { api, ask } from '@/api/client'
+import { type Schema, trimmed } from '@/form/schema'
+import { type Tree, get, put } from '@/form/specTree'
+import { useCatalogue } from '@/stores/catalog'
+
+import { familyOf } from './students'
+
+export interface Draft {
+  name: string
+  description: string
+  /** Name of the task whose settings it began with. */
+  from: string
+  /** What was said of the run: what stands at its default is left out. */
+  spec: Tree
+}
+
+const KEY = 'tandem.draft'
+const FRESH: Draft = { name: '', description: '', from: '', spec: {} }
+
+function kept(): Draft {
+  try {
+    return { ...FRESH, ...(JSON.parse(sessionStorage.getItem(KEY) ?? '{}') as Partial<Draft>) }
+  } catch {
+    return { ...FRESH }
+  }
+}
+
+/**
+ * The task that is being put together. It outlives a reload; `?clone=` begins it with another
+ * task's settings, `?dataset=`, `?teacher=` and `?student=` with these.
+ */
+export function useTaskDraft() {
+  const route = useRoute()
+  const router = useRouter()
+  const draft = ref<Draft>(kept())
+  const copied = computed(() => draft.value.from)
+
+  watch(draft, (now) => {
+    try {
+      sessionStorage.setItem(KEY, JSON.stringify(now))
+    } catch {
+      // It lasts as long as the page then.
+    }
+  }, { deep: true })
+
+  async function begin(): Promise<void> {
+    const asked = (name: string) => (typeof route.query[name] === 'string' ? String(route.query[name]) : '')
+    if (asked('clone')) await clone(asked('clone'))
+    const given: [string, string][] = [
+      ['data.dataset', asked('dataset')],
+      ['teacher.path', asked('teacher')],
+      ['student.size', asked('student')],
+    ]
+    for (const [path, value] of given) if (value) set(path, value)
+    // Said once: a reload goes on with the draft.
+    if (Object.keys(route.query).length > 0) await router.replace({ query: {} })
+  }
+
+  async function clone(id: string): Promise<void> {
+    const [task, catalogue] = await Promise.all([
+      ask(api.GET('/api/v1/tasks/{task_id}', { params: { path: { task_id: id } } })),
+      useCatalogue().get(),
+    ])
+    const spec = own((task.spec ?? {}) as Tree)
+    const student = familyOf(catalogue, String(get(spec, 'student.type') ?? ''), String(get(spec, 'student.size') ?? ''))
+    draft.value = { name: task.name, from: task.name, description: task.description ?? '', spec: trimmed(spec, catalogue.run_schema as Schema, student?.defaults ?? {}) }
+  }
+
+  /** Without what the service gives each task itself. */
+  function own(spec: Tree): Tree {
+    return ['task_id', 'run.output_dir', 'data.root', 'cache.root', 'report.api_base_url'].reduce<Tree>(
+      (at, path) => put(at, path, undefined),
+      spec,
+    )
+  }
+
+  function set(path: string, value: unknown): void {
+    draft.value.spec = put(draft.value.spec, path, value)
+  }
+
+  function setSpec(spec: Tree): void {
+    draft.value.spec = spec
+  }
+
+  function call(name: string, description: string): void {
+    draft.value.name = name
+    draft.value.description = description
+  }
+
+  const said = (path: string): string => String(get(draft.value.spec, path) ?? '')
+
+  function clear(): void {
+    draft.value = { ...FRESH, spec: {} }
+    sessionStorage.removeItem(KEY)
+  }
+
+  return { draft, copied, begin, set, setSpec, call, said, clear }
+}
+
+export type DraftOf = ReturnType<typeof useTaskDraft>

@@ -1,0 +1,27 @@
+import { api, ask } from '@/api/client'
+import type { Schemas } from '@/api/types'
+import { useRequest } from '@/composables/useRequest'
+
+export type Report = Schemas['RunReport']
+
+/** What a student got per class, as the report keeps it. */
+export interface PerClass {
+  class: string
+  support?: number
+  [figure: string]: string | number | undefined
+}
+
+interface Details {
+  per_class?: PerClass[]
+  confusion_matrix?: number[][]
+}
+
+/** The run's own report; a 404 says that there is none yet. */
+export function useReport(id: () => string) {
+  return useRequest((signal) =>
+    ask(api.GET('/api/v1/tasks/{task_id}/report', { signal, params: { path: { task_id: id() } } })),
+  )
+}
+
+export const detailsOf = (measured: { details?: unknown } | null | undefined): Details =>
+  (measured?.details ?? {}) as Details

@@ -1,0 +1,53 @@
+import { onScopeDispose } from 'vue'
+import { useRouter } from 'vue-router'
+
+import { api, ask } from '@/api/client'
+import { useAction } from '@/composables/useAction'
+import { useRequest } from '@/composables/useRequest'
+
+import { EVENT_TYPES, useTaskStream } from './useTaskStream'
+
+/** What a person may ask of a task; `clone` and `edit` lead to another page. */
+export type Action = 'start' | 'stop' | 'resume' | 'pause' | 'save' | 'clone' | { remove: { files: boolean } }
+
+const GATHERED_MS = 600
+
+/** One task as it is now: asked for again when its run or anybody else says something. */
+export function useTask(id: string) {
+  const router = useRouter()
+  const path = { path: { task_id: id } }
+  const asked = useRequest((signal) => ask(api.GET('/api/v1/tasks/{task_id}', { signal, params: path })))
+  const { busy, refused, act } = useAction()
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  const stream = useTaskStream(id, asked.load)
+  stream.news.on(EVENT_TYPES, () => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      void asked.load()
+    }, GATHERED_MS)
+  })
+  onScopeDispose(() => clearTimeout(timer))
+
+  async function begin(): Promise<void> {
+    await asked.load()
+    if (asked.data.value !== null) await stream.begin().catch(() => setTimeout(() => void begin(), 2000))
+  }
+  void begin()
+
+  async function run(action: Action): Promise<void> {
+    if (action === 'clone') return void (await router.push({ name: 'new-task', query: { clone: id } }))
+    if (typeof action === 'object') {
+      await api.DELETE('/api/v1/tasks/{task_id}', { params: { ...path, query: action.remove } })
+      return void (await router.push({ name: 'tasks' }))
+    }
+    asked.data.value = await ask(
+      api.POST(`/api/v1/tasks/{task_id}/${action}` as '/api/v1/tasks/{task_id}/stop', { params: path }),
+    )
+  }
+
+  return {
+    task: asked.data, error: asked.error, loading: asked.loading, load: begin,
+    connection: stream.connection, news: stream.news, act: (action: Action) => act(() => run(action)), busy, refused,
+  }
+}
