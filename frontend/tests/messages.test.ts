@@ -52,6 +52,17 @@ describe('the pages', () => {
     expect(missing).toEqual([])
   })
 
+  it('use groups of messages that there are', () => {
+    const keys = Object.keys(english)
+    const missing = code.flatMap(([path, text]) =>
+      [...text.matchAll(/\bte?\(\s*`([\w.-]+\.)\$\{/g)]
+        .map((found) => found[1] ?? '')
+        .filter((group) => !keys.some((key) => key.startsWith(group)))
+        .map((group) => `${path}: ${group}`),
+    )
+    expect(missing).toEqual([])
+  })
+
   it('hold no Chinese of their own', () => {
     expect(code.filter(([, text]) => /[\u4e00-\u9fff]/.test(text)).map(([path]) => path)).toEqual([])
   })

@@ -14,14 +14,14 @@ export function useAltText() {
       const sure = labels.confidence
       parts.unshift(sure === null || sure === undefined ? labels.label : `${labels.label} ${percent(sure * 100)}`)
     }
-    if (parts.length === 0) return labels.has_mask ? t('pictures.mask') : t('pictures.noLabel')
+    if (parts.length === 0) return labels.has_mask ? t('images.mask') : t('images.noLabel')
     return parts.join(', ')
   }
 
   function spoken(name: string, truth?: Labels | null, answer?: Labels | null): string {
     const parts = [name]
-    if (truth) parts.push(`${t('pictures.truth')} ${said(truth)}`)
-    if (answer) parts.push(`${t('pictures.answer')} ${said(answer)}`)
+    if (truth) parts.push(`${t('images.truth')} ${said(truth)}`)
+    if (answer) parts.push(`${t('images.answer')} ${said(answer)}`)
     return parts.join('; ')
   }
 

@@ -1,6 +1,11 @@
-const files = import.meta.glob<Record<string, unknown>>('./*.json', { eager: true, import: 'default' })
+const shared = import.meta.glob<Record<string, unknown>>('./*.json', { eager: true, import: 'default' })
+const pages = import.meta.glob<Record<string, unknown>>('../../pages/*/zh.json', { eager: true, import: 'default' })
 
-/** One object a file, under the file's name: `tasks.json` holds `tasks.…`. */
-export default Object.fromEntries(
-  Object.entries(files).map(([path, texts]) => [path.slice(2, -'.json'.length), texts]),
-)
+const stem = (path: string): string => (path.split('/').at(-1) ?? '').slice(0, -'.json'.length)
+const folder = (path: string): string => path.split('/').at(-2) ?? ''
+
+/** One object a file: `units.json` holds `units.…`, and `pages/system/zh.json` holds `system.…`. */
+export default Object.fromEntries([
+  ...Object.entries(shared).map(([path, texts]) => [stem(path), texts]),
+  ...Object.entries(pages).map(([path, texts]) => [folder(path), texts]),
+])

@@ -29,9 +29,9 @@ export function useDatasetActions() {
   const check = (one: Dataset): Promise<boolean> => tried(() => datasets.check(one.id))
 
   async function remove(one: Dataset): Promise<boolean> {
-    const lost = one.samples ? t('datasets.lostSamples', { n: number(one.samples) }, one.samples) : t('datasets.lostAll')
+    const lost = one.samples ? t('datasets.losesSamples', { n: number(one.samples) }, one.samples) : t('datasets.losesAll')
     try {
-      await ElMessageBox.confirm(t('datasets.lost', { lost, path: one.path }), t('datasets.deleteOne', { name: one.id }), {
+      await ElMessageBox.confirm(t('datasets.deleteLoses', { lost, path: one.path }), t('datasets.deleteOne', { name: one.id }), {
         type: 'warning',
         confirmButtonText: t('common.delete'),
         confirmButtonClass: 'el-button--danger',
