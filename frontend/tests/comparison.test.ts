@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest'
 
 import { overlaid } from '../src/pages/compare/seriesOverlay'
 import { resultsOf, sameData } from '../src/pages/compare/resultRows'
-import type { Compared } from '../src/pages/compare/useComparison'
+import type { ComparedTask } from '../src/pages/compare/useComparison'
 
-const series = (name: string, kind: 'step' | 'epoch') => ({ name, kind, x: [1], y: [2], sampled: false })
+const series = (name: string, per: 'step' | 'epoch') => ({ name, per, x: [1], y: [2], sampled: false })
 
-function task(id: string, more: object = {}, report: object | null = null): Compared {
+function task(id: string, more: object = {}, report: object | null = null): ComparedTask {
   const shown = { task_id: id, name: `the ${id}`, kind: 'classification', status: 'COMPLETED', dataset: 'pets', val_dataset: null, data: [], best_accuracy: null, duration_seconds: null, ...more }
-  return { task: shown, report, series: [series('loss', 'step'), series('learning_rate', 'step'), series('learning_rate', 'epoch')] } as unknown as Compared
+  return { task: shown, report, series: [series('loss', 'step'), series('learning_rate', 'step'), series('learning_rate', 'epoch')] } as unknown as ComparedTask
 }
-const best = (all: Compared[], name: string) => resultsOf(all).find((row) => row.name === name)?.best
+const best = (all: ComparedTask[], name: string) => resultsOf(all).find((row) => row.name === name)?.best
 const measured = (metrics: object, more: object = {}) => ({ data: { val_dataset: 'pets' }, student: { measured: { metrics }, size_bytes: 9 }, ...more })
 
 describe('the better result', () => {

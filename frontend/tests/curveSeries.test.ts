@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest'
 
-import { CurveRows, refined } from '../src/charts/curveSeries'
+import { CurveSeries, refined } from '../src/charts/curveSeries'
 import { groupsOf } from '../src/charts/seriesGroups'
 import { aligned, extent, facts, moved, smoothed, valueAt, zoomed } from '../src/charts/lines'
-import { placesOf } from '../src/charts/tickDigits'
+import { digitsOf } from '../src/charts/tickDigits'
 
-type Answer = ConstructorParameters<typeof CurveRows>[0]
+type Answer = ConstructorParameters<typeof CurveSeries>[0]
 const series = (name: string, kind: 'step' | 'epoch', x: number[], y: (number | null)[], total = x.length) => ({ name, kind, x, y, total })
 
-function rows(x: Answer['x'] = 'epoch'): CurveRows {
+function rows(x: Answer['x'] = 'epoch'): CurveSeries {
   const found = [series('loss', 'step', [0.5, 1], [3, 2]), series('val_accuracy', 'epoch', [1], [0.5])]
-  return new CurveRows({ task_id: 'T', x, last_event_id: '5-0', series: found }, 4)
+  return new CurveSeries({ task_id: 'T', x, last_event_id: '5-0', series: found }, 4)
 }
 function metric(seq: number, step: number, values: object, at = '2026-03-01T12:00:00.123456Z') {
   return { id: `${seq}-0`, type: 'metric', data: { seq, at, epoch: 1, step, total_steps: 8, values } }
@@ -18,7 +18,7 @@ function metric(seq: number, step: number, values: object, at = '2026-03-01T12:0
 function epoch(seq: number, n: number, more: object) {
   return { id: `${seq}-0`, type: 'epoch', data: { seq, at: '2026-03-01T12:00:00Z', epoch: n, total_epochs: 4, ...more } }
 }
-const of = (all: CurveRows, name: string, kind = 'step') => all.series.find((one) => one.name === name && one.kind === kind)
+const of = (all: CurveSeries, name: string, kind = 'step') => all.series.find((one) => one.name === name && one.per === kind)
 
 describe('curves that grow', () => {
   it('take what is new, each event once', () => {
@@ -42,7 +42,7 @@ describe('curves that grow', () => {
 
   it('know the same moment by a finer and a coarser clock', () => {
     const answer = { task_id: 'T', x: 'time' as const, last_event_id: '5-0', series: [series('loss', 'step', [1772366400.123456], [3])] }
-    const all = new CurveRows(answer, 4)
+    const all = new CurveSeries(answer, 4)
     all.take(metric(6, 2, { loss: 3 }))
     all.take(metric(7, 3, { loss: 2 }, '2026-03-01T12:00:01Z'))
     expect(of(all, 'loss')?.y).toEqual([3, 2])
@@ -61,7 +61,7 @@ describe('curves that grow', () => {
   })
 
   it('take finer points in place of those of a stretch', () => {
-    const coarse = { name: 'loss', kind: 'step' as const, x: [0, 10, 20, 30], y: [1, 2, 3, 4], sampled: true }
+    const coarse = { name: 'loss', per: 'step' as const, x: [0, 10, 20, 30], y: [1, 2, 3, 4], sampled: true }
     const fine = { ...coarse, x: [9, 10, 11, 20], y: [5, 6, 7, 8] }
     expect(refined(coarse, fine)).toMatchObject({ x: [0, 9, 10, 11, 20, 30], y: [1, 5, 6, 7, 8, 4] })
     expect(refined(coarse, undefined)).toBe(coarse)
@@ -74,7 +74,7 @@ describe('charts', () => {
       series('loss', 'step', [1], [1]), series('loss/kl_div', 'step', [1], [1]), series('loss/kl_div', 'epoch', [1], [1]),
       series('learning_rate', 'step', [1], [1]), series('learning_rate', 'epoch', [1], [1]), series('odd', 'step', [1], [1]),
       series('val_accuracy', 'epoch', [], []),
-    ].map((one) => ({ ...one, sampled: false }))
+    ].map(({ kind, ...one }) => ({ ...one, per: kind, sampled: false }))
     expect(groupsOf(given).map((group) => [group.name, group.series.length])).toEqual([
       ['loss', 1], ['loss/kl_div', 2], ['learning_rate', 1], ['odd', 1],
     ])
@@ -101,16 +101,16 @@ describe('charts', () => {
 })
 
 describe('the ticks of an axis', () => {
-  const written = (at: (number | null)[]) => at.map((one) => one === null ? '' : Number(one.toPrecision(placesOf(at).significant)).toString())
+  const written = (at: (number | null)[]) => at.map((one) => one === null ? '' : Number(one.toPrecision(digitsOf(at).significant)).toString())
   it('are told apart, however near they are', () => {
     expect(written([1.096, 1.098, 1.1, 1.102])).toEqual(['1.096', '1.098', '1.1', '1.102'])
     expect(written([0.14, 0.15, 0.16])).toEqual(['0.14', '0.15', '0.16'])
     expect(written([98_765, 98_766])).toEqual(['98765', '98766'])
   })
   it('take no more room than that', () => {
-    expect(placesOf([1, 1.2, 1.4])).toEqual({ fraction: 1, significant: 3 })
-    expect(placesOf([0.3, 0.32, 0.34], 100)).toEqual({ fraction: 0, significant: 3 })
-    expect(placesOf([0.991, 0.992], 100).fraction).toBe(1)
-    expect(placesOf([null, 4, null])).toEqual({ fraction: 0, significant: 3 })
+    expect(digitsOf([1, 1.2, 1.4])).toEqual({ fraction: 1, significant: 3 })
+    expect(digitsOf([0.3, 0.32, 0.34], 100)).toEqual({ fraction: 0, significant: 3 })
+    expect(digitsOf([0.991, 0.992], 100).fraction).toBe(1)
+    expect(digitsOf([null, 4, null])).toEqual({ fraction: 0, significant: 3 })
   })
 })

@@ -64,10 +64,10 @@ describe('a labelled picture', () => {
 
 describe('a grid', () => {
   const items = [0, 1].map((index) => ({ index, name: `${index}.jpg`, truth: { label: 'cat' } }))
-  const addresses = { picture: (one: { index: number }, size: number) => `/p/${one.index}?size=${size}` }
+  const urls = { image: (one: { index: number }, size: number) => `/p/${one.index}?size=${size}` }
 
   it('opens the one that is chosen, and goes on by the arrow keys', async () => {
-    const grid = mount(SampleGrid, { props: { items, addresses }, global: shared(), attachTo: document.body })
+    const grid = mount(SampleGrid, { props: { items, urls }, global: shared(), attachTo: document.body })
     await grid.findAll('button')[0]?.trigger('click')
     const dialog = () => document.querySelector('.el-dialog') as HTMLElement
     await expect.poll(() => dialog()?.querySelector('img')?.getAttribute('src')).toBe('/p/0?size=1280')
@@ -80,7 +80,7 @@ describe('a grid', () => {
 
   it('shows texts as they are', () => {
     const texts = [{ index: 0, name: 'a.jsonl', text: 'A good film.', truth: { label: 'positive' } }]
-    const grid = mount(SampleGrid, { props: { items: texts, addresses }, global: shared() })
+    const grid = mount(SampleGrid, { props: { items: texts, urls }, global: shared() })
     expect(grid.find('img').exists()).toBe(false)
     expect(grid.text()).toContain('A good film.')
     expect(grid.text()).toContain('positive')

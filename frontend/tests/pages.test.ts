@@ -49,7 +49,8 @@ describe('the pages', () => {
 
 describe('the addresses of before', () => {
   const open = async (address: string) => {
-    const router = createRouter({ history: createMemoryHistory(), routes: pages.flatMap(routesOf) })
+    const routes = pages.flatMap((page) => routesOf({ ...page, component: async () => ({ render: () => null }) }))
+    const router = createRouter({ history: createMemoryHistory(), routes })
     await router.push(address)
     return router.currentRoute.value
   }

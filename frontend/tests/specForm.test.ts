@@ -9,7 +9,7 @@ import { createI18n } from 'vue-i18n'
 
 import type { FieldProblem } from '../src/api/errors'
 import KnobSection from '../src/components/form/KnobSection.vue'
-import { brokenAt } from '../src/form/jsonError'
+import { jsonErrorAt } from '../src/form/jsonError'
 import { type Schema, sections, trimmed } from '../src/form/schema'
 import type { Tree } from '../src/form/specTree'
 import { useSpecForm } from '../src/form/useSpecForm'
@@ -195,11 +195,11 @@ describe('the place where JSON breaks off', () => {
     ['', 1, 1],
   ])('%s', (text, line, column) => {
     expect(() => JSON.parse(text)).toThrow(SyntaxError)
-    expect(brokenAt(text)).toEqual({ line, column })
+    expect(jsonErrorAt(text)).toEqual({ line, column })
   })
 
   it('is none where it is right', () => {
-    expect(brokenAt(' {"a": [1.5e-3, -0, "\\u00e9\\"", null, {}], "b": []}\n')).toBeNull()
+    expect(jsonErrorAt(' {"a": [1.5e-3, -0, "\\u00e9\\"", null, {}], "b": []}\n')).toBeNull()
   })
 })
 
@@ -209,7 +209,7 @@ describe('the schema of the service', () => {
 
   it('has a field for each knob', () => {
     expect(knobs.map((one) => one.path)).toEqual(expect.arrayContaining(['optim.epochs', 'teacher.prompt', 'lora.rank', 'yolo.mosaic', 'run.devices', 'cache.grid']))
-    expect(knobs.filter((one) => one.sort === 'json').map((one) => one.path).sort()).toEqual(['loss.options', 'run.devices'])
+    expect(knobs.filter((one) => one.input === 'json').map((one) => one.path).sort()).toEqual(['loss.options', 'run.devices'])
   })
 
   it('leaves of a copied task what differs', () => {

@@ -7,14 +7,14 @@ import { ApiError } from '../src/api/errors'
 import { type Page, type Query, useList } from '../src/composables/useList'
 
 type List = ReturnType<typeof useList<string>>
-interface Asked {
+interface PendingRequest {
   query: Query
   signal: AbortSignal
   answer: (page: Page<string>) => void
   fail: (problem: unknown) => void
 }
 
-let asked: Asked[] = []
+let asked: PendingRequest[] = []
 let router: Router
 
 /** A page with a list whose server is the test. */
@@ -43,7 +43,7 @@ async function open(address: string): Promise<{ list: List; leave: () => void }>
   return { list, leave: () => page.unmount() }
 }
 
-const newest = (): Asked => asked.at(-1) as Asked
+const newest = (): PendingRequest => asked.at(-1) as PendingRequest
 
 describe('a list in the address', () => {
   beforeEach(() => vi.restoreAllMocks())

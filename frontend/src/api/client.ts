@@ -5,9 +5,9 @@ import { ApiError, failure } from './errors'
 import type { paths } from './schema'
 
 /** Set by the settings store; the server answers in this language. */
-export const reader = reactive({ language: 'en' })
+export const apiLocale = reactive({ language: 'en' })
 /** Called when a request is refused for want of a token. */
-export const door = { onLocked: (): void => undefined }
+export const authHooks = { onUnauthorized: (): void => undefined }
 
 export const api = createClient<paths>({
   baseUrl: globalThis.location?.origin ?? '',
@@ -17,12 +17,12 @@ export const api = createClient<paths>({
 
 api.use({
   onRequest({ request }) {
-    request.headers.set('Accept-Language', reader.language)
+    request.headers.set('Accept-Language', apiLocale.language)
     return request
   },
   async onResponse({ response }) {
     if (response.ok || response.status === 304) return
-    if (response.status === 401) door.onLocked()
+    if (response.status === 401) authHooks.onUnauthorized()
     throw await failure(response)
   },
   onError({ error }) {
@@ -33,7 +33,7 @@ api.use({
 })
 
 /** The answer's body; a failure is thrown as `ApiError`. */
-export async function ask<T>(answer: Promise<{ data?: T }>): Promise<T> {
+export async function unwrap<T>(answer: Promise<{ data?: T }>): Promise<T> {
   return (await answer).data as T
 }
 

@@ -1,5 +1,5 @@
 /** One item of a list of pictures, clips or texts, with what a person and a model say of it. */
-export interface Chance {
+export interface ClassConfidence {
   label: string
   confidence: number | null
 }
@@ -19,7 +19,7 @@ export interface Labels {
   boxes?: Box[]
   has_mask?: boolean
   /** The most probable classes. */
-  top?: Chance[]
+  top?: ClassConfidence[]
 }
 
 export interface Sample {
@@ -38,8 +38,8 @@ export interface Sample {
 export type Who = 'truth' | 'answer'
 
 /** A picture of a sample in at most so many pixels, and its mask of one of the two. */
-export interface Addresses {
-  picture: (sample: Sample, size: number) => string
+export interface SampleUrls {
+  image: (sample: Sample, size: number) => string
   mask?: (sample: Sample, who: Who, size: number) => string
 }
 
@@ -63,7 +63,7 @@ function hashed(text: string): number {
 }
 
 /** Each label once, with how often it stands there, the most frequent first. */
-export function counted(labels: Labels): [string, number][] {
+export function countLabels(labels: Labels): [string, number][] {
   const counts = new Map<string, number>()
   for (const { label } of labels.boxes ?? []) counts.set(label, (counts.get(label) ?? 0) + 1)
   return [...counts].sort((one, other) => other[1] - one[1])

@@ -1,18 +1,17 @@
-import { api, ask } from './client'
-import type { Schemas } from './types'
+import { api, unwrap } from './client'
+import type { Upload } from './types'
 
-export type Upload = Schemas['UploadOut']
 
 /** A place for a ZIP of so many bytes, under the name of the data set that it becomes. */
 export const begin = (name: string, size: number): Promise<Upload> =>
-  ask(api.POST('/api/v1/uploads', { body: { name, size } }))
+  unwrap(api.POST('/api/v1/uploads', { body: { name, size } }))
 
 export const look = (id: string, signal?: AbortSignal): Promise<Upload> =>
-  ask(api.GET('/api/v1/uploads/{id}', { params: { path: { id } }, ...(signal ? { signal } : {}) }))
+  unwrap(api.GET('/api/v1/uploads/{id}', { params: { path: { id } }, ...(signal ? { signal } : {}) }))
 
 /** Sends the bytes that begin at `offset`; the answer says how many are there now. */
 export const send = (id: string, offset: number, piece: Blob, signal: AbortSignal): Promise<Upload> =>
-  ask(
+  unwrap(
     api.PUT('/api/v1/uploads/{id}', {
       params: { path: { id }, header: { 'upload-offset': offset } },
       body: piece as unknown as string, // the schema's word for bytes
@@ -24,7 +23,7 @@ export const send = (id: string, offset: number, piece: Blob, signal: AbortSigna
 
 /** Has it unpacked; it becomes a data set, or is found to be one already. */
 export const complete = (id: string): Promise<Upload> =>
-  ask(api.POST('/api/v1/uploads/{id}/complete', { params: { path: { id } } }))
+  unwrap(api.POST('/api/v1/uploads/{id}/complete', { params: { path: { id } } }))
 
 export const drop = async (id: string): Promise<void> => {
   await api.DELETE('/api/v1/uploads/{id}', { params: { path: { id } } })

@@ -4,7 +4,8 @@ import type { StreamEvent } from '@/composables/useStream'
 /** One series as the service gives it and the stream lengthens it; `total` counts what there is. */
 export interface Series {
   name: string
-  kind: 'step' | 'epoch'
+  /** Whether there is a value for each step or for each epoch; the wire calls it `kind`. */
+  per: 'step' | 'epoch'
   x: number[]
   y: (number | null)[]
   /** Whether there are points between those here. */
@@ -23,7 +24,7 @@ const numbers = (list: (number | null)[]): number[] => list.map((one) => one ?? 
 
 export function seriesOf(answer: Curves): Series[] {
   return answer.series.map((one) => ({
-    name: one.name, kind: one.kind, x: numbers(one.x), y: one.y, sampled: one.total > one.x.length,
+    name: one.name, per: one.kind, x: numbers(one.x), y: one.y, sampled: one.total > one.x.length,
   }))
 }
 
@@ -31,14 +32,14 @@ export function seriesOf(answer: Curves): Series[] {
  * A run's curves: what the service has so far, then what the stream says, each event once. The
  * history may already hold what an event says, so a point at a place that is taken replaces it.
  */
-export class CurveRows {
+export class CurveSeries {
   readonly series: Series[]
   private seq: number
   private readonly places = new Map<string, Series>()
 
   constructor(answer: Curves, private epochs: number) {
     this.series = seriesOf(answer)
-    for (const one of this.series) this.places.set(`${one.kind} ${one.name}`, one)
+    for (const one of this.series) this.places.set(`${one.per} ${one.name}`, one)
     this.seq = Number(answer.last_event_id.split('-')[0]) || 0
     this.axis = answer.x
   }
@@ -78,19 +79,19 @@ export class CurveRows {
   }
 
   private lastStep(): number {
-    const steps = this.series.find((one) => one.kind === 'step')?.x ?? []
+    const steps = this.series.find((one) => one.per === 'step')?.x ?? []
     return steps[steps.length - 1] ?? 0
   }
 
-  private put(kind: Series['kind'], name: string, x: number, value: unknown): void {
+  private put(per: Series['per'], name: string, x: number, value: unknown): void {
     if (value === null || value === undefined || Number.isNaN(x)) return
     const number = Number(value)
     const y = Number.isFinite(number) ? number : null
-    const { x: xs, y: ys } = this.place(kind, name)
+    const { x: xs, y: ys } = this.place(per, name)
     let n = xs.length
     while (n > 0 && (xs[n - 1] as number) > x) n -= 1
     const near = this.axis === 'time' ? SAME_SECONDS : 0
-    if (n > 0 && x - (xs[n - 1] as number) <= near && !(this.axis === 'step' && kind === 'epoch')) ys[n - 1] = y
+    if (n > 0 && x - (xs[n - 1] as number) <= near && !(this.axis === 'step' && per === 'epoch')) ys[n - 1] = y
     else if (near && n < xs.length && (xs[n] as number) - x <= near) ys[n] = y
     else {
       xs.splice(n, 0, x)
@@ -98,9 +99,9 @@ export class CurveRows {
     }
   }
 
-  private place(kind: Series['kind'], name: string): Series {
-    const key = `${kind} ${name}`
-    const found = this.places.get(key) ?? { name, kind, x: [], y: [], sampled: false }
+  private place(per: Series['per'], name: string): Series {
+    const key = `${per} ${name}`
+    const found = this.places.get(key) ?? { name, per, x: [], y: [], sampled: false }
     if (!this.places.has(key)) {
       this.places.set(key, found)
       this.series.push(found)

@@ -28,8 +28,8 @@ const STEPS_SUFFICE = new Set(['learning_rate', 'images_per_second'])
 /** Which series stand together: loss, accuracy, each loss term by itself, the rest. */
 export function groupsOf(all: Series[]): Group[] {
   const series = all.filter((one) => one.x.length > 0)
-  const stepped = new Set(series.filter((one) => one.kind === 'step').map((one) => one.name))
-  const told = series.filter((one) => one.kind === 'step' || !STEPS_SUFFICE.has(one.name) || !stepped.has(one.name))
+  const stepped = new Set(series.filter((one) => one.per === 'step').map((one) => one.name))
+  const told = series.filter((one) => one.per === 'step' || !STEPS_SUFFICE.has(one.name) || !stepped.has(one.name))
   const known = KNOWN.map(([name, names, unit]): Group => ({
     name, term: null, unit, series: names.flatMap((each) => told.filter((one) => one.name === each)),
   }))

@@ -1,5 +1,5 @@
 /** How finely a number has to be written. */
-export interface Places {
+export interface Digits {
   /** Digits after the point. */
   fraction: number
   /** Digits from the first that is not 0. */
@@ -11,7 +11,7 @@ const LEAST_SIGNIFICANT = 3
 const SLACK = 1e-6
 
 /** What tells neighbours among these numbers apart once they are multiplied by `factor`. */
-export function placesOf(numbers: (number | null)[], factor = 1): Places {
+export function digitsOf(numbers: (number | null)[], factor = 1): Digits {
   const sorted = numbers.filter((one) => one !== null).map((one) => one * factor).sort((a, b) => a - b)
   const gaps = sorted.slice(1).map((one, n) => one - (sorted[n] ?? one)).filter((gap) => gap > 0)
   if (gaps.length === 0) return { fraction: 0, significant: LEAST_SIGNIFICANT }

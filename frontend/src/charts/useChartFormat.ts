@@ -2,7 +2,7 @@ import { useI18n } from 'vue-i18n'
 
 import { useFormat } from '@/composables/useFormat'
 
-import { placesOf, type Places } from './tickDigits'
+import { digitsOf, type Digits } from './tickDigits'
 import type { Axis, Unit } from './lines'
 
 const HOUR = 3600
@@ -22,7 +22,7 @@ export function useChartFormat() {
 
   /** On an axis, all of its ticks: as short as they can be told apart. */
   function ticks(at: (number | null)[], unit: Unit): string[] {
-    const places = placesOf(at, unit === 'share' ? 100 : 1)
+    const places = digitsOf(at, unit === 'share' ? 100 : 1)
     // 1.2 s above 0.8 s, not 1 s above 800 ms.
     const small = unit === 'seconds' && places.fraction > 0 && at.some((one) => one !== null && one >= 1)
     return at.map((one) => {
@@ -31,7 +31,7 @@ export function useChartFormat() {
     })
   }
 
-  function tick(of: number, unit: Unit, { fraction, significant }: Places): string {
+  function tick(of: number, unit: Unit, { fraction, significant }: Digits): string {
     if (unit === 'share') return percent(of * 100, fraction)
     if (unit === 'percent') return percent(of, fraction)
     if (unit === 'number' && Math.abs(of) >= 10_000) {

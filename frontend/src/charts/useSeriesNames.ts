@@ -16,7 +16,7 @@ export function useSeriesNames() {
     if (te(`curves.names.${series.name}`)) return t(`curves.names.${series.name}`)
     const name = group.term ?? title(group)
     const both = group.series.some((one) => one !== series && one.name === series.name)
-    return both ? t(series.kind === 'step' ? 'curves.ofStep' : 'curves.ofEpoch', { name }) : name
+    return both ? t(series.per === 'step' ? 'curves.ofStep' : 'curves.ofEpoch', { name }) : name
   }
 
   return { title, line }

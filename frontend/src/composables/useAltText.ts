@@ -1,6 +1,6 @@
 import { useI18n } from 'vue-i18n'
 
-import { type Labels, counted } from '@/api/samples'
+import { type Labels, countLabels } from '@/api/samples'
 import { useFormat } from '@/composables/useFormat'
 
 /** What is drawn on a picture, as a sentence for those who do not see it. */
@@ -8,8 +8,8 @@ export function useAltText() {
   const { t } = useI18n()
   const { percent } = useFormat()
 
-  function said(labels: Labels): string {
-    const parts = counted(labels).map(([label, n]) => `${n} × ${label}`)
+  function describe(labels: Labels): string {
+    const parts = countLabels(labels).map(([label, n]) => `${n} × ${label}`)
     if (labels.label) {
       const sure = labels.confidence
       parts.unshift(sure === null || sure === undefined ? labels.label : `${labels.label} ${percent(sure * 100)}`)
@@ -18,12 +18,12 @@ export function useAltText() {
     return parts.join(', ')
   }
 
-  function spoken(name: string, truth?: Labels | null, answer?: Labels | null): string {
+  function altText(name: string, truth?: Labels | null, answer?: Labels | null): string {
     const parts = [name]
-    if (truth) parts.push(`${t('images.truth')} ${said(truth)}`)
-    if (answer) parts.push(`${t('images.answer')} ${said(answer)}`)
+    if (truth) parts.push(`${t('images.truth')} ${describe(truth)}`)
+    if (answer) parts.push(`${t('images.answer')} ${describe(answer)}`)
     return parts.join('; ')
   }
 
-  return { said, spoken }
+  return { describe, altText }
 }

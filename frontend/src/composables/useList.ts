@@ -16,7 +16,7 @@ export type Query = Record<string, string>
  */
 export function useList<T, A extends Page<T> = Page<T>>(
   defaults: Query,
-  question: (query: Query, signal: AbortSignal) => Promise<A>,
+  request: (query: Query, signal: AbortSignal) => Promise<A>,
 ) {
   const route = useRoute()
   const router = useRouter()
@@ -32,10 +32,10 @@ export function useList<T, A extends Page<T> = Page<T>>(
   }
   read()
 
-  const asked = useRequest((signal) => question({ ...query }, signal))
-  const items = computed(() => asked.data.value?.items ?? []) as Ref<T[]>
-  const total = computed(() => asked.data.value?.total ?? 0)
-  const empty = computed(() => asked.data.value !== null && total.value === 0)
+  const state = useRequest((signal) => request({ ...query }, signal))
+  const items = computed(() => state.data.value?.items ?? []) as Ref<T[]>
+  const total = computed(() => state.data.value?.total ?? 0)
+  const empty = computed(() => state.data.value !== null && total.value === 0)
   const filtered = computed(() =>
     Object.keys(defaults).some((name) => name !== 'sort' && query[name] !== known[name]),
   )
@@ -62,10 +62,10 @@ export function useList<T, A extends Page<T> = Page<T>>(
     () => {
       if (route.path !== home) return // on its way to another page
       read()
-      void asked.load()
+      void state.load()
     },
     { immediate: true },
   )
 
-  return { query, items, total, empty, filtered, change, ...asked }
+  return { query, items, total, empty, filtered, change, ...state }
 }

@@ -1,9 +1,9 @@
 import { type Ref, onScopeDispose, ref, shallowRef, watch } from 'vue'
 
-import { reader } from '@/api/client'
+import { apiLocale } from '@/api/client'
 import { ApiError } from '@/api/errors'
 
-export interface Asked<T> {
+export interface RequestState<T> {
   data: Ref<T | null>
   error: Ref<ApiError | null>
   loading: Ref<boolean>
@@ -11,36 +11,36 @@ export interface Asked<T> {
   load: () => Promise<void>
 }
 
-/** One question to the service and its three states; the last one asked wins. */
-export function useRequest<T>(question: (signal: AbortSignal) => Promise<T>): Asked<T> {
+/** One request to the service and its three states; the last one asked wins. */
+export function useRequest<T>(request: (signal: AbortSignal) => Promise<T>): RequestState<T> {
   const data = shallowRef<T | null>(null)
   const error = shallowRef<ApiError | null>(null)
   const loading = ref(false)
-  let running: AbortController | null = null
+  let controller: AbortController | null = null
 
   async function load(): Promise<void> {
-    running?.abort()
+    controller?.abort()
     const mine = new AbortController()
-    running = mine
+    controller = mine
     loading.value = true
     try {
-      const answer = await question(mine.signal)
-      if (running !== mine) return
+      const answer = await request(mine.signal)
+      if (controller !== mine) return
       data.value = answer
       error.value = null
     } catch (problem) {
-      if (running !== mine || mine.signal.aborted) return
+      if (controller !== mine || mine.signal.aborted) return
       if (!(problem instanceof ApiError)) throw problem
       error.value = problem
     } finally {
-      if (running === mine) loading.value = false
+      if (controller === mine) loading.value = false
     }
   }
 
   // The service's sentences come in the reader's language.
-  watch(() => reader.language, () => {
-    if (running !== null) void load()
+  watch(() => apiLocale.language, () => {
+    if (controller !== null) void load()
   })
-  onScopeDispose(() => running?.abort())
+  onScopeDispose(() => controller?.abort())
   return { data, error, loading, load }
 }

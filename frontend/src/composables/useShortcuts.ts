@@ -1,6 +1,6 @@
 import { onScopeDispose, reactive } from 'vue'
 
-export interface Key {
+export interface Shortcut {
   /** One letter, or `g t` for two pressed one after the other. */
   keys: string
   /** Key of its sentence in the messages. */
@@ -9,7 +9,7 @@ export interface Key {
 }
 
 /** All that are bound now; `?` shows them. */
-export const bound = reactive<Key[]>([])
+export const activeShortcuts = reactive<Shortcut[]>([])
 const SECOND_KEY_WITHIN_MS = 1200
 let first = ''
 let firstAt = 0
@@ -25,8 +25,8 @@ function onKey(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return
   const before = event.timeStamp - firstAt < SECOND_KEY_WITHIN_MS ? `${first} ` : ''
   const found =
-    bound.find((one) => before !== '' && one.keys === before + event.key) ??
-    bound.find((one) => one.keys === event.key)
+    activeShortcuts.find((one) => before !== '' && one.keys === before + event.key) ??
+    activeShortcuts.find((one) => one.keys === event.key)
   first = found ? '' : event.key
   firstAt = event.timeStamp
   if (!found) return
@@ -35,11 +35,11 @@ function onKey(event: KeyboardEvent): void {
 }
 
 /** Binds keys while the component that calls it lives. */
-export function useShortcuts(...keys: Key[]): void {
-  if (bound.length === 0) document.addEventListener('keydown', onKey)
-  bound.push(...keys)
+export function useShortcuts(...keys: Shortcut[]): void {
+  if (activeShortcuts.length === 0) document.addEventListener('keydown', onKey)
+  activeShortcuts.push(...keys)
   onScopeDispose(() => {
-    for (const key of keys) bound.splice(bound.findIndex((one) => one.keys === key.keys), 1)
-    if (bound.length === 0) document.removeEventListener('keydown', onKey)
+    for (const key of keys) activeShortcuts.splice(activeShortcuts.findIndex((one) => one.keys === key.keys), 1)
+    if (activeShortcuts.length === 0) document.removeEventListener('keydown', onKey)
   })
 }

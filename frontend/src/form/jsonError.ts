@@ -2,14 +2,14 @@ const SPACE = /[\s]*/y
 const SCALAR = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y
 const KEY = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/y
 
-class Broken extends Error {
+class JsonError extends Error {
   constructor(readonly at: number) {
     super()
   }
 }
 
 /** Where a text stops being JSON, from line 1 and column 1; browsers name the place only now and then. */
-export function brokenAt(text: string): { line: number; column: number } | null {
+export function jsonErrorAt(text: string): { line: number; column: number } | null {
   let at = 0
 
   function over(pattern: RegExp): boolean {
@@ -27,7 +27,7 @@ export function brokenAt(text: string): { line: number; column: number } | null 
   }
 
   function demand(right: boolean): void {
-    if (!right) throw new Broken(at)
+    if (!right) throw new JsonError(at)
   }
 
   function list(close: string, item: () => void): void {
@@ -56,7 +56,7 @@ export function brokenAt(text: string): { line: number; column: number } | null 
     demand(at === text.length)
     return null
   } catch (error) {
-    if (!(error instanceof Broken)) throw error
+    if (!(error instanceof JsonError)) throw error
     const lines = text.slice(0, error.at).split('\n')
     return { line: lines.length, column: (lines.at(-1) ?? '').length + 1 }
   }

@@ -24,24 +24,24 @@ export interface Schema {
   level?: 'basic' | 'advanced'
 }
 
-export type Sort = 'number' | 'integer' | 'boolean' | 'choice' | 'text' | 'numbers' | 'texts' | 'json'
+export type KnobInput = 'number' | 'integer' | 'boolean' | 'choice' | 'text' | 'numbers' | 'texts' | 'json'
 
 /** One knob, as the form draws it. */
 export interface Knob {
   path: string
-  sort: Sort
+  input: KnobInput
   title: string
   about: string
   unit: string | null
   basic: boolean
   nullable: boolean
-  fallback: unknown
+  defaultValue: unknown
   choices: string[]
   /** What each choice is called in the reader's language. */
-  called: Record<string, string>
+  choiceTitles: Record<string, string>
   least: number | null
   /** Whether `least` itself is too little. */
-  above: boolean
+  exclusive: boolean
   most: number | null
 }
 
@@ -59,7 +59,7 @@ function resolved(schema: Schema, root: Schema): Schema {
   return { ...root.$defs?.[name], ...said }
 }
 
-function sortOf(schema: Schema, choices: string[]): Sort {
+function inputOf(schema: Schema, choices: string[]): KnobInput {
   if (choices.length > 0) return 'choice'
   if (schema.type === 'integer' || schema.type === 'number' || schema.type === 'boolean') return schema.type
   if (schema.type === 'array') return ['integer', 'number'].includes(schema.items?.type ?? '') ? 'numbers' : 'texts'
@@ -82,25 +82,25 @@ function knob(path: string, given: Schema, root: Schema): Knob {
   const mixed = real.length > 1
   return {
     path,
-    sort: mixed ? 'json' : sortOf(only, choices),
+    input: mixed ? 'json' : inputOf(only, choices),
     title: schema.title ?? path,
     about: schema.description ?? '',
     unit: schema.unit ?? null,
     basic: schema.level === 'basic',
     nullable: real.length < options.length,
-    fallback: schema.default ?? emptyOf(schema.type),
+    defaultValue: schema.default ?? emptyOf(schema.type),
     choices,
-    called: schema.choices ?? {},
+    choiceTitles: schema.choices ?? {},
     least: only.minimum ?? only.exclusiveMinimum ?? null,
-    above: only.minimum === undefined && only.exclusiveMinimum !== undefined,
+    exclusive: only.minimum === undefined && only.exclusiveMinimum !== undefined,
     most: only.maximum ?? only.exclusiveMaximum ?? null,
   }
 }
 
 /** What a choice is called, where that says more than the choice itself. */
 export function choiceOf(knob: Knob | undefined, value: string): string {
-  const called = knob?.called[value] ?? ''
-  return called.toLowerCase() === value ? '' : called
+  const choiceTitles = knob?.choiceTitles[value] ?? ''
+  return choiceTitles.toLowerCase() === value ? '' : choiceTitles
 }
 
 /** Every section of a spec's schema, in its order. */
@@ -128,18 +128,18 @@ export function sections(root: Schema): Section[] {
 export function trimmed(spec: Tree, root: Schema, defaults: Record<string, unknown>): Tree {
   return sections(root)
     .flatMap((section) => section.knobs)
-    .filter(({ path, fallback }) => same(get(spec, path), path in defaults ? defaults[path] : fallback))
+    .filter(({ path, defaultValue }) => same(get(spec, path), path in defaults ? defaults[path] : defaultValue))
     .reduce((at, { path }) => put(at, path, undefined), spec)
 }
 
 /** What a person typed, as the value of a knob; throws a SyntaxError where it is none. */
-export function parsed(knob: Knob, text: string): unknown {
+export function parseText(knob: Knob, text: string): unknown {
   const said = text.trim()
   if (said === '') {
     if (knob.nullable) return null
-    return knob.sort === 'texts' || knob.sort === 'numbers' ? [] : knob.sort === 'text' ? '' : undefined
+    return knob.input === 'texts' || knob.input === 'numbers' ? [] : knob.input === 'text' ? '' : undefined
   }
-  switch (knob.sort) {
+  switch (knob.input) {
     case 'number':
     case 'integer':
       return numeric(said)
@@ -161,8 +161,8 @@ function numeric(text: string): number {
 }
 
 /** A value as it stands in a field. */
-export function spelled(value: unknown, sort: Sort = 'text'): string {
+export function fieldText(value: unknown, input: KnobInput = 'text'): string {
   if (value === null || value === undefined) return ''
-  if (Array.isArray(value)) return sort === 'json' ? JSON.stringify(value) : value.join(', ')
+  if (Array.isArray(value)) return input === 'json' ? JSON.stringify(value) : value.join(', ')
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }

@@ -1,16 +1,16 @@
 import { computed } from 'vue'
 
-import { useCatalogue } from '@/stores/catalog'
+import { useCatalog } from '@/stores/catalog'
 
 import { type Schema, choiceOf, sections } from './schema'
 import { useRequest } from '@/composables/useRequest'
 
 /** What each knob, and each of its choices, is called in the reader's language; '' where it is called nothing. */
 export function useKnobTitles() {
-  const catalogue = useRequest(useCatalogue().get)
-  void catalogue.load()
+  const catalog = useRequest(useCatalog().get)
+  void catalog.load()
   const known = computed(() => {
-    const schema = catalogue.data.value?.run_schema as Schema | undefined
+    const schema = catalog.data.value?.run_schema as Schema | undefined
     const knobs = schema ? sections(schema).flatMap((section) => section.knobs) : []
     return new Map(knobs.map((one) => [one.path, one]))
   })

@@ -2,7 +2,7 @@ import { type Ref, computed } from 'vue'
 
 import type { FieldProblem } from '@/api/errors'
 
-import { type Knob, parsed } from './schema'
+import { type Knob, parseText } from './schema'
 import { type Tree, get, put, same } from './specTree'
 
 /**
@@ -23,27 +23,27 @@ export function useSpecForm(
     return found
   })
 
-  const fallback = (knob: Knob): unknown =>
-    knob.path in defaults.value ? defaults.value[knob.path] : knob.fallback
+  const defaultOf = (knob: Knob): unknown =>
+    knob.path in defaults.value ? defaults.value[knob.path] : knob.defaultValue
 
   const value = (knob: Knob): unknown => {
     const said = get(spec.value, knob.path)
-    return said === undefined ? fallback(knob) : said
+    return said === undefined ? defaultOf(knob) : said
   }
 
   const isChanged = (knob: Knob): boolean => {
     const said = get(spec.value, knob.path)
-    return said !== undefined && !same(said, fallback(knob))
+    return said !== undefined && !same(said, defaultOf(knob))
   }
 
   function set(knob: Knob, next: unknown): void {
-    spec.value = put(spec.value, knob.path, same(next, fallback(knob)) ? undefined : next)
+    spec.value = put(spec.value, knob.path, same(next, defaultOf(knob)) ? undefined : next)
   }
 
   /** What was typed; false where it is no value of this knob at all. */
-  function type(knob: Knob, text: string): boolean {
+  function setText(knob: Knob, text: string): boolean {
     try {
-      set(knob, parsed(knob, text))
+      set(knob, parseText(knob, text))
       return true
     } catch (error) {
       if (error instanceof SyntaxError) return false
@@ -57,7 +57,7 @@ export function useSpecForm(
 
   const problemsOf = (path: string): FieldProblem[] => byField.value.get(path) ?? []
 
-  return { fallback, value, isChanged, set, type, reset, problemsOf }
+  return { defaultOf, value, isChanged, set, setText, reset, problemsOf }
 }
 
-export type Form = ReturnType<typeof useSpecForm>
+export type SpecForm = ReturnType<typeof useSpecForm>

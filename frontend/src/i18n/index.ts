@@ -5,7 +5,7 @@ export type Language = 'en' | 'zh'
 type Messages = Record<string, unknown>
 
 /** What is used here of vue-i18n; its own types know each message by its key. */
-interface Speaking {
+interface I18nGlobal {
   locale: { value: string }
   setLocaleMessage: (language: string, messages: Messages) => void
 }
@@ -26,8 +26,8 @@ export const i18n = createI18n({
 const loaded = new Set<Language>()
 
 /** Loads a language and shows the console in it. */
-export async function speak(language: Language): Promise<void> {
-  const global = i18n.global as unknown as Speaking
+export async function showLanguage(language: Language): Promise<void> {
+  const global = i18n.global as unknown as I18nGlobal
   if (!loaded.has(language)) {
     global.setLocaleMessage(language, (await LOADERS[language]()).default)
     loaded.add(language)

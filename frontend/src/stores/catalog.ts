@@ -1,19 +1,19 @@
 import { defineStore } from 'pinia'
 import { shallowRef } from 'vue'
 
-import { api, ask, reader } from '@/api/client'
-import type { Catalogue } from '@/api/types'
+import { api, unwrap, apiLocale } from '@/api/client'
+import type { Catalog } from '@/api/types'
 
 /** Students, teachers, knobs: asked once for each language. */
-export const useCatalogue = defineStore('catalogue', () => {
-  const found = shallowRef<Catalogue | null>(null)
+export const useCatalog = defineStore('catalog', () => {
+  const found = shallowRef<Catalog | null>(null)
   let language = ''
-  let asking: Promise<Catalogue> | null = null
+  let asking: Promise<Catalog> | null = null
 
-  async function get(): Promise<Catalogue> {
-    if (asking === null || language !== reader.language) {
-      language = reader.language
-      asking = ask(api.GET('/api/v1/catalog')) as Promise<Catalogue>
+  async function get(): Promise<Catalog> {
+    if (asking === null || language !== apiLocale.language) {
+      language = apiLocale.language
+      asking = unwrap(api.GET('/api/v1/catalog')) as Promise<Catalog>
       asking.catch(() => (asking = null))
     }
     found.value = await asking

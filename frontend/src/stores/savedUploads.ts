@@ -1,5 +1,5 @@
 /** Uploads that were begun, kept over a reload so that the same file goes on where it was. */
-export interface Kept {
+export interface SavedUpload {
   id: string
   name: string
   fileName: string
@@ -10,24 +10,24 @@ export interface Kept {
 
 const KEY = 'tandem.uploads'
 
-export function kept(): Kept[] {
+export function savedUploads(): SavedUpload[] {
   try {
     const found: unknown = JSON.parse(localStorage.getItem(KEY) ?? '[]')
-    return Array.isArray(found) ? found.filter((one): one is Kept => typeof one?.id === 'string') : []
+    return Array.isArray(found) ? found.filter((one): one is SavedUpload => typeof one?.id === 'string') : []
   } catch {
     return [] // private windows keep nothing
   }
 }
 
-export function keep(one: Kept): void {
-  write([one, ...kept().filter((other) => other.id !== one.id)])
+export function saveUpload(one: SavedUpload): void {
+  write([one, ...savedUploads().filter((other) => other.id !== one.id)])
 }
 
-export function forget(id: string): void {
-  write(kept().filter((one) => one.id !== id))
+export function forgetUpload(id: string): void {
+  write(savedUploads().filter((one) => one.id !== id))
 }
 
-function write(all: Kept[]): void {
+function write(all: SavedUpload[]): void {
   try {
     localStorage.setItem(KEY, JSON.stringify(all))
   } catch {

@@ -1,13 +1,13 @@
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
 
-import { door } from '@/api/client'
+import { authHooks } from '@/api/client'
 import { ApiError, failure } from '@/api/errors'
 
 /** Whether this browser may ask the service; a token becomes a cookie that no script can read. */
 export const useSession = defineStore('session', () => {
   const locked = ref(false)
-  door.onLocked = () => (locked.value = true)
+  authHooks.onUnauthorized = () => (locked.value = true)
 
   async function enter(token: string): Promise<void> {
     const answer = await fetch('/api/v1/session', {

@@ -1,8 +1,8 @@
 import { defineStore } from 'pinia'
 import { computed, ref, watch } from 'vue'
 
-import { reader } from '@/api/client'
-import { type Language, speak } from '@/i18n'
+import { apiLocale } from '@/api/client'
+import { type Language, showLanguage } from '@/i18n'
 
 export type Theme = 'auto' | 'light' | 'dark'
 const KEY = 'tandem.settings'
@@ -44,8 +44,8 @@ export const useSettings = defineStore('settings', () => {
   })
 
   async function use(chosen: Language): Promise<void> {
-    reader.language = chosen
-    await speak(chosen)
+    apiLocale.language = chosen
+    await showLanguage(chosen)
     language.value = chosen
   }
 

@@ -3,7 +3,7 @@ import { computed, reactive } from 'vue'
 
 import { ApiError } from '@/api/errors'
 import * as uploads from '@/api/uploads'
-import { type Kept, forget, keep, kept } from '@/stores/savedUploads'
+import { type SavedUpload, forgetUpload, saveUpload, savedUploads } from '@/stores/savedUploads'
 
 /**
  * `asleep`: begun before this page was loaded; its file has to be chosen again. `broken`: the
@@ -11,7 +11,7 @@ import { type Kept, forget, keep, kept } from '@/stores/savedUploads'
  */
 export type Stage = 'asleep' | 'sending' | 'paused' | 'broken' | 'unpacking' | 'done' | 'failed'
 
-export interface Sending extends Kept {
+export interface UploadItem extends SavedUpload {
   file: File | null
   sent: number
   stage: Stage
@@ -29,25 +29,25 @@ const WAITS_MS = [500, 1000, 2000, 5000]
 
 /** ZIPs on their way to the service; they go on while other pages are open, and after a break. */
 export const useUploads = defineStore('uploads', () => {
-  const all = reactive<Sending[]>(kept().map((one) => asleep(one)))
+  const all = reactive<UploadItem[]>(savedUploads().map((one) => asleep(one)))
   const busy = computed(() => all.some((one) => ['sending', 'broken', 'unpacking'].includes(one.stage)))
   const stops = new Map<string, AbortController>()
 
   /** Begins, or goes on with the same file where it was broken off. ApiError when it is refused. */
-  async function start(name: string, file: File): Promise<Sending> {
+  async function start(name: string, file: File): Promise<UploadItem> {
     const before = sameFile(file)
     if (before) return wake(before, file)
     const { id } = await uploads.begin(name, file.size)
     const one = { id, name, fileName: file.name, size: file.size, modified: file.lastModified }
-    keep(one)
+    saveUpload(one)
     all.unshift({ ...asleep(one), file })
-    const mine = all[0] as Sending
+    const mine = all[0] as UploadItem
     void run(mine)
     return mine
   }
 
   /** One that was begun with a file of this name, size and time. */
-  function sameFile(file: File): Sending | undefined {
+  function sameFile(file: File): UploadItem | undefined {
     return all.find(
       (one) =>
         one.fileName === file.name && one.size === file.size && one.modified === file.lastModified &&
@@ -55,32 +55,32 @@ export const useUploads = defineStore('uploads', () => {
     )
   }
 
-  function wake(one: Sending, file: File): Sending {
+  function wake(one: UploadItem, file: File): UploadItem {
     one.file = file
     if (['asleep', 'paused'].includes(one.stage)) void run(one)
     return one
   }
 
-  function pause(one: Sending): void {
+  function pause(one: UploadItem): void {
     one.stage = 'paused'
     stops.get(one.id)?.abort()
   }
 
-  function resume(one: Sending): void {
+  function resume(one: UploadItem): void {
     if (one.file) void run(one)
   }
 
   /** Gives up: what came is deleted at the service; one that has ended only leaves the list. */
-  async function discard(one: Sending): Promise<void> {
+  async function discard(one: UploadItem): Promise<void> {
     const ended = one.stage === 'done'
     if (!ended) pause(one)
-    forget(one.id)
+    forgetUpload(one.id)
     all.splice(all.findIndex((other) => other.id === one.id), 1)
     if (!ended) await uploads.drop(one.id).catch(gone)
   }
 
   /** Sends until all is there, waits through breaks, and has it unpacked. */
-  async function run(one: Sending): Promise<void> {
+  async function run(one: UploadItem): Promise<void> {
     stops.get(one.id)?.abort()
     const stop = new AbortController()
     stops.set(one.id, stop)
@@ -107,12 +107,12 @@ export const useUploads = defineStore('uploads', () => {
   }
 
   /** A break, or another piece of the same file that is still being written. */
-  function passes(problem: ApiError, one: Sending): boolean {
+  function passes(problem: ApiError, one: UploadItem): boolean {
     if (problem.status === 503 && problem.message && one.stage === 'unpacking') return false
     return problem.isAway || (problem.status === 409 && one.stage !== 'unpacking' && one.sent < one.size)
   }
 
-  async function sendRest(one: Sending, signal: AbortSignal): Promise<void> {
+  async function sendRest(one: UploadItem, signal: AbortSignal): Promise<void> {
     const there = await uploads.look(one.id, signal)
     one.sent = there.offset ?? 0
     let length = FIRST_PIECE
@@ -128,26 +128,26 @@ export const useUploads = defineStore('uploads', () => {
     }
   }
 
-  async function finish(one: Sending): Promise<void> {
+  async function finish(one: UploadItem): Promise<void> {
     one.stage = 'unpacking'
     const said = await uploads.complete(one.id)
     one.dataset = said.dataset ?? null
     if (said.status !== 'READY') return fail(one, new ApiError(said.message ?? '', 422))
     one.stage = 'done'
     one.file = null
-    forget(one.id)
+    forgetUpload(one.id)
   }
 
-  function fail(one: Sending, problem: ApiError): void {
+  function fail(one: UploadItem, problem: ApiError): void {
     one.error = problem
     one.stage = 'failed'
-    if (problem.status === 404 || problem.status === 422) forget(one.id)
+    if (problem.status === 404 || problem.status === 422) forgetUpload(one.id)
   }
 
   return { all, busy, start, sameFile, pause, resume, discard }
 })
 
-function asleep(one: Kept): Sending {
+function asleep(one: SavedUpload): UploadItem {
   return { ...one, file: null, sent: 0, stage: 'asleep', error: null, dataset: null, bytesPerSecond: null }
 }
 

@@ -1,6 +1,6 @@
 import { bestOf } from '@/metrics/bestValues'
 
-import type { Compared } from './useComparison'
+import type { ComparedTask } from './useComparison'
 
 export type Figure = 'share' | 'percent' | 'number' | 'bytes' | 'count' | 'seconds' | 'milliseconds' | 'points'
 
@@ -17,7 +17,7 @@ interface Row {
   figure: Figure
   /** Says something only of the same validation data. */
   ofData: boolean
-  of: (one: Compared) => number | null | undefined
+  of: (one: ComparedTask) => number | null | undefined
 }
 
 const metric = (name: string, figure: Figure, ofData = true): Row => ({
@@ -42,21 +42,21 @@ const ROWS: Row[] = [
 ]
 
 /** How much the student is above the same student without the teacher. */
-function gain({ report }: Compared): number | null {
+function gain({ report }: ComparedTask): number | null {
   const [mine, alone] = [report?.student.measured.metrics.accuracy, report?.baseline?.measured.metrics.accuracy]
   return mine === undefined || alone === undefined ? null : mine - alone
 }
 
 /** What the tasks were measured on; the same string is the same data. */
-function measuredOn({ task, report }: Compared): string {
+function measuredOn({ task, report }: ComparedTask): string {
   const part = task.data.filter((one) => one.part === 'val').at(-1) ?? task.data.at(-1)
   return [task.kind, report?.data.val_dataset ?? task.val_dataset ?? task.dataset, part?.digest].join(' ')
 }
 
-export const sameData = (all: Compared[]): boolean => new Set(all.map(measuredOn)).size <= 1
+export const sameData = (all: ComparedTask[]): boolean => new Set(all.map(measuredOn)).size <= 1
 
 /** The rows in which at least one task has a figure. One that did not come to its end was not quick. */
-export function resultsOf(all: Compared[]): Result[] {
+export function resultsOf(all: ComparedTask[]): Result[] {
   const fair = sameData(all)
   return ROWS.map((row): Result => {
     const values = all.map((one) => row.of(one) ?? null)

@@ -2,7 +2,7 @@ import { groupsOf } from '@/charts/seriesGroups'
 import type { Group } from '@/charts/seriesGroups'
 import type { Line } from '@/charts/lines'
 
-import type { Compared } from './useComparison'
+import type { ComparedTask } from './useComparison'
 
 /** One series of all tasks, over each other. */
 export interface Overlay {
@@ -12,7 +12,7 @@ export interface Overlay {
 }
 
 /** A chart for each series that any task has; one told both at steps and epochs is shown by epochs. */
-export function overlaid(all: Compared[]): Overlay[] {
+export function overlaid(all: ComparedTask[]): Overlay[] {
   const groups = groupsOf(all.flatMap((one) => one.series))
   return groups.flatMap((group) => {
     const names = [...new Set(group.series.map((one) => one.name))]
@@ -20,10 +20,10 @@ export function overlaid(all: Compared[]): Overlay[] {
   })
 }
 
-function linesOf(all: Compared[], name: string): Line[] {
-  const kind = all.some((one) => one.series.some((each) => each.name === name && each.kind === 'epoch')) ? 'epoch' : 'step'
+function linesOf(all: ComparedTask[], name: string): Line[] {
+  const per = all.some((one) => one.series.some((each) => each.name === name && each.per === 'epoch')) ? 'epoch' : 'step'
   return all.flatMap(({ task, series }, tone) => {
-    const found = series.find((each) => each.name === name && each.kind === kind)
+    const found = series.find((each) => each.name === name && each.per === per)
     return found?.x.length ? [{ name: task.task_id, label: task.name, x: found.x, y: found.y, tone }] : []
   })
 }

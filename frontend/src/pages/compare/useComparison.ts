@@ -1,18 +1,18 @@
 import { type Ref, computed, shallowRef, watch } from 'vue'
 
-import { api, ask } from '@/api/client'
+import { api, unwrap } from '@/api/client'
 import { ApiError } from '@/api/errors'
-import type { Curves, Schemas, TaskDetail } from '@/api/types'
+import type { Curves, RunReport, TaskDetail } from '@/api/types'
 import { type Series, seriesOf } from '@/charts/curveSeries'
 import type { Axis } from '@/charts/lines'
 import { useRequest } from '@/composables/useRequest'
 import { useTaskUpdates } from '@/composables/useTaskUpdates'
 
 export const MOST = 8
-export type Report = Schemas['RunReport']
+export type Report = RunReport
 
 /** One task beside the others. `series` are on the axis that was asked for. */
-export interface Compared {
+export interface ComparedTask {
   task: TaskDetail
   report: Report | null
   series: Series[]
@@ -22,28 +22,28 @@ const POINTS = 600
 const MOVING = new Set(['RUNNING', 'QUEUED'])
 const NOT_FOUND = 404
 
-/** The tasks of these ids; one that is not there is named in `gone`, and the others are shown. */
+/** The tasks of these ids; one that is not there is named in `missing`, and the others are shown. */
 export function useComparison(ids: Ref<string[]>, axis: Ref<Axis>) {
-  const gone = shallowRef<string[]>([])
-  const asked = useRequest(async (signal) => {
+  const missing = shallowRef<string[]>([])
+  const request = useRequest(async (signal) => {
     const found = await Promise.all(ids.value.map((id) => one(id, axis.value, signal)))
-    gone.value = ids.value.filter((_, n) => found[n] === null)
+    missing.value = ids.value.filter((_, n) => found[n] === null)
     return found.filter((each) => each !== null)
   })
-  const compared = computed<Compared[]>(() => asked.data.value ?? [])
-  watch([ids, axis], asked.load, { immediate: true })
-  useTaskUpdates(asked.load, () => compared.value.some(({ task }) => MOVING.has(task.status ?? '')))
-  return { compared, gone, error: asked.error, loading: asked.loading, load: asked.load, there: computed(() => asked.data.value !== null) }
+  const compared = computed<ComparedTask[]>(() => request.data.value ?? [])
+  watch([ids, axis], request.load, { immediate: true })
+  useTaskUpdates(request.load, () => compared.value.some(({ task }) => MOVING.has(task.status ?? '')))
+  return { compared, missing, error: request.error, loading: request.loading, load: request.load, there: computed(() => request.data.value !== null) }
 }
 
-async function one(id: string, axis: Axis, signal: AbortSignal): Promise<Compared | null> {
+async function one(id: string, axis: Axis, signal: AbortSignal): Promise<ComparedTask | null> {
   const params = { path: { task_id: id } }
   const x = axis === 'elapsed' ? 'time' : 'epoch'
-  const task = await orNothing(ask(api.GET('/api/v1/tasks/{task_id}', { signal, params })))
+  const task = await orNothing(unwrap(api.GET('/api/v1/tasks/{task_id}', { signal, params })))
   if (task === null) return null
   const [curves, report] = await Promise.all([
-    orNothing(ask(api.GET('/api/v1/tasks/{task_id}/curves', { signal, params: { ...params, query: { x, points: POINTS } } }))),
-    task.status === 'COMPLETED' ? orNothing(ask(api.GET('/api/v1/tasks/{task_id}/report', { signal, params }))) : null,
+    orNothing(unwrap(api.GET('/api/v1/tasks/{task_id}/curves', { signal, params: { ...params, query: { x, points: POINTS } } }))),
+    task.status === 'COMPLETED' ? orNothing(unwrap(api.GET('/api/v1/tasks/{task_id}/report', { signal, params }))) : null,
   ])
   return { task, report, series: curves ? onAxis(curves, axis, task) : [] }
 }

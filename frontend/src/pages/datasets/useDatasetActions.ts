@@ -15,7 +15,7 @@ export function useDatasetActions() {
   const { number } = useFormat()
 
   /** True when it was done; a refusal is shown in the server's sentence. */
-  async function tried(work: () => Promise<unknown>): Promise<boolean> {
+  async function attempt(work: () => Promise<unknown>): Promise<boolean> {
     try {
       await work()
       return true
@@ -26,7 +26,7 @@ export function useDatasetActions() {
     }
   }
 
-  const check = (one: Dataset): Promise<boolean> => tried(() => datasets.check(one.id))
+  const check = (one: Dataset): Promise<boolean> => attempt(() => datasets.check(one.id))
 
   async function remove(one: Dataset): Promise<boolean> {
     const lost = one.samples ? t('datasets.losesSamples', { n: number(one.samples) }, one.samples) : t('datasets.losesAll')
@@ -41,8 +41,8 @@ export function useDatasetActions() {
     } catch {
       return false
     }
-    return tried(() => datasets.remove(one.id))
+    return attempt(() => datasets.remove(one.id))
   }
 
-  return { check, remove, tried }
+  return { check, remove, attempt }
 }

@@ -1,8 +1,8 @@
 import { onScopeDispose, shallowRef } from 'vue'
 
-import { reader } from '@/api/client'
+import { apiLocale } from '@/api/client'
 import { ApiError, failure } from '@/api/errors'
-import type { Schemas } from '@/api/types'
+import type { ModelAnswer } from '@/api/types'
 import { useAction } from '@/composables/useAction'
 
 export interface Tried {
@@ -11,7 +11,7 @@ export interface Tried {
   /** Of the picture as it was chosen; '' of a text. */
   url: string
   text: string
-  answer: Schemas['Tried']
+  answer: ModelAnswer
 }
 
 const KEPT = 6
@@ -22,19 +22,19 @@ export function useTryModel(id: string) {
   const { busy, refused, act } = useAction()
   let next = 0
 
-  async function ask(body: BodyInit, headers: Record<string, string>): Promise<Schemas['Tried']> {
+  async function post(body: BodyInit, headers: Record<string, string>): Promise<ModelAnswer> {
     const answer = await fetch(`/api/v1/models/${encodeURIComponent(id)}/try`, {
       method: 'POST',
       body,
-      headers: { ...headers, 'Accept-Language': reader.language },
+      headers: { ...headers, 'Accept-Language': apiLocale.language },
     }).catch(() => {
       throw new ApiError('', 0)
     })
     if (!answer.ok) throw await failure(answer)
-    return (await answer.json()) as Schemas['Tried']
+    return (await answer.json()) as ModelAnswer
   }
 
-  const keep = (name: string, text: string, file: File | null, asked: () => Promise<Schemas['Tried']>) =>
+  const keep = (name: string, text: string, file: File | null, asked: () => Promise<ModelAnswer>) =>
     act(async () => {
       const answer = await asked()
       const url = file ? URL.createObjectURL(file) : ''
@@ -46,11 +46,11 @@ export function useTryModel(id: string) {
   function file(one: File): Promise<boolean> {
     const form = new FormData()
     form.append('file', one)
-    return keep(one.name, '', one, () => ask(form, {}))
+    return keep(one.name, '', one, () => post(form, {}))
   }
 
   function text(said: string): Promise<boolean> {
-    return keep('', said, null, () => ask(JSON.stringify({ text: said }), { 'Content-Type': 'application/json' }))
+    return keep('', said, null, () => post(JSON.stringify({ text: said }), { 'Content-Type': 'application/json' }))
   }
 
   onScopeDispose(() => tried.value.forEach((one) => one.url && URL.revokeObjectURL(one.url)))

@@ -1,6 +1,6 @@
-import type { Catalogue } from '@/api/types'
+import type { Catalog } from '@/api/types'
 
-/** A family of students as the catalogue lists it. */
+/** A family of students as the catalog lists it. */
 export interface Student {
   name: string
   about: string
@@ -15,10 +15,10 @@ export interface Student {
   memory_megabytes?: Record<string, number>
 }
 
-export const studentsOf = (catalogue: Catalogue): Student[] => catalogue.students as unknown as Student[]
+export const studentsOf = (catalog: Catalog): Student[] => catalog.students as unknown as Student[]
 
 /** The family of a size, such as resnet of resnet18. */
-export function familyOf(catalogue: Catalogue, type: string, size: string): Student | null {
-  const all = studentsOf(catalogue)
+export function familyOf(catalog: Catalog, type: string, size: string): Student | null {
+  const all = studentsOf(catalog)
   return all.find((one) => one.name === type) ?? all.find((one) => size in one.sizes || (one.name === 'unet' && size.startsWith('unet-'))) ?? null
 }

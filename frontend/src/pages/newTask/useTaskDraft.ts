@@ -1,10 +1,10 @@
 import { computed, ref, watch } from 'vue'
 import { useRoute, useRouter } from 'vue-router'
 
-import { api, ask } from '@/api/client'
+import { api, unwrap } from '@/api/client'
 import { type Schema, trimmed } from '@/form/schema'
 import { type Tree, get, put } from '@/form/specTree'
-import { useCatalogue } from '@/stores/catalog'
+import { useCatalog } from '@/stores/catalog'
 
 import { familyOf } from './students'
 
@@ -36,7 +36,7 @@ export function useTaskDraft() {
   const route = useRoute()
   const router = useRouter()
   const draft = ref<Draft>(kept())
-  const copied = computed(() => draft.value.from)
+  const copiedFrom = computed(() => draft.value.from)
 
   watch(draft, (now) => {
     try {
@@ -60,13 +60,13 @@ export function useTaskDraft() {
   }
 
   async function clone(id: string): Promise<void> {
-    const [task, catalogue] = await Promise.all([
-      ask(api.GET('/api/v1/tasks/{task_id}', { params: { path: { task_id: id } } })),
-      useCatalogue().get(),
+    const [task, catalog] = await Promise.all([
+      unwrap(api.GET('/api/v1/tasks/{task_id}', { params: { path: { task_id: id } } })),
+      useCatalog().get(),
     ])
     const spec = own((task.spec ?? {}) as Tree)
-    const student = familyOf(catalogue, String(get(spec, 'student.type') ?? ''), String(get(spec, 'student.size') ?? ''))
-    draft.value = { name: task.name, from: task.name, description: task.description ?? '', spec: trimmed(spec, catalogue.run_schema as Schema, student?.defaults ?? {}) }
+    const student = familyOf(catalog, String(get(spec, 'student.type') ?? ''), String(get(spec, 'student.size') ?? ''))
+    draft.value = { name: task.name, from: task.name, description: task.description ?? '', spec: trimmed(spec, catalog.run_schema as Schema, student?.defaults ?? {}) }
   }
 
   /** Without what the service gives each task itself. */
@@ -85,19 +85,19 @@ export function useTaskDraft() {
     draft.value.spec = spec
   }
 
-  function call(name: string, description: string): void {
+  function describe(name: string, description: string): void {
     draft.value.name = name
     draft.value.description = description
   }
 
-  const said = (path: string): string => String(get(draft.value.spec, path) ?? '')
+  const text = (path: string): string => String(get(draft.value.spec, path) ?? '')
 
   function clear(): void {
     draft.value = { ...FRESH, spec: {} }
     sessionStorage.removeItem(KEY)
   }
 
-  return { draft, copied, begin, set, setSpec, call, said, clear }
+  return { draft, copiedFrom, begin, set, setSpec, describe, text, clear }
 }
 
-export type DraftOf = ReturnType<typeof useTaskDraft>
+export type TaskDraft = ReturnType<typeof useTaskDraft>

@@ -1,6 +1,6 @@
 import { type Ref, computed, onScopeDispose, watch } from 'vue'
 
-import { api, ask } from '@/api/client'
+import { api, unwrap } from '@/api/client'
 import type { FieldProblem } from '@/api/errors'
 import { useRequest } from '@/composables/useRequest'
 
@@ -13,7 +13,7 @@ export function useTaskPreview(draft: Ref<Draft>) {
   const { data: found, error, load } = useRequest((signal) => {
     const { name, description, spec } = draft.value
     const body = { ...(name.trim() ? { name: name.trim() } : {}), description: description || null, spec, priority: 0, start: false }
-    return ask(api.POST('/api/v1/tasks/preview', { signal, body }))
+    return unwrap(api.POST('/api/v1/tasks/preview', { signal, body }))
   })
   let timer: ReturnType<typeof setTimeout> | undefined
 

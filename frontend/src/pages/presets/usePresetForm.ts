@@ -1,7 +1,7 @@
 import { computed, reactive } from 'vue'
 
 import { api } from '@/api/client'
-import type { Schemas } from '@/api/types'
+import type { Preset } from '@/api/types'
 import { useAction } from '@/composables/useAction'
 
 const FIELDS = ['name', 'description', 'rank', 'alpha', 'dropout', 'target_modules']
@@ -12,7 +12,7 @@ export function names(typed: string): string[] {
 }
 
 /** A preset as it is typed; the service says what is wrong, and each fault goes to its field. */
-export function usePresetForm(before: Schemas['Preset'] | null) {
+export function usePresetForm(before: Preset | null) {
   const form = reactive({
     name: before?.name ?? '',
     description: before?.description ?? '',

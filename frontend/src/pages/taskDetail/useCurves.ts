@@ -1,13 +1,13 @@
 import { type Ref, computed, onScopeDispose, shallowRef, triggerRef, watch } from 'vue'
 
-import { api, ask } from '@/api/client'
+import { api, unwrap } from '@/api/client'
 import type { Curves, TaskDetail } from '@/api/types'
-import { CurveRows, type Series, seriesOf } from '@/charts/curveSeries'
+import { CurveSeries, type Series, seriesOf } from '@/charts/curveSeries'
 import type { Axis, Range } from '@/charts/lines'
 import { useRequest } from '@/composables/useRequest'
 import type { StreamEvent } from '@/composables/useStream'
 
-import { POLLED, type TaskNews } from './useTaskStream'
+import { POLLED, type TaskEvents } from './useTaskStream'
 
 const POINTS = 1000
 const FINE_POINTS = 2000
@@ -19,8 +19,8 @@ const TYPES = ['metric', 'epoch', 'started', 'rewound', POLLED]
  * A run's curves as they grow. Steps are epochs times the steps of an epoch, so that what is said once an
  * epoch stands at that epoch's last step.
  */
-export function useCurves(task: () => TaskDetail, news: TaskNews, axis: Ref<Axis>) {
-  const rows = shallowRef<CurveRows | null>(null)
+export function useCurves(task: () => TaskDetail, taskEvents: TaskEvents, axis: Ref<Axis>) {
+  const rows = shallowRef<CurveSeries | null>(null)
   let waiting: StreamEvent[] | null = null
   let again: ReturnType<typeof setTimeout> | undefined
   let show: ReturnType<typeof setTimeout> | undefined
@@ -36,7 +36,7 @@ export function useCurves(task: () => TaskDetail, news: TaskNews, axis: Ref<Axis
   const scale = computed(() => (axis.value === 'step' && asksBy.value === 'epoch' ? (stepsAnEpoch.value ?? 1) : 1))
 
   const question = (more: { names?: string; from?: number; to?: number; points: number }, signal?: AbortSignal) =>
-    ask(
+    unwrap(
       api.GET('/api/v1/tasks/{task_id}/curves', {
         ...(signal ? { signal } : {}),
         params: { path: { task_id: task().task_id }, query: { x: asksBy.value, ...more } },
@@ -52,7 +52,7 @@ export function useCurves(task: () => TaskDetail, news: TaskNews, axis: Ref<Axis
     const answer = asked.data.value
     if (asked.loading.value) return // asked anew meanwhile
     if (answer === null || answer === before) return void (again ??= setTimeout(reload, RETRIED_MS))
-    rows.value = new CurveRows(answer, task().total_epochs ?? 0)
+    rows.value = new CurveSeries(answer, task().total_epochs ?? 0)
     const heard: StreamEvent[] = waiting ?? []
     waiting = null
     heard.forEach(take)
@@ -87,7 +87,7 @@ export function useCurves(task: () => TaskDetail, news: TaskNews, axis: Ref<Axis
     return seriesOf(answer).map(stretch)
   }
 
-  const leave = news.on(TYPES, take)
+  const leave = taskEvents.on(TYPES, take)
   onScopeDispose(() => {
     leave()
     clearTimeout(again)

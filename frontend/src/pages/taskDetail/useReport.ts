@@ -1,8 +1,8 @@
-import { api, ask } from '@/api/client'
-import type { Schemas } from '@/api/types'
+import { api, unwrap } from '@/api/client'
+import type { RunReport } from '@/api/types'
 import { useRequest } from '@/composables/useRequest'
 
-export type Report = Schemas['RunReport']
+export type Report = RunReport
 
 /** What a student got per class, as the report keeps it. */
 export interface PerClass {
@@ -19,7 +19,7 @@ interface Details {
 /** The run's own report; a 404 says that there is none yet. */
 export function useReport(id: () => string) {
   return useRequest((signal) =>
-    ask(api.GET('/api/v1/tasks/{task_id}/report', { signal, params: { path: { task_id: id() } } })),
+    unwrap(api.GET('/api/v1/tasks/{task_id}/report', { signal, params: { path: { task_id: id() } } })),
   )
 }
 

@@ -1,6 +1,6 @@
 import { computed, onScopeDispose, ref, shallowRef } from 'vue'
 
-import { api, ask } from '@/api/client'
+import { api, unwrap } from '@/api/client'
 import { ApiError } from '@/api/errors'
 
 export type Level = 'all' | 'warning' | 'error'
@@ -34,7 +34,7 @@ export function useRunLog(id: string, stream: () => 'log' | 'stderr') {
   onScopeDispose(() => (gone = true))
 
   const get = (query: { tail?: number; offset?: number; limit?: number }) =>
-    ask(api.GET('/api/v1/tasks/{task_id}/log', { params: { path: { task_id: id }, query: { stream: stream(), ...query } } }))
+    unwrap(api.GET('/api/v1/tasks/{task_id}/log', { params: { path: { task_id: id }, query: { stream: stream(), ...query } } }))
 
   async function once(run: () => Promise<void>): Promise<void> {
     if (busy || gone) return

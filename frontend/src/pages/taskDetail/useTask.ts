@@ -1,7 +1,7 @@
 import { onScopeDispose } from 'vue'
 import { useRouter } from 'vue-router'
 
-import { api, ask } from '@/api/client'
+import { api, unwrap } from '@/api/client'
 import { useAction } from '@/composables/useAction'
 import { useRequest } from '@/composables/useRequest'
 
@@ -16,22 +16,22 @@ const GATHERED_MS = 600
 export function useTask(id: string) {
   const router = useRouter()
   const path = { path: { task_id: id } }
-  const asked = useRequest((signal) => ask(api.GET('/api/v1/tasks/{task_id}', { signal, params: path })))
+  const detail = useRequest((signal) => unwrap(api.GET('/api/v1/tasks/{task_id}', { signal, params: path })))
   const { busy, refused, act } = useAction()
   let timer: ReturnType<typeof setTimeout> | undefined
 
-  const stream = useTaskStream(id, asked.load)
-  stream.news.on(EVENT_TYPES, () => {
+  const stream = useTaskStream(id, detail.load)
+  stream.taskEvents.on(EVENT_TYPES, () => {
     timer ??= setTimeout(() => {
       timer = undefined
-      void asked.load()
+      void detail.load()
     }, GATHERED_MS)
   })
   onScopeDispose(() => clearTimeout(timer))
 
   async function begin(): Promise<void> {
-    await asked.load()
-    if (asked.data.value !== null) await stream.begin().catch(() => setTimeout(() => void begin(), 2000))
+    await detail.load()
+    if (detail.data.value !== null) await stream.begin().catch(() => setTimeout(() => void begin(), 2000))
   }
   void begin()
 
@@ -41,13 +41,13 @@ export function useTask(id: string) {
       await api.DELETE('/api/v1/tasks/{task_id}', { params: { ...path, query: action.remove } })
       return void (await router.push({ name: 'tasks' }))
     }
-    asked.data.value = await ask(
+    detail.data.value = await unwrap(
       api.POST(`/api/v1/tasks/{task_id}/${action}` as '/api/v1/tasks/{task_id}/stop', { params: path }),
     )
   }
 
   return {
-    task: asked.data, error: asked.error, loading: asked.loading, load: begin,
-    connection: stream.connection, news: stream.news, act: (action: Action) => act(() => run(action)), busy, refused,
+    task: detail.data, error: detail.error, loading: detail.loading, load: begin,
+    connection: stream.connection, taskEvents: stream.taskEvents, act: (action: Action) => act(() => run(action)), busy, refused,
   }
 }

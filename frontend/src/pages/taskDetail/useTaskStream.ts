@@ -1,6 +1,6 @@
 import type { Ref } from 'vue'
 
-import { api, ask } from '@/api/client'
+import { api, unwrap } from '@/api/client'
 import { type Connection, type StreamEvent, useStream } from '@/composables/useStream'
 
 /** All that a run and the service say of one task. */
@@ -16,7 +16,7 @@ export const POLLED = 'polled'
 type Listener = (event: StreamEvent) => void
 
 /** The page's one stream, shared by its tabs. */
-export interface TaskNews {
+export interface TaskEvents {
   /** Hears events of these types until the function that it gives is called. */
   on: (types: readonly string[], listener: Listener) => () => void
   /** The last id heard: what came later comes by `on`. */
@@ -24,7 +24,7 @@ export interface TaskNews {
 }
 
 export interface TaskStream {
-  news: TaskNews
+  taskEvents: TaskEvents
   connection: Ref<Connection>
   /** Asks where the run is now and listens from there, so that nothing is missed in between. */
   begin: () => Promise<void>
@@ -37,19 +37,19 @@ export function useTaskStream(id: string, poll: () => Promise<void>): TaskStream
     path: `/api/v1/tasks/${encodeURIComponent(id)}/events`,
     types: EVENT_TYPES,
     waits: true,
-    onEvent: tell,
+    onEvent: publish,
     poll: async () => {
       await poll()
-      tell({ id: '', type: POLLED, data: {} })
+      publish({ id: '', type: POLLED, data: {} })
     },
   })
 
-  function tell(event: StreamEvent): void {
+  function publish(event: StreamEvent): void {
     for (const one of [...listeners]) if (one.types.has(event.type)) one.hear(event)
   }
 
   async function begin(): Promise<void> {
-    const { last_event_id } = await ask(
+    const { last_event_id } = await unwrap(
       api.GET('/api/v1/tasks/{task_id}/curves', {
         params: { path: { task_id: id }, query: { points: 4, names: '-' } },
       }),
@@ -58,7 +58,7 @@ export function useTaskStream(id: string, poll: () => Promise<void>): TaskStream
   }
 
   return {
-    news: {
+    taskEvents: {
       on: (types, hear) => {
         const one = { types: new Set(types), hear }
         listeners.add(one)
