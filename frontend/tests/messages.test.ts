@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
+import { EVENT_TYPES } from '../src/api/events'
 import en from '../src/i18n/en'
 import zh from '../src/i18n/zh'
 
@@ -61,6 +62,12 @@ describe('the pages', () => {
         .map((group) => `${path}: ${group}`),
     )
     expect(missing).toEqual([])
+  })
+
+  it('name every event that the list of a task shows', () => {
+    const curves = ['metric', 'heartbeat']
+    const keys = EVENT_TYPES.filter((type) => !curves.includes(type)).map((type) => `taskDetail.event.types.${type}`)
+    expect(keys.filter((key) => !(key in english))).toEqual([])
   })
 
   it('hold no Chinese of their own', () => {

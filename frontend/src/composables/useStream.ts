@@ -16,8 +16,8 @@ export interface StreamOptions {
   types: readonly string[]
   /** Where to begin; '' hears all there is. */
   from?: string
-  /** Listens only once `begin` was called. */
-  waits?: boolean
+  /** Listens only once `start` was called. */
+  deferred?: boolean
   onEvent: (event: StreamEvent) => void
   /**
    * Asked every few seconds while no stream can be held, and once after a break of a stream that has
@@ -31,8 +31,8 @@ export interface StreamOptions {
 export interface Stream {
   connection: Ref<Connection>
   lastId: Ref<string>
-  /** Begins (anew) after this id. */
-  begin: (from: string) => void
+  /** Listens (anew) for what comes after this id. */
+  start: (from: string) => void
   close: () => void
 }
 
@@ -42,7 +42,7 @@ const OPENS_WITHIN_MS = 8000
 const POLL_MS = 3000
 const POLLS_AFTER = 3
 /** The service's signs of life are not shown to scripts: a line this quiet may be dead, and is laid anew. */
-const QUIET_MS = 60_000
+const SILENCE_MS = 60_000
 
 /**
  * Server-sent events that miss nothing: each new connection asks for what came after the last id,
@@ -52,21 +52,21 @@ const QUIET_MS = 60_000
 export function useStream(options: StreamOptions): Stream {
   const connection = ref<Connection>('connecting')
   const lastId = ref(options.from ?? '')
-  const heard = new Ids(lastId.value)
+  const seen = new SeenIds(lastId.value)
   let source: EventSource | null = null
-  let timer: ReturnType<typeof setTimeout> | undefined
-  let poller: ReturnType<typeof setTimeout> | undefined
-  let quiet: ReturnType<typeof setTimeout> | undefined
+  let retryTimer: ReturnType<typeof setTimeout> | undefined
+  let pollTimer: ReturnType<typeof setTimeout> | undefined
+  let silenceTimer: ReturnType<typeof setTimeout> | undefined
   let failures = 0
   let broken = false
   let closed = false
-  let waiting = options.waits === true
+  let waiting = options.deferred === true
 
-  function begin(from: string): void {
+  function start(from: string): void {
     waiting = false
     lastId.value = from
-    heard.restart(from)
-    rest()
+    seen.restart(from)
+    disconnect()
     connect()
   }
 
@@ -74,36 +74,36 @@ export function useStream(options: StreamOptions): Stream {
     if (closed || waiting || document.hidden) return
     const opened = (options.open ?? ((url) => new EventSource(url)))(address())
     source = opened
-    timer = setTimeout(() => failed(opened), OPENS_WITHIN_MS)
+    retryTimer = setTimeout(() => onFailed(opened), OPENS_WITHIN_MS)
     opened.onopen = () => {
-      if (opened === source) stands()
+      if (opened === source) onOpened()
     }
-    opened.onerror = () => failed(opened)
+    opened.onerror = () => onFailed(opened)
     for (const type of options.types) {
       opened.addEventListener(type, (event) => {
-        if (opened === source) hear(type, event as MessageEvent<string>)
+        if (opened === source) receive(type, event as MessageEvent<string>)
       })
     }
   }
 
-  function stands(): void {
-    clearTimeout(timer)
-    clearTimeout(poller)
+  function onOpened(): void {
+    clearTimeout(retryTimer)
+    clearTimeout(pollTimer)
     failures = 0
     connection.value = 'live'
-    listen()
+    watchSilence()
     const unplaced = lastId.value === 'now' || lastId.value === ''
     if (broken && unplaced) void options.poll?.().catch(() => undefined) // the next break asks again
     broken = false
   }
 
-  function listen(): void {
-    clearTimeout(quiet)
-    quiet = setTimeout(again, QUIET_MS)
+  function watchSilence(): void {
+    clearTimeout(silenceTimer)
+    silenceTimer = setTimeout(reconnect, SILENCE_MS)
   }
 
-  function again(): void {
-    rest()
+  function reconnect(): void {
+    disconnect()
     connect()
   }
 
@@ -113,9 +113,9 @@ export function useStream(options: StreamOptions): Stream {
     return url.pathname + url.search
   }
 
-  function hear(type: string, event: MessageEvent<string>): void {
-    listen()
-    if (event.lastEventId && !heard.isNew(event.lastEventId)) return
+  function receive(type: string, event: MessageEvent<string>): void {
+    watchSilence()
+    if (event.lastEventId && !seen.isNew(event.lastEventId)) return
     if (event.lastEventId) lastId.value = event.lastEventId
     options.onEvent({
       id: event.lastEventId,
@@ -124,19 +124,19 @@ export function useStream(options: StreamOptions): Stream {
     })
   }
 
-  function failed(which: EventSource): void {
-    if (which !== source || closed) return
-    rest()
+  function onFailed(failedSource: EventSource): void {
+    if (failedSource !== source || closed) return
+    disconnect()
     broken = true
     failures += 1
     const polls = options.poll !== undefined && failures >= POLLS_AFTER
     connection.value = polls && connection.value === 'polling' ? 'polling' : 'lost'
-    timer = setTimeout(connect, Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failures - 1)))
+    retryTimer = setTimeout(connect, Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failures - 1)))
     if (polls) void pollOnce()
   }
 
   async function pollOnce(): Promise<void> {
-    clearTimeout(poller)
+    clearTimeout(pollTimer)
     if (closed || document.hidden || connection.value === 'live' || options.poll === undefined) return
     try {
       await options.poll()
@@ -145,38 +145,38 @@ export function useStream(options: StreamOptions): Stream {
       if (connection.value !== ('live' as Connection)) connection.value = 'lost'
     }
     if (!closed && !document.hidden && connection.value !== ('live' as Connection)) {
-      clearTimeout(poller)
-      poller = setTimeout(() => void pollOnce(), POLL_MS)
+      clearTimeout(pollTimer)
+      pollTimer = setTimeout(() => void pollOnce(), POLL_MS)
     }
   }
 
-  function rest(): void {
-    clearTimeout(timer)
-    clearTimeout(quiet)
+  function disconnect(): void {
+    clearTimeout(retryTimer)
+    clearTimeout(silenceTimer)
     source?.close()
     source = null
   }
 
   function onVisible(): void {
     if (document.hidden) {
-      rest()
-      clearTimeout(poller)
+      disconnect()
+      clearTimeout(pollTimer)
       broken = true
     } else if (source === null) {
-      clearTimeout(timer)
+      clearTimeout(retryTimer)
       connect()
     }
   }
 
   /** The network is back: there is no need to wait any longer. */
   function onOnline(): void {
-    if (source === null && connection.value !== 'live' && !document.hidden) again()
+    if (source === null && connection.value !== 'live' && !document.hidden) reconnect()
   }
 
   function close(): void {
     closed = true
-    rest()
-    clearTimeout(poller)
+    disconnect()
+    clearTimeout(pollTimer)
     globalThis.removeEventListener('online', onOnline)
     document.removeEventListener('visibilitychange', onVisible)
   }
@@ -185,11 +185,11 @@ export function useStream(options: StreamOptions): Stream {
   globalThis.addEventListener('online', onOnline)
   onScopeDispose(close)
   connect()
-  return { connection, lastId, begin, close }
+  return { connection, lastId, start, close }
 }
 
 /** Which ids have been heard: `run-task`, two counters of which each event moves one. */
-class Ids {
+class SeenIds {
   private run = 0
   private task = 0
 

@@ -1,8 +1,12 @@
 import { onScopeDispose } from 'vue'
 
+import type { StreamEventType } from '@/api/events'
+
 import { usePolling } from './usePolling'
 import { type Stream, useStream } from './useStream'
 
+/** What changes which tasks there are, or the state of one. */
+const TYPES: readonly StreamEventType[] = ['state', 'created', 'deleted', 'asked']
 const GATHERED_MS = 400
 const LEAST_APART_MS = 2000
 const PROGRESS_MS = 5000
@@ -30,7 +34,7 @@ export function useTaskUpdates(load: () => Promise<void>, moving: () => boolean)
   onScopeDispose(() => clearTimeout(timer))
   return useStream({
     path: '/api/v1/events',
-    types: ['state', 'created', 'deleted', 'asked'],
+    types: TYPES,
     from: 'now',
     onEvent: soon,
     poll: load,

@@ -4,7 +4,10 @@ import { shallowRef } from 'vue'
 import { api, unwrap, apiLocale } from '@/api/client'
 import type { Catalog } from '@/api/types'
 
-/** Students, teachers, knobs: asked once for each language. */
+/**
+ * What there is to choose from: students, teachers, losses, data layouts and the schema of every knob. It is
+ * large and changes with the service alone, so it is asked for once a language and shared by all pages.
+ */
 export const useCatalog = defineStore('catalog', () => {
   const found = shallowRef<Catalog | null>(null)
   let language = ''

@@ -1,12 +1,11 @@
 import { computed, ref, watch } from 'vue'
 import { useRoute, useRouter } from 'vue-router'
 
+import { studentFamilyOf } from '@/api/catalog'
 import { api, unwrap } from '@/api/client'
 import { type Schema, trimmed } from '@/form/schema'
 import { type Tree, get, put } from '@/form/specTree'
 import { useCatalog } from '@/stores/catalog'
-
-import { familyOf } from './students'
 
 export interface Draft {
   name: string
@@ -65,7 +64,7 @@ export function useTaskDraft() {
       useCatalog().get(),
     ])
     const spec = own((task.spec ?? {}) as Tree)
-    const student = familyOf(catalog, String(get(spec, 'student.type') ?? ''), String(get(spec, 'student.size') ?? ''))
+    const student = studentFamilyOf(catalog, String(get(spec, 'student.type') ?? ''), String(get(spec, 'student.size') ?? ''))
     draft.value = { name: task.name, from: task.name, description: task.description ?? '', spec: trimmed(spec, catalog.run_schema as Schema, student?.defaults ?? {}) }
   }
 

@@ -13,7 +13,7 @@ const POINTS = 1000
 const FINE_POINTS = 2000
 const GATHERED_MS = 250
 const RETRIED_MS = 3000
-const TYPES = ['metric', 'epoch', 'started', 'rewound', POLLED]
+const TYPES = ['metric', 'epoch', 'started', 'rewound', POLLED] as const
 
 /**
  * A run's curves as they grow. Steps are epochs times the steps of an epoch, so that what is said once an

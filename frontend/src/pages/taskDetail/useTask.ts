@@ -2,10 +2,11 @@ import { onScopeDispose } from 'vue'
 import { useRouter } from 'vue-router'
 
 import { api, unwrap } from '@/api/client'
+import { EVENT_TYPES } from '@/api/events'
 import { useAction } from '@/composables/useAction'
 import { useRequest } from '@/composables/useRequest'
 
-import { EVENT_TYPES, useTaskStream } from './useTaskStream'
+import { useTaskStream } from './useTaskStream'
 
 /** What a person may ask of a task; `clone` and `edit` lead to another page. */
 export type Action = 'start' | 'stop' | 'resume' | 'pause' | 'save' | 'clone' | { remove: { files: boolean } }
@@ -31,7 +32,7 @@ export function useTask(id: string) {
 
   async function begin(): Promise<void> {
     await detail.load()
-    if (detail.data.value !== null) await stream.begin().catch(() => setTimeout(() => void begin(), 2000))
+    if (detail.data.value !== null) await stream.start().catch(() => setTimeout(() => void begin(), 2000))
   }
   void begin()
 

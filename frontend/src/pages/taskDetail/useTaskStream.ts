@@ -1,14 +1,8 @@
 import type { Ref } from 'vue'
 
 import { api, unwrap } from '@/api/client'
+import { EVENT_TYPES, type EventType } from '@/api/events'
 import { type Connection, type StreamEvent, useStream } from '@/composables/useStream'
-
-/** All that a run and the service say of one task. */
-export const EVENT_TYPES = [
-  'started', 'notice', 'metric', 'epoch', 'evaluation', 'checkpoint', 'artifact', 'heartbeat',
-  'finished', 'failed', 'stopped', 'rewound', 'created', 'state', 'asked', 'launched', 'adopted',
-  'ended', 'deleted', 'figures_left_out',
-] as const
 
 /** Told while no stream can be held: what a tab shows is to be asked for again. */
 export const POLLED = 'polled'
@@ -18,7 +12,7 @@ type Listener = (event: StreamEvent) => void
 /** The page's one stream, shared by its tabs. */
 export interface TaskEvents {
   /** Hears events of these types until the function that it gives is called. */
-  on: (types: readonly string[], listener: Listener) => () => void
+  on: (types: readonly (EventType | typeof POLLED)[], listener: Listener) => () => void
   /** The last id heard: what came later comes by `on`. */
   lastId: Ref<string>
 }
@@ -27,16 +21,20 @@ export interface TaskStream {
   taskEvents: TaskEvents
   connection: Ref<Connection>
   /** Asks where the run is now and listens from there, so that nothing is missed in between. */
-  begin: () => Promise<void>
+  start: () => Promise<void>
 }
 
-/** Call it in setup; `poll` is asked while no stream can be held. */
+/**
+ * One task's events, heard once by the page and passed on to whichever tab is shown: a browser keeps
+ * six connections to a host at most, and each tab with its own stream would soon hold them all.
+ * Call it in setup; `poll` is asked while no stream can be held.
+ */
 export function useTaskStream(id: string, poll: () => Promise<void>): TaskStream {
-  const listeners = new Set<{ types: ReadonlySet<string>; hear: Listener }>()
+  const listeners = new Set<{ types: ReadonlySet<string>; listener: Listener }>()
   const stream = useStream({
     path: `/api/v1/tasks/${encodeURIComponent(id)}/events`,
     types: EVENT_TYPES,
-    waits: true,
+    deferred: true,
     onEvent: publish,
     poll: async () => {
       await poll()
@@ -45,28 +43,28 @@ export function useTaskStream(id: string, poll: () => Promise<void>): TaskStream
   })
 
   function publish(event: StreamEvent): void {
-    for (const one of [...listeners]) if (one.types.has(event.type)) one.hear(event)
+    for (const one of [...listeners]) if (one.types.has(event.type)) one.listener(event)
   }
 
-  async function begin(): Promise<void> {
+  async function start(): Promise<void> {
     const { last_event_id } = await unwrap(
       api.GET('/api/v1/tasks/{task_id}/curves', {
         params: { path: { task_id: id }, query: { points: 4, names: '-' } },
       }),
     )
-    stream.begin(last_event_id)
+    stream.start(last_event_id)
   }
 
   return {
     taskEvents: {
-      on: (types, hear) => {
-        const one = { types: new Set(types), hear }
+      on: (types, listener) => {
+        const one = { types: new Set<string>(types), listener }
         listeners.add(one)
         return () => listeners.delete(one)
       },
       lastId: stream.lastId,
     },
     connection: stream.connection,
-    begin,
+    start,
   }
 }
