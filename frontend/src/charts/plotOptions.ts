@@ -65,7 +65,13 @@ export function plotOptions(host: HTMLElement, lines: Line[], style: PlotStyle, 
     scales: { x: { time: false }, y: style.log ? { distr: 3, log: 10 } : { range: roomy } },
     series: [{}, ...series],
     axes: [
-      { ...edge, size: 26, space: 70, ...(isClock(style.axis) ? { incrs: CLOCK_STEPS } : {}), values: (u, at) => at.map((x) => format.place(x, style.axis, widthOf(u))) },
+      {
+        ...edge,
+        size: 26,
+        space: 70,
+        ...(isClock(style.axis) ? { incrs: CLOCK_STEPS } : {}),
+        values: (u, at) => at.map((x) => format.place(x, style.axis, widthOf(u))),
+      },
       {
         ...edge,
         space: 34,

@@ -16,6 +16,9 @@ export interface Draft {
   spec: Tree
 }
 
+/** What the service sets for each task itself. */
+export const SERVICE_KNOBS = ['task_id', 'run.output_dir', 'data.root', 'cache.root', 'report.api_base_url']
+
 const KEY = 'tandem.draft'
 const FRESH: Draft = { name: '', description: '', from: '', spec: {} }
 
@@ -65,15 +68,17 @@ export function useTaskDraft() {
     ])
     const spec = own((task.spec ?? {}) as Tree)
     const student = studentFamilyOf(catalog, String(get(spec, 'student.type') ?? ''), String(get(spec, 'student.size') ?? ''))
-    draft.value = { name: task.name, from: task.name, description: task.description ?? '', spec: trimmed(spec, catalog.run_schema as Schema, student?.defaults ?? {}) }
+    draft.value = {
+      name: task.name,
+      from: task.name,
+      description: task.description ?? '',
+      spec: trimmed(spec, catalog.run_schema as Schema, student?.defaults ?? {}),
+    }
   }
 
   /** Without what the service gives each task itself. */
   function own(spec: Tree): Tree {
-    return ['task_id', 'run.output_dir', 'data.root', 'cache.root', 'report.api_base_url'].reduce<Tree>(
-      (at, path) => put(at, path, undefined),
-      spec,
-    )
+    return SERVICE_KNOBS.reduce<Tree>((at, path) => put(at, path, undefined), spec)
   }
 
   function set(path: string, value: unknown): void {
