@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
+from tests.browser.console import ROOT
 from tests.browser.house import House
 
 # Of language, theme and width each pair of two occurs.
@@ -22,24 +23,27 @@ VARIANTS = [
 TABS = ("overview", "curves", "log", "configuration", "samples", "report", "files", "events")
 
 
+def plain_pages() -> dict[str, str]:
+    """The pages whose address needs nothing filled in, by their own definitions."""
+    folder = ROOT / "frontend" / "src" / "pages"
+    texts = [file.read_text(encoding="utf-8") for file in sorted(folder.glob("*/*.page.ts"))]
+    found = [
+        (re.search(r"\bname: '(.+)'", text), re.search(r"\bpath: '([^:]+)'", text))
+        for text in texts
+    ]
+    return {name[1]: path[1] for name, path in found if name is not None and path is not None}
+
+
 def pages(house: House) -> dict[str, str]:
     """Each page by the name its picture gets."""
     return {
-        "home": "/",
-        "tasks": "/tasks",
-        "new-task": "/tasks/new",
+        **plain_pages(),
         **{f"task-{tab}": f"/tasks/{house.taught}/{tab}" for tab in TABS},
         "task-failed": f"/tasks/{house.failed}",
         "compare": f"/compare?tasks={house.taught},{house.failed}",
-        "data-sets": "/datasets",
-        "data-set": "/datasets/shapes",
-        "models": "/models",
+        "dataset": "/datasets/shapes",
         "model": f"/models/{house.taught}",
-        "labelling": "/labelling",
-        "presets": "/presets",
-        "system": "/system",
-        "settings": "/settings",
-        "nowhere": "/no/such/page",
+        "not-found": "/no/such/page",
     }
 
 
