@@ -41,6 +41,6 @@ export async function failure(response: Response): Promise<ApiError> {
   const listed = [body.errors, body.data, body.detail].find(Array.isArray) as
     | FieldProblem[]
     | undefined
-  const said = [body.detail, body.message, body.title].find((one) => typeof one === 'string')
-  return new ApiError(said ?? `HTTP ${response.status}`, response.status, listed ?? [])
+  const sentence = [body.detail, body.message, body.title].find((text) => typeof text === 'string')
+  return new ApiError(sentence ?? `HTTP ${response.status}`, response.status, listed ?? [])
 }

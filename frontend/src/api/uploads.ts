@@ -6,7 +6,7 @@ import type { Upload } from './types'
 export const begin = (name: string, size: number): Promise<Upload> =>
   unwrap(api.POST('/api/v1/uploads', { body: { name, size } }))
 
-export const look = (id: string, signal?: AbortSignal): Promise<Upload> =>
+export const get = (id: string, signal?: AbortSignal): Promise<Upload> =>
   unwrap(api.GET('/api/v1/uploads/{id}', { params: { path: { id } }, ...(signal ? { signal } : {}) }))
 
 /** Sends the bytes that begin at `offset`; the answer says how many are there now. */
@@ -25,6 +25,6 @@ export const send = (id: string, offset: number, piece: Blob, signal: AbortSigna
 export const complete = (id: string): Promise<Upload> =>
   unwrap(api.POST('/api/v1/uploads/{id}/complete', { params: { path: { id } } }))
 
-export const drop = async (id: string): Promise<void> => {
+export const remove = async (id: string): Promise<void> => {
   await api.DELETE('/api/v1/uploads/{id}', { params: { path: { id } } })
 }

@@ -6,4 +6,4 @@ import { CanvasRenderer } from 'echarts/renderers'
 use([BarChart, ScatterChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer])
 
 /** A chart in `box`, of the parts that the console uses. */
-export const begin = (box: HTMLElement): ECharts => init(box)
+export const createChart = (box: HTMLElement): ECharts => init(box)

@@ -29,15 +29,15 @@ const STEPS_SUFFICE = new Set(['learning_rate', 'images_per_second'])
 export function groupsOf(all: Series[]): Group[] {
   const series = all.filter((one) => one.x.length > 0)
   const stepped = new Set(series.filter((one) => one.per === 'step').map((one) => one.name))
-  const told = series.filter((one) => one.per === 'step' || !STEPS_SUFFICE.has(one.name) || !stepped.has(one.name))
+  const drawn = series.filter((one) => one.per === 'step' || !STEPS_SUFFICE.has(one.name) || !stepped.has(one.name))
   const known = KNOWN.map(([name, names, unit]): Group => ({
-    name, term: null, unit, series: names.flatMap((each) => told.filter((one) => one.name === each)),
+    name, term: null, unit, series: names.flatMap((each) => drawn.filter((one) => one.name === each)),
   }))
-  const mine = new Set(KNOWN.flatMap(([, names]) => names))
-  const others = [...new Set(told.map((one) => one.name))].filter((name) => !mine.has(name))
+  const grouped = new Set(KNOWN.flatMap(([, names]) => names))
+  const others = [...new Set(drawn.map((one) => one.name))].filter((name) => !grouped.has(name))
   const group = (name: string): Group => ({
     name, term: name.startsWith(TERM) ? name.slice(TERM.length) : null, unit: 'number',
-    series: told.filter((one) => one.name === name),
+    series: drawn.filter((one) => one.name === name),
   })
   const terms = others.filter((name) => name.startsWith(TERM)).map(group)
   const rest = others.filter((name) => !name.startsWith(TERM)).map(group)

@@ -6,11 +6,11 @@ const EVERY_MS = 3000
  * Asks again every few seconds as long as `wanted` says so. While the page is hidden it rests, and asks
  * at once when it is seen again.
  */
-export function usePolling(wanted: () => boolean, load: () => Promise<void>, everyMs: number = EVERY_MS): void {
+export function usePolling(active: () => boolean, load: () => Promise<void>, everyMs: number = EVERY_MS): void {
   let timer: ReturnType<typeof setTimeout> | undefined
-  let gone = false
+  let stopped = false
 
-  async function turn(): Promise<void> {
+  async function pollOnce(): Promise<void> {
     clearTimeout(timer)
     if (document.hidden) return
     await load()
@@ -18,16 +18,16 @@ export function usePolling(wanted: () => boolean, load: () => Promise<void>, eve
   }
   function plan(): void {
     clearTimeout(timer)
-    if (!gone && wanted()) timer = setTimeout(() => void turn(), everyMs)
+    if (!stopped && active()) timer = setTimeout(() => void pollOnce(), everyMs)
   }
   function onVisible(): void {
-    if (!document.hidden && wanted()) void turn()
+    if (!document.hidden && active()) void pollOnce()
   }
 
-  watch(wanted, plan, { immediate: true })
+  watch(active, plan, { immediate: true })
   document.addEventListener('visibilitychange', onVisible)
   onScopeDispose(() => {
-    gone = true
+    stopped = true
     clearTimeout(timer)
     document.removeEventListener('visibilitychange', onVisible)
   })

@@ -20,20 +20,20 @@ export function useRequest<T>(request: (signal: AbortSignal) => Promise<T>): Req
 
   async function load(): Promise<void> {
     controller?.abort()
-    const mine = new AbortController()
-    controller = mine
+    const own = new AbortController()
+    controller = own
     loading.value = true
     try {
-      const answer = await request(mine.signal)
-      if (controller !== mine) return
+      const answer = await request(own.signal)
+      if (controller !== own) return
       data.value = answer
       error.value = null
     } catch (problem) {
-      if (controller !== mine || mine.signal.aborted) return
+      if (controller !== own || own.signal.aborted) return
       if (!(problem instanceof ApiError)) throw problem
       error.value = problem
     } finally {
-      if (controller === mine) loading.value = false
+      if (controller === own) loading.value = false
     }
   }
 

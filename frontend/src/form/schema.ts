@@ -134,21 +134,21 @@ export function trimmed(spec: Tree, root: Schema, defaults: Record<string, unkno
 
 /** What a person typed, as the value of a knob; throws a SyntaxError where it is none. */
 export function parseText(knob: Knob, text: string): unknown {
-  const said = text.trim()
-  if (said === '') {
+  const trimmedText = text.trim()
+  if (trimmedText === '') {
     if (knob.nullable) return null
     return knob.input === 'texts' || knob.input === 'numbers' ? [] : knob.input === 'text' ? '' : undefined
   }
   switch (knob.input) {
     case 'number':
     case 'integer':
-      return numeric(said)
+      return numeric(trimmedText)
     case 'numbers':
-      return said.split(/[\s,]+/).filter(Boolean).map(numeric)
+      return trimmedText.split(/[\s,]+/).filter(Boolean).map(numeric)
     case 'texts':
-      return said.split(/[\s,]+/).filter(Boolean)
+      return trimmedText.split(/[\s,]+/).filter(Boolean)
     case 'json':
-      return knob.choices.includes(said) ? said : JSON.parse(said)
+      return knob.choices.includes(trimmedText) ? trimmedText : JSON.parse(trimmedText)
     default:
       return text
   }

@@ -7,9 +7,9 @@ export function flattened(value: unknown, before = ''): Record<string, unknown> 
 }
 
 /** How a value is written in a table; nothing at all is a dash. */
-export function written(value: unknown): string {
+export function valueText(value: unknown): string {
   return value === undefined || value === null ? '–' : typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 /** Fields that are never the same in two tasks, and say nothing of how they learn. */
-export const OWN = new Set(['task_id', 'run.output_dir'])
+export const UNCOMPARED = new Set(['task_id', 'run.output_dir'])

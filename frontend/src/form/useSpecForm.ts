@@ -27,13 +27,13 @@ export function useSpecForm(
     knob.path in defaults.value ? defaults.value[knob.path] : knob.defaultValue
 
   const value = (knob: Knob): unknown => {
-    const said = get(spec.value, knob.path)
-    return said === undefined ? defaultOf(knob) : said
+    const given = get(spec.value, knob.path)
+    return given === undefined ? defaultOf(knob) : given
   }
 
   const isChanged = (knob: Knob): boolean => {
-    const said = get(spec.value, knob.path)
-    return said !== undefined && !same(said, defaultOf(knob))
+    const given = get(spec.value, knob.path)
+    return given !== undefined && !same(given, defaultOf(knob))
   }
 
   function set(knob: Knob, next: unknown): void {

@@ -7,14 +7,14 @@ import { type Language, showLanguage } from '@/i18n'
 export type Theme = 'auto' | 'light' | 'dark'
 const KEY = 'tandem.settings'
 
-interface Kept {
+interface SavedSettings {
   language?: Language
   theme?: Theme
 }
 
-function kept(): Kept {
+function savedSettings(): SavedSettings {
   try {
-    return JSON.parse(localStorage.getItem(KEY) ?? '{}') as Kept
+    return JSON.parse(localStorage.getItem(KEY) ?? '{}') as SavedSettings
   } catch {
     return {} // private windows keep nothing
   }
@@ -26,9 +26,9 @@ function preferred(): Language {
 
 /** Language and theme: of this browser, not of the service. */
 export const useSettings = defineStore('settings', () => {
-  const before = kept()
-  const language = ref<Language>(before.language === 'zh' || before.language === 'en' ? before.language : preferred())
-  const theme = ref<Theme>(before.theme === 'light' || before.theme === 'dark' ? before.theme : 'auto')
+  const saved = savedSettings()
+  const language = ref<Language>(saved.language === 'zh' || saved.language === 'en' ? saved.language : preferred())
+  const theme = ref<Theme>(saved.theme === 'light' || saved.theme === 'dark' ? saved.theme : 'auto')
   const system = matchMedia('(prefers-color-scheme: dark)')
   const systemDark = ref(system.matches)
   system.addEventListener('change', (event) => (systemDark.value = event.matches))

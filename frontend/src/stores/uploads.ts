@@ -29,8 +29,8 @@ const WAITS_MS = [500, 1000, 2000, 5000]
 
 /** ZIPs on their way to the service; they go on while other pages are open, and after a break. */
 export const useUploads = defineStore('uploads', () => {
-  const all = reactive<UploadItem[]>(savedUploads().map((one) => asleep(one)))
-  const busy = computed(() => all.some((one) => ['sending', 'broken', 'unpacking'].includes(one.stage)))
+  const all = reactive<UploadItem[]>(savedUploads().map((item) => asleep(item)))
+  const busy = computed(() => all.some((item) => ['sending', 'broken', 'unpacking'].includes(item.stage)))
   const stops = new Map<string, AbortController>()
 
   /** Begins, or goes on with the same file where it was broken off. ApiError when it is refused. */
@@ -38,120 +38,120 @@ export const useUploads = defineStore('uploads', () => {
     const before = sameFile(file)
     if (before) return wake(before, file)
     const { id } = await uploads.begin(name, file.size)
-    const one = { id, name, fileName: file.name, size: file.size, modified: file.lastModified }
-    saveUpload(one)
-    all.unshift({ ...asleep(one), file })
-    const mine = all[0] as UploadItem
-    void run(mine)
-    return mine
+    const saved = { id, name, fileName: file.name, size: file.size, modified: file.lastModified }
+    saveUpload(saved)
+    all.unshift({ ...asleep(saved), file })
+    const item = all[0] as UploadItem // as the list holds it: reactive
+    void run(item)
+    return item
   }
 
   /** One that was begun with a file of this name, size and time. */
   function sameFile(file: File): UploadItem | undefined {
     return all.find(
-      (one) =>
-        one.fileName === file.name && one.size === file.size && one.modified === file.lastModified &&
-        !['done', 'failed'].includes(one.stage),
+      (item) =>
+        item.fileName === file.name && item.size === file.size && item.modified === file.lastModified &&
+        !['done', 'failed'].includes(item.stage),
     )
   }
 
-  function wake(one: UploadItem, file: File): UploadItem {
-    one.file = file
-    if (['asleep', 'paused'].includes(one.stage)) void run(one)
-    return one
+  function wake(item: UploadItem, file: File): UploadItem {
+    item.file = file
+    if (['asleep', 'paused'].includes(item.stage)) void run(item)
+    return item
   }
 
-  function pause(one: UploadItem): void {
-    one.stage = 'paused'
-    stops.get(one.id)?.abort()
+  function pause(item: UploadItem): void {
+    item.stage = 'paused'
+    stops.get(item.id)?.abort()
   }
 
-  function resume(one: UploadItem): void {
-    if (one.file) void run(one)
+  function resume(item: UploadItem): void {
+    if (item.file) void run(item)
   }
 
   /** Gives up: what came is deleted at the service; one that has ended only leaves the list. */
-  async function discard(one: UploadItem): Promise<void> {
-    const ended = one.stage === 'done'
-    if (!ended) pause(one)
-    forgetUpload(one.id)
-    all.splice(all.findIndex((other) => other.id === one.id), 1)
-    if (!ended) await uploads.drop(one.id).catch(gone)
+  async function discard(item: UploadItem): Promise<void> {
+    const ended = item.stage === 'done'
+    if (!ended) pause(item)
+    forgetUpload(item.id)
+    all.splice(all.findIndex((other) => other.id === item.id), 1)
+    if (!ended) await uploads.remove(item.id).catch(ignoreRefusal)
   }
 
   /** Sends until all is there, waits through breaks, and has it unpacked. */
-  async function run(one: UploadItem): Promise<void> {
-    stops.get(one.id)?.abort()
+  async function run(item: UploadItem): Promise<void> {
+    stops.get(item.id)?.abort()
     const stop = new AbortController()
-    stops.set(one.id, stop)
-    one.error = null
-    one.stage = 'sending'
+    stops.set(item.id, stop)
+    item.error = null
+    item.stage = 'sending'
     for (let failures = 0; !stop.signal.aborted; ) {
       try {
-        const before = one.sent
-        await sendRest(one, stop.signal)
-        if (one.sent > before) failures = 0
-        if (!stop.signal.aborted) await finish(one)
+        const before = item.sent
+        await sendRest(item, stop.signal)
+        if (item.sent > before) failures = 0
+        if (!stop.signal.aborted) await finish(item)
         return
       } catch (problem) {
         if (stop.signal.aborted) return
         if (!(problem instanceof ApiError)) throw problem
-        if (!passes(problem, one)) return fail(one, problem)
+        if (!passes(problem, item)) return fail(item, problem)
         const pause = WAITS_MS[Math.min(failures++, WAITS_MS.length - 1)] ?? 0
         // What is being unpacked may still be: it is not asked for twice at once.
-        const longer = (one.stage as Stage) === 'unpacking' ? AFTER_UNPACKING_MS : 0
-        one.stage = problem.status === 409 ? 'sending' : 'broken'
+        const longer = (item.stage as Stage) === 'unpacking' ? AFTER_UNPACKING_MS : 0
+        item.stage = problem.status === 409 ? 'sending' : 'broken'
         await wait(Math.max(pause, longer), stop.signal)
       }
     }
   }
 
   /** A break, or another piece of the same file that is still being written. */
-  function passes(problem: ApiError, one: UploadItem): boolean {
-    if (problem.status === 503 && problem.message && one.stage === 'unpacking') return false
-    return problem.isAway || (problem.status === 409 && one.stage !== 'unpacking' && one.sent < one.size)
+  function passes(problem: ApiError, item: UploadItem): boolean {
+    if (problem.status === 503 && problem.message && item.stage === 'unpacking') return false
+    return problem.isAway || (problem.status === 409 && item.stage !== 'unpacking' && item.sent < item.size)
   }
 
-  async function sendRest(one: UploadItem, signal: AbortSignal): Promise<void> {
-    const there = await uploads.look(one.id, signal)
-    one.sent = there.offset ?? 0
+  async function sendRest(item: UploadItem, signal: AbortSignal): Promise<void> {
+    const upload = await uploads.get(item.id, signal)
+    item.sent = upload.offset ?? 0
     let length = FIRST_PIECE
-    while (there.status === 'RECEIVING' && one.sent < one.size && one.file && !signal.aborted) {
+    while (upload.status === 'RECEIVING' && item.sent < item.size && item.file && !signal.aborted) {
       const began = performance.now()
-      const from = one.sent
-      const piece = one.file.slice(from, from + length)
-      one.sent = (await uploads.send(one.id, from, piece, signal)).offset ?? 0
-      one.stage = 'sending'
+      const from = item.sent
+      const piece = item.file.slice(from, from + length)
+      item.sent = (await uploads.send(item.id, from, piece, signal)).offset ?? 0
+      item.stage = 'sending'
       const took = performance.now() - began
-      one.bytesPerSecond = took > 0 ? (1000 * (one.sent - from)) / took : null
+      item.bytesPerSecond = took > 0 ? (1000 * (item.sent - from)) / took : null
       length = took < QUICK_MS ? Math.min(LARGEST_PIECE, length * 2) : Math.max(FIRST_PIECE, length / 2)
     }
   }
 
-  async function finish(one: UploadItem): Promise<void> {
-    one.stage = 'unpacking'
-    const said = await uploads.complete(one.id)
-    one.dataset = said.dataset ?? null
-    if (said.status !== 'READY') return fail(one, new ApiError(said.message ?? '', 422))
-    one.stage = 'done'
-    one.file = null
-    forgetUpload(one.id)
+  async function finish(item: UploadItem): Promise<void> {
+    item.stage = 'unpacking'
+    const answer = await uploads.complete(item.id)
+    item.dataset = answer.dataset ?? null
+    if (answer.status !== 'READY') return fail(item, new ApiError(answer.message ?? '', 422))
+    item.stage = 'done'
+    item.file = null
+    forgetUpload(item.id)
   }
 
-  function fail(one: UploadItem, problem: ApiError): void {
-    one.error = problem
-    one.stage = 'failed'
-    if (problem.status === 404 || problem.status === 422) forgetUpload(one.id)
+  function fail(item: UploadItem, problem: ApiError): void {
+    item.error = problem
+    item.stage = 'failed'
+    if (problem.status === 404 || problem.status === 422) forgetUpload(item.id)
   }
 
   return { all, busy, start, sameFile, pause, resume, discard }
 })
 
-function asleep(one: SavedUpload): UploadItem {
-  return { ...one, file: null, sent: 0, stage: 'asleep', error: null, dataset: null, bytesPerSecond: null }
+function asleep(item: SavedUpload): UploadItem {
+  return { ...item, file: null, sent: 0, stage: 'asleep', error: null, dataset: null, bytesPerSecond: null }
 }
 
-function gone(problem: unknown): void {
+function ignoreRefusal(problem: unknown): void {
   if (!(problem instanceof ApiError)) throw problem // it is swept by the service in time
 }
 

@@ -2,11 +2,11 @@ import { bestOf } from '@/metrics/bestValues'
 
 import type { ComparedTask } from './useComparison'
 
-export type Figure = 'share' | 'percent' | 'number' | 'bytes' | 'count' | 'seconds' | 'milliseconds' | 'points'
+export type ResultUnit = 'share' | 'percent' | 'number' | 'bytes' | 'count' | 'seconds' | 'milliseconds' | 'points'
 
 export interface Result {
   name: string
-  figure: Figure
+  unit: ResultUnit
   values: (number | null)[]
   /** The places of the best; empty where nothing is better, or where it cannot be said. */
   best: number[]
@@ -14,17 +14,17 @@ export interface Result {
 
 interface Row {
   name: string
-  figure: Figure
+  unit: ResultUnit
   /** Says something only of the same validation data. */
   ofData: boolean
   of: (one: ComparedTask) => number | null | undefined
 }
 
-const metric = (name: string, figure: Figure, ofData = true): Row => ({
-  name, figure, ofData, of: ({ report }) => report?.student.measured.metrics[name],
+const metric = (name: string, unit: ResultUnit, ofData = true): Row => ({
+  name, unit, ofData, of: ({ report }) => report?.student.measured.metrics[name],
 })
 const ROWS: Row[] = [
-  { name: 'best_accuracy', figure: 'percent', ofData: true, of: ({ task }) => task.best_accuracy },
+  { name: 'best_accuracy', unit: 'percent', ofData: true, of: ({ task }) => task.best_accuracy },
   metric('accuracy', 'share'),
   metric('map50', 'share'),
   metric('map50_95', 'share'),
@@ -32,19 +32,19 @@ const ROWS: Row[] = [
   metric('f1', 'share'),
   metric('ece', 'number'),
   metric('nll', 'number'),
-  { name: 'agreement', figure: 'share', ofData: true, of: ({ report }) => report?.agreement },
-  { name: 'gain', figure: 'points', ofData: true, of: gain },
-  { name: 'teacher', figure: 'share', ofData: true, of: ({ report }) => report?.teacher?.measured?.metrics.accuracy },
+  { name: 'agreement', unit: 'share', ofData: true, of: ({ report }) => report?.agreement },
+  { name: 'gain', unit: 'points', ofData: true, of: gain },
+  { name: 'teacher', unit: 'share', ofData: true, of: ({ report }) => report?.teacher?.measured?.metrics.accuracy },
   metric('latency_milliseconds', 'milliseconds', false),
-  { name: 'size_bytes', figure: 'bytes', ofData: false, of: ({ report }) => report?.student.size_bytes },
-  { name: 'parameters', figure: 'count', ofData: false, of: ({ report }) => report?.student.parameters },
-  { name: 'seconds', figure: 'seconds', ofData: false, of: ({ task }) => task.duration_seconds },
+  { name: 'size_bytes', unit: 'bytes', ofData: false, of: ({ report }) => report?.student.size_bytes },
+  { name: 'parameters', unit: 'count', ofData: false, of: ({ report }) => report?.student.parameters },
+  { name: 'seconds', unit: 'seconds', ofData: false, of: ({ task }) => task.duration_seconds },
 ]
 
 /** How much the student is above the same student without the teacher. */
 function gain({ report }: ComparedTask): number | null {
-  const [mine, alone] = [report?.student.measured.metrics.accuracy, report?.baseline?.measured.metrics.accuracy]
-  return mine === undefined || alone === undefined ? null : mine - alone
+  const [student, baseline] = [report?.student.measured.metrics.accuracy, report?.baseline?.measured.metrics.accuracy]
+  return student === undefined || baseline === undefined ? null : student - baseline
 }
 
 /** What the tasks were measured on; the same string is the same data. */
@@ -60,7 +60,7 @@ export function resultsOf(all: ComparedTask[]): Result[] {
   const fair = sameData(all)
   return ROWS.map((row): Result => {
     const values = all.map((one) => row.of(one) ?? null)
-    const judged = row.name === 'seconds' ? values.map((value, n) => (all[n]?.task.status === 'COMPLETED' ? value : null)) : values
-    return { name: row.name, figure: row.figure, values, best: row.ofData && !fair ? [] : bestOf(row.name, judged) }
+    const comparable = row.name === 'seconds' ? values.map((value, n) => (all[n]?.task.status === 'COMPLETED' ? value : null)) : values
+    return { name: row.name, unit: row.unit, values, best: row.ofData && !fair ? [] : bestOf(row.name, comparable) }
   }).filter((row) => row.values.some((value) => value !== null))
 }

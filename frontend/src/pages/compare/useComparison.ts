@@ -26,30 +26,30 @@ const NOT_FOUND = 404
 export function useComparison(ids: Ref<string[]>, axis: Ref<Axis>) {
   const missing = shallowRef<string[]>([])
   const request = useRequest(async (signal) => {
-    const found = await Promise.all(ids.value.map((id) => one(id, axis.value, signal)))
+    const found = await Promise.all(ids.value.map((id) => loadTask(id, axis.value, signal)))
     missing.value = ids.value.filter((_, n) => found[n] === null)
     return found.filter((each) => each !== null)
   })
   const compared = computed<ComparedTask[]>(() => request.data.value ?? [])
   watch([ids, axis], request.load, { immediate: true })
   useTaskUpdates(request.load, () => compared.value.some(({ task }) => MOVING.has(task.status ?? '')))
-  return { compared, missing, error: request.error, loading: request.loading, load: request.load, there: computed(() => request.data.value !== null) }
+  return { compared, missing, error: request.error, loading: request.loading, load: request.load, loaded: computed(() => request.data.value !== null) }
 }
 
-async function one(id: string, axis: Axis, signal: AbortSignal): Promise<ComparedTask | null> {
+async function loadTask(id: string, axis: Axis, signal: AbortSignal): Promise<ComparedTask | null> {
   const params = { path: { task_id: id } }
   const x = axis === 'elapsed' ? 'time' : 'epoch'
-  const task = await orNothing(unwrap(api.GET('/api/v1/tasks/{task_id}', { signal, params })))
+  const task = await orNull(unwrap(api.GET('/api/v1/tasks/{task_id}', { signal, params })))
   if (task === null) return null
   const [curves, report] = await Promise.all([
-    orNothing(unwrap(api.GET('/api/v1/tasks/{task_id}/curves', { signal, params: { ...params, query: { x, points: POINTS } } }))),
-    task.status === 'COMPLETED' ? orNothing(unwrap(api.GET('/api/v1/tasks/{task_id}/report', { signal, params }))) : null,
+    orNull(unwrap(api.GET('/api/v1/tasks/{task_id}/curves', { signal, params: { ...params, query: { x, points: POINTS } } }))),
+    task.status === 'COMPLETED' ? orNull(unwrap(api.GET('/api/v1/tasks/{task_id}/report', { signal, params }))) : null,
   ])
   return { task, report, series: curves ? onAxis(curves, axis, task) : [] }
 }
 
 /** A task may be deleted meanwhile, and one of another system has no report. */
-async function orNothing<T>(question: Promise<T>): Promise<T | null> {
+async function orNull<T>(question: Promise<T>): Promise<T | null> {
   try {
     return await question
   } catch (problem) {

@@ -5,7 +5,7 @@ import { ApiError, failure } from '@/api/errors'
 import type { ModelAnswer } from '@/api/types'
 import { useAction } from '@/composables/useAction'
 
-export interface Tried {
+export interface ModelAttempt {
   key: number
   name: string
   /** Of the picture as it was chosen; '' of a text. */
@@ -18,7 +18,7 @@ const KEPT = 6
 
 /** Asks the model about pictures and texts, one after the other; the last few stay. */
 export function useTryModel(id: string) {
-  const tried = shallowRef<Tried[]>([])
+  const attempts = shallowRef<ModelAttempt[]>([])
   const { busy, refused, act } = useAction()
   let next = 0
 
@@ -34,25 +34,25 @@ export function useTryModel(id: string) {
     return (await answer.json()) as ModelAnswer
   }
 
-  const keep = (name: string, text: string, file: File | null, asked: () => Promise<ModelAnswer>) =>
+  const record = (name: string, text: string, file: File | null, request: () => Promise<ModelAnswer>) =>
     act(async () => {
-      const answer = await asked()
+      const answer = await request()
       const url = file ? URL.createObjectURL(file) : ''
-      tried.value = [{ key: (next += 1), name, url, text, answer }, ...tried.value]
-      for (const old of tried.value.slice(KEPT)) if (old.url) URL.revokeObjectURL(old.url)
-      tried.value = tried.value.slice(0, KEPT)
+      attempts.value = [{ key: (next += 1), name, url, text, answer }, ...attempts.value]
+      for (const old of attempts.value.slice(KEPT)) if (old.url) URL.revokeObjectURL(old.url)
+      attempts.value = attempts.value.slice(0, KEPT)
     })
 
   function file(one: File): Promise<boolean> {
     const form = new FormData()
     form.append('file', one)
-    return keep(one.name, '', one, () => post(form, {}))
+    return record(one.name, '', one, () => post(form, {}))
   }
 
-  function text(said: string): Promise<boolean> {
-    return keep('', said, null, () => post(JSON.stringify({ text: said }), { 'Content-Type': 'application/json' }))
+  function text(typed: string): Promise<boolean> {
+    return record('', typed, null, () => post(JSON.stringify({ text: typed }), { 'Content-Type': 'application/json' }))
   }
 
-  onScopeDispose(() => tried.value.forEach((one) => one.url && URL.revokeObjectURL(one.url)))
-  return { tried, refused, busy, file, text }
+  onScopeDispose(() => attempts.value.forEach((one) => one.url && URL.revokeObjectURL(one.url)))
+  return { attempts, refused, busy, file, text }
 }

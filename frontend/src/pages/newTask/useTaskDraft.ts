@@ -22,7 +22,7 @@ export const SERVICE_KNOBS = ['task_id', 'run.output_dir', 'data.root', 'cache.r
 const KEY = 'tandem.draft'
 const FRESH: Draft = { name: '', description: '', from: '', spec: {} }
 
-function kept(): Draft {
+function savedDraft(): Draft {
   try {
     return { ...FRESH, ...(JSON.parse(sessionStorage.getItem(KEY) ?? '{}') as Partial<Draft>) }
   } catch {
@@ -37,7 +37,7 @@ function kept(): Draft {
 export function useTaskDraft() {
   const route = useRoute()
   const router = useRouter()
-  const draft = ref<Draft>(kept())
+  const draft = ref<Draft>(savedDraft())
   const copiedFrom = computed(() => draft.value.from)
 
   watch(draft, (now) => {
@@ -49,12 +49,12 @@ export function useTaskDraft() {
   }, { deep: true })
 
   async function begin(): Promise<void> {
-    const asked = (name: string) => (typeof route.query[name] === 'string' ? String(route.query[name]) : '')
-    if (asked('clone')) await clone(asked('clone'))
+    const fromAddress = (name: string) => (typeof route.query[name] === 'string' ? String(route.query[name]) : '')
+    if (fromAddress('clone')) await clone(fromAddress('clone'))
     const given: [string, string][] = [
-      ['data.dataset', asked('dataset')],
-      ['teacher.path', asked('teacher')],
-      ['student.size', asked('student')],
+      ['data.dataset', fromAddress('dataset')],
+      ['teacher.path', fromAddress('teacher')],
+      ['student.size', fromAddress('student')],
     ]
     for (const [path, value] of given) if (value) set(path, value)
     // Said once: a reload goes on with the draft.

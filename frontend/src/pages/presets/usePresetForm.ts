@@ -12,14 +12,14 @@ export function names(typed: string): string[] {
 }
 
 /** A preset as it is typed; the service says what is wrong, and each fault goes to its field. */
-export function usePresetForm(before: Preset | null) {
+export function usePresetForm(existing: Preset | null) {
   const form = reactive({
-    name: before?.name ?? '',
-    description: before?.description ?? '',
-    rank: String(before?.rank ?? 16),
-    alpha: String(before?.alpha ?? 32),
-    dropout: String(before?.dropout ?? 0.05),
-    target_modules: before?.target_modules.join(', ') ?? '',
+    name: existing?.name ?? '',
+    description: existing?.description ?? '',
+    rank: String(existing?.rank ?? 16),
+    alpha: String(existing?.alpha ?? 32),
+    dropout: String(existing?.dropout ?? 0.05),
+    target_modules: existing?.target_modules.join(', ') ?? '',
   })
   const { busy, refused, act } = useAction()
 
@@ -32,12 +32,12 @@ export function usePresetForm(before: Preset | null) {
     return found
   })
   /** A failure that no field can show. */
-  const whole = computed(() =>
+  const formError = computed(() =>
     Object.keys(problems.value).some((field) => FIELDS.includes(field)) ? null : refused.value,
   )
 
   /** Empty or no number at all: sent as it was typed, the service says so at the field. */
-  const figure = (typed: string): number => {
+  const numberOrText = (typed: string): number => {
     const read = Number(typed)
     return (typed.trim() === '' || Number.isNaN(read) ? typed : read) as number
   }
@@ -45,16 +45,16 @@ export function usePresetForm(before: Preset | null) {
   function save(): Promise<boolean> {
     const body = {
       description: form.description.trim() || null,
-      rank: figure(form.rank),
-      alpha: figure(form.alpha),
-      dropout: figure(form.dropout),
+      rank: numberOrText(form.rank),
+      alpha: numberOrText(form.alpha),
+      dropout: numberOrText(form.dropout),
       target_modules: names(form.target_modules),
     }
     return act(async () => {
-      if (before) await api.PUT('/api/v1/lora-presets/{name}', { params: { path: { name: before.name } }, body })
+      if (existing) await api.PUT('/api/v1/lora-presets/{name}', { params: { path: { name: existing.name } }, body })
       else await api.POST('/api/v1/lora-presets', { body: { name: form.name.trim(), ...body } })
     })
   }
 
-  return { form, busy, problems, whole, save }
+  return { form, busy, problems, formError, save }
 }

@@ -30,14 +30,14 @@ export function useRunLog(id: string, stream: () => 'log' | 'stderr') {
   let ends = 0
   let rest = ''
   let busy = false
-  let gone = false
-  onScopeDispose(() => (gone = true))
+  let stopped = false
+  onScopeDispose(() => (stopped = true))
 
   const get = (query: { tail?: number; offset?: number; limit?: number }) =>
     unwrap(api.GET('/api/v1/tasks/{task_id}/log', { params: { path: { task_id: id }, query: { stream: stream(), ...query } } }))
 
-  async function once(run: () => Promise<void>): Promise<void> {
-    if (busy || gone) return
+  async function exclusively(run: () => Promise<void>): Promise<void> {
+    if (busy || stopped) return
     busy = true
     try {
       await run()
@@ -62,7 +62,7 @@ export function useRunLog(id: string, stream: () => 'log' | 'stderr') {
 
   /** Anew, from the end. */
   const load = () =>
-    once(async () => {
+    exclusively(async () => {
       const piece = await get({ tail: TAIL_LINES })
       begins.value = piece.offset
       ends = piece.next_offset
@@ -72,7 +72,7 @@ export function useRunLog(id: string, stream: () => 'log' | 'stderr') {
 
   /** What was written since; a line that was half there is made whole. */
   const more = () =>
-    once(async () => {
+    exclusively(async () => {
       const piece = await get({ offset: ends, limit: PIECE_BYTES })
       if (piece.total_bytes < ends) return void setTimeout(() => void load()) // begun anew
       if (piece.text === '') return
@@ -86,7 +86,7 @@ export function useRunLog(id: string, stream: () => 'log' | 'stderr') {
 
   /** A piece before the first line that is shown. */
   const earlier = () =>
-    once(async () => {
+    exclusively(async () => {
       const offset = Math.max(0, begins.value - PIECE_BYTES)
       const piece = await get({ offset, limit: Math.max(4, begins.value - offset) })
       const texts = cut(piece.text)
