@@ -7,7 +7,10 @@ import type { Axis, Unit } from './lines'
 
 const HOUR = 3600
 
-/** How a chart's figures are written. */
+/**
+ * Writes a chart's values, ticks and places. An axis is written as a whole: how many digits tell two neighbours
+ * apart is known only with all of its ticks at hand.
+ */
 export function useChartFormat() {
   const { t } = useI18n()
   const { number, percent, megabytes, duration, locale } = useFormat()

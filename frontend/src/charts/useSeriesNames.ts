@@ -3,7 +3,7 @@ import { useI18n } from 'vue-i18n'
 import type { Series } from './curveSeries'
 import type { Group } from './seriesGroups'
 
-/** Titles of charts and names of their lines. */
+/** Titles of charts and names of their lines. A loss from a plug-in has no text here, and keeps its own name. */
 export function useSeriesNames() {
   const { t, te } = useI18n()
 

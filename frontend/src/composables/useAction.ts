@@ -2,24 +2,28 @@ import { type Ref, ref, shallowRef } from 'vue'
 
 import { ApiError } from '@/api/errors'
 
-export interface Act {
+export interface ActionState {
   busy: Ref<boolean>
-  /** What the service said against the last deed; null where it was done. */
+  /** Why the service refused the last action; null where it was done. */
   refused: Ref<ApiError | null>
   /** True when it was done. What is no word of the service is thrown on. */
-  act: (deed: () => Promise<unknown>) => Promise<boolean>
+  act: (action: () => Promise<unknown>) => Promise<boolean>
 }
 
-/** Something a person has done by the service: whether it is under way, and why it was refused. */
-export function useAction(): Act {
+/**
+ * One thing that a person does by the service, such as a button that stops a task: `busy` keeps it from being pressed
+ * twice, and a refusal stays beside it instead of in a passing message. A fault of the console is thrown on: it is
+ * not the service's word, and would be shown as one.
+ */
+export function useAction(): ActionState {
   const busy = ref(false)
   const refused = shallowRef<ApiError | null>(null)
 
-  async function act(deed: () => Promise<unknown>): Promise<boolean> {
+  async function act(action: () => Promise<unknown>): Promise<boolean> {
     busy.value = true
     refused.value = null
     try {
-      await deed()
+      await action()
       return true
     } catch (problem) {
       if (!(problem instanceof ApiError)) throw problem

@@ -3,7 +3,7 @@ import { useI18n } from 'vue-i18n'
 import { type Labels, countLabels } from '@/api/samples'
 import { useFormat } from '@/composables/useFormat'
 
-/** What is drawn on a picture, as a sentence for those who do not see it. */
+/** The labels drawn on an image, as its `alt` text: lines on a picture say nothing to those who do not see it. */
 export function useAltText() {
   const { t } = useI18n()
   const { percent } = useFormat()

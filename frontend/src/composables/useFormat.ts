@@ -11,7 +11,10 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
 ]
 const BYTES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']
 
-/** Numbers, dates, sizes and durations as the reader's language writes them; null is a dash. */
+/**
+ * Numbers, dates, sizes and durations as the reader's language writes them. Null is a dash: what was not measured is
+ * never shown as 0.
+ */
 export function useFormat() {
   const settings = useSettings()
   const { t } = useI18n()

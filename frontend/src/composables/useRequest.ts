@@ -11,7 +11,10 @@ export interface RequestState<T> {
   load: () => Promise<void>
 }
 
-/** One request to the service and its three states; the last one asked wins. */
+/**
+ * One request to the service and its three states. Asked again, it aborts the answer that is under way: whoever types or
+ * turns pages quickly would otherwise see an earlier answer overwrite a later one.
+ */
 export function useRequest<T>(request: (signal: AbortSignal) => Promise<T>): RequestState<T> {
   const data = shallowRef<T | null>(null)
   const error = shallowRef<ApiError | null>(null)

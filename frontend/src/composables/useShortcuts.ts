@@ -34,7 +34,10 @@ function onKey(event: KeyboardEvent): void {
   found.run()
 }
 
-/** Binds keys while the component that calls it lives. */
+/**
+ * Binds keys while the component that calls it lives. One listener serves all of them, as two keys pressed one after the
+ * other (`g t`) may belong to different components than one key alone.
+ */
 export function useShortcuts(...keys: Shortcut[]): void {
   if (activeShortcuts.length === 0) document.addEventListener('keydown', onKey)
   activeShortcuts.push(...keys)

@@ -74,11 +74,13 @@ export function useStream(options: StreamOptions): Stream {
     if (closed || waiting || document.hidden) return
     const opened = (options.open ?? ((url) => new EventSource(url)))(address())
     source = opened
+    // A proxy may take the request and never answer; the browser alone would wait for ever.
     retryTimer = setTimeout(() => onFailed(opened), OPENS_WITHIN_MS)
     opened.onopen = () => {
       if (opened === source) onOpened()
     }
     opened.onerror = () => onFailed(opened)
+    // A named event is heard only by a listener of its name: `onmessage` would hear none of them.
     for (const type of options.types) {
       opened.addEventListener(type, (event) => {
         if (opened === source) receive(type, event as MessageEvent<string>)
@@ -126,7 +128,7 @@ export function useStream(options: StreamOptions): Stream {
 
   function onFailed(failedSource: EventSource): void {
     if (failedSource !== source || closed) return
-    disconnect()
+    disconnect() // else the browser would try again by itself, with the address of before
     broken = true
     failures += 1
     const polls = options.poll !== undefined && failures >= POLLS_AFTER
@@ -190,6 +192,7 @@ export function useStream(options: StreamOptions): Stream {
 
 /** Which ids have been heard: `run-task`, two counters of which each event moves one. */
 class SeenIds {
+  // The run's journal counts for itself, the service's own events for all tasks together.
   private run = 0
   private task = 0
 

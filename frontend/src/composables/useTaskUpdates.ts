@@ -12,8 +12,10 @@ const LEAST_APART_MS = 2000
 const PROGRESS_MS = 5000
 
 /**
- * Asks again when any task changes its state (by the stream of all tasks; several changes are one
- * question, at most one in two seconds), and every few seconds while `moving` says that something shown is under way.
+ * Loads a list anew when any task changes its state. The stream of all tasks tells that something changed, not what a
+ * page of the list holds now, as that depends on its filters; several changes are one request, at most one in two
+ * seconds. Progress is no change of state: while `moving` says that something shown is under way, it is also asked for
+ * every few seconds.
  */
 export function useTaskUpdates(load: () => Promise<void>, moving: () => boolean): Stream {
   let timer: ReturnType<typeof setTimeout> | undefined

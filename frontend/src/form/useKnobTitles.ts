@@ -5,7 +5,10 @@ import { useCatalog } from '@/stores/catalog'
 import { type Schema, choiceOf, sections } from './schema'
 import { useRequest } from '@/composables/useRequest'
 
-/** What each knob, and each of its choices, is called in the reader's language; '' where it is called nothing. */
+/**
+ * What each knob, and each of its choices, is called in the reader's language, for tables that know a spec by its dotted
+ * fields alone; '' where the catalog has no title, as of a spec of an older version.
+ */
 export function useKnobTitles() {
   const catalog = useRequest(useCatalog().get)
   void catalog.load()

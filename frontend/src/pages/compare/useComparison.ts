@@ -22,7 +22,10 @@ const POINTS = 600
 const MOVING = new Set(['RUNNING', 'QUEUED'])
 const NOT_FOUND = 404
 
-/** The tasks of these ids; one that is not there is named in `missing`, and the others are shown. */
+/**
+ * The tasks of these ids with their reports and curves. One that is not there is named in `missing`, and the others are
+ * shown: an address that was kept for weeks is worth more with one task less than an error.
+ */
 export function useComparison(ids: Ref<string[]>, axis: Ref<Axis>) {
   const missing = shallowRef<string[]>([])
   const request = useRequest(async (signal) => {

@@ -9,7 +9,10 @@ import { ApiError } from '@/api/errors'
 import type { Dataset } from '@/api/types'
 import { useFormat } from '@/composables/useFormat'
 
-/** Checks a data set again, and deletes one once it was said what goes with it. */
+/**
+ * Checks a data set again, and deletes one once a person has confirmed what goes with it. The table and the page of one
+ * data set share these; a refusal is shown as a message, because the row it belongs to may be gone.
+ */
 export function useDatasetActions() {
   const { t } = useI18n()
   const { number } = useFormat()

@@ -3,7 +3,7 @@ import { useI18n } from 'vue-i18n'
 import type { Dataset } from '@/api/types'
 import { useFormat } from '@/composables/useFormat'
 
-/** What a data set is, in words; a name that a plug-in brought stands as it is. */
+/** A data set's kind, layout and faults in words. A layout that a plug-in brought has no text here, and keeps its name. */
 export function useDatasetFormat() {
   const { t, te } = useI18n()
   const { number } = useFormat()

@@ -16,7 +16,10 @@ export interface ModelAttempt {
 
 const KEPT = 6
 
-/** Asks the model about pictures and texts, one after the other; the last few stay. */
+/**
+ * Asks the model about pictures and texts, one after the other; the last few answers stay, so that they can be compared.
+ * An image is shown from the file itself, not from the service: its object URL is freed when the answer leaves the list.
+ */
 export function useTryModel(id: string) {
   const attempts = shallowRef<ModelAttempt[]>([])
   const { busy, refused, act } = useAction()

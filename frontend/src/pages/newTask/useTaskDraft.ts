@@ -31,7 +31,9 @@ function savedDraft(): Draft {
 }
 
 /**
- * The task that is being put together. It outlives a reload; `?clone=` begins it with another
+ * The task that is being put together, in all three steps. It is kept in the session's storage, as a reload, a sign-in or
+ * a look at another page must not lose what was typed. It holds only what a person chose: a default that the service
+ * changes later is then the new one. `?clone=` begins it with another
  * task's settings, `?dataset=`, `?teacher=` and `?student=` with these.
  */
 export function useTaskDraft() {

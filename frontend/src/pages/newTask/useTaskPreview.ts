@@ -8,7 +8,10 @@ import type { Draft } from './useTaskDraft'
 
 const TYPED_MS = 400
 
-/** What the service says of the draft: asked a moment after each change, the last answer wins. */
+/**
+ * What the service would refuse of the draft, and what it would need. The rules are the service's alone and are not
+ * repeated here, so it is asked a moment after each change; the last answer wins.
+ */
 export function useTaskPreview(draft: Ref<Draft>) {
   const { data: found, error, load } = useRequest((signal) => {
     const { name, description, spec } = draft.value

@@ -16,7 +16,9 @@ const RETRIED_MS = 3000
 const TYPES = ['metric', 'epoch', 'started', 'rewound', POLLED] as const
 
 /**
- * A run's curves as they grow. Steps are epochs times the steps of an epoch, so that what is said once an
+ * A run's curves as they grow: the service's down-sampled history, lengthened by events instead of asked for again, as
+ * a run may say something many times a second. What is heard while the history is on its way is kept and added to it.
+ * Steps are epochs times the steps of an epoch, so that what is said once an
  * epoch stands at that epoch's last step.
  */
 export function useCurves(task: () => TaskDetail, taskEvents: TaskEvents, axis: Ref<Axis>) {

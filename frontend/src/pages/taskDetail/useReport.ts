@@ -16,7 +16,7 @@ interface Details {
   confusion_matrix?: number[][]
 }
 
-/** The run's own report; a 404 says that there is none yet. */
+/** The run's own report. A 404 says that there is none yet, and stays in `error`: the tab tells it from a failure. */
 export function useReport(id: () => string) {
   return useRequest((signal) =>
     unwrap(api.GET('/api/v1/tasks/{task_id}/report', { signal, params: { path: { task_id: id() } } })),

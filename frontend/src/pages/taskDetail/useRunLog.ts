@@ -21,7 +21,11 @@ function levelOf(text: string): Level {
   return ERROR.test(text) ? 'error' : WARNING.test(text) ? 'warning' : 'all'
 }
 
-/** A run's log: its end first, what is before it on request, what is written meanwhile as it comes. */
+/**
+ * A run's log in pieces: its end first, what is before it on request, what is written meanwhile as it comes. A log may have
+ * hundreds of megabytes, so it is never asked for whole; one piece is on its way at a time, as each begins where the one
+ * before ended.
+ */
 export function useRunLog(id: string, stream: () => 'log' | 'stderr') {
   const lines = shallowRef<Line[]>([])
   const error = shallowRef<ApiError | null>(null)

@@ -8,12 +8,12 @@ import { useRequest } from '@/composables/useRequest'
 
 import { useTaskStream } from './useTaskStream'
 
-/** What a person may ask of a task; `clone` and `edit` lead to another page. */
+/** What a person may ask of a task; `clone` leads to another page. */
 export type Action = 'start' | 'stop' | 'resume' | 'pause' | 'save' | 'clone' | { remove: { files: boolean } }
 
 const GATHERED_MS = 600
 
-/** One task as it is now: asked for again when its run or anybody else says something. */
+/** One task as it is now. Its events do not carry the whole row, so each burst of them is one request for it. */
 export function useTask(id: string) {
   const router = useRouter()
   const path = { path: { task_id: id } }

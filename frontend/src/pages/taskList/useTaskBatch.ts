@@ -4,7 +4,10 @@ import { api } from '@/api/client'
 import { ApiError } from '@/api/errors'
 import type { Task } from '@/api/types'
 
-/** One thing done to several tasks: those that refuse are named, the others are done all the same. */
+/**
+ * One action on several tasks. The service has no such request, on purpose: each task may refuse for its own reason. Those
+ * that refuse are named, the others are done all the same.
+ */
 export function useTaskBatch(after: () => Promise<void>) {
   const busy = ref(false)
   const error = shallowRef<ApiError | null>(null)
