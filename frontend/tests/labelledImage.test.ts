@@ -9,7 +9,7 @@ import { createI18n } from 'vue-i18n'
 import LabelledImage from '../src/components/samples/LabelledImage.vue'
 import SampleGrid from '../src/components/samples/SampleGrid.vue'
 import en from '../src/i18n/en'
-import { colourOf, maskColourOf } from '../src/api/samples'
+import { classColour, maskColour } from '../src/api/samples'
 
 const css = readFileSync(join(__dirname, '../src/styles/tokens.css'), 'utf8')
 const server = readFileSync(join(__dirname, '../../tandem/server/http/images.py'), 'utf8')
@@ -93,12 +93,12 @@ describe('the colours of classes', () => {
     const painted = [...listed.matchAll(/"([0-9a-f]{6})"/g)]
     const shown = [...css.matchAll(/--mask-\d+: #([0-9a-f]{6})/g)]
     expect(shown.map((one) => one[1])).toEqual(painted.map((one) => one[1]))
-    expect([maskColourOf(0), maskColourOf(1), maskColourOf(19)]).toEqual(['transparent', 'var(--mask-0)', 'var(--mask-0)'])
+    expect([maskColour(0), maskColour(1), maskColour(19)]).toEqual(['transparent', 'var(--mask-0)', 'var(--mask-0)'])
   })
 
   it('stay with a class, whatever page it is on', () => {
-    expect(colourOf('b', ['a', 'b'])).toBe('var(--class-1)')
-    expect(colourOf('unknown')).toBe(colourOf('unknown', ['a']))
+    expect(classColour('b', ['a', 'b'])).toBe('var(--class-1)')
+    expect(classColour('unknown')).toBe(classColour('unknown', ['a']))
   })
 
   it('bear white text', () => {

@@ -36,6 +36,18 @@ ALL_PICTURES = """async () => {
   await Promise.all(all.map((one) => one.decode().catch(() => null)))
 }"""
 
+# A text that is missing is shown as its key; a knob's name looks like one, and stands in code.
+KEYS_SHOWN = """(namespaces) => {
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  const found = []
+  while (walk.nextNode()) {
+    const text = walk.currentNode.textContent.trim()
+    const isKey = /^\\w+(\\.[\\w-]+)+$/.test(text) && namespaces.includes(text.split('.')[0])
+    if (isKey && !walk.currentNode.parentElement.closest('code, pre, .mono')) found.push(text)
+  }
+  return found
+}"""
+
 
 def chromium() -> str:
     """Debian's; `make browser` installs it."""
@@ -112,6 +124,14 @@ class Console:
             "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         assert over <= 0, f"{self.page.url} is {over} pixels too wide ({self.name})"
+
+    def is_worded(self) -> None:
+        """Each text is there in this language: no message's key is shown in its place."""
+        texts = ROOT / "frontend" / "src"
+        shared = {file.stem for file in texts.glob("i18n/en/*.json")}
+        pages = {file.parent.name for file in texts.glob("pages/*/en.json")}
+        said: list[str] = self.page.evaluate(KEYS_SHOWN, sorted(shared | pages))
+        assert not said, f"{self.page.url} {self.name}: {said}"
 
     def close(self) -> None:
         """What was noticed is said now."""

@@ -60,6 +60,7 @@ def test_each_page_is_whole(house: House, visit: Visit, how: dict):
         ).to_have_count(0)
         console.shot(name)
         console.fits()
+        console.is_worded()
         console.accessible()
 
 

@@ -48,13 +48,13 @@ const MASK_COLOURS = 18
 const BIT32 = 2 ** 32
 
 /** A class keeps its colour: by its place among `classes`, else by its name. */
-export function colourOf(label: string, classes: readonly string[] = []): string {
+export function classColour(label: string, classes: readonly string[] = []): string {
   const place = classes.indexOf(label)
   return `var(--class-${(place >= 0 ? place : hashed(label)) % COLOURS})`
 }
 
 /** Of a class's place in a mask; the server paints them so (tandem/server/http/images.py). */
-export function maskColourOf(place: number): string {
+export function maskColour(place: number): string {
   return place <= 0 ? 'transparent' : `var(--mask-${(place - 1) % MASK_COLOURS})`
 }
 

@@ -17,8 +17,8 @@ export const TONES = 8
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]]
 
 /** The dash tells lines apart where their colours do not. */
-export const dashOf = (tone: number): number[] => DASHES[tone % DASHES.length] ?? []
-export const colourOf = (tone: number): string => `--curve-${tone % TONES}`
+export const toneDash = (tone: number): number[] => DASHES[tone % DASHES.length] ?? []
+export const toneColour = (tone: number): string => `--curve-${tone % TONES}`
 
 /** Exponential moving average without the pull to zero of its beginning; gaps stay gaps. */
 export function smoothed(y: (number | null)[], weight: number): (number | null)[] {

@@ -1,6 +1,6 @@
 import uPlot from 'uplot'
 
-import { type Axis, type Line, type Range, type Unit, aligned, colourOf, dashOf, smoothed } from './lines'
+import { type Axis, type Line, type Range, type Unit, aligned, toneColour, toneDash, smoothed } from './lines'
 
 const FONT = '11px system-ui, sans-serif'
 const FAINT = '4d'
@@ -52,8 +52,8 @@ export function plotOptions(host: HTMLElement, lines: Line[], style: PlotStyle, 
   const colour = (name: string): string => computed.getPropertyValue(name).trim()
   const edge = { stroke: colour('--text-soft'), font: FONT, grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } }
   const series = lines.flatMap((line): uPlot.Series[] => {
-    const stroke = colour(colourOf(line.tone))
-    const full = { stroke, width: WIDE, dash: dashOf(line.tone), points: { stroke, fill: stroke, size: 5 } }
+    const stroke = colour(toneColour(line.tone))
+    const full = { stroke, width: WIDE, dash: toneDash(line.tone), points: { stroke, fill: stroke, size: 5 } }
     if (!isSmooth(line, style)) return [full]
     return [{ stroke: stroke + FAINT, width: 1, points: { show: false } }, { ...full, points: { show: false } }]
   })

@@ -2,7 +2,7 @@ import { computed } from 'vue'
 
 import { useCatalog } from '@/stores/catalog'
 
-import { type Schema, choiceOf, sections } from './schema'
+import { type Schema, choiceOf, sections } from './knobs'
 import { useRequest } from '@/composables/useRequest'
 
 /**

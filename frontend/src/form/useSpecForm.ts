@@ -2,7 +2,7 @@ import { type Ref, computed } from 'vue'
 
 import type { FieldProblem } from '@/api/errors'
 
-import { type Knob, parseText } from './schema'
+import { type Knob, parseText } from './knobs'
 import { type Tree, get, put, same } from './specTree'
 
 /**

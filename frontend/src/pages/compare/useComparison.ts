@@ -9,12 +9,11 @@ import { useRequest } from '@/composables/useRequest'
 import { useTaskUpdates } from '@/composables/useTaskUpdates'
 
 export const MOST = 8
-export type Report = RunReport
 
 /** One task beside the others. `series` are on the axis that was asked for. */
 export interface ComparedTask {
   task: TaskDetail
-  report: Report | null
+  report: RunReport | null
   series: Series[]
 }
 

@@ -3,7 +3,7 @@ import { useRoute, useRouter } from 'vue-router'
 
 import { studentFamilyOf } from '@/api/catalog'
 import { api, unwrap } from '@/api/client'
-import { type Schema, trimmed } from '@/form/schema'
+import { type Schema, trimmed } from '@/form/knobs'
 import { type Tree, get, put } from '@/form/specTree'
 import { useCatalog } from '@/stores/catalog'
 

@@ -2,7 +2,6 @@ import { api, unwrap } from '@/api/client'
 import type { RunReport } from '@/api/types'
 import { useRequest } from '@/composables/useRequest'
 
-export type Report = RunReport
 
 /** What a student got per class, as the report keeps it. */
 export interface PerClass {

@@ -3,11 +3,11 @@ import { computed, onScopeDispose, ref, shallowRef } from 'vue'
 import { api, unwrap } from '@/api/client'
 import { ApiError } from '@/api/errors'
 
-export type Level = 'all' | 'warning' | 'error'
-export interface Line {
+export type LogLevel = 'all' | 'warning' | 'error'
+export interface LogLine {
   n: number
   text: string
-  level: Level
+  level: LogLevel
 }
 
 const TAIL_LINES = 2000
@@ -17,7 +17,7 @@ const MOST_LINES = 200_000
 const ERROR = /^(\S+ \S+ )?(Error|Failed|\u9519\u8bef|\u5931\u8d25|Traceback)/
 const WARNING = /^(\S+ \S+ )?(Warning|\u8b66\u544a)/
 
-function levelOf(text: string): Level {
+function levelOf(text: string): LogLevel {
   return ERROR.test(text) ? 'error' : WARNING.test(text) ? 'warning' : 'all'
 }
 
@@ -27,7 +27,7 @@ function levelOf(text: string): Level {
  * before ended.
  */
 export function useRunLog(id: string, stream: () => 'log' | 'stderr') {
-  const lines = shallowRef<Line[]>([])
+  const lines = shallowRef<LogLine[]>([])
   const error = shallowRef<ApiError | null>(null)
   const loaded = ref(false)
   const begins = ref(0)
@@ -61,7 +61,7 @@ export function useRunLog(id: string, stream: () => 'log' | 'stderr') {
     return parts
   }
 
-  const numbered = (texts: string[], first: number): Line[] =>
+  const numbered = (texts: string[], first: number): LogLine[] =>
     texts.map((text, place) => ({ n: first + place, text, level: levelOf(text) }))
 
   /** Anew, from the end. */
