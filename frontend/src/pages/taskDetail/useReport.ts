@@ -1,7 +1,5 @@
 import { api, unwrap } from '@/api/client'
-import type { RunReport } from '@/api/types'
 import { useRequest } from '@/composables/useRequest'
-
 
 /** What a student got per class, as the report keeps it. */
 export interface PerClass {
