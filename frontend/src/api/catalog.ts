@@ -33,7 +33,7 @@ export interface Layout {
   /** What a dataset that lies so may be learnt for. */
   kinds: string[]
   /** The kinds whose predictions can be written so. */
-  writes?: string[]
+  writes: string[]
 }
 
 export const studentsOf = (catalog: Catalog): Student[] => catalog.students as unknown as Student[]
@@ -62,7 +62,7 @@ const USUAL_LAYOUT = 'labelme'
 /** The layouts that can hold what a model of this kind predicts; the first is the usual one. */
 export function writableLayouts(catalog: Catalog, kind: string | null): string[] {
   const names = layoutsOf(catalog)
-    .filter((one) => (one.writes ?? one.kinds).includes(kind ?? ''))
+    .filter((one) => one.writes.includes(kind ?? ''))
     .map((one) => one.name)
   return names.includes(USUAL_LAYOUT) ? [USUAL_LAYOUT, ...names.filter((name) => name !== USUAL_LAYOUT)] : names
 }
