@@ -33,6 +33,7 @@ describe('the students of the catalog', () => {
   it('are found by type, or by a size of theirs', () => {
     expect(studentFamilyOf(catalog, 'resnet', '')?.name).toBe('resnet')
     expect(studentFamilyOf(catalog, '', 'resnet18')?.name).toBe('resnet')
+    expect(studentFamilyOf(catalog, '', 'unet-resnet34')?.name).toBe('unet')
     expect(studentFamilyOf(catalog, '', 'no such size')).toBeNull()
   })
 })

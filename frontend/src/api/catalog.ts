@@ -10,6 +10,8 @@ export interface Student {
   kinds: string[]
   /** Millions of parameters by size. */
   sizes: Record<string, number>
+  /** Whether there are more sizes than are listed, each beginning with the family's name. */
+  open_sizes?: boolean
   /** What this family begins with, by dotted field. */
   defaults: Record<string, unknown>
   licence: string
@@ -43,7 +45,7 @@ export const layoutsOf = (catalog: Catalog): Layout[] => catalog.formats as unkn
 /** The family of a size, such as resnet of resnet18. */
 export function studentFamilyOf(catalog: Catalog, type: string, size: string): Student | null {
   const all = studentsOf(catalog)
-  const ofSize = (one: Student) => size in one.sizes || (one.name === 'unet' && size.startsWith('unet-'))
+  const ofSize = (one: Student) => size in one.sizes || (one.open_sizes === true && size.startsWith(`${one.name}-`))
   return all.find((one) => one.name === type) ?? all.find(ofSize) ?? null
 }
 
