@@ -30,7 +30,7 @@ MOST_MS = 60_000
 LONG_MS = 240_000
 """Of what waits for a training."""
 # A picture below the window is loaded when it is scrolled to: a page's picture shows it as well.
-ALL_PICTURES = """async () => {
+ALL_IMAGES = """async () => {
   const all = [...document.images]
   for (const one of all) one.loading = 'eager'
   await Promise.all(all.map((one) => one.decode().catch(() => null)))
@@ -105,7 +105,7 @@ class Console:
     def shot(self, name: str) -> None:
         """A picture of the whole page, kept for whoever looks at CI's artefacts."""
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.evaluate(ALL_PICTURES)
+        self.page.evaluate(ALL_IMAGES)
         self.page.screenshot(path=SHOTS / f"{name}-{self.name}.png", full_page=True)
 
     def accessible(self) -> None:

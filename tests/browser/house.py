@@ -33,14 +33,14 @@ class House(RealServer):
 
     def __enter__(self) -> House:
         super().__enter__()
-        self.taught = self.teach("Shapes, taught", epochs=3, start=True)
-        self.fresh = self.teach("Shapes, not started", epochs=2)
-        self.failed = self.teach("Shapes, one broken", epochs=2, dataset="brittle", start=True)
+        self.taught = self.add_task("Shapes, taught", epochs=3, start=True)
+        self.fresh = self.add_task("Shapes, not started", epochs=2)
+        self.failed = self.add_task("Shapes, one broken", epochs=2, dataset="brittle", start=True)
         self.done(self.taught)
         self.done(self.failed)
         return self
 
-    def teach(
+    def add_task(
         self,
         name: str,
         *,

@@ -66,7 +66,7 @@ def row(page: Page, name: str) -> Locator:
     return page.get_by_role("list", name="Uploads").get_by_role("listitem").filter(has_text=name)
 
 
-def test_the_faults_of_a_sent_data_set_are_read_by_file(visit: Visit, faulty: Path):
+def test_the_faults_of_a_sent_dataset_are_read_by_file(visit: Visit, faulty: Path):
     console = visit()
     page = console.open("/datasets")
     sent = send(console, faulty, "sent-faulty")
@@ -128,7 +128,7 @@ def test_an_upload_goes_on_after_a_reload(visit: Visit, house: House, large: Pat
     assert [one.name for one in stands.rglob("large.png")] == ["large.png"]
 
 
-def test_a_data_set_is_divided_and_deleting_says_what_is_lost(visit: Visit, house: House):
+def test_a_dataset_is_divided_and_deleting_says_what_is_lost(visit: Visit, house: House):
     console = visit()
     page = console.open("/datasets/shapes")
     before = sorted(one for one in (house.home / "datasets" / "shapes").rglob("*.png"))

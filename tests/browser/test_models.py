@@ -28,13 +28,13 @@ def drop(page: Page, file: Path) -> None:
     page.locator(".drop").dispatch_event("drop", {"dataTransfer": carried})
 
 
-def test_a_picture_is_answered_with_the_milliseconds(visit: Visit, house: House, tmp_path: Path):
+def test_an_image_is_answered_with_the_milliseconds(visit: Visit, house: House, tmp_path: Path):
     console = visit()
     page = console.open("/models")
     page.get_by_role("link", name="Shapes, taught").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Shapes, taught")
-    picture = house.home / "datasets" / "shapes" / "val" / "circle" / "0.png"
-    drop(page, picture)
+    image = house.home / "datasets" / "shapes" / "val" / "circle" / "0.png"
+    drop(page, image)
     said = page.get_by_text(re.compile(r"[\d.]+ ms for the model, [\d.,]+ ms in all"))
     expect(said).to_be_visible(timeout=LONG_MS)
     expect(said).to_contain_text("It had to be loaded first.")
@@ -67,7 +67,7 @@ def test_an_export_is_written_listed_and_downloaded(visit: Visit, house: House):
     console.accessible()
 
 
-def test_a_data_set_is_labelled_and_the_answers_are_seen(visit: Visit, house: House):
+def test_a_dataset_is_labelled_and_the_answers_are_seen(visit: Visit, house: House):
     console = visit()
     page = console.open(f"/models/{house.taught}")
     form = page.locator("form").filter(has=page.get_by_role("heading", name="Put it to work"))

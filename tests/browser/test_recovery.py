@@ -35,7 +35,7 @@ EVENTS = "**/events*"
 
 
 def test_a_server_that_died_is_missed_by_no_point(visit: Visit, house: House):
-    task_id = house.teach("Shapes, through a crash", epochs=400, start=True)
+    task_id = house.add_task("Shapes, through a crash", epochs=400, start=True)
     console = visit()
     console.expected = BREAKS
     page = console.open(f"/tasks/{task_id}/curves")

@@ -18,7 +18,7 @@ PAGE = 20
 @pytest.fixture(scope="session")
 def many(house: House) -> list[str]:
     """So many tasks that they do not fit on one page, named by number; none is started."""
-    return [house.teach(f"Plenty {n:02d}", epochs=1) for n in range(MANY)]
+    return [house.add_task(f"Plenty {n:02d}", epochs=1) for n in range(MANY)]
 
 
 def names(page: Page) -> list[str]:
@@ -64,7 +64,7 @@ def test_states_filter_and_nothing_found_says_the_way_back(visit: Visit, house: 
 
 
 def test_tasks_are_chosen_by_keyboard_and_deleting_says_what_is_lost(visit: Visit, house: House):
-    gone = [house.teach(f"Doomed {n}", epochs=1) for n in range(3)]
+    gone = [house.add_task(f"Doomed {n}", epochs=1) for n in range(3)]
     console = visit()
     page = console.open("/tasks?keyword=Doomed&sort=task_name")
     expect(page.locator("tbody a")).to_have_count(3)
@@ -91,7 +91,7 @@ def test_tasks_are_chosen_by_keyboard_and_deleting_says_what_is_lost(visit: Visi
 
 
 def test_several_that_wait_or_run_are_stopped_at_once(visit: Visit, house: House):
-    many = [house.teach(f"Halted {n}", epochs=500, start=True) for n in range(2)]
+    many = [house.add_task(f"Halted {n}", epochs=500, start=True) for n in range(2)]
     console = visit()
     page = console.open("/tasks?keyword=Halted&sort=task_name")
     page.get_by_role("checkbox", name="Choose all on this page").check()
