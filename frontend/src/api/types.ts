@@ -7,7 +7,7 @@ type Schemas = components['schemas']
  * OpenAPI document calls them, so that a schema renamed there is one line here.
  */
 export type Ancestor = Schemas['Ancestor']
-export type Annotation = Schemas['JobShown']
+export type Annotation = Schemas['AnnotationShown']
 export type Catalog = Schemas['Catalogue']
 export type Curves = Schemas['Curves']
 export type Dataset = Schemas['DatasetV1']
