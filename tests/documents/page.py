@@ -43,13 +43,16 @@ def steps(page: Path) -> Iterator[Step]:
 
 
 def copy_tree(target: Path) -> None:
-    """Every file that git knows, or would take."""
+    """Every file that git knows, or would take; the console's packages are shared."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")
     for name in sorted(os.fsdecode(one) for one in names if one):
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
+    packages = ROOT / "frontend" / "node_modules"
+    if packages.is_dir():
+        (target / "frontend" / "node_modules").symlink_to(packages.resolve())
 
 
 def follow(page: Path, tree: Path) -> None:
