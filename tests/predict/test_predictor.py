@@ -105,7 +105,7 @@ def test_one_image_alone_and_a_stack_and_any_batch(model, images):
 
 
 @pytest.mark.parametrize(
-    ("picture", "said"),
+    ("image", "said"),
     [
         (np.zeros((4, 4, 3), np.float32), "float32.*Give uint8"),
         (np.zeros((4, 4, 7), np.uint8), r"shape \(4, 4, 7\)"),
