@@ -31,8 +31,8 @@ def test_each_way_reports_the_teacher_on_the_validation_set(spec_of, tmp_path, w
 
 def test_without_labels_the_language_model_is_asked(spec_of, tmp_path):
     data = make_shapes(tmp_path / "data", train=2, unlabelled=12)
-    for picture in (data / "train").rglob("*.png"):
-        picture.rename(data / "unlabeled" / f"{picture.parent.name}-{picture.name}")
+    for image in (data / "train").rglob("*.png"):
+        image.rename(data / "unlabeled" / f"{image.parent.name}-{image.name}")
     spec = spec_of(optim__epochs=1, data__dataset=str(data))
     assert run_here(spec, tmp_path) == 0
     assert report(spec)["teacher"]["knowledge"] == "label_scoring"

@@ -50,14 +50,14 @@ def test_with_both_on_each_batch_is_one_of_them():
     assert all(drawn(step, cutmix=1).box is not None for step in range(20))
 
 
-def test_alpha_sets_how_far_pictures_mix():
+def test_alpha_sets_how_far_images_mix():
     weak = [abs(drawn(step, mixup=0.1).keep - 0.5) for step in range(200)]
     strong = [abs(drawn(step, mixup=10).keep - 0.5) for step in range(200)]
     assert np.mean(weak) > 0.35
     assert np.mean(strong) < 0.15
 
 
-def test_mixup_is_a_weighted_mean_of_pictures_and_labels():
+def test_mixup_is_a_weighted_mean_of_images_and_labels():
     given, mix = batch([0, 1, 2, 1]), Mix(0.75, torch.tensor([1, 0, 3, 2]), None)
     mixed = mix_batch(given, mix, 3)
     expected = 0.75 * given.inputs[0] + 0.25 * given.inputs[1]

@@ -11,14 +11,14 @@ def plan(epoch: int = 0, seed: int = 0, batch_size: int = 32):
     return draw(LABELS, batch_size=batch_size, views=4, seed=seed, epoch=epoch)
 
 
-def test_every_picture_comes_once_and_no_batch_is_larger_than_asked():
+def test_every_image_comes_once_and_no_batch_is_larger_than_asked():
     rows = plan().rows
     assert sorted(np.concatenate(rows)) == list(range(130))
     assert max(map(len, rows)) <= 32
     assert max(map(len, rows)) - min(map(len, rows)) <= 1
 
 
-def test_labelled_pictures_are_spread_evenly():
+def test_labelled_images_are_spread_evenly():
     counts = [int((LABELS[rows] >= 0).sum()) for rows in plan().rows]
     assert max(counts) - min(counts) <= 1
 
@@ -30,7 +30,7 @@ def test_another_epoch_and_another_seed_draw_other_batches_but_repeat_themselves
     assert (np.concatenate(plan(seed=1).rows) != first).any()
 
 
-def test_over_as_many_epochs_as_views_each_picture_is_seen_in_every_view():
+def test_over_as_many_epochs_as_views_each_image_is_seen_in_every_view():
     seen = {row: set() for row in range(130)}
     for epoch in range(4):
         drawn = plan(epoch)
