@@ -5441,6 +5441,12 @@ export interface components {
             heartbeat_at: string | null;
             /** Kind */
             kind: string | null;
+            /**
+             * Last Event Id
+             * @description What is told here: the stream of its events goes on after it, and nothing is missed.
+             * @example 4711-0
+             */
+            last_event_id: string;
             /** Loss */
             loss: number | null;
             /**

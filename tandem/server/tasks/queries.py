@@ -57,7 +57,7 @@ def one_with_job(session: Session, task_id: str) -> RowMapping | None:
     """A task and what is known of its job, in one question."""
     if not is_id(task_id):
         return None
-    found = select(*V1_COLUMNS, Job.spec).outerjoin(Job, Job.task_id == Task.task_id)
+    found = select(*V1_COLUMNS, Job.spec, Job.last_seq).outerjoin(Job, Job.task_id == Task.task_id)
     found = found.where(Task.task_id == task_id, Task.del_flag == DelFlag.NORMAL)
     return session.execute(found).mappings().one_or_none()
 

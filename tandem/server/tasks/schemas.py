@@ -151,6 +151,8 @@ class TaskDetail(TaskSummary):
     """What its executions used, the first one first."""
     spec: dict[str, object] | None
     """The RunSpec; null for a task that an installed system made and nobody started yet."""
+    last_event_id: str = Field(examples=["4711-0"])
+    """What is told here: the stream of its events goes on after it, and nothing is missed."""
 
 
 class TaskList(ResponseBody):

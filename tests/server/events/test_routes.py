@@ -32,6 +32,8 @@ def test_lines_and_arrays_are_taken_and_drawn(client: TestClient, sqlite: Databa
         ("train_loss", "epoch"): [None],
     }
     assert found["last_event_id"] == "3-0"
+    # The page of a task listens from where the task itself was told.
+    assert client.get(f"/api/v1/tasks/{TASK}").json()["last_event_id"] == "3-0"
 
 
 def test_a_live_run_takes_no_batches(client: TestClient, sqlite: Database):

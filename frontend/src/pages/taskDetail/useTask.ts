@@ -32,7 +32,7 @@ export function useTask(id: string) {
 
   async function begin(): Promise<void> {
     await detail.load()
-    if (detail.data.value !== null) await stream.start().catch(() => setTimeout(() => void begin(), 2000))
+    if (detail.data.value !== null) stream.start(detail.data.value.last_event_id)
   }
   void begin()
 

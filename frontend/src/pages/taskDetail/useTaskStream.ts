@@ -1,6 +1,5 @@
 import type { Ref } from 'vue'
 
-import { api, unwrap } from '@/api/client'
 import { EVENT_TYPES, type EventType } from '@/api/events'
 import { type Connection, type StreamEvent, useStream } from '@/composables/useStream'
 
@@ -20,8 +19,8 @@ export interface TaskEvents {
 export interface TaskStream {
   taskEvents: TaskEvents
   connection: Ref<Connection>
-  /** Asks where the run is now and listens from there, so that nothing is missed in between. */
-  start: () => Promise<void>
+  /** Listens for what comes after this id: the task's own `last_event_id`, so that nothing is missed since. */
+  start: (from: string) => void
 }
 
 /**
@@ -46,15 +45,6 @@ export function useTaskStream(id: string, poll: () => Promise<void>): TaskStream
     for (const one of [...listeners]) if (one.types.has(event.type)) one.listener(event)
   }
 
-  async function start(): Promise<void> {
-    const { last_event_id } = await unwrap(
-      api.GET('/api/v1/tasks/{task_id}/curves', {
-        params: { path: { task_id: id }, query: { points: 4, names: '-' } },
-      }),
-    )
-    stream.start(last_event_id)
-  }
-
   return {
     taskEvents: {
       on: (types, listener) => {
@@ -65,6 +55,6 @@ export function useTaskStream(id: string, poll: () => Promise<void>): TaskStream
       lastId: stream.lastId,
     },
     connection: stream.connection,
-    start,
+    start: stream.start,
   }
 }
