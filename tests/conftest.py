@@ -57,8 +57,8 @@ def pytest_unconfigure() -> None:
 def draw_shape(shape: str, random: np.random.Generator, size: int = 28) -> Image.Image:
     """A light shape on a dark noisy ground: easy to tell, no two alike."""
     ground = random.integers(0, 90, (size, size, 3), dtype=np.uint8)
-    picture = Image.fromarray(ground)
-    pen = ImageDraw.Draw(picture)
+    image = Image.fromarray(ground)
+    pen = ImageDraw.Draw(image)
     side = int(random.integers(10, 18))
     left, top = (int(x) for x in random.integers(1, size - side, 2))
     colour = tuple(int(x) for x in random.integers(150, 255, 3))
@@ -70,7 +70,7 @@ def draw_shape(shape: str, random: np.random.Generator, size: int = 28) -> Image
     else:
         pen.line(box, fill=colour, width=4)
         pen.line((left, top + side, left + side, top), fill=colour, width=4)
-    return picture
+    return image
 
 
 def make_shapes(

@@ -12,11 +12,10 @@ from tandem.spec.errors import SpecError, StudentError
 from tandem.spec.plugins.catalog import students
 from tandem.spec.plugins.students import defaults, resolve
 from tandem.spec.run import RunSpec
+from tandem.spec.run.base import SpecTree
 from tandem.spec.run.check import run_spec
 from tandem.spec.run.legacy import MODEL, complete, get, put
 
-SpecTree = dict[str, object]
-"""A RunSpec's fields as they were given, in their sections."""
 TEXT_FAMILIES = ("bert", "roberta", "albert", "electra", "deberta", "ernie")
 TEXT_STUDENT = "bert"
 TEXT_FILES = tuple(f"train.{suffix}" for suffix in ("jsonl", "csv", "tsv"))

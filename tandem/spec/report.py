@@ -16,7 +16,7 @@ class ReportPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
-class Measured(ReportPart):
+class ReportedMetrics(ReportPart):
     """On the validation set; figures are 0 to 1 unless their name says a unit."""
 
     metrics: dict[str, float]
@@ -38,7 +38,7 @@ class TeacherReport(ReportPart):
     """Where its class scores come from: probe, label_scoring, lora, none."""
     temperature: float | None = None
     """Fitted on held-out labels; None: not calibrated."""
-    measured: Measured | None = None
+    measured: ReportedMetrics | None = None
     """None where it gives no class scores."""
     forwards: int
     """Images that went through it in this run."""
@@ -49,7 +49,7 @@ class StudentReport(ReportPart):
     size: str
     parameters: int
     size_bytes: int
-    measured: Measured
+    measured: ReportedMetrics
     best_epoch: int
     epochs: int
     seconds: float
@@ -59,7 +59,7 @@ class StudentReport(ReportPart):
 class BaselineReport(ReportPart):
     """The same student without the teacher."""
 
-    measured: Measured
+    measured: ReportedMetrics
     epochs: int
     seconds: float
     only_student_right: int
@@ -74,7 +74,7 @@ class ExportReport(ReportPart):
     file: str
     """Its name; where it was put is its owner's affair."""
     size_bytes: int
-    measured: Measured
+    measured: ReportedMetrics
     """On the validation set where the data was there, and its latency on the CPU."""
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from tandem.cli import app
 from tandem.commands.guard import guarded
-from tandem.spec.report import DataReport, Measured, RunReport, StudentReport
+from tandem.spec.report import DataReport, ReportedMetrics, RunReport, StudentReport
 from tandem.spec.run import RunSpec
 from tandem.train.export import final_model
 from tandem.train.pipeline import report
@@ -46,7 +46,7 @@ def run(home: Path) -> Path:
     )
     said = StudentReport(
         type="resnet", size="resnet18", parameters=11_000_000, size_bytes=1, epochs=1, seconds=1,
-        measured=Measured(metrics=metrics), best_epoch=1,
+        measured=ReportedMetrics(metrics=metrics), best_epoch=1,
     )  # fmt: skip
     data = DataReport(
         dataset="d", val_dataset="d", classes=list(CLASSES), train_images=4, labelled_images=4,

@@ -38,7 +38,7 @@ VARIABLES = {
     ("labelstudio.py", "t(problem)"): "the same",
     ("voc.py", "t(shape)"): "the same",
     ("check.py", 't(str(context["error"]))'): "ValueErrors of spec/run: `_faults` below",
-    ("check.py", "t(_SAYS[kind], field=shown, **context)"): "_SAYS: `_faults` below",
+    ("check.py", "t(_SAYS[fault_type], field=shown, **context)"): "_SAYS: `_faults` below",
     ("errors.py", "t(template, **fields)"): "what an error was given: collected there",
     ("boundary.py", "t(words)"): "HTTP_WORDS: `_listed` below",
     ("boundary.py", 't(str(context.get("error", fault["msg"])))'): (

@@ -2294,7 +2294,7 @@ export interface components {
         BaselineReport: {
             /** Epochs */
             epochs: number;
-            measured: components["schemas"]["Measured"];
+            measured: components["schemas"]["ReportedMetrics"];
             /** Only Baseline Right */
             only_baseline_right: number;
             /** Only Student Right */
@@ -3371,7 +3371,7 @@ export interface components {
             file: string;
             /** Format */
             format: string;
-            measured: components["schemas"]["Measured"];
+            measured: components["schemas"]["ReportedMetrics"];
             /** Size Bytes */
             size_bytes: number;
         };
@@ -3932,20 +3932,6 @@ export interface components {
             memory_total_megabytes: number;
             /** Memory Used Megabytes */
             memory_used_megabytes: number;
-        };
-        /**
-         * Measured
-         * @description On the validation set; figures are 0 to 1 unless their name says a unit.
-         */
-        Measured: {
-            /** Details */
-            details?: {
-                [key: string]: unknown;
-            };
-            /** Metrics */
-            metrics: {
-                [key: string]: number;
-            };
         };
         /** MemoryEstimate */
         MemoryEstimate: {
@@ -4666,6 +4652,20 @@ export interface components {
              */
             tensorboard: boolean;
         };
+        /**
+         * ReportedMetrics
+         * @description On the validation set; figures are 0 to 1 unless their name says a unit.
+         */
+        ReportedMetrics: {
+            /** Details */
+            details?: {
+                [key: string]: unknown;
+            };
+            /** Metrics */
+            metrics: {
+                [key: string]: number;
+            };
+        };
         /** Request */
         Request: {
             /** Body */
@@ -5181,7 +5181,7 @@ export interface components {
             best_epoch: number;
             /** Epochs */
             epochs: number;
-            measured: components["schemas"]["Measured"];
+            measured: components["schemas"]["ReportedMetrics"];
             /** Parameters */
             parameters: number;
             /** Seconds */
@@ -5820,7 +5820,7 @@ export interface components {
             forwards: number;
             /** Knowledge */
             knowledge: string;
-            measured?: components["schemas"]["Measured"] | null;
+            measured?: components["schemas"]["ReportedMetrics"] | null;
             /** Name */
             name: string;
             /** Parameters */

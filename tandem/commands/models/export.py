@@ -10,7 +10,7 @@ from tandem.commands.terminal import print_json, print_table
 from tandem.spec.errors import UserInputError
 from tandem.spec.exports import OWN
 from tandem.spec.i18n import t
-from tandem.spec.report import Measured, RunReport
+from tandem.spec.report import ReportedMetrics, RunReport
 
 
 def export(
@@ -47,7 +47,7 @@ def rows_of(report: RunReport) -> list[list[str]]:
     return rows + [[one.format, *_cells(one.measured, one.size_bytes)] for one in report.exports]
 
 
-def _cells(measured: Measured, size_bytes: int) -> list[str]:
+def _cells(measured: ReportedMetrics, size_bytes: int) -> list[str]:
     figure = measured.accuracy
     latency = measured.metrics.get("latency_milliseconds")
     return [

@@ -13,7 +13,7 @@ from tandem.commands.terminal import print_status, print_table
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError, UserInputError
 from tandem.spec.i18n import t
-from tandem.spec.report import Measured, RunReport
+from tandem.spec.report import ReportedMetrics, RunReport
 
 UNSENT = 1
 
@@ -49,7 +49,7 @@ def _read(folder: Path) -> RunReport:
 
 def _print(found: RunReport, folder: Path) -> None:
     student, teacher = found.student, found.teacher
-    rows: list[tuple[str, str, float, Measured | None]] = []
+    rows: list[tuple[str, str, float, ReportedMetrics | None]] = []
     if teacher is not None:
         source = t("teacher, by {knowledge}", knowledge=teacher.knowledge)
         rows.append((source, teacher.name, teacher.parameters / 1e6, teacher.measured))
@@ -82,7 +82,7 @@ def _print(found: RunReport, folder: Path) -> None:
     print(t("Model: {path}", path=folder / "final_model"))
 
 
-def _figures(measured: Measured | None) -> list[str]:
+def _figures(measured: ReportedMetrics | None) -> list[str]:
     if measured is None:
         return ["-"] * 7
     of = measured.metrics

@@ -95,11 +95,11 @@ def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
 
 
 def _sentence(field: str, fault: ErrorDetails, names: Mapping[str, str]) -> str:
-    kind, got = fault["type"], fault["input"]
+    fault_type, got = fault["type"], fault["input"]
     shown, context = names.get(field, field), fault.get("ctx", {})
-    if kind == "extra_forbidden":
+    if fault_type == "extra_forbidden":
         return _unknown(field)
-    if kind == "value_error":
+    if fault_type == "value_error":
         reason = t(str(context["error"]))
         return (
             t("{field}: {reason}.", field=shown, reason=reason)
@@ -107,9 +107,9 @@ def _sentence(field: str, fault: ErrorDetails, names: Mapping[str, str]) -> str:
             else t("{reason}.", reason=reason)
         )
     parts = [rule(fault, shown)]
-    if kind != "missing" and not isinstance(got, dict):
+    if fault_type != "missing" and not isinstance(got, dict):
         parts.append(t("Got: {got}.", got=got))
-    if kind == "literal_error":
+    if fault_type == "literal_error":
         allowed = re.findall(r"'([^']*)'", str(context["expected"]))
         parts.append(t("Allowed: {allowed}.", allowed=", ".join([*allowed, *_more(field)])))
     return joined(parts)
@@ -117,10 +117,10 @@ def _sentence(field: str, fault: ErrorDetails, names: Mapping[str, str]) -> str:
 
 def rule(fault: ErrorDetails, shown: str) -> str:
     """What the field at fault must be."""
-    kind = fault["type"]
+    fault_type = fault["type"]
     context = {name: _plain(value) for name, value in fault.get("ctx", {}).items()}
-    if kind in _SAYS:
-        return t(_SAYS[kind], field=shown, **context)
+    if fault_type in _SAYS:
+        return t(_SAYS[fault_type], field=shown, **context)
     return t("{field} is not right: {reason}.", field=shown, reason=fault["msg"])
 
 

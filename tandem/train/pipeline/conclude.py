@@ -13,7 +13,7 @@ from tandem.spec.i18n import t
 from tandem.spec.report import (
     BaselineReport,
     DataReport,
-    Measured,
+    ReportedMetrics,
     RunReport,
     StudentReport,
     TeacherReport,
@@ -75,11 +75,11 @@ def conclude(outcome: Outcome, began: float) -> None:
     reporter.emit("finished", seconds=time.perf_counter() - began, metrics=measured.metrics)
 
 
-def _measured(evaluation: EvalResult) -> Measured:
-    return Measured(metrics=evaluation.metrics, details=evaluation.details)
+def _measured(evaluation: EvalResult) -> ReportedMetrics:
+    return ReportedMetrics(metrics=evaluation.metrics, details=evaluation.details)
 
 
-def _report_evaluation(outcome: Outcome, who: str, measured: Measured) -> None:
+def _report_evaluation(outcome: Outcome, who: str, measured: ReportedMetrics) -> None:
     outcome.run.reporter.emit(
         "evaluation",
         who=who,
@@ -114,7 +114,7 @@ def _keep_predictions(outcome: Outcome, temperature: float) -> None:
         outcome.run.reporter.notice(sentence, warning=True)
 
 
-def _save(outcome: Outcome, measured: Measured, temperature: float) -> Path:
+def _save(outcome: Outcome, measured: ReportedMetrics, temperature: float) -> Path:
     return final_model.save(
         outcome.trained.student,
         outcome.run.folder.final_model,
@@ -129,7 +129,7 @@ def _save(outcome: Outcome, measured: Measured, temperature: float) -> Path:
     )
 
 
-def _report(outcome: Outcome, measured: Measured, began: float) -> RunReport:
+def _report(outcome: Outcome, measured: ReportedMetrics, began: float) -> RunReport:
     spec, trained = outcome.run.spec, outcome.trained
     return RunReport(
         at=datetime.now(UTC),

@@ -16,7 +16,7 @@ from torch import Tensor
 from tandem.spec.errors import DataError, OutputFolderError, SpecError
 from tandem.spec.exports import OWN
 from tandem.spec.model import ModelConfig
-from tandem.spec.report import ExportReport, Measured
+from tandem.spec.report import ExportReport, ReportedMetrics
 from tandem.spec.run import RunSpec
 from tandem.train.engines.base import Engine, ResolvedRun
 from tandem.train.engines.context import NullReporter
@@ -81,7 +81,7 @@ def write(
         format=format,
         file=target.name,
         size_bytes=target.stat().st_size,
-        measured=Measured(metrics=metrics),
+        measured=ReportedMetrics(metrics=metrics),
     )
     if what.run is not None:
         report.add_export(what.run, made)

@@ -7,7 +7,7 @@ import re
 from pydantic import BaseModel, Field, TypeAdapter
 
 from tandem.spec.i18n import t
-from tandem.spec.report import Measured, RunReport
+from tandem.spec.report import ReportedMetrics, RunReport
 
 CLASSES_SHOWN = 50
 CONFUSIONS_SHOWN = 5
@@ -95,7 +95,7 @@ def _head(report: RunReport) -> str:
 
 
 def _comparison(report: RunReport) -> str:
-    columns: list[tuple[str, Measured]] = [(t("Student"), report.student.measured)]
+    columns: list[tuple[str, ReportedMetrics]] = [(t("Student"), report.student.measured)]
     if report.baseline:
         columns.append((t("Student without the teacher"), report.baseline.measured))
     if report.teacher and report.teacher.measured:
@@ -159,7 +159,7 @@ def _data(report: RunReport) -> str:
     )
 
 
-def _classes(measured: Measured) -> str:
+def _classes(measured: ReportedMetrics) -> str:
     per_class = _PER_CLASS.validate_python(measured.details.get("per_class") or [])
     if not per_class:
         return ""

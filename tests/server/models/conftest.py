@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tandem.spec.report import DataReport, Measured, RunReport, StudentReport, TeacherReport
+from tandem.spec.report import DataReport, ReportedMetrics, RunReport, StudentReport, TeacherReport
 from tandem.train.pipeline import report
 from tests.server.annotation.conftest import model, service, until
 from tests.train.export.models import CLASSES, run_spec
@@ -21,11 +21,11 @@ def reported(home, service):
     metrics = {"accuracy": 0.715, "latency_milliseconds": 1.5}
     student = StudentReport(
         type="resnet", size="resnet18", parameters=11_178_051, size_bytes=44_000_000, epochs=1,
-        seconds=1, measured=Measured(metrics=metrics), best_epoch=1,
+        seconds=1, measured=ReportedMetrics(metrics=metrics), best_epoch=1,
     )  # fmt: skip
     teacher = TeacherReport(
         name="q", parameters=1, fingerprint="f", knowledge="probe", forwards=1,
-        measured=Measured(metrics={"accuracy": 0.9}),
+        measured=ReportedMetrics(metrics={"accuracy": 0.9}),
     )  # fmt: skip
     data = DataReport(
         dataset="pets", val_dataset="pets", classes=CLASSES, train_images=4, labelled_images=4,

@@ -71,12 +71,12 @@ def test_every_field_is_read(
         run={"output_dir": str(tmp_path / "first"), "devices": "cpu"},
     )
     assert run_here(first, tmp_path) == 0
-    pictures = make_shapes(tmp_path / "pictures", train=6, val=0)
-    for folder in (pictures / "val").iterdir():
+    images = make_shapes(tmp_path / "pictures", train=6, val=0)
+    for folder in (images / "val").iterdir():
         folder.rmdir()
-    (pictures / "val").rmdir()
+    (images / "val").rmdir()
     second = spec_of(
-        data={"dataset": str(pictures), "image_size": 32},
+        data={"dataset": str(images), "image_size": 32},
         teacher={
             "path": str(small_teacher),
             "image_size": 56,

@@ -9,7 +9,7 @@ import pytest
 from tandem.spec.report import (
     BaselineReport,
     DataReport,
-    Measured,
+    ReportedMetrics,
     RunReport,
     StudentReport,
     TeacherReport,
@@ -32,7 +32,7 @@ def measured(accuracy):
         for name in CLASSES
     ]
     matrix = [[2, 1, 0], [0, 2, 7], [0, 0, 2]]
-    return Measured(
+    return ReportedMetrics(
         metrics={"accuracy": accuracy, "f1": 0.5},
         details={"per_class": rows, "confusion_matrix": matrix},
     )
