@@ -9,9 +9,20 @@ import pytest
 
 from tests.documents import page
 
-PAGES = ("format.md", "knob.md", "loss.md", "page.md")
+PAGES = (
+    "executor.md",
+    "format.md",
+    "kind.md",
+    "knob.md",
+    "loss.md",
+    "page.md",
+    "resource.md",
+    "student.md",
+    "teacher.md",
+)
 
 
+@pytest.mark.timeout(1200)  # each step starts a Python of its own, and most load torch
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_true(name: str, tmp_path: Path) -> None:
     page.copy_tree(tmp_path / "tree")
