@@ -102,8 +102,8 @@ def _lifespan(
             from tandem.server.datasets.checking import Checker
             from tandem.server.dispatch.dispatcher import Dispatcher
 
-            context.dispatcher = Dispatcher(context)
-            context.dispatcher.start()
+            dispatcher = context.dispatcher = Dispatcher(context)
+            dispatcher.start()
             checker = Checker(context)
             checker.start()
         try:

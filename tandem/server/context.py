@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from fastapi import Depends, Request
 
@@ -13,10 +13,41 @@ from tandem.server.models.workers import Workers
 from tandem.server.settings import ServerSettings
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from tandem.executors.base import Executor
-    from tandem.server.dispatch.dispatcher import Dispatcher
     from tandem.server.events.hub import Hub
-    from tandem.server.http.metrics import Metrics
+
+
+class RunningDispatcher(Protocol):
+    """What the service knows of its dispatcher; the dispatcher itself is made of the context."""
+
+    @property
+    def holds_lease(self) -> bool:
+        """Whether this server is the one that dispatches."""
+        ...
+
+    @property
+    def ticks(self) -> int:
+        """Rounds that went well."""
+        ...
+
+    @property
+    def failed_ticks(self) -> int:
+        """Rounds that did not."""
+        ...
+
+    def stop(self) -> None:
+        """End after the present round; trainings run on."""
+
+
+class ScrapedMetrics(Protocol):
+    """What the service keeps of its metrics: where Prometheus's page is made from."""
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """All counters of this service."""
+        ...
 
 
 @dataclass
@@ -30,9 +61,9 @@ class Context:
     """Feeds the live streams of this server."""
     wake_event: threading.Event = field(default_factory=threading.Event)
     """Set when the dispatcher has something to do at once."""
-    dispatcher: Dispatcher | None = None
+    dispatcher: RunningDispatcher | None = None
     """None in a service that only answers."""
-    metrics: Metrics | None = None
+    metrics: ScrapedMetrics | None = None
     workers: Workers = field(default_factory=Workers)
     """The models that are loaded, to be tried in a page."""
     token: str | None = field(default=None, repr=False)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tandem.spec.errors import SpecError
+from tandem.spec.spec_file import read_spec_file
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
 OneGpu = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=1)]
@@ -63,19 +63,4 @@ def parse(text: str | bytes | None) -> AnnotationSpec | None:
 
 def read(path: Path) -> AnnotationSpec:
     """The job in a file; SpecError when there is none."""
-    try:
-        return AnnotationSpec.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise SpecError(
-            "The specification {path} cannot be read: {reason}.",
-            path=path,
-            reason=error.strerror or str(error),
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SpecError(
-            "The specification {path} is wrong at {where}: {problem}.",
-            path=path,
-            where=".".join(map(str, first["loc"])) or "-",
-            problem=first["msg"],
-        ) from error
+    return read_spec_file(path, AnnotationSpec, top="-")

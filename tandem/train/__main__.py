@@ -15,8 +15,6 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from tandem.spec.errors import (
     DiskFullError,
     LostPeerError,
@@ -27,6 +25,7 @@ from tandem.spec.errors import (
 )
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
+from tandem.spec.spec_file import read_spec_file
 from tandem.train.engines.stop import StoppedEarlyError, StopRequest
 
 if TYPE_CHECKING:
@@ -64,22 +63,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def read_spec(path: Path) -> RunSpec:
     """The RunSpec in a JSON file; SpecError when it is none."""
-    try:
-        return RunSpec.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise SpecError(
-            "The specification {path} cannot be read: {reason}.",
-            path=path,
-            reason=error.strerror or str(error),
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SpecError(
-            "The specification {path} is wrong at {where}: {problem}.",
-            path=path,
-            where=".".join(map(str, first["loc"])) or t("its top"),
-            problem=first["msg"],
-        ) from error
+    return read_spec_file(path, RunSpec, top=t("its top"))
 
 
 def _run(spec: RunSpec, stop: StopRequest) -> int:

@@ -135,5 +135,5 @@ def metrics(context: Here) -> Response:
 
 def of(context: Context) -> Metrics:
     """Made for this service."""
-    context.metrics = Metrics(context)
-    return context.metrics
+    made = context.metrics = Metrics(context)
+    return made

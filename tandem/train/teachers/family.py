@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
@@ -67,6 +67,24 @@ def _recognised(checkpoint: PretrainedCheckpoint, known: Mapping[str, TeacherEnt
 def sees_images(config: ConfigJson) -> bool:
     """Whether a model with this config.json is shown pictures."""
     return any(key in config for key in SEES_IMAGES)
+
+
+def refuse_missing_weights(
+    checkpoint: PretrainedCheckpoint, missing_keys: Iterable[str], may_lack: tuple[str, ...]
+) -> None:
+    """TeacherError where weights lack that transformers would draw at random, and only say so.
+
+    Those whose name holds one of `may_lack` are of parts that nobody asks.
+    """
+    missing = sorted(key for key in missing_keys if not any(part in key for part in may_lack))
+    if missing:
+        raise TeacherError(
+            "The teacher {name} lacks {count} weights that its config.json asks for: {example}, …",
+            name=checkpoint.name,
+            count=len(missing),
+            example=missing[0],
+            fix="Copy the checkpoint again, all of its files.",
+        )
 
 
 def refuse_foreign_code(checkpoint: PretrainedCheckpoint) -> None:

@@ -9,7 +9,6 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
 from tandem.train.data.tokens import Tokens, from_checkpoint
 from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
@@ -22,6 +21,7 @@ from tandem.train.teachers.family import (
     checkpoint_of,
     family_of,
     refuse_foreign_code,
+    refuse_missing_weights,
     sees_images,
 )
 from tandem.train.types import Signals
@@ -185,16 +185,8 @@ def _load(checkpoint: PretrainedCheckpoint, dtype: torch.dtype, with_head: bool)
             local_files_only=checkpoint.folder is not None,
             output_loading_info=True,
         )
-    optional = ("pooler",) if with_head else MAY_LACK
-    missing = sorted(k for k in info["missing_keys"] if not any(part in k for part in optional))
-    if missing:
-        raise TeacherError(
-            "The teacher {name} lacks {count} weights that its config.json asks for: {example}, …",
-            name=checkpoint.name,
-            count=len(missing),
-            example=missing[0],
-            fix="Copy the checkpoint again, all of its files.",
-        )
+    may_lack = ("pooler",) if with_head else MAY_LACK
+    refuse_missing_weights(checkpoint, info["missing_keys"], may_lack)
     frozen: nn.Module = model.requires_grad_(False)
     return frozen
 

@@ -21,6 +21,7 @@ from tandem.train.teachers.family import (
     checkpoint_of,
     family_of,
     refuse_foreign_code,
+    refuse_missing_weights,
     sees_images,
 )
 from tandem.train.types import Signals
@@ -179,15 +180,7 @@ def _load(
             local_files_only=checkpoint.folder is not None,
             output_loading_info=True,
         )
-    missing = sorted(k for k in info["missing_keys"] if not any(part in k for part in MAY_LACK))
-    if missing:
-        raise TeacherError(
-            "The teacher {name} lacks {count} weights that its config.json asks for: {example}, …",
-            name=checkpoint.name,
-            count=len(missing),
-            example=missing[0],
-            fix="Copy the checkpoint again, all of its files.",
-        )
+    refuse_missing_weights(checkpoint, info["missing_keys"], MAY_LACK)
     frozen: nn.Module = model.requires_grad_(False)
     return frozen
 
