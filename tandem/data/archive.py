@@ -50,6 +50,7 @@ def unpack(
     Raises DataError in one sentence, DiskFullError.
     """
     limits = limits or Limits()
+    # Beside the target: the rename at the end is one step only within a disk.
     hidden = target.with_name(f".{target.name}.unpacking.{os.getpid()}")
     shutil.rmtree(hidden, ignore_errors=True)
     try:
@@ -102,6 +103,8 @@ def _encoding(infos: list[zipfile.ZipInfo]) -> str:
 
 def _is_in(name: str, encoding: str) -> bool:
     try:
+        # zipfile reads a name without the flag as cp437; taken back, these are the bytes that were
+        # sent.
         name.encode("cp437", "replace").decode(encoding)
     except UnicodeDecodeError:
         return False
@@ -113,7 +116,9 @@ def _name(info: zipfile.ZipInfo, encoding: str) -> str:
     name = info.filename
     if not info.flag_bits & UTF8_FLAG and _is_in(name, encoding):
         name = name.encode("cp437", "replace").decode(encoding)
+    # macOS writes an accent as a letter of its own; a label file that names the picture may not.
     name = unicodedata.normalize("NFC", name)
+    # Older Windows programs write `\`, in which `..\x` would be one harmless name.
     parts = name.replace("\\", "/").split("/")
     climbs = ".." in parts or name.startswith(("/", "\\")) or ":" in parts[0]
     if climbs or "\0" in name or not name.strip("/"):
@@ -130,6 +135,7 @@ def _name(info: zipfile.ZipInfo, encoding: str) -> str:
 
 
 def _check_entry(info: zipfile.ZipInfo, name: str) -> None:
+    # The upper half is Unix's mode; an archive made on Windows has 0 there.
     mode = info.external_attr >> 16
     file_type = stat.S_IFMT(mode)
     if file_type not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -161,6 +167,7 @@ def _check_size(entries: list[_Entry], limits: Limits) -> None:
     if whole > limits.bytes:
         raise DataError("Unpacked, the archive would have {size} bytes, more than {most}.",
                         size=whole, most=limits.bytes)  # fmt: skip
+    # Small ones pass: a table of zeros shrinks a thousandfold and harms nobody.
     if whole > 10 * BLOCK_BYTES and whole > limits.ratio * max(packed, 1):
         raise DataError(
             "The archive unpacks to {times} times its size: it looks like a bomb.",
@@ -185,6 +192,7 @@ def _check_twins(entries: list[_Entry]) -> None:
     seen: dict[str, str] = {}
     folders: dict[str, str] = {}
     for one in entries:
+        # On macOS and Windows the second would be written over the first.
         key = one.name.casefold()
         if key in seen:
             raise DataError(
@@ -197,6 +205,7 @@ def _check_twins(entries: list[_Entry]) -> None:
         parent = key
         while "/" in parent:
             parent = parent.rsplit("/", 1)[0]
+            # Those above it are there as well, then: a million files are a million steps, not more.
             if parent in folders:
                 break
             folders[parent] = one.name
@@ -237,6 +246,7 @@ def _write(opened: zipfile.ZipFile, one: _Entry, file: Path) -> None:
     size = one.info.file_size
     with opened.open(one.info) as source, file.open("xb") as out:
         if size <= BLOCK_BYTES:
+            # One more than it says: so one that lies is found out.
             data = source.read(size + 1)
             left = size - len(data)
             out.write(data)

@@ -64,11 +64,14 @@ class Dispatcher:
         """After the present tick; the lease goes to whoever comes next."""
         self._ending.set()
         self.context.wake_event.set()
+        # A round may hang on a disk or a data base that is away. After so long the service ends all
+        # the same: the thread is a daemon.
         if self._thread.is_alive():
             self._thread.join(JOIN_SECONDS)
         try:
             self.lease.release()
         except DBAPIError as error:
+            # Not given back, it runs out: the others take over once its beat has stood still.
             log.warning("The lease could not be given back: %s", error.orig)
 
     def tick(self) -> bool:
@@ -84,6 +87,9 @@ class Dispatcher:
         self.live = len(live)
         placed = 0
         now = self._clock()
+        # With a run alive a round comes every tenth of a second. The queue is read in those in
+        # which something may have changed, and twice a second for what another server has put
+        # there: it cannot wake this one.
         is_due = self._placed_at is None or now - self._placed_at >= IDLE_SECONDS
         if is_woken or is_due or ended != self.watcher.ended:
             placed = self.scheduler.tick(live)
@@ -108,6 +114,7 @@ class Dispatcher:
     def _failed(self, error: Exception) -> float:
         """Log it once, and how long to wait before the next round."""
         self.failed_ticks += 1
+        # Counted to say it once, at the first: a data base away for a night would fill the log.
         self._failing += 1
         self._placed_at = None
         if self._failing == 1:
@@ -115,6 +122,7 @@ class Dispatcher:
                 log.error("The data base does not answer the dispatcher: %s", error.orig)
             else:
                 log.exception("A round of the dispatcher failed.")
+        # The exponent is bounded, not the product alone: 2 ** 1100 is no float any more.
         return float(min(MOST_WAIT_SECONDS, LIVE_SECONDS * 2 ** min(self._failing, 10)))
 
 

@@ -46,6 +46,8 @@ def finish(
         row = session.execute(
             select(Task.status, Job)
             .join(Job, Job.task_id == Task.task_id)
+            # Of this attempt alone, and locked: a server that ends it at the same time waits here,
+            # and then finds no live row.
             .where(Job.task_id == job.task_id, Job.live == 1, Job.attempt == job.attempt)
             .with_for_update()
         ).one_or_none()
@@ -71,6 +73,7 @@ def finish(
         return verdict
 
     verdict = context.database.run(work)
+    # After the transaction: had it failed, the next look would find the launch by these files.
     file = spec_file(context, job.task_id, job.attempt)
     # A launch that never came to pass left its pid file as a bar: one that comes late stops there.
     for suffix in (".json", ".exit", *([".pid"] if has_run else [])):
@@ -101,6 +104,7 @@ def _settle(session: Session, job: Job, verdict: RunVerdict, exit_code: int | No
         "wanted_at": None,
         "doing": None,
     }
+    # What the run said of its failure came without its exit code, and may have got no advice.
     if job.failure_class and not job.advice and verdict.to in ("close", "failed"):
         values["advice"] = advice(job.failure_class, exit_code)
     session.execute(
@@ -124,6 +128,7 @@ def _settle(session: Session, job: Job, verdict: RunVerdict, exit_code: int | No
 
 def _requeue(session: Session, job: Job, verdict: RunVerdict) -> None:
     """To the front of its priority: others have waited less long for this."""
+    # Out of RUNNING alone: what a person has made of the task meanwhile stands.
     if not move(session, job.task_id, State.QUEUED, out_of=[State.RUNNING]):
         return
     first = session.scalar(
@@ -140,8 +145,11 @@ def _requeue(session: Session, job: Job, verdict: RunVerdict) -> None:
         update(Job)
         .where(Job.task_id == job.task_id)
         .values(
+            # Its own place where that is further ahead still: waiting once more must not set it
+            # back.
             position=min(places, default=0),
             queued_at=now(),
+            # A launch that never came to pass is not held against the run.
             resumes=Job.resumes + (1 if verdict.counts else 0),
         )
         .execution_options(synchronize_session=False)
@@ -154,12 +162,14 @@ def last_words(folder: Path, attempt: int) -> str:
     """The last line that this attempt left on stderr, shortened."""
     try:
         with (folder / "stderr.txt").open("rb") as stream:
+            # The end alone: the stderr of a week may be gigabytes. The cut may go through a letter.
             stream.seek(0, 2)
             stream.seek(max(0, stream.tell() - TAIL_BYTES))
             text = stream.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
     _, begins, after = text.rpartition(f"== attempt {attempt} ==\n")
+    # Another attempt's mark and none of ours: these are that one's words, ours left none.
     if not begins and "== attempt " in text:
         return ""
     lines = [line.strip() for line in (after if begins else text).splitlines() if line.strip()]

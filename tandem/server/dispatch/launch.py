@@ -80,6 +80,8 @@ class Launcher:
         try:
             handle = self.context.executor.launch(launch)
         except LaunchError as error:
+            # Sure that nothing was started, so the slots are free at once. After any other fault
+            # the row stays claimed, and the watcher finds by the spec file what came of it.
             self._give_up(launch, error.cause, error.sentence())
             return True
         # In memory first: should the data base be away now, the next tick stores it.
@@ -95,6 +97,7 @@ class Launcher:
         self.context.database.run(
             lambda session: _of_attempt(session, task_id, attempt, handle=text)
         )
+        # Only now that the row has it: while the data base is away, each round tries again.
         del self.handles[task_id, attempt]
 
     def refuse(self, task_id: str, message: str, failure_class: str = "user_input") -> None:
@@ -175,6 +178,7 @@ def _take(session: Session, claimed: Claimed, executor: str) -> bool:
     claimed_rows = changed_rows(
         session,
         update(Job)
+        # As it was read: a server that was quicker has counted the attempt up.
         .where(Job.task_id == launch.task_id, Job.attempt == launch.attempt - 1, Job.live == 0)
         .values(
             live=1,
@@ -183,6 +187,7 @@ def _take(session: Session, claimed: Claimed, executor: str) -> bool:
             handle=None,
             devices=devices,
             token_hash=claimed.token_hash,
+            # What the attempt before has left must not be taken for this one's.
             outcome=None,
             failure_class=None,
             advice=None,
@@ -193,6 +198,7 @@ def _take(session: Session, claimed: Claimed, executor: str) -> bool:
         ),
     )
     if claimed_rows != 1:
+        # Raised, not returned: the task's move to RUNNING just above must not stay either.
         raise _OtherwiseError
     session.add(
         Attempt(
@@ -244,6 +250,7 @@ def environment(
     """What shows a run its GPUs. One that names them itself sees them all, under their numbers."""
     env = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # NVML counts them so, CUDA would by speed
     if run_devices == "cpu":
+        # Empty, not left out: left out, CUDA shows every GPU to a run that has asked for none.
         return {"CUDA_VISIBLE_DEVICES": ""}
     if run_devices == "auto":
         mine = [visible[int(slot.partition(":")[2])] for slot in slots if slot.startswith("gpu:")]
@@ -254,7 +261,9 @@ def environment(
 def _write_private(file: Path, text: str) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     hidden = file.with_suffix(".new")
+    # The mode is given as the file is made: nobody else can open it before it is narrowed.
     descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
+    # Renamed when it is whole: neither trainer nor another server reads half of it.
     hidden.replace(file)

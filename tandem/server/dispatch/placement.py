@@ -76,6 +76,7 @@ def wants(run: ExecutionSpec, machine: Machine) -> SlotRequest:
     if isinstance(run.devices, str):
         use_gpus = run.devices == "auto" and machine.gpus > 0
         return SlotRequest(any_gpus=run.processes or 1) if use_gpus else SlotRequest()
+    # One that is named twice is one: the trainer counts them so too.
     return SlotRequest(gpus=tuple(dict.fromkeys(run.devices)))
 
 
@@ -95,6 +96,7 @@ def plan(queue: Iterable[QueuedRun], machine: Machine, busy: Sequence[SlotHolder
         slots = room.take(best)
         if slots:
             found.placed[best.task_id] = slots
+            # Seen by `in_turn` at once: it chooses as it goes, and is not a list made before.
             running[best.owner] += 1
         else:
             found.waiting[best.task_id] = room.why(best)

@@ -100,6 +100,7 @@ class Scheduler:
     ) -> tuple[Placement, dict[str, ExecutionSpec], dict[str, str]]:
         queue, runs, reasons = [], {}, {}
         for row in rows:
+            # Resumed while the process before still saves: two would write into one folder.
             if row.live:
                 reasons[row.task_id] = t("Its previous process is still ending.")
                 continue
@@ -139,6 +140,7 @@ class Scheduler:
         new = {
             task_id: reason[:REASON_LETTERS]
             for task_id, reason in reasons.items()
+            # Compared as it is stored: one that was cut would be written anew in every round.
             if told.get(task_id) != reason[:REASON_LETTERS]
         }
         if not new:
@@ -157,6 +159,7 @@ class Scheduler:
         self.context.database.run(work)
 
 
+# The queue is read twice a second; what does not change is parsed once.
 @lru_cache(maxsize=4096)
 def _execution(spec: str | None) -> ExecutionSpec | None:
     """The part that says on what it runs; None of a spec that is none."""

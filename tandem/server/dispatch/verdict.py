@@ -54,6 +54,7 @@ def judge(run: EndedRun) -> RunVerdict:
     """The move to make. Nothing that a person asked for, and no word of the run, is overruled."""
     if run.status != State.RUNNING:
         return RunVerdict("close", _outcome(run), run.failure_class)
+    # Before what was wanted of it: a run that came to its end as the stop reached it has ended.
     if run.outcome == "finished":
         return RunVerdict("completed", "finished")
     if run.outcome == "failed" and run.failure_class not in (None, "lost"):
@@ -71,6 +72,7 @@ def judge(run: EndedRun) -> RunVerdict:
         if run.exit_code == USER_CODE:
             message = run.last_words or t("The run ended with exit code {code}.", code=USER_CODE)
             return RunVerdict("failed", "failed", "user_input", message)
+        # The report is written last: the model is whole, and only the event that says so is lost.
         if run.exit_code == 0 and run.has_model:
             return RunVerdict("completed", "finished")
         if run.disk_is_full and run.exit_code in (1, None):  # there was no room for the code
@@ -81,6 +83,8 @@ def judge(run: EndedRun) -> RunVerdict:
 
 def _again(run: EndedRun) -> RunVerdict:
     """Lost or preempted: once more from the last checkpoint, but not for ever."""
+    # It says that it was stopped, and nobody here has asked: a machine going down, or a scheduler
+    # beyond this one.
     preempted = run.outcome == "stopped" or (
         run.outcome is None and run.exit_code == PREEMPTED_CODE
     )
@@ -103,6 +107,7 @@ def _why(run: EndedRun, preempted: bool) -> str:
             "The run gave no sign for {seconds:.0f} s and was ended.", seconds=run.silent_seconds
         )
     code = run.exit_code
+    # -9 of a child of ours, 137 where a shell stood in between.
     if code in (KILLED, 128 - KILLED):
         return t(
             "The run was killed, probably for memory: lower the batch size, or run fewer at once."

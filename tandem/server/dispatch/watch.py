@@ -76,6 +76,7 @@ class RunWatcher:
         left = []
         for job, status, deleted in rows:
             try:
+                # A deleted task is as good as ended: its run may not stay.
                 has_ended = self._look(job, "" if deleted == DelFlag.DELETED else str(status))
             except OSError as problem:  # of its own files; the others go on
                 log.warning("%s cannot be watched: %s", job.task_id, problem)
@@ -106,6 +107,7 @@ class RunWatcher:
     def _handle(self, job: Job) -> Handle | None:
         """From the row, from memory, or from what its launch left; None: it never started."""
         key = (job.task_id, job.attempt)
+        # Launched by this server while the data base could not take the handle.
         if key in self.launcher.handles:
             handle = self.launcher.handles[key]
             self.launcher.store_handle(*key)
@@ -128,6 +130,7 @@ class RunWatcher:
     def _alive(self, job: Job, status: str, handle: Handle, one: WatchedRun) -> None:
         now = self.clock()
         settings = self.context.settings
+        # Any byte more in its journal is a sign of life; a run that computes sends heartbeats.
         size = (job.last_seq, job.offset_bytes)
         if size != one.size:
             one.size, one.sign_at = size, now
@@ -135,6 +138,7 @@ class RunWatcher:
         # It has said its last word, or its task was ended by somebody else: it may not stay.
         if job.wanted is not None or status != State.RUNNING:
             if one.first_asked_at is None:
+                # By this server's clock: one that takes over gives the run its whole grace again.
                 one.first_asked_at = now
             if now - one.first_asked_at >= settings.stop_grace_seconds:
                 executor.kill(handle, token)
@@ -150,6 +154,8 @@ class RunWatcher:
 
     def _end(self, job: Job, one: WatchedRun, found: RunStatus) -> bool:
         """Its process is gone: hear it to the end, then move its task."""
+        # A call reads a part, so that one long journal does not hold up the others; here it is read
+        # to its end, as the verdict needs its last word. Bounded, should something write on and on.
         for _ in range(MOST_READS):
             if job.task_id not in self.collect(self.context, [job]):
                 break

@@ -61,9 +61,11 @@ class Boundary:
         try:
             await self.app(scope, receive, sending)
         except Exception as error:  # noqa: BLE001  the request's boundary
+            # What fails at start and end is uvicorn's to tell.
             if scope["type"] != "http":
                 raise
             message = failure(scope["path"], error)
+            # An answer that has begun cannot become another one: the client sees it break off.
             if not begun:
                 await message(scope, receive, send)
 

@@ -72,6 +72,7 @@ class CarefulConnection(HttpToolsProtocol):
 
     def _refuse(self, status: bytes) -> None:
         self._wait_no_more()
+        # A second status line within an answer would be taken for a part of its body.
         answering = self.cycle is not None and not self.cycle.response_complete
         if not answering and not self.transport.is_closing():
             head = b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"

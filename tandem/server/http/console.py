@@ -93,6 +93,7 @@ class Console:
         if (
             media_type is None
             or "\0" in name
+            # Neither hidden files nor `..`.
             or any(one.startswith(".") or not one for one in parts)
         ):
             return None
@@ -100,6 +101,7 @@ class Console:
         for coding, ending in (*CODINGS, (None, "")):
             if coding is not None and coding not in accepted:
                 continue
+            # Links within the folder are followed, and must end in it.
             file = really_below(root.joinpath(*parts[:-1], parts[-1] + ending), root)
             if file is None:
                 return None
@@ -132,6 +134,7 @@ def _codings(header: str) -> set[str]:
 
 
 def _response(found: _Found, headers: Headers, *, head: bool) -> Response:
+    # Weak: the same page goes out as it is and in two codings.
     tag = f'W/"{hashlib.blake2b(found.body, digest_size=12).hexdigest()}"'
     answered = CAREFUL | {"ETag": tag, "Vary": "Accept-Encoding"}
     answered["Cache-Control"] = FOR_EVER if found.is_asset else "no-cache"

@@ -48,6 +48,7 @@ def _answers(context: Context) -> bool:
     if context.database.dialect == "sqlite":
         return context.database.answers()
     found: list[bool] = []
+    # A daemon: a data base that never answers must not keep the process from ending.
     asking = threading.Thread(
         target=lambda: found.append(context.database.answers()), daemon=True, name="health"
     )

@@ -115,6 +115,7 @@ def mask_indices(path: Path) -> NDArray[Any]:
         raise _gone(path)
     try:
         with _TURNS, Image.open(path, formats=["PNG"]) as image:
+            # The header alone is read until here: a bomb is refused before it is decoded.
             if image.width * image.height > MOST_PIXELS or image.mode not in ("L", "P"):
                 raise _unshowable(path)
             return np.array(image)
@@ -153,6 +154,7 @@ def respond(make: Callable[[], RenderedImage], stamp: str, wanted: str | None) -
         "Cache-Control": "private, max-age=3600",
         "X-Content-Type-Options": "nosniff",
     }
+    # A proxy that compresses makes the tag a weak one on its way.
     if wanted is not None and tag in (one.strip().removeprefix("W/") for one in wanted.split(",")):
         return Response(status_code=304, headers=headers)
     body, media_type = make()
@@ -219,6 +221,8 @@ def _video_frame(path: Path, frame: int | None) -> Image.Image:
             if stream.codec_context.width * stream.codec_context.height > MOST_PIXELS:
                 raise _unshowable(path)
             if frame is None and video.duration:
+                # Backward, to the key frame before: a frame between two of them needs what went
+                # before.
                 video.seek(video.duration // 2 + (video.start_time or 0), backward=True)
             last = None
             for number, one in enumerate(video.decode(stream)):

@@ -35,6 +35,7 @@ def serve(host: str | None, port: int | None, *, executor: Executor | None = Non
     settings = read(host=host, port=port)
     _make_home(settings.home)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    # The port first: a second server by mistake ends here, and never touches the data base.
     with _listening(settings) as listener:
         _prepare(settings)
         token, where = _token(settings)
@@ -62,6 +63,7 @@ def serve(host: str | None, port: int | None, *, executor: Executor | None = Non
 
 def _prepare(settings: ServerSettings) -> None:
     """The data base is there, and up to this version; a new file of it is for its owner alone."""
+    # The umask, as it is SQLite that makes the file, and its journal beside it.
     before = os.umask(0o077)
     try:
         database = Database(settings.database_url)
@@ -99,6 +101,7 @@ def _listening(settings: ServerSettings) -> socket.socket:
     except (OSError, OverflowError, UnicodeError) as error:
         raise _cannot_listen(settings, str(getattr(error, "strerror", None) or error)) from error
     try:
+        # Else a port is taken for a minute after each restart.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(place)
         listener.listen(2048)
@@ -162,6 +165,8 @@ def _write_token(file: Path) -> None:
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
         stream.write(secrets.token_urlsafe(32) + "\n")
     with suppress(FileExistsError):
+        # A link fails where the file is there, and a rename would replace it: the token of whoever
+        # came first counts for both.
         os.link(made, file)
     made.unlink()
 

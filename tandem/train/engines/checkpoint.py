@@ -101,6 +101,7 @@ def write_whole(folder: Path, write: Callable[[Path], None]) -> Path:
             _sync(file)
         _swap(hidden, folder)
     except BaseException as error:
+        # A second Ctrl-C too: half a checkpoint under a hidden name would only fill the disk.
         shutil.rmtree(hidden, ignore_errors=True)
         if is_disk_full(error):
             raise DiskFullError(
@@ -146,6 +147,7 @@ def is_whole(folder: Path) -> bool:
     """Whether every file the manifest names is there with its digest."""
     try:
         files = json.loads((folder / MANIFEST).read_text())
+        # A manifest that names less is none of ours: whole by its own word, it could not be loaded.
         if not isinstance(files, dict) or not files.keys() >= _PARTS:
             return False
         return all(_digest(folder / file) == digest for file, digest in files.items())
@@ -188,6 +190,7 @@ def _swap(hidden: Path, folder: Path) -> None:
         shutil.rmtree(old)
     else:
         hidden.rename(folder)
+    # The new name is kept by the folder above, which must reach the disk as well.
     _sync(folder.parent)
 
 

@@ -65,6 +65,7 @@ class CheckpointKeeper:
         name = checkpoint.name(saved.position)
         if self.run.device_context.first:
             path = checkpoint.save(self.run.folder.checkpoints / name, saved)
+            # Thinned after the new one is whole: there is always one to go back to.
             checkpoint.thin(self.run.folder.checkpoints, KEPT_CHECKPOINTS)
             self.run.reporter.emit(
                 "checkpoint",

@@ -83,6 +83,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device or the host ran out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
+    # torch's allocator on the CPU raises a plain RuntimeError: its words are all there is.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 

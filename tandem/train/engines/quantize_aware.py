@@ -47,6 +47,7 @@ class RoundedInput(nn.Module):
         self.high: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
+        # While it learns only: being measured must not move the range that is saved.
         if self.training:
             self._follow(x.detach())
         scale = ((self.high - self.low) / 255).clamp_min(1e-8)
@@ -55,6 +56,8 @@ class RoundedInput(nn.Module):
         return rounded.to(x.dtype)
 
     def _follow(self, x: Tensor) -> None:
+        # Zero is within every range, and so a level of its own: padding and ReLU's zeros stay
+        # exact.
         low, high = x.min().float().clamp_max(0), x.max().float().clamp_min(0)
         # The first range is taken as it is: an average with zero would clip for hundreds of steps.
         fresh = bool(self.high == self.low)

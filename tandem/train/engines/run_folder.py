@@ -149,6 +149,7 @@ def write_text(file: Path, text: str) -> None:
 def _make(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
+        # Tried, not asked for: a network disk may refuse what its modes allow.
         probe = path / f".write-{os.getpid()}"
         probe.touch()
         probe.unlink()
@@ -190,5 +191,6 @@ def _flatten(tree: JsonValue, prefix: str = "") -> dict[str, JsonValue]:
 
 
 def _differences(old: dict[str, JsonValue], new: dict[str, JsonValue]) -> list[str]:
+    # The folder's own address is no difference: it may have been moved, or mounted elsewhere.
     keys = (old.keys() | new.keys()) - FREE - {"run.output_dir"}
     return sorted(key for key in keys if old.get(key) != new.get(key))

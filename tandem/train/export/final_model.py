@@ -50,6 +50,7 @@ def save(
     config = ModelConfig(
         tandem_version=__version__,
         kind=spec.kind or "classification",
+        # Whoever loads it builds the student anew and fills it: no file but these is asked for.
         student=spec.student.model_copy(update={"init": "random", "path": None}),
         facts={name: getattr(student, name) for name in FACTS if hasattr(student, name)},
         classes=list(classes),
@@ -63,6 +64,7 @@ def save(
     shutil.rmtree(hidden, ignore_errors=True)
     try:
         hidden.mkdir(parents=True)
+        # Copies: safetensors refuses tensors that share their memory, as tied weights do.
         weights = {k: v.detach().cpu().clone().contiguous() for k, v in _state(student).items()}
         save_file(weights, hidden / WEIGHTS, metadata={"format": "pt"})
         _write(hidden / CONFIG, config.model_dump_json(indent=1))
@@ -96,6 +98,7 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Student, Mod
     """
     config = read_config(folder)
     student = _build(config, folder)
+    # Torch would say the same of a wrong file, at length, and after reading gigabytes.
     _check_weights(student, folder)
     student.load_state_dict(load_file(folder / WEIGHTS), strict=True)
     if not torch.allclose(_three(student.mean), _three(config.mean), atol=1e-4):
@@ -221,4 +224,5 @@ def _put_in_place(hidden: Path, folder: Path) -> None:
     if folder.exists():
         folder.rename(aside)
     hidden.rename(folder)
+    # Last: a crash before it leaves the old model under its other name, and nothing is lost.
     shutil.rmtree(aside, ignore_errors=True)

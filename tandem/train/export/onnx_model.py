@@ -115,6 +115,7 @@ def check(student: Student, config: ModelConfig, file: Path) -> None:
             ours = answer_of(student(inputs), config.kind).numpy()
         (theirs,) = session.run(None, {input_name(config.kind): inputs.numpy()})
         gap = float(np.abs(ours - theirs).max())
+        # Put so that a gap that is not a number is refused too.
         if not gap <= TOLERANCE * max(1.0, float(np.abs(ours).max())):
             raise TandemError(
                 "ONNX Runtime and PyTorch disagree by {gap} on this model; nothing was written.",

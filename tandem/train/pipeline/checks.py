@@ -50,6 +50,7 @@ def check_cache_root(spec: RunSpec) -> None:
     """
     assert spec.cache.root is not None, "resolve.with_defaults() gives the cache a root"
     try:
+        # Tried now: it would else be known when the teacher's first shard is written, hours later.
         spec.cache.root.mkdir(parents=True, exist_ok=True)
         reason = None if os.access(spec.cache.root, os.W_OK) else os.strerror(errno.EACCES)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name

@@ -59,6 +59,7 @@ def conclude(outcome: Outcome, began: float) -> None:
     # For whoever predicts: it moves no class above another, and no figure of the report knows it.
     temperature = _temperature(outcome)
     folder = _save(outcome, measured, temperature)
+    # After the model: should the disk fill up here, these go missing and nothing else.
     _keep_predictions(outcome, temperature)
     _report_evaluation(outcome, "student", measured)
     if outcome.baseline:
@@ -72,6 +73,7 @@ def conclude(outcome: Outcome, began: float) -> None:
         reporter.notice(verdict.sentence)
     if verdict and verdict.warning:
         reporter.notice(verdict.warning, warning=True)
+    # Behind the report: who hears it finds model and report on the disk.
     reporter.emit("finished", seconds=time.perf_counter() - began, metrics=measured.metrics)
 
 

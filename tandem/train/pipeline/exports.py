@@ -91,6 +91,8 @@ def write(
 def _to_int8(
     what: Subject, config: ModelConfig, target: Path, batches: Iterable[ModelInputs]
 ) -> None:
+    # Beside the target, so that the rename stays on one disk; by pid, so that two exports of a
+    # model do not meet.
     whole = target.with_name(f".{target.name}.{os.getpid()}.whole")
     small = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -136,6 +138,7 @@ def _latency_seconds(file: Path, config: ModelConfig) -> float:
         began = time.perf_counter()
         session.run(None, {given.name: inputs})
         taken.append(time.perf_counter() - began)
+    # The first calls plan memory too. A median: one pause of the machine would move a mean.
     return float(np.median(taken[WARM:]))
 
 
@@ -184,6 +187,7 @@ def _batches(
     if calibration:
         yield from _image_batches(calibration, config)
     elif data is not None:
+        # Spread over the table, which often lies class by class: its first rows are one class's.
         rows = _spread_rows(len(data.run.splits.train))
         yield from as_array(data.engine.inputs(data.run, rows, config.image_size))
 
@@ -200,7 +204,10 @@ def _image_batches(paths: Sequence[Path], config: ModelConfig) -> Iterator[Model
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in [one for one in files if one.is_file() and is_image(one.name)]:
             image_HWC = whole(open_rgb(file, 120_000_000), config.image_size)
+            # Divided in float32, as the loader does: equal bytes give equal floats.
             image_CHW = image_HWC.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
             frames = [config.student.frames] if config.kind == "sequence" else []
+            # A clip of one picture again and again: its colours are a clip's, and ranges are all
+            # that is asked of it.
             shape = (1, *frames, *image_CHW.shape)
             yield np.ascontiguousarray(np.broadcast_to(image_CHW, shape))

@@ -27,6 +27,7 @@ def launch(spec_file: str, processes: int, stop: StopRequest) -> int:
     micro_batch = 0
     while True:
         outcome = _launch_once(spec_file, processes, stop, micro_batch)
+        # Asked to stop meanwhile: what was saved waits for the next start, fewer at once or not.
         if outcome.next_micro == 0 or stop.asked:
             if outcome.sentence:
                 print(outcome.sentence, file=sys.stderr)
@@ -55,9 +56,11 @@ def _launch_once(
     """
     with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
         exit_file = Path(folder) / "exit"
+        # Standalone: a free port of its own, so that two runs on one machine do not meet.
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         command += ["--nproc_per_node", str(processes), "-m", "tandem.train", spec_file]
         errors = Path(folder) / "stderr"
+        # A file, not a pipe: nobody reads while they run, and a full pipe would stop them.
         with errors.open("wb") as stream:
             child = subprocess.Popen(
                 command, env=_environment(processes, exit_file, micro_batch), stderr=stream
@@ -70,6 +73,7 @@ def _launch_once(
                 break
             except subprocess.TimeoutExpired:
                 if stop.asked and not asked:
+                    # Until there are trainers to hear it: torchrun may not have started one yet.
                     asked = _ask_trainers(child.pid)
         return _read_outcome(exit_file, errors, code)
 
@@ -77,6 +81,7 @@ def _launch_once(
 def _read_outcome(exit_file: Path, errors: Path, code: int) -> ExitOutcome:
     if exit_file.is_file():
         outcome = ExitOutcome(**json.loads(exit_file.read_text(encoding="utf-8")))
+        # A bare 1 says nothing of why: torchrun's own words are better then.
         if outcome.code != 1 or outcome.sentence:
             return outcome
     sys.stderr.write(errors.read_text(encoding="utf-8", errors="replace"))
@@ -88,6 +93,7 @@ def _environment(processes: int, exit_file: Path, micro_batch: int) -> dict[str,
     threads = max(1, (os.cpu_count() or 1) // processes)
     return {
         "OMP_NUM_THREADS": str(threads),
+        # After it: a number of threads that a person has set counts.
         **os.environ,
         "TANDEM_OUTCOME_FILE": str(exit_file),
         "TANDEM_MICRO_BATCH": str(micro_batch),
@@ -101,5 +107,6 @@ def _ask_trainers(torchrun: int) -> bool:
         for one in trainers:
             one.send_signal(signal.SIGTERM)
     except psutil.NoSuchProcess:
+        # It has ended by itself: there is nobody left to ask.
         return True
     return bool(trainers)

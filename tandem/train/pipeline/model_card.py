@@ -58,9 +58,11 @@ def render(report: RunReport) -> str:
 
 def plain(text: object) -> str:
     """The text as itself in Markdown and in HTML, on one line, not endlessly long."""
+    # Neither line ends nor the marks that turn the direction of writing are printable.
     line = "".join(letter if letter.isprintable() else " " for letter in str(text))
     if len(line) > LETTERS_SHOWN:
         line = line[: LETTERS_SHOWN - 1] + "…"
+    # The ampersand first: those of the entities made after it must stay.
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|~:@^$=])", r"\\\1", line)
 
@@ -191,6 +193,7 @@ def _confusions(report: RunReport) -> str:
         for answer, count in enumerate(row)
         if true != answer and count
     ]
+    # By the count alone: the sort is stable, so that equal ones stay in the classes' order.
     wrong.sort(key=lambda one: -one[0])
     lines = ["- " + _mistake(report.data.classes, *one) for one in wrong[:CONFUSIONS_SHOWN]]
     return f"## {t('Most frequent mistakes')}\n\n" + "\n".join(lines) if lines else ""

@@ -25,6 +25,7 @@ Logits = NDArray[np.float32]
 
 def write(run_dir: Path, report: RunReport) -> RunReport:
     """Judge the teacher, write report.json and the card in final_model/; the report as written."""
+    # Versions that are there stay: an export, made later, is no part of how it was trained.
     update = {"verdict": verdict(report), "versions": report.versions or versions()}
     report = report.model_copy(update=update)
     model = run_dir / "final_model"
@@ -114,10 +115,12 @@ def chance(won: int, lost: int) -> float:
     McNemar 1947, in its exact binomial form.
     """
     count, least = won + lost, min(won, lost)
+    # In logarithms: a binomial coefficient of ten thousand images is no float.
     logs = (
         math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1) - count * _LN_2
         for k in range(least + 1)
     )
+    # Where both have won alike, twice the tail counts the middle twice.
     return min(1.0, 2 * sum(math.exp(one) for one in logs))
 
 

@@ -50,6 +50,7 @@ def baseline_of(run: ResolvedRun, engine: Engine, epochs: int) -> ResolvedRun:
     labelled = np.flatnonzero(run.splits.train.labels_N != UNLABELLED).astype(np.int64)
     steps = epochs * engine.steps_an_epoch(run.spec, len(run.splits.train))
     changes = {
+        # Rounded up: it must not lose for having had fewer steps.
         "epochs": -(-steps // engine.steps_an_epoch(run.spec, len(labelled))),
         # It is to get as many steps as the student had, not to be stopped at fewer.
         "early_stopping_epochs": 0,

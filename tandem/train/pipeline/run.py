@@ -65,6 +65,7 @@ def learn_baseline(
         return None
     run.reporter.notice(t("Training the same student without the teacher, to compare."))
     alone = baseline_of(run, engine, trained.epochs)
+    # Drawn from the same seed: the two start from the same weights, and only the teacher differs.
     student = build_student(alone.spec, len(alone.splits.train.classes))
     return engine.learn(alone, student, None)
 
@@ -72,6 +73,7 @@ def learn_baseline(
 def report_started(run: Run) -> None:
     """The first event of an attempt."""
     last = checkpoint.latest(run.folder.checkpoints)
+    # Its name says it. The checkpoint is read later, when there is a model to fill.
     resumed = int(last.name.split("-")[1]) if last else None
     run.reporter.emit(
         "started",

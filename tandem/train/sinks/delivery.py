@@ -48,6 +48,8 @@ class DeliveryCursor(BaseModel):
         with hidden.open("w", encoding="utf-8") as file:
             file.write(self.model_dump_json())
             file.flush()
+            # Before the rename, which could reach the disk first: an empty cursor would send
+            # everything again.
             os.fsync(file.fileno())
         hidden.replace(run_dir / CURSOR)
 
@@ -82,6 +84,8 @@ class Delivery:
         self._run_id = self._run_id or run_id(self._events)
         for call in _calls(line, self._run_id)[self._cursor.parts :]:
             self._one(call)
+            # After each call, not each event: an epoch is two, and the first must not be sent
+            # again.
             self._acknowledge(parts=self._cursor.parts + 1)
         self._acknowledge(parts=0, seq=line.seq)
 
@@ -89,6 +93,8 @@ class Delivery:
         if call.digest and call.digest in self._cursor.evaluations:
             return
         try:
+            # After a crash or a lost answer it may be there already: asked first, as nothing may
+            # arrive twice.
             if not (self._maybe_arrived and self._service.has(call, self._run_id)):
                 self._begin()
                 self._service.send(call)
@@ -105,6 +111,8 @@ class Delivery:
 
     def _begin(self) -> None:
         if not self._cursor.in_flight:
+            # On the disk before the request is: should this process die in it, the doubt is on
+            # record.
             self._cursor.in_flight = True
             self._cursor.write(self._run_dir)
 

@@ -24,6 +24,7 @@ class Emitter(ProgressReporter):
         self.task_id = task_id
         self._journal = Journal(run_dir)
         self.attempt = self._journal.attempts + 1
+        # Reentrant: `notice` and `progress` hold it and call `emit`, which takes it too.
         self._lock = threading.RLock()
         self._sinks = list(sinks)
         self._heartbeat_at = -HEARTBEAT_SECONDS

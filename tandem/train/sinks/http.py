@@ -49,6 +49,8 @@ class Http(Sink):
         """Waits for the delivery, at most the grace; says what stays behind."""
         self._closing.set()
         self._bell.set()
+        # Then halted: it ends after the request that is under way, and the cursor says how far it
+        # is.
         self._thread.join(self._grace_seconds)
         self._halt.set()
         left = waiting(self._run_dir)
@@ -90,6 +92,7 @@ class _Courier:
     def run(self) -> None:
         sink = self.sink
         while not sink._halt.is_set():
+            # Cleared before the file is read, not after: what is said meanwhile rings it again.
             sink._bell.clear()
             closing = sink._closing.is_set()  # read first: what is said until then is in the file
             try:
@@ -123,6 +126,7 @@ class _Courier:
                 warning=True,
             )
         pause = max(wait_seconds, _backoff_seconds(self.failures))
+        # Not for the bell: each new event would end the pause, and the service have no rest.
         self.sink._closing.wait(pause)
         if self.sink._closing.is_set():
             self.sink._halt.wait(min(pause, LAST_BACKOFF_SECONDS))
@@ -134,6 +138,7 @@ class _Courier:
 
 def _backoff_seconds(failures: int) -> float:
     first, most = BACKOFF_SECONDS
+    # The exponent is bounded as well: a service away for a day would make it no float.
     return float(min(most, first * 2 ** min(failures - 1, 10)))
 
 

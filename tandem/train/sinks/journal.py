@@ -32,6 +32,8 @@ class Journal:
         """Raises DiskFullError, and leaves no half line."""
         line = event.model_dump_json().encode() + b"\n"
         try:
+            # One write to a file opened for appending: a reader never meets two lines in each
+            # other.
             written_bytes = os.write(self._file, line)
             if written_bytes < len(line):
                 # A short write is how a disk that fills up in mid-line shows itself.

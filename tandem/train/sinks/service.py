@@ -50,6 +50,8 @@ class ServiceClient:
                 fix="Copy it again, without quotes and line ends.",
             )
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        # Redirects are followed by hand below: httpx would make a GET of a POST, and go to any
+        # host.
         self._client = httpx.Client(timeout=TIMEOUT, headers=headers, follow_redirects=False)
 
     def send(self, call: Call) -> None:
@@ -92,8 +94,10 @@ class ServiceClient:
             if answer.is_redirect:
                 answer = self._client.send(_on_the_same_host(request, answer))
         except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
+            # Without a connection nothing was sent.
             raise AwayError(_reason(problem), maybe_arrived=False) from problem
         except httpx.RequestError as problem:
+            # It broke off later: perhaps only the answer is lost.
             raise AwayError(_reason(problem), maybe_arrived=True) from problem
         return _data(answer)
 
@@ -137,6 +141,7 @@ def _on_the_same_host(request: httpx.Request, answer: httpx.Response) -> httpx.R
         raise CallRefusedError(
             answer.status_code, t("redirects to another host ({host})", host=to.host or "?")
         )
+    # The host's name is of the old address; httpx writes that of the new one.
     headers = {k: v for k, v in request.headers.items() if k != "host"}
     return httpx.Request(request.method, to, headers=headers, content=request.content)
 
@@ -158,6 +163,7 @@ def _data(answer: httpx.Response) -> Any:
     if status in TRY_LATER or status >= 500:
         wait_seconds = _seconds(answer.headers.get("Retry-After", ""))
         reason = f"{status} {message}"
+        # A 500 may come after the row was written; 429 and its like come before anything is done.
         raise AwayError(reason, maybe_arrived=status >= 500, wait_seconds=wait_seconds)
     if not answer.is_success:
         raise CallRefusedError(status, message)

@@ -58,6 +58,8 @@ class Call:
         if value is None or self.body is None:
             return
         below, digits = column
+        # Rounded before it is compared: 9999.9999999 fits the column, what it is rounded to does
+        # not.
         if math.isfinite(value) and abs(round(value, digits)) < below:
             self.body[name] = round(value, digits)
         else:

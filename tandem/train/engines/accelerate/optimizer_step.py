@@ -223,12 +223,15 @@ class OptimizerStep:
             raise OutOfMemoryError(
                 "Out of memory with {now} images a process.",
                 now=now,
+                # The others wait for this process in a reduction, so it cannot try again alone: the
+                # launcher starts all of them anew with this many.
                 next_micro=max(self.fewest, math.ceil(now / 2)),
                 fix="Set optim.batch_size to {batch} and optim.grad_accum_steps to {steps}.",
                 batch=max(1, self.spec.optim.batch_size // 2),
                 steps=self.spec.optim.grad_accum_steps * 2,
             )
         self.optimizer.zero_grad(set_to_none=True)
+        # The gradients of the parts that fitted have gone first: their memory is given back too.
         if self.device_context.device.type == "cuda":
             torch.cuda.empty_cache()
         self.micro_batch = max(self.fewest, math.ceil(now / 2))
@@ -249,6 +252,7 @@ def _cut(batch: Batch, size: int) -> list[Batch]:
     if size == 0 or rows <= size:
         return [batch]
     parts = math.ceil(rows / size)
+    # Even parts, not full ones and a rest: a rest of one row has no variance for a batch norm.
     edges = [round(number * rows / parts) for number in range(parts + 1)]
     return [_slice(batch, *pair) for pair in pairwise(edges)]
 

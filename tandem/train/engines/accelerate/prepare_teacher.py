@@ -106,6 +106,7 @@ def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> Prepare
         forwards=train.teacher_forwards + val.teacher_forwards,
     )
     if setup.spec.cache.mode == "on":
+        # With the cache filled nobody asks it again: its memory is the student's from here on.
         teacher.unload()
     return prepared
 

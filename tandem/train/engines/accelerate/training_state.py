@@ -70,6 +70,7 @@ def restore(state: TrainingState, saved: Saved, device_context: DeviceContext) -
     states: list[RandomStates] = saved.state["random"]
     # An attempt may have more processes than the one before it had.
     mine = states[device_context.rank % len(states)]
+    # Wherever a checkpoint was loaded to, torch takes random states on the CPU alone.
     torch.set_rng_state(mine["cpu"].cpu())
     if device_context.device.type == "cuda" and "cuda" in mine:
         torch.cuda.set_rng_state(mine["cuda"].cpu(), device_context.device)

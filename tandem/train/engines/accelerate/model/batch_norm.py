@@ -53,6 +53,7 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
         mean_C = totals[:-1] / count
         centred = x - mean_C[:, None, None]
         variance_C = _sum_of_all(centred.square().sum(dim=(0, 2, 3))) / count
+        # Unbiased in what is remembered, biased in what is normalised by: as torch's own does.
         self._remember(mean_C.detach(), variance_C.detach() * count / (count - 1).clamp_min(1))
         normal = centred * (variance_C + self.eps).rsqrt()[:, None, None]
         if self.affine:
