@@ -44,15 +44,37 @@ def steps(page: Path) -> Iterator[Step]:
 
 def copy_tree(target: Path) -> None:
     """Every file that git knows, or would take; the console's packages are shared."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")
-    for name in sorted(os.fsdecode(one) for one in names if one):
+    names = _git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    for name in sorted(os.fsdecode(one) for one in names.split(b"\0") if one):
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
     packages = ROOT / "frontend" / "node_modules"
     if packages.is_dir():
         (target / "frontend" / "node_modules").symlink_to(packages.resolve())
+    _git(target, "init", "--quiet")
+    _git(target, "add", "--all")  # what is changed from here on, `changed` says
+
+
+def changed(tree: Path) -> set[str]:
+    """Files of a copy that are new, or others than they were; what git ignores is left out."""
+    known = _git(tree, "diff", "--name-only", "-z")
+    new = _git(tree, "ls-files", "--others", "--exclude-standard", "-z")
+    return {os.fsdecode(one) for one in (known + new).split(b"\0") if one}
+
+
+def listed(page: Path) -> tuple[set[str], set[str]]:
+    """The files of a page's tables, which stand before its first step: by hand, and generated."""
+    before = re.split(r"^(?:File|In) `", page.read_text(encoding="utf-8"), maxsplit=1, flags=re.M)
+    by_hand, generated = set(), set()
+    for row in re.findall(r"^\|.*`.*\|$", before[0], re.M):
+        made = re.search(r"\| `(?:python -m|npm run) ", row)
+        (generated if made else by_hand).update(re.findall(r"`([^`]+)`", row.split("|")[1]))
+    return by_hand, generated
+
+
+def _git(folder: Path, *command: str) -> bytes:
+    return subprocess.run(["git", *command], cwd=folder, capture_output=True, check=True).stdout
 
 
 def follow(page: Path, tree: Path) -> None:
