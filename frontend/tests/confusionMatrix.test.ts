@@ -13,7 +13,7 @@ const shown = (props: { matrix: number[][]; classes: string[]; kind: string; ope
 beforeEach(() => setActivePinia(createPinia()))
 
 describe('the confusion matrix', () => {
-  it('opens the cell that is pressed, and none where nothing was countLabels', async () => {
+  it('opens the cell that is pressed, and none where nothing was counted', async () => {
     const matrix = shown({ matrix: [[3, 1], [0, 2]], classes: ['cat', 'dog'], kind: 'classification', open: [0, 1] })
     expect(matrix.findAll('button').map((one) => one.text())).toEqual(['3', '1', '2'])
     await matrix.get('[aria-label="1 of cat answered as dog"]').trigger('click')
@@ -22,7 +22,7 @@ describe('the confusion matrix', () => {
     expect(matrix.text()).not.toContain('(nothing)')
   })
 
-  it('has a place for nothing where boxes are countLabels', async () => {
+  it('has a place for nothing where boxes are counted', async () => {
     const matrix = shown({ matrix: [[3, 0, 4], [0, 2, 0], [5, 0, 0]], classes: ['cat', 'nothing'], kind: 'detection', open: null })
     expect(matrix.findAll('thead th').map((one) => one.text()).slice(1)).toEqual(['cat', 'nothing', '(nothing)'])
     await matrix.get('[aria-label="4 of cat answered as (nothing)"]').trigger('click')

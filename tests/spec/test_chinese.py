@@ -25,52 +25,57 @@ from tandem.spec.run.knobs import KNOBS, paragraphs
 PACKAGE = Path(tandem.__file__).parent
 
 VARIABLES = {
-    ("catalog.py", 't(one["about"])'): "catalog.json: `_catalog` below",
-    ("config.py", "t(key.about)"): "KEYS: `templates` below",
-    ("findings.py", "t(purpose)"): "_EXTRAS: `_listed` below",
-    ("flags.py", "t(text)"): "the first line of a field's docstring: `_fields` below",
-    ("terminal.py", "t(head)"): "a table's heads: `_heads` below",
-    ("submit.py", "t(about)"): "OWN: `_listed` below",
-    ("i18n.py", "t(word)"): "WORDS: `_listed` below",
-    ("faults.py", "t(self.template, **self.fields)"): "what `faults.add` was given: `_found`",
-    ("coco.py", "t(shape)"): "what its readers return: `_found` below",
-    ("labelme.py", "t(found)"): "the same",
-    ("labelstudio.py", "t(problem)"): "the same",
-    ("voc.py", "t(shape)"): "the same",
-    ("check.py", 't(str(context["error"]))'): "ValueErrors of spec/run: `_faults` below",
-    ("check.py", "t(_SAYS[fault_type], field=shown, **context)"): "_SAYS: `_faults` below",
-    ("errors.py", "t(template, **fields)"): "what an error was given: collected there",
-    ("boundary.py", "t(words)"): "HTTP_WORDS: `_listed` below",
-    ("boundary.py", 't(str(context.get("error", fault["msg"])))'): (
-        "ValueErrors of the wire: `_faults` below"
-    ),
+    ("commands/machine/catalog.py", 't(one["about"])'): "catalog.json: `_catalog` below",
+    ("commands/machine/config.py", "t(key.about)"): "KEYS: `templates` below",
+    ("config/findings.py", "t(purpose)"): "_EXTRAS: `_listed` below",
+    ("commands/runs/flags.py", "t(text)"): "the first line of a field's docstring: `_fields` below",
+    ("commands/terminal.py", "t(head)"): "a table's heads: `_heads` below",
+    ("commands/service/submit.py", "t(about)"): "OWN: `_listed` below",
+    ("commands/i18n.py", "t(word)"): "WORDS: `_listed` below",
+    ("data/faults.py", "t(self.template, **self.fields)"): "what `faults.add` was given: `_found`",
+    ("data/formats/coco.py", "t(shape)"): "what its readers return: `_found` below",
+    ("data/formats/labelme.py", "t(found)"): "the same",
+    ("data/formats/labelstudio.py", "t(problem)"): "the same",
+    ("data/formats/voc.py", "t(shape)"): "the same",
+    ("spec/run/check.py", 't(str(context["error"]))'): "ValueErrors of spec/run: `_faults` below",
+    ("spec/run/check.py", "t(_SAYS[fault_type], field=shown, **context)"): "_SAYS: `_faults` below",
+    ("spec/errors.py", "t(template, **fields)"): "what an error was given: collected there",
+    ("server/http/boundary.py", "t(words)"): "HTTP_WORDS: `_listed` below",
     (
-        "service.py",
+        "server/http/boundary.py",
+        't(str(context.get("error", fault["msg"])))',
+    ): "ValueErrors of the wire: `_faults` below",
+    (
+        "server/samples/service.py",
         "t(str(name))",
     ): "score_name of train/predictions: `_scores` below",
-    ("create.py", "t(why)"): "SERVICES_OWN: `_listed` below",
-    ("service.py", 'ConflictError(what, fix=fix, state=found["status"])'): (
-        "what `_cannot` was given: collected there"
-    ),
-    ("fields.py", "t(title)"): "SECTIONS: `_knobs` below",
-    ("fields.py", "t(knob.title)"): "beside each field: test_every_knob_is_chinese",
-    ("fields.py", "t(english)"): "the same",
-    ("fields.py", 't(str(one.get("title", name)))'): "beside each plug-in, in the catalog",
-    ("fields.py", "t(one)"): "the docstrings of spec/run: the same, and `_knobs` of the sections",
-    ("service.py", 't(entry["about"])'): "catalog.json: `_catalog` below",
-    ("summary.py", "t(head)"): "a table's heads: `_heads` below",
-    ("run.py", "t(run.kind.primary_metric_name)"): "FIGURES: `_listed` below",
+    ("server/tasks/creation/create.py", "t(why)"): "SERVICES_OWN: `_listed` below",
     (
-        "inspect_files.py",
+        "server/tasks/service.py",
+        'ConflictError(what, fix=fix, state=found["status"])',
+    ): "what `_cannot` was given: collected there",
+    ("spec/run/fields.py", "t(title)"): "SECTIONS: `_knobs` below",
+    ("spec/run/fields.py", "t(knob.title)"): "beside each field: test_every_knob_is_chinese",
+    ("spec/run/fields.py", "t(english)"): "the same",
+    ("spec/run/fields.py", 't(str(one.get("title", name)))'): "beside each plug-in, in the catalog",
+    (
+        "spec/run/fields.py",
+        "t(one)",
+    ): "the docstrings of spec/run: the same, and `_knobs` of the sections",
+    ("server/compat_training/service.py", 't(entry["about"])'): "catalog.json: `_catalog` below",
+    ("server/system/service.py", 't(entry["about"])'): "catalog.json: `_catalog` below",
+    ("train/demo/summary.py", "t(head)"): "a table's heads: `_heads` below",
+    ("train/pipeline/run.py", "t(run.kind.primary_metric_name)"): "FIGURES: `_listed` below",
+    (
+        "train/data/inspect_files.py",
         "t(one.what, **one.fields)",
     ): "an error that was raised already",
-    ("model_card.py", "t(name)"): "FIGURES, and the speeds: `_listed` below",
-    ("checkpoint.py", "t(one)"): "WHAT_IS_ALLOWED: `_listed` below",
-    ("lines.py", "t(name)"): "the same figures",
-    ("lines.py", "t(event.figure)"): "the same figures",
+    ("train/pipeline/model_card.py", "t(name)"): "FIGURES, and the speeds: `_listed` below",
+    ("train/pretrained/checkpoint.py", "t(one)"): "WHAT_IS_ALLOWED: `_listed` below",
+    ("train/sinks/lines.py", "t(name)"): "the same figures",
+    ("train/sinks/lines.py", "t(event.figure)"): "the same figures",
 }
-"""Calls whose template is no constant, by their file's name, and where their templates are found
-instead."""
+"""Calls whose template is no constant, and where their templates are found instead."""
 
 ALIKE = {
     "AdamW",
@@ -340,7 +345,7 @@ def test_no_entry_is_empty_or_still_english() -> None:
 
 def test_what_is_translated_is_constant() -> None:
     loose = {
-        (Path(file).name, ast.unparse(call).replace("'", '"'))
+        (file, ast.unparse(call).replace("'", '"'))
         for file, call, shown in _calls()
         for template in shown
         if _constants(template) is None

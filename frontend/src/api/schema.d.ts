@@ -2039,12 +2039,12 @@ export interface components {
             /** Checkpointinterval */
             checkpointInterval?: number | null;
             /** Distilllosstype */
-            distillLossType?: ("cosine" | "dkd" | "kl_div" | "mse" | "standardised") | null;
+            distillLossType?: ("kl_div" | "cosine" | "dkd" | "mse" | "standardised") | null;
             distillationAdvancedConfig?: components["schemas"]["DistillationConfig"] | null;
             /** Distillationtype */
             distillationType?: ("feature" | "logit" | "hybrid") | null;
             /** Featurelosstype */
-            featureLossType?: ("cosine" | "mse" | "pkd") | null;
+            featureLossType?: ("mse" | "cosine" | "pkd") | null;
             /**
              * Gpudevices
              * @example 0,1
@@ -2470,7 +2470,7 @@ export interface components {
              */
             datasetId: string | number;
             /** Distilllosstype */
-            distillLossType?: ("cosine" | "dkd" | "kl_div" | "mse" | "standardised") | null;
+            distillLossType?: ("kl_div" | "cosine" | "dkd" | "mse" | "standardised") | null;
             distillationAdvancedConfig?: components["schemas"]["DistillationConfig"] | null;
             /** Distillationtype */
             distillationType?: ("feature" | "logit" | "hybrid") | null;
@@ -2480,7 +2480,7 @@ export interface components {
              */
             epochs?: number | null;
             /** Featurelosstype */
-            featureLossType?: ("cosine" | "mse" | "pkd") | null;
+            featureLossType?: ("mse" | "cosine" | "pkd") | null;
             /**
              * Gpudevices
              * @example 0,1
@@ -2638,7 +2638,7 @@ export interface components {
             /** Description */
             description?: string | null;
             /** Distilllosstype */
-            distillLossType?: ("cosine" | "dkd" | "kl_div" | "mse" | "standardised") | null;
+            distillLossType?: ("kl_div" | "cosine" | "dkd" | "mse" | "standardised") | null;
             distillationAdvancedConfig?: components["schemas"]["DistillationConfig"] | null;
             /** Distillationtype */
             distillationType?: ("feature" | "logit" | "hybrid") | null;
@@ -2648,7 +2648,7 @@ export interface components {
              */
             epochs?: number | null;
             /** Featurelosstype */
-            featureLossType?: ("cosine" | "mse" | "pkd") | null;
+            featureLossType?: ("mse" | "cosine" | "pkd") | null;
             /**
              * Gpudevices
              * @example 0,1
@@ -3011,7 +3011,7 @@ export interface components {
             /** Intermediatelayers */
             intermediateLayers?: number[] | string | null;
             /** Losstype */
-            lossType?: ("cosine" | "dkd" | "kl_div" | "mse" | "standardised") | null;
+            lossType?: ("kl_div" | "cosine" | "dkd" | "mse" | "standardised") | null;
             /** Softlabelweight */
             softLabelWeight?: number | null;
         };
@@ -3848,7 +3848,7 @@ export interface components {
              * @default mse
              * @enum {string}
              */
-            feature_loss: "cosine" | "mse" | "pkd";
+            feature_loss: "mse" | "cosine" | "pkd";
             /**
              * Feature Weight
              * @description The weight of the loss on dense features.
@@ -3905,7 +3905,7 @@ export interface components {
              * @default kl_div
              * @enum {string}
              */
-            soft_loss: "cosine" | "dkd" | "kl_div" | "mse" | "standardised";
+            soft_loss: "kl_div" | "cosine" | "dkd" | "mse" | "standardised";
             /**
              * Temperature
              * @description The temperature of both sides in the soft-label terms.

@@ -8,7 +8,7 @@ known by that name here too, though only the trainer imports it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -78,8 +78,9 @@ class PluginName:
     the trainer's registry to judge.
     """
 
-    def __init__(self, group: str, role: str = "") -> None:
-        self.group, self.role = group, role
+    def __init__(self, group: str, role: str = "", *, first: str = "") -> None:
+        """`first` is offered before the others, which follow by name: the field's default."""
+        self.group, self.role, self.first = group, role, first
 
     def __get_pydantic_core_schema__(
         self, source: type, handler: GetCoreSchemaHandler
@@ -89,18 +90,21 @@ class PluginName:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> CatalogEntry:
-        return handler(schema) | {"enum": sorted(chosen_names(self.group, self.role))}
+        return handler(schema) | {"enum": self._in_order(chosen_names(self.group, self.role))}
 
     def _known(self, name: str) -> str:
         # The catalog first: what is installed beside it is slow to ask about.
         is_known = name in chosen_names(self.group, self.role) or name in self.names()
         if not is_known and not _has_unannounced():
             # Said as a Literal's fault is, so that each entrance answers it as one.
-            expected = " or ".join(f"'{one}'" for one in sorted(self.names()))
+            expected = " or ".join(f"'{one}'" for one in self._in_order(self.names()))
             raise PydanticCustomError(
                 "literal_error", "Input should be {expected}", {"expected": expected}
             )
         return name
+
+    def _in_order(self, names: Iterable[str]) -> list[str]:
+        return sorted(names, key=lambda name: (name != self.first, name))
 
     def names(self) -> set[str]:
         """Every name that may be chosen."""

@@ -11,9 +11,9 @@ LossRole = Literal["hard", "soft", "feature", "attention", "relation", "intermed
 """hard: on labels; soft: on the teacher's class scores; feature: on its dense features."""
 ROLES: Final[tuple[LossRole, ...]] = get_args(LossRole)
 
-SoftLoss = Annotated[str, PluginName("losses", "soft")]
+SoftLoss = Annotated[str, PluginName("losses", "soft", first="kl_div")]
 """The name of a loss on soft labels: `loss.soft_loss`."""
-FeatureLoss = Annotated[str, PluginName("losses", "feature")]
+FeatureLoss = Annotated[str, PluginName("losses", "feature", first="mse")]
 """The name of a loss on dense features, without its `feature_`: `loss.feature_loss`."""
 
 _BEFORE_ROLES: Final[dict[str, LossRole]] = {

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from tandem.spec.plugins.catalog import PluginName
 
-KindName = Annotated[str, PluginName("kinds")]
+KindName = Annotated[str, PluginName("kinds", first="classification")]
 """What is learnt: the name of a registered kind."""
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

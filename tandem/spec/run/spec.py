@@ -29,7 +29,7 @@ class RunSpec(Section):
     kind: Annotated[
         KindName | None,
         Knob(
-            "KindName",
+            "Kind",
             zh="任务类型",
             about_zh="不填：从数据中识别。",
             level="basic",

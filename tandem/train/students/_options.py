@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any, Literal
 
 from pydantic import Field, create_model
@@ -17,19 +18,23 @@ def options_from_spec(
     sizes: Iterable[str],
     default_size: str,
     size_note: str = "",
+    descriptions: Mapping[str, str] | None = None,
 ) -> type[Options]:
     """An `Options` called `name` of these fields of StudentSpec, and of the student's own sizes.
 
     `size_note`: what else may be named as a size, where `build` takes more than `sizes`.
+    `descriptions`: of fields that mean something narrower here than in the spec.
     """
     listed = tuple(sizes)
     size: Any = (Literal[listed], default_size)
     if size_note:
         size = (str, Field(default_size, description=f"{', '.join(listed)}, or {size_note}."))
     of_spec = StudentSpec.model_fields
-    declared: dict[str, Any] = {
-        field: (of_spec[field].annotation, of_spec[field]) for field in fields
-    }
+    declared: dict[str, Any] = {}
+    for field in fields:
+        info = copy(of_spec[field])  # a description of its own must not reach the spec's
+        info.description = (descriptions or {}).get(field, info.description)
+        declared[field] = (info.annotation, info)
     return create_model(
         name, __base__=Options, __doc__="What it reads of `student`.", size=size, **declared
     )

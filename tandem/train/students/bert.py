@@ -106,6 +106,7 @@ class BertStudent(Student):
         "max_tokens",
         sizes=SIZES,
         default_size="bert-small",
+        descriptions={"path": "Weights for `pretrained`: a folder with them."},
     ),
     sizes=SIZES,
     default_size="bert-small",

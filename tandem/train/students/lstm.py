@@ -104,6 +104,10 @@ class LSTMStudent(NormalisedStudent):
         "train_features",
         sizes=SIZES,
         default_size="lstm-medium",
+        descriptions={
+            "path": "Weights for `pretrained`: those of this student, or of a ResNet-50.",
+            "dropout": "Between the layers and before the head.",
+        },
     ),
     sizes=SIZES,
     default_size="lstm-medium",

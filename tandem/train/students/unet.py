@@ -131,6 +131,10 @@ def _twice(inside: int, outside: int) -> nn.Sequential:
         default_size="unet-medium",
         size_note="unet-<encoder> with an encoder of segmentation-models-pytorch, such as "
         "unet-resnet34",
+        descriptions={
+            "path": "Weights for `pretrained`: a file or a folder.",
+            "dropout": "Before the last convolution.",
+        },
     ),
     sizes=SIZES,
     default_size="unet-medium",

@@ -33,7 +33,14 @@ def ultralytics() -> UltralyticsEngine:
     engine="ultralytics",
     kinds={"detection"},
     gives={"logits", "pooled", "tokens", "layers", "boxes"},
-    options=options_from_spec("YoloOptions", "init", "path", sizes=SIZES, default_size="yolov8n"),
+    options=options_from_spec(
+        "YoloOptions",
+        "init",
+        "path",
+        sizes=SIZES,
+        default_size="yolov8n",
+        descriptions={"path": "Weights for `pretrained`: a file or folder."},
+    ),
     sizes=SIZES,
     default_size="yolov8n",
     defaults={
