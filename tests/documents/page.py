@@ -66,7 +66,8 @@ def changed(tree: Path) -> set[str]:
 def listed(page: Path) -> tuple[set[str], set[str]]:
     """The files of a page's tables, which stand before its first step: by hand, and generated."""
     before = re.split(r"^(?:File|In) `", page.read_text(encoding="utf-8"), maxsplit=1, flags=re.M)
-    by_hand, generated = set(), set()
+    by_hand: set[str] = set()
+    generated: set[str] = set()
     for row in re.findall(r"^\|.*`.*\|$", before[0], re.M):
         made = re.search(r"\| `(?:python -m|npm run) ", row)
         (generated if made else by_hand).update(re.findall(r"`([^`]+)`", row.split("|")[1]))
