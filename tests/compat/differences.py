@@ -31,11 +31,21 @@ def differences(was: Any, now: Any, at: str = "") -> Iterator[str]:
                 yield from differences(value, now[key], f"{at}.{key}")
             else:
                 yield f"{at}.{key} is gone"
+    elif (named := _named(was)) and (others := _named(now)):
+        yield from differences(named, others, at)
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         for number, (one, other) in enumerate(zip(was, now, strict=True)):
             yield from differences(one, other, f"{at}[{number}]")
     elif was != VARIES and not _same(was, now):
         yield f"{at}: {was!r} is now {now!r}"
+
+
+def _named(items: Any) -> dict[str, Any]:
+    """A list of settings, say, by their names: one that has come since is no difference."""
+    if not isinstance(items, list) or not all(isinstance(x, dict) and "name" in x for x in items):
+        return {}
+    by_name = {str(one["name"]): one for one in items}
+    return by_name if len(by_name) == len(items) else {}
 
 
 def agree(was: Any, now: Any, name: str = "") -> None:

@@ -234,10 +234,9 @@ ALL: dict[str, Make] = {
     "instruction": instruction, "labelme": labelme, "labelstudio": labelstudio,
     "segmentation": segmentation, "sequence": sequence, "text": text, "voc": voc, "yolo": yolo,
 }  # fmt: skip
-HAND_MADE = frozenset(ALL)
 EXAMPLES = {one.name: one.example for one in formats().values() if one.example is not None}
 """Of layouts that bring their own: each names a file the loss of which must be told."""
-ALL |= EXAMPLES
+ALL = EXAMPLES | ALL  # a hand-made one is never put aside
 BOXES = ("coco", "csv", "labelme", "labelstudio", "voc", "yolo")
 
 
