@@ -93,7 +93,7 @@ def answer(predictor: Predictor, request: PredictRequest, *, is_warm: bool = Tru
 
 def _source(kind: str, request: PredictRequest) -> str | Path:
     """What a model of this kind reads; DataError where it is shown another thing."""
-    from tandem.data.video import is_video
+    from tandem.data.video import VIDEO_SUFFIXES, is_video
 
     if kind == "text":
         if request.get("text") is None:
@@ -105,7 +105,7 @@ def _source(kind: str, request: PredictRequest) -> str | Path:
     if kind == "sequence" and not (is_video(path.name) and _looks_like_video(path)):
         raise DataError(
             "This model has learnt clips, and one picture is none.",
-            allowed=[".avi", ".mkv", ".mov", ".mp4", ".webm"],
+            allowed=sorted(VIDEO_SUFFIXES),
             fix="Give it a short video, or put it to work on a folder of clips.",
         )
     return path
