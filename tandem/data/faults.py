@@ -19,7 +19,7 @@ class Fault:
     line: int
     """From 1; 0: the file as a whole."""
     template: str
-    """For `words.t`, filled by `fields`."""
+    """For `i18n.t`, filled by `fields`."""
     fields: dict[str, object] = field(default_factory=dict)
     warning: bool = False
     """Told, but training goes on."""

@@ -28,7 +28,7 @@ from tandem.spec.i18n import joined, t
 
 
 class TandemError(Exception):
-    """`what` and `fix` are templates for `words.t`; further keyword arguments fill their fields."""
+    """`what` and `fix` are templates for `i18n.t`; further keyword arguments fill their fields."""
 
     exit_code: ClassVar[int] = 1
     failure_class: ClassVar[str] = "code"

@@ -27,7 +27,7 @@ RowIndices = NDArray[np.int64]
 
 
 class Options(BaseModel):
-    """Base of a plug-in's own knobs; the catalogue lists their JSON Schema."""
+    """Base of a plug-in's own knobs; the catalog lists their JSON Schema."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,1 +1,1 @@
-"""The machine, the catalogue, health and metrics."""
+"""The machine, the catalog, health and metrics."""

@@ -65,7 +65,7 @@ def state(context: Context) -> MachineOut:
 
 
 def choices(context: Context) -> Catalog:
-    """The catalogue, and the teachers with where they are."""
+    """The catalog, and the teachers with where they are."""
     known = catalog.read()
     names = dict.fromkeys([*context.settings.everything.teachers, *known["teacher_names"]])
     return Catalog(

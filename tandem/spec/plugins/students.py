@@ -54,7 +54,7 @@ def default_size(type: str) -> str:
 
 
 def resolve(type: str, size: str) -> tuple[str, str]:
-    """The type and size as the catalogue spells them.
+    """The type and size as the catalog spells them.
 
     Reads `("resnet", "50")`, `("", "vit_base")`, `("resnet50", "")` and `("", "resnet/resnet50")`.
     A type not listed here may be a plug-in's: it passes through, for the registry to judge.
@@ -83,7 +83,7 @@ def resolve(type: str, size: str) -> tuple[str, str]:
 
 
 def all_sizes() -> list[str]:
-    """Every size of every type, as the catalogue spells them."""
+    """Every size of every type, as the catalog spells them."""
     return [size for facts in students().values() for size in facts["sizes"]]
 
 
