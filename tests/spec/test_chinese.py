@@ -78,32 +78,11 @@ VARIABLES = {
 """Calls whose template is no constant, and where their templates are found instead."""
 
 ALIKE = {
-    "AdamW",
-    "Adam",
-    "SGD",
-    "Adagrad",
-    "CPU",
-    "{faults}",
-    ", ",
-    "{reason}",
-    "{reason}.",
-    "25 %",
-    "75 %",
-    "{target}: {format}, {kind}; {parts}.",
-    "{format}, {kind}; {parts}.",
-    "{field}: {reason}.",
-    "{what}: {fix}",
-    "{version}, {built}",
-    "hub id",
-    "onnx",
-    "ECE",
-    "F1",
-    "MB",
-    "top-5",
-    "CutMix",
-    "LoRA",
-    "MixUp",
-}
+    "AdamW", "Adam", "SGD", "Adagrad", "CPU", "{faults}", ", ", "{reason}", "{reason}.", "25 %",
+    "75 %", "{target}: {format}, {kind}; {parts}.", "{format}, {kind}; {parts}.",
+    "{field}: {reason}.", "{what}: {fix}", "{version}, {built}", "hub id", "onnx", "ECE", "F1",
+    "MB", "top-5", "CutMix", "LoRA", "MixUp",
+}  # fmt: skip
 """Templates that are the same in both languages, or names."""
 
 
