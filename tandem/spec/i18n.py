@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 CHINESE_FILE = Path(__file__).with_name("zh.json")
+# Read here too, not by `plugins.catalog.read`: that needs pydantic, which a help page goes without.
 CATALOG_FILE = Path(__file__).parent.parent / "catalog.json"
 WIDE_STOPS = ("。", "；", "：", "！", "？")
 

@@ -8,7 +8,6 @@ is fresh.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from tandem.data.registry import FormatEntry, formats
 from tandem.spec.plugins import catalog
@@ -16,8 +15,6 @@ from tandem.spec.plugins.teachers import HUB_IDS
 from tandem.spec.run import RunSpec
 from tandem.spec.run.legacy import FLAGS, REST
 from tandem.train.registry import FOLDERS, LossEntry, PluginEntry, TeacherEntry, entries
-
-FILE = Path(__file__).parent.parent / "catalog.json"
 
 
 def build() -> dict[str, object]:
@@ -78,5 +75,5 @@ def _plain(fact: object) -> object:
 
 
 if __name__ == "__main__":
-    FILE.write_text(as_text(build()), encoding="utf-8")
-    print(FILE)
+    catalog.FILE.write_text(as_text(build()), encoding="utf-8")
+    print(catalog.FILE)
