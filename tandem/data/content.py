@@ -124,17 +124,23 @@ class Content:
     """None where the layout has no validation split."""
     notes: tuple[str, ...] = ()
     """What the reader decided that a person should know."""
+    test: list[Item] | None = None
+    """Kept for the last judgement: neither learnt from nor validated on."""
 
     def splits(self) -> Iterator[tuple[str, list[Item]]]:
-        """The splits that are there, by name."""
+        """The splits that are there, by name: train, val, test."""
         yield "train", self.train
         if self.val is not None:
             yield "val", self.val
+        if self.test is not None:
+            yield "test", self.test
 
     def path(self, item: Item) -> Path:
         """The item's file or folder."""
         return self.root / item.name
 
-    def having(self, train: list[Item], val: list[Item] | None) -> Content:
+    def having(
+        self, train: list[Item], val: list[Item] | None, test: list[Item] | None = None
+    ) -> Content:
         """The same with other items."""
-        return replace(self, train=train, val=val)
+        return replace(self, train=train, val=val, test=test)

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.verify import verify
 from tandem.spec import i18n
 from tandem.spec.errors import DataError, TandemError
 
@@ -210,7 +211,7 @@ def recognise(path: Path, kind: str | None = None) -> FormatEntry:
 
 
 def read(path: Path, faults: Faults, kind: str | None = None) -> Content:
-    """All of a data set, by its layout. DataError where it cannot be read as `kind`."""
+    """All of a data set, by its layout, verified. DataError where it cannot be read as `kind`."""
     content = recognise(path, kind).make().content(path, faults, kind)
     if kind is not None and content.kind != kind:
         raise DataError(
@@ -219,6 +220,7 @@ def read(path: Path, faults: Faults, kind: str | None = None) -> Content:
             found=content.kind,
             asked=kind,
         )
+    verify(content, faults)
     return content
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
-from tandem.data.registry import recognise
+from tandem.data.registry import read
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 from tandem.spec.run import DataSpec
@@ -88,8 +88,7 @@ def _signature(item: Item) -> tuple[int, ...]:
 
 def _read(folder: Path, kind: str | None, progress: ProgressReporter) -> Content:
     faults = Faults()
-    format = recognise(folder, kind).make()
-    content: Content = format.content(folder, faults, kind)
+    content = read(folder, faults, kind)
     faults.check()
     for one in [one for one in faults.found if one.warning][:WARNINGS_TOLD]:
         progress.notice(one.sentence(), warning=True)

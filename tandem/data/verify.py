@@ -1,0 +1,86 @@
+"""What has to hold of a data set in whatever layout: looked at once, after its reader.
+
+`registry.read` calls it, so that check, convert, split, train, annotate and the service all stop
+at the same errors, and tell the same warnings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from tandem.data.content import Content, Item, Shape
+from tandem.data.faults import Faults
+
+BEYOND = 1e-6
+"""Of the picture's side: what rounding to six digits may leave outside."""
+
+
+def verify(content: Content, faults: Faults) -> None:
+    """Tell what is wrong, and put right what has one right reading: items are changed in place.
+
+    A shape that reaches out of its picture is cut at the edge and told; one of which nothing lies
+    in the picture is taken out, and told; the second of two equal shapes likewise.
+    """
+    for _, items in content.splits():
+        for item in items:
+            if item.shapes:
+                _cut_at_edges(item, faults)
+                _drop_doubles(item, faults)
+
+
+def _cut_at_edges(item: Item, faults: Faults) -> None:
+    if not item.width or not item.height:
+        return
+    kept = []
+    for shape in item.shapes or []:
+        left, top, right, bottom = shape.bounds()
+        wide, high = item.width * (1 + BEYOND), item.height * (1 + BEYOND)
+        if left >= -wide + item.width and top >= -high + item.height and right <= wide \
+                and bottom <= high:  # fmt: skip
+            kept.append(shape)
+            continue
+        shown = f"{left:g} {top:g} {right:g} {bottom:g}"
+        if right <= 0 or bottom <= 0 or left >= item.width or top >= item.height:
+            faults.add(item.name, item.line, "the box {box} lies outside the picture of {width} x "
+                       "{height} and is left out", warning=True, box=shown, width=item.width,
+                       height=item.height)  # fmt: skip
+            continue
+        faults.add(item.name, item.line, "the box {box} reaches out of the picture of {width} x "
+                   "{height} and is cut at its edge", warning=True, box=shown, width=item.width,
+                   height=item.height)  # fmt: skip
+        kept.append(_cut(shape, item))
+    item.shapes = kept
+
+
+def _cut(shape: Shape, item: Item) -> Shape:
+    box = shape.box
+    if box is not None:
+        left, top, right, bottom = box
+        box = (max(0.0, left), max(0.0, top), min(float(item.width), right),
+               min(float(item.height), bottom))  # fmt: skip
+    # A polygon's points are moved to the edge, as Ultralytics does: inside, nothing changes.
+    size = np.array([item.width, item.height], np.float64)
+    outlines = tuple(np.clip(points, 0, size) for points in shape.outlines)
+    return replace(shape, box=box, outlines=outlines)
+
+
+def _drop_doubles(item: Item, faults: Faults) -> None:
+    seen: Counter[object] = Counter(_key(one) for one in item.shapes or [])
+    if len(seen) == len(item.shapes or []):
+        return
+    kept: dict[object, Shape] = {}
+    for shape in item.shapes or []:
+        kept.setdefault(_key(shape), shape)
+    doubled = sum(seen.values()) - len(seen)
+    faults.add(item.name, item.line, "{count} shapes are there twice and are read once",
+               warning=True, count=doubled)  # fmt: skip
+    item.shapes = list(kept.values())
+
+
+def _key(shape: Shape) -> object:
+    outlines = tuple(points.tobytes() for points in shape.outlines)
+    rle = None if shape.rle is None else shape.rle.counts
+    return shape.label, shape.box, outlines, rle, shape.crowd, shape.confidence
