@@ -101,6 +101,10 @@ class Item:
     confidence: float | None = None
     """How sure a predicted `label` is, 0 to 1."""
     attributes: dict[str, object] = field(default_factory=dict)
+    faulty: bool = False
+    """Its reader found a fault in its label: where nothing else is left of it, `verify` makes it
+    unlabelled and a conversion that leaves out faults leaves it out, so that it never becomes
+    background."""
 
     @property
     def name(self) -> str:

@@ -26,6 +26,8 @@ def verify(content: Content, faults: Faults) -> None:
     """
     for _, items in content.splits():
         for item in items:
+            if item.faulty and not item.shapes:
+                item.shapes = None  # nobody knows what is in it
             if item.shapes:
                 _cut_at_edges(item, faults)
                 _drop_doubles(item, faults)

@@ -38,6 +38,26 @@ def measure(root: Path, item: Item, faults: Faults) -> bool:
     return True
 
 
+def measure_against(
+    root: Path, item: Item, stated: tuple[object, object], faults: Faults, place: str
+) -> bool:
+    """Measure the picture, and compare it with the width and height its label file states.
+
+    `place` is the label file. False, with a fault, where it is no picture or of another size: its
+    shapes then lie anywhere, so the reader leaves the item out. What is stated as no number above
+    0 says nothing and is not compared.
+    """
+    if not measure(root, item, faults):
+        return False
+    wide, high = (number(one) or 0 for one in stated)
+    if wide <= 0 or high <= 0 or (wide, high) == (item.width, item.height):
+        return True
+    faults.add(place, item.line, "it says that {file} has {wide} x {high} pixels, the picture has "
+               "{width} x {height}", file=item.name, wide=f"{wide:g}", high=f"{high:g}",
+               width=item.width, height=item.height)  # fmt: skip
+    return False
+
+
 def number(value: object) -> float | None:
     """A finite number, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):

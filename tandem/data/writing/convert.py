@@ -83,7 +83,21 @@ def read_for(
         )
     if not leave_out:
         faults.check()
-    return content, faults
+        return content, faults
+    return _without_faulty(content), faults
+
+
+def _without_faulty(content: Content) -> Content:
+    """Items of whose label nothing was readable go: many layouts would call them background."""
+    kept = {
+        split: [one for one in items if not one.faulty or _is_labelled(one)]
+        for split, items in content.splits()
+    }
+    return content.having(kept["train"], kept.get("val"), kept.get("test"))
+
+
+def _is_labelled(item: Item) -> bool:
+    return item.label >= 0 or bool(item.shapes) or item.mask is not None
 
 
 def _read(source: Path, kind: str | None) -> tuple[Content, Faults]:
