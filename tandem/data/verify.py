@@ -15,7 +15,7 @@ from tandem.data.content import Content, Item, Shape
 from tandem.data.faults import Faults
 
 BEYOND = 1e-6
-"""Of the picture's side: what rounding to six digits may leave outside."""
+"""The part of the picture's side: what rounding to six digits may leave outside."""
 
 
 def verify(content: Content, faults: Faults) -> None:

@@ -1,29 +1,30 @@
-"""`train/<class>/*`, `val/<class>/*`, `unlabeled/*`: a class is a folder's name."""
+"""`train/<class>/*`, `val/<class>/*`, `test/<class>/*`, `unlabeled/*`: a class is a folder's name.
+
+Without a folder for any split the class folders may lie at the top: all of them are train then.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
 from tandem.data.images import is_image
-from tandem.data.reading.files import SPLITS, measure
+from tandem.data.reading.files import measure
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.labelled_paths import LabelledPaths, LabelledSplits
+from tandem.data.reading.split_names import split_folders, split_of
+from tandem.data.reading.top_folders import BESIDE, NOT_CLASSES, class_folders, holds_images, told
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.writing.files import check_class_names, placed, put_image
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
-NAMED = 5
-"""Names told in one sentence; the rest are counted."""
-
 
 @register.format(
     "classification",
-    files="train/<class>/*, val/<class>/*, unlabeled/*",
+    files="[{train,val,test}/]<class>/*, unlabeled/*",
     kinds={"classification"},
     holds={"label"},
     zh="图片放在以类别命名的文件夹中；类别文件夹里还可以有子文件夹。",
@@ -32,46 +33,60 @@ class ImageFolder:
     """Pictures in folders named by their class; a class folder may hold folders of its own."""
 
     def sniff(self, folder: FolderListing) -> bool:
-        """Whether there is a split with class folders, or with pictures that should have them."""
-        return any(
-            folder.folders(split) or any(map(is_image, folder.names(split))) for split in SPLITS
-        )
+        """Whether class folders lie in a split's folder, or at the top; or pictures that should.
+
+        A folder of pictures beside one of masks or labels is no class: that is another layout.
+        """
+        splits = [one for one in folder.folders() if split_of(one) is not None]
+        if not splits:
+            tops = class_folders(folder)
+            return len(tops) > 1 and any(holds_images(folder, one) for one in tops)
+        inner = [one for split in splits for one in folder.folders(split)]
+        if any(Path(one).name.casefold() in NOT_CLASSES for one in inner):
+            return False
+        return bool(inner) or any(is_image(name) for one in splits for name in folder.names(one))
 
     def read(self, path: Path) -> LabelledSplits:
         """Every picture's name and class; DataError for a layout that cannot be meant."""
         walk = Walk(path)
-        train_by_class = _by_class(walk, "train")
-        val_by_class = _by_class(walk, "val")
+        notes: list[str] = []
+        found = _by_split(walk, notes)
+        train_by_class = found.get("train", {})
         unlabelled = _unlabelled(walk)
         labelled = any(train_by_class.values())
-        if not train_by_class and unlabelled:
-            # Nobody has labelled anything to learn from; val still says what the classes are.
-            classes = tuple(sorted(val_by_class))
-        else:
-            classes = tuple(sorted(train_by_class))
+        # Where nobody has labelled anything to learn from, the others say what the classes are.
+        first = next((one for one in found.values() if one), {})
+        classes = tuple(sorted(train_by_class or first))
+        if train_by_class or not unlabelled:
             _check_classes(path, train_by_class, labelled or not unlabelled)
-        _check_count(path, classes)
-        _check_val(path, classes, val_by_class)
+        if train_by_class or unlabelled or not classes:
+            _check_count(path, classes)
+        else:
+            notes.append(t("{path} has no train split: it can validate, but nothing can be learnt "
+                           "from it.", path=path))  # fmt: skip
+        for split in ("val", "test"):
+            _check_others(path, split, classes, found.get(split, {}))
         train = _labelled(classes, train_by_class)
         train.paths.extend(unlabelled)
         train.labels.extend([UNLABELLED] * len(unlabelled))
-        val = _labelled(classes, val_by_class)
-        notes = _notes(walk, path, classes, val_by_class)
+        others = {split: _labelled(classes, found.get(split, {})) for split in ("val", "test")}
+        notes += _notes(walk, path, classes, found.get("val", {}))
         return LabelledSplits(
-            path, "classification", classes, train, val if len(val) else None, notes
-        )
+            path, "classification", classes, train, others["val"] if others["val"] else None,
+            tuple(notes), others["test"] if others["test"] else None,
+        )  # fmt: skip
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
         """The same as items; a fault of the layout is one fault."""
         listing = self.read(path)
-        splits = {"train": listing.train} | ({"val": listing.val} if listing.val else {})
         found: dict[str, list[Item]] = {}
-        for split, listed in splits.items():
+        for split, listed in listing.splits():
             rows = zip(listed.paths, listed.labels, strict=True)
             items = [Item(one, label=label) for one, label in rows]
             found[split] = [one for one in items if measure(path, one, faults)]
         return Content(path, "classification", "classification", listing.classes,
-                       found["train"], found.get("val"), listing.notes)  # fmt: skip
+                       found["train"], found.get("val"), listing.notes,
+                       found.get("test"))  # fmt: skip
 
     def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
         """Pictures in the folder of their class."""
@@ -102,11 +117,49 @@ class FolderWriter:
             (self.target / "train" / one).mkdir(parents=True, exist_ok=True)
 
 
-def _by_class(walk: Walk, split: str) -> dict[str, list[bytes]]:
-    folder = walk.root / split
-    if not folder.is_dir():
-        return {}
-    found = {name: walk.images(folder / name) for name in walk.folders(folder)}
+def _by_split(walk: Walk, notes: list[str]) -> dict[str, dict[str, list[bytes]]]:
+    """The pictures of each class of each split that is there."""
+    splits = split_folders(walk.root)
+    if not splits:
+        found = _by_class(walk, "")
+        if found:
+            notes.append(
+                t("The class folders lie at the top of {path}, in no split's folder: all of them "
+                  "are read as train.", path=walk.root)
+            )  # fmt: skip
+        return {"train": found}
+    beside = [one for one in walk.folders(walk.root)
+              if split_of(one) is None and one.casefold() not in BESIDE]  # fmt: skip
+    if beside:
+        notes.append(t("Beside the splits' folders of {path} lie {names}, which are not read.",
+                       path=walk.root, names=told(beside)))  # fmt: skip
+    loose = len(walk.images(walk.root, deep=False))
+    if loose:
+        notes.append(t("{count} pictures lie at the top of {path}, in no class folder, and are not "
+                       "read.", count=loose, path=walk.root))  # fmt: skip
+    found_by_split: dict[str, dict[str, list[bytes]]] = {}
+    for split, folders in splits.items():
+        of_split = found_by_split.setdefault(split, {})
+        for folder in folders:
+            for name, images in _by_class(walk, folder).items():
+                of_split.setdefault(name, []).extend(images)
+        if len(folders) > 1:
+            notes.append(t("{split} is read from several folders: {names}.", split=split,
+                           names=", ".join(folders)))  # fmt: skip
+    return found_by_split
+
+
+def _by_class(walk: Walk, below: str) -> dict[str, list[bytes]]:
+    folder = walk.root / below
+    names = [one for one in walk.folders(folder) if below or one.casefold() not in BESIDE]
+    strange = [one for one in names if one.casefold() in NOT_CLASSES]
+    if strange:
+        raise DataError(
+            "The folder {folder} is named like a part of another layout, not like a class.",
+            folder=folder / strange[0],
+            fix="Lay the data set out as that layout asks, or rename the folder if it is a class.",
+        )
+    found = {name: walk.images(folder / name) for name in names}
     loose = walk.images(folder, deep=False)
     if loose and not found:
         raise DataError(
@@ -165,15 +218,18 @@ def _check_count(path: Path, classes: tuple[str, ...]) -> None:
         )
 
 
-def _check_val(path: Path, classes: tuple[str, ...], by_class: dict[str, list[bytes]]) -> None:
+def _check_others(
+    path: Path, split: str, classes: tuple[str, ...], by_class: dict[str, list[bytes]]
+) -> None:
     extra = sorted(name for name in by_class if name not in classes)
     if extra:
         raise DataError(
-            "{path}/val has the class {names}, which train lacks.",
+            "{path}/{split} has the class {names}, which train lacks.",
             path=path,
+            split=split,
             names=told(extra),
             allowed=classes[:20],
-            fix="Add it to train, or take it out of val.",
+            fix="Add it to train, or take it out of {split}.",
         )
 
 
@@ -188,7 +244,7 @@ def _labelled(classes: tuple[str, ...], by_class: dict[str, list[bytes]]) -> Lab
 
 def _notes(
     walk: Walk, path: Path, classes: tuple[str, ...], val_by_class: dict[str, list[bytes]]
-) -> tuple[str, ...]:
+) -> list[str]:
     notes = []
     if walk.other_files:
         notes.append(
@@ -206,11 +262,4 @@ def _notes(
                 names=told(missing),
             )
         )
-    return tuple(notes)
-
-
-def told(names: Sequence[str]) -> str:
-    """The first few names, and how many more."""
-    shown = ", ".join(names[:NAMED])
-    more = len(names) - NAMED
-    return t("{names} and {more} more", names=shown, more=more) if more > 0 else shown
+    return notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,3 +30,13 @@ class LabelledSplits:
     val: LabelledPaths | None
     """None where the folder has no validation split of its own."""
     notes: tuple[str, ...] = ()
+    test: LabelledPaths | None = None
+    """None where it has no test split: neither learnt from nor validated on."""
+
+    def splits(self) -> Iterator[tuple[str, LabelledPaths]]:
+        """The splits that are there, by name: train, val, test."""
+        yield "train", self.train
+        if self.val is not None:
+            yield "val", self.val
+        if self.test is not None:
+            yield "test", self.test

@@ -10,6 +10,7 @@ from pathlib import Path
 from tandem.data.content import Item
 from tandem.data.images import SUFFIXES
 from tandem.data.reading.files import JsonObject, is_outside_name
+from tandem.data.reading.split_names import split_of
 from tandem.spec.errors import DataError
 
 
@@ -46,7 +47,7 @@ def put_image(source: Path | None, target: Path) -> None:
         hidden.replace(target)
 
 
-_SPLIT_FOLDERS = frozenset({"train", "val", "test", "images", "JPEGImages", "unlabeled"})
+_UPPER_FOLDERS = frozenset({"images", "JPEGImages", "unlabeled", "/"})
 
 
 def placed(item: Item, source: Path | None) -> str:
@@ -57,7 +58,7 @@ def placed(item: Item, source: Path | None) -> str:
     into their names: labels go by the name without it.
     """
     parts = list(Path(item.name).parts)
-    while len(parts) > 1 and parts[0] in (*_SPLIT_FOLDERS, "/"):
+    while len(parts) > 1 and (parts[0] in _UPPER_FOLDERS or split_of(parts[0]) is not None):
         parts.pop(0)
     path = Path(*parts)
     if source is not None and _has_twin(source):

@@ -41,7 +41,9 @@ def read_content(
         check_same_classes(
             (content.root, content.classes), (other.root, other.classes), are_folders=False
         )
-        val = [_moved(one, other, content) for one in (other.val or other.train)]
+        val = [
+            _moved(one, other, content) for one in (other.val or other.train or other.test or [])
+        ]
         notes += other.notes
     elif val is None:
         train, val = hold_out(train, spec.val_ratio, seed)

@@ -36,8 +36,7 @@ def read(
         check_same_classes(
             (listing.root, listing.classes), (other.root, other.classes), are_folders=True
         )
-        listed = other.val if other.val is not None else other.train
-        val = _labelled_only(_table(other, listed, spec, index_root, progress))
+        val = _labelled_only(_table(other, _to_validate(other, notes), spec, index_root, progress))
         notes += other.notes
     elif listing.val is not None:
         val = _table(listing, listing.val, spec, index_root, progress)
@@ -103,9 +102,20 @@ def _list(path: Path) -> LabelledSplits:
     content: Content = format.content(path, faults, "classification")
     faults.check()
     val = None if content.val is None else _listed([one for one in content.val if one.label >= 0])
+    test = None if content.test is None else _listed(content.test)
     return LabelledSplits(
-        path, content.kind, content.classes, _listed(content.train), val, tuple(content.notes)
+        path, content.kind, content.classes, _listed(content.train), val, tuple(content.notes), test
     )
+
+
+def _to_validate(other: LabelledSplits, notes: list[str]) -> LabelledPaths:
+    """What validates in a data set named for it: its val, else its train, else its test."""
+    if other.val is not None:
+        return other.val
+    if not len(other.train) and other.test is not None:
+        notes.append(t("{path} has a test split alone; it validates.", path=other.root))
+        return other.test
+    return other.train
 
 
 def _listed(items: list[Item]) -> LabelledPaths:

@@ -124,6 +124,17 @@ def test_another_dataset_validates(folder: Path, tmp_path: Path) -> None:
     refused(folder, r"it lacks: circle; it has besides: oval", val_dataset=str(other))
 
 
+@pytest.mark.parametrize("split", ["train", "val", "valid", "test", None])
+def test_a_validation_set_may_hold_any_split_or_bare_class_folders(
+    split: str | None, folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    for seed, name in enumerate(SHAPES):
+        make_image(other / split / name / "0.png" if split else other / name / "0.png", seed)
+    splits = read(folder, val_dataset=str(other))
+    assert splits.val.labels_N.tolist() == [0, 1, 2]
+
+
 def test_the_root_and_the_id(folder: Path, tmp_path: Path) -> None:
     spec = DataSpec(root=folder.parent, dataset="shapes")
     assert (
