@@ -139,6 +139,10 @@ class ImageTable:
         """The file of one row."""
         return self.root / bytes(self.paths_N[row]).decode("utf-8", "surrogateescape")
 
+    def label_digests(self) -> NDArray[np.uint64]:
+        """(N,) a number for what is said of each row: another where a label has changed."""
+        return self.labels_N.astype(np.uint64)
+
     def rows(self, rows: NDArray[np.int64]) -> Self:
         """The table of these rows only."""
         return replace(
@@ -185,6 +189,10 @@ class Splits:
     val: ImageTable
     kind: str = "classification"
     notes: tuple[str, ...] = ()
+
+    def label_digests(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """(train, val): a number for what is said of each row."""
+        return self.train.label_digests(), self.val.label_digests()
 
     def train_rows(self, rows_N: NDArray[np.int64]) -> Self:
         """The same with only these rows to learn from."""

@@ -14,6 +14,7 @@ from tandem.data.content import UNLABELLED, Content, Item, Shape
 from tandem.data.images import load_rgb
 from tandem.spec.errors import DataError
 from tandem.train.data.inspect_files import inspect
+from tandem.train.data.label_digests import shape_digests
 from tandem.train.types import ImageTable, ProgressReporter, Splits
 
 JPEG = (".jpg", ".jpeg")
@@ -103,6 +104,9 @@ class DetectionSplits(Splits):
 
     train_boxes: DetectionTable = field(kw_only=True)
     val_boxes: DetectionTable = field(kw_only=True)
+
+    def label_digests(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        return shape_digests(self.train_boxes.items), shape_digests(self.val_boxes.items)
 
     def train_rows(self, rows_N: NDArray[np.int64]) -> Self:
         boxes = self.train_boxes.rows(rows_N.tolist())

@@ -21,6 +21,7 @@ from tandem.spec.i18n import t
 from tandem.train.data.annotated import is_annotated
 from tandem.train.data.augment import rendered_mask
 from tandem.train.data.inspect_files import all_faults, inspect
+from tandem.train.data.label_digests import mask_digests
 from tandem.train.types import UNLABELLED, Batch, ImageTable, ProgressReporter, RowIndices, Shows
 
 _CHUNK = 256
@@ -36,6 +37,9 @@ class MaskTable(ImageTable):
     def rows(self, rows: RowIndices) -> Self:
         some = super().rows(rows)
         return replace(some, items_N=tuple(self.items_N[row] for row in rows.tolist()))
+
+    def label_digests(self) -> NDArray[np.uint64]:
+        return mask_digests(self.root, self.items_N)
 
     def batch(
         self, views: Shows, index_B: RowIndices, view_B: RowIndices, size: int, max_pixels: int

@@ -52,6 +52,8 @@ class TrainingPosition:
     """Rows in one forward pass; 0 until memory ran out."""
     seconds: float = 0.0
     """Spent training, over all attempts."""
+    plan: str = ""
+    """What the batches of an epoch follow from (`plan_key`); empty in a checkpoint of before."""
 
 
 @dataclass

@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
 import torch
+from torch import Tensor, nn
 
-from tandem.spec.errors import StoppedError
+from tandem.spec.errors import OutputFolderError, StoppedError
 from tandem.spec.i18n import t
 from tandem.train.engines import checkpoint
 from tandem.train.engines.checkpoint import Saved, TrainingPosition
 from tandem.train.engines.context import Run
 from tandem.train.engines.save import SaveRequest
+from tandem.train.types import ImageTable
 
 KEPT_CHECKPOINTS = 2
+
+
+def plan_key(table: ImageTable, batch_size: int, grad_accum_steps: int) -> str:
+    """What the batches of an epoch follow from: in others, no step of it is where it was."""
+    digest = hashlib.blake2b(f"{batch_size}/{grad_accum_steps}".encode(), digest_size=8)
+    digest.update(table.hashes_N.tobytes() + table.labels_N.tobytes())
+    return digest.hexdigest()
+
+
+def copy_weights(weights: Mapping[str, Tensor], into: dict[str, Tensor]) -> None:
+    """Copy to the CPU, into the tensors that are there: the next step changes the weights.
+
+    A second copy beside the first would stay with the allocator when the first is let go: a run
+    then takes the student's size more from its second epoch on.
+    """
+    for name, one in weights.items():
+        kept = into.get(name)
+        if kept is not None and (kept.shape, kept.dtype) == (one.shape, one.dtype):
+            kept.copy_(one.detach())
+        else:
+            into[name] = one.detach().to("cpu", copy=True)
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """OutputFolderError where a checkpoint is of another network than the one built now."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        # PyTorch tells every tensor in a line of its own; the first one shows what is the matter.
+        reason = str(error).splitlines()[1:2] or [str(error)]
+        raise OutputFolderError(
+            "The checkpoint is of another network: {reason}",
+            reason=reason[0].strip(),
+            fix="Give this run another output folder.",
+        ) from error
 
 
 class CheckpointKeeper:
@@ -44,6 +82,20 @@ class CheckpointKeeper:
             return None
         self.last_saved = found.name
         return checkpoint.load(found)
+
+    def rewound(self, position: TrainingPosition, plan: str) -> bool:
+        """Put `position` at the begin of its epoch where its batches are others now; whether."""
+        other = bool(position.plan) and position.plan != plan and position.step > 0
+        if other:
+            self.run.reporter.notice(
+                t(
+                    "The batches of epoch {epoch} are others now: it begins again.",
+                    epoch=position.epoch + 1,
+                )
+            )
+            position.step, position.sums = 0, {}
+        position.plan = plan
+        return other
 
     def enough(self, position: TrainingPosition) -> bool:
         """Whether so many epochs were no better that the run is to end early."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
 from filelock import FileLock, Timeout
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from tandem.spec import journal
 from tandem.spec.errors import OutputFolderError
 from tandem.spec.run import RunSpec
+from tandem.train.data import data_record
 from tandem.train.engines.checkpoint import latest
 
 SPEC = "spec.json"
@@ -27,17 +28,32 @@ FREE = {"report.api_base_url", "report.delivery_grace_seconds", "report.tensorbo
     "cache.root",
     "cache.verify_samples",
 }
-
+# Changing these changes how it is learnt from here on, and nothing of what was learnt so far.
+TUNABLE = {f"optim.{name}" for name in (
+    "epochs", "batch_size", "learning_rate", "scheduler", "warmup_epochs", "warmup_steps",
+    "weight_decay", "grad_accum_steps", "max_grad_norm", "early_stopping_epochs",
+)} | {"run.devices", "run.processes", "teacher.batch_size"}  # fmt: skip
 
 PARTS = ("tensorboard", "checkpoints", "teacher", "baseline", "predictions")
 """Folders that a run makes on its way."""
 
 
 @dataclass(frozen=True)
+class SettingChange:
+    """One setting that a resumed run has changed."""
+
+    name: str
+    before: JsonValue
+    now: JsonValue
+
+
+@dataclass(frozen=True)
 class RunFolder:
-    """The layout of a run's folder; DESIGN §2."""
+    """The layout of a run's folder."""
 
     path: Path
+    changes: tuple[SettingChange, ...] = ()
+    """What this attempt is asked to do otherwise than the one before it."""
 
     @property
     def checkpoints(self) -> Path:
@@ -58,7 +74,14 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an attempt without progress has left."""
-        for name in (journal.NAME, "http.cursor", "log.txt", "predictions.jsonl", SPEC):
+        for name in (
+            journal.NAME,
+            "http.cursor",
+            "log.txt",
+            "predictions.jsonl",
+            data_record.NAME,
+            SPEC,
+        ):
             (self.path / name).unlink(missing_ok=True)
         for name in PARTS:
             shutil.rmtree(self.path / name, ignore_errors=True)
@@ -116,17 +139,20 @@ class Claim:
     def _check_or_write(self) -> None:
         file = self.folder.path / SPEC
         if file.exists():
-            differing = _differences(_read(file), _flat(self.spec))
-            if not differing:
+            changes = _changes(_read(file), _flat(self.spec))
+            if not changes:
                 return
-            if self.folder.has_progress:
+            if not self.folder.has_progress:
+                self.folder.clear()
+            elif self.folder.finished or any(one.name not in TUNABLE for one in changes):
                 raise OutputFolderError(
                     "{path} holds another run: {fields} differ.",
                     path=self.folder.path,
-                    fields=", ".join(differing[:5]),
+                    fields=", ".join(one.name for one in changes[:5]),
                     fix="Give this run another output folder, or repeat the first one's settings.",
                 )
-            self.folder.clear()
+            else:
+                self.folder = replace(self.folder, changes=tuple(changes))
         elif foreign := self.folder.in_the_way():
             # Whatever they are, this run would write over them or clear them away.
             raise OutputFolderError(
@@ -174,7 +200,11 @@ def _read(file: Path) -> dict[str, JsonValue]:
             file=file,
             fix="Give this run another output folder.",
         )
-    return _flatten(found)
+    try:
+        # A setting that came since is as it was: a run of before was made by its default.
+        return _flat(RunSpec.model_validate(found))
+    except ValidationError:
+        return _flatten(found)
 
 
 def _flat(spec: RunSpec) -> dict[str, JsonValue]:
@@ -190,7 +220,8 @@ def _flatten(tree: JsonValue, prefix: str = "") -> dict[str, JsonValue]:
     return leaves
 
 
-def _differences(old: dict[str, JsonValue], new: dict[str, JsonValue]) -> list[str]:
+def _changes(old: dict[str, JsonValue], new: dict[str, JsonValue]) -> list[SettingChange]:
     # The folder's own address is no difference: it may have been moved, or mounted elsewhere.
-    keys = (old.keys() | new.keys()) - FREE - {"run.output_dir"}
-    return sorted(key for key in keys if old.get(key) != new.get(key))
+    keys = sorted((old.keys() | new.keys()) - FREE - {"run.output_dir"})
+    changes = [SettingChange(key, old.get(key), new.get(key)) for key in keys]
+    return [one for one in changes if one.before != one.now]

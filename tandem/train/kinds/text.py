@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Protocol, TypeGuard
 
 import numpy as np
+from tokenizers import Tokenizer
 
-from tandem.spec.errors import SpecError
+from tandem.spec.errors import OutputFolderError, SpecError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.train.cache import open_source
 from tandem.train.cache.request import SourceRequest, SourceSetup
+from tandem.train.data import data_record
 from tandem.train.data.annotated import read_content
 from tandem.train.data.augment import Views
 from tandem.train.data.classification import check_some
@@ -62,8 +64,11 @@ class TextKind(OneClassKind):
         labelled = [one for one in held if one.label >= 0]
         val = text_table(content.root, labelled, content.classes)
         check_some(content.root, train, val)
-        self.tokens = _tokens(spec, train)
-        length, note = _length(self.tokens, train, val, spec.student.max_tokens)
+        kept = _kept(Path(spec.run.output_dir))
+        self.tokens, most = kept or (_tokens(spec, train), spec.student.max_tokens)
+        length, note = _length(self.tokens, train, val, most)
+        if kept is not None:
+            length = most
         _warn_of_copies(train, val, progress)
         notes = (*content.notes, *([note] if note else []))
         train, val = (one.tokenised(self.tokens, length) for one in (train, val))
@@ -122,6 +127,22 @@ class TextKind(OneClassKind):
                 "start the student without pretrained weights.",
             )
         return open_source(teacher, SourceRequest(table, table.one_view(), 1, wanted), setup)
+
+
+def _kept(run_dir: Path) -> tuple[Tokens, int] | None:
+    """The tokenizer and the length that a run began with, which goes on with other texts too."""
+    try:
+        record = data_record.load(run_dir)
+    except ValueError as error:
+        raise OutputFolderError(
+            "{file} cannot be read ({reason}), and the tokenizer of this run is in it.",
+            file=run_dir / data_record.NAME,
+            reason=error,
+            fix="Give this run another output folder.",
+        ) from error
+    if record is None or FILE not in record.files:
+        return None
+    return Tokens(Tokenizer.from_str(record.files[FILE])), record.tokens
 
 
 def _tokens(spec: RunSpec, train: TextTable) -> Tokens:

@@ -20,6 +20,7 @@ from tandem.train.kinds.base import Kind
 from tandem.train.pipeline.checks import check_data, check_models, check_spec
 from tandem.train.pipeline.conclude import Outcome, conclude
 from tandem.train.pipeline.resolve import baseline_of, resolve, with_defaults
+from tandem.train.pipeline.resume import compare_data, forget_stale_record, report_settings
 from tandem.train.types import Splits, Student
 
 
@@ -30,10 +31,13 @@ def execute(asked: Run) -> None:
     PartialState(cpu=asked.device_context.device.type == "cpu")
     run = replace(asked, spec=with_defaults(asked.spec))
     report_started(run)  # before anything that may be refused: whoever watches sees the attempt
+    report_settings(run)
     engine = find_engine(run.spec.student.type)
     kind = engine.choose_kind(run.spec)
     check_spec(run, engine, kind)
+    forget_stale_record(run)
     splits = read(run, kind)
+    compare_data(run, kind, splits)
     check_data(run, engine, kind, splits)
     resolved = resolve(run, engine, kind, splits)
     student = build_student(resolved.spec, len(splits.train.classes))

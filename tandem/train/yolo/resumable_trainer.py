@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tandem.spec.errors import DataError
 from tandem.train.engines.checkpoint import Saved, TrainingPosition
-from tandem.train.engines.checkpoint_keeper import CheckpointKeeper
+from tandem.train.engines.checkpoint_keeper import CheckpointKeeper, copy_weights, plan_key
 from tandem.train.engines.run_reporter import EpochReport, RunReporter, StepReport
 from tandem.train.yolo import training_state
 from tandem.train.yolo.model import OWN
@@ -29,7 +29,9 @@ class ResumableDetectionTrainer(DetectionTrainer):
 
     def __init__(self, detection_run: DetectionRun, scratch: Path) -> None:
         run = detection_run.run
-        self.stop_request, self.position = run.stop, TrainingPosition()
+        self.stop_request, optim = run.stop, run.spec.optim
+        self.plan = plan_key(run.splits.train, optim.batch_size, optim.grad_accum_steps)
+        self.position = TrainingPosition(plan=self.plan)
         self.reporter = RunReporter(run, run.kind.primary_metric_name)
         self.keeper = CheckpointKeeper(run, self._capture)
         self.best_weights: dict[str, Tensor] = {}
@@ -76,7 +78,13 @@ class ResumableDetectionTrainer(DetectionTrainer):
         if decay := self.detection_run.spec.optim.ema_decay:
             self.ema.decay = lambda count: min(decay, (1 + count) / (10 + count))
         if self.saved is not None:
+            changed = self.saved.position.plan not in ("", self.plan)
             training_state.restore(self, self.saved)
+            self.keeper.rewound(self.position, self.plan)
+            if changed:
+                # Gradients that waited for their step were of batches that are no more.
+                self.pending, self.gradients = 0, {}
+                self.position.global_step = self.position.epoch * len(self.train_loader)
             self.reporter.resumed(self.position)
         self.start_epoch, self.resumed_step = self.position.epoch, self.position.step
         self.train_loader.begin(self.start_epoch, self.resumed_step)
@@ -161,10 +169,7 @@ class ResumableDetectionTrainer(DetectionTrainer):
         better = not self.best_weights or fitness > position.best_accuracy
         if better:
             position.best_accuracy, position.best_epoch = fitness, position.epoch
-            self.best_weights = {
-                name: one.detach().cpu().clone()
-                for name, one in self.ema.ema.student_state().items()
-            }
+            copy_weights(self.ema.ema.student_state(), self.best_weights)
         position.epochs_without_better = position.epoch - int(self.stopper.best_epoch)
         self._report_epoch()
         if self.keeper.due(position):

@@ -10,6 +10,7 @@ from torch import Tensor
 from ultralytics.utils.torch_utils import EarlyStopping, ModelEMA
 
 from tandem.train.engines.checkpoint import Saved, TrainingPosition
+from tandem.train.engines.checkpoint_keeper import load_weights
 from tandem.train.yolo.model import TaughtModel
 
 
@@ -57,14 +58,15 @@ def capture(trainer: Resumable) -> Saved:
 def restore(trainer: Resumable, saved: Saved) -> None:
     """Undo `capture`, in place; the average and the optimizer are those of this trainer."""
     state = saved.state
-    trainer.model.load_state_dict(saved.model)
+    load_weights(trainer.model, saved.model)
     trainer.ema.ema.load_state_dict(state["average"])
     trainer.ema.updates = state["updates"]
     for kept, group in zip(
         state["optimizer"]["param_groups"], trainer.optimizer.param_groups, strict=True
     ):
-        # The device of this attempt decides, not that of the last.
-        kept["fused"] = group.get("fused")
+        # The device and the spec of this attempt decide, not those of the last.
+        for key in ("fused", "initial_lr", "weight_decay"):
+            kept[key] = group.get(key)
     trainer.optimizer.load_state_dict(state["optimizer"])
     trainer.best_fitness = state["best_fitness"]
     trainer.stopper.best_fitness = state["stopper"]["best_fitness"]

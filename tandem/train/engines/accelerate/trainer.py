@@ -18,9 +18,14 @@ from tandem.train.engines.accelerate.loss_terms import Totals
 from tandem.train.engines.accelerate.model.batch_norm import forget_broken_statistics
 from tandem.train.engines.accelerate.model.projected_student import student_of
 from tandem.train.engines.accelerate.optimizer_step import OptimizerStep, Requests, StepResult
-from tandem.train.engines.accelerate.training_state import TrainingState, capture, restore
+from tandem.train.engines.accelerate.training_state import (
+    TrainingState,
+    capture,
+    place_schedule,
+    restore,
+)
 from tandem.train.engines.checkpoint import Saved, TrainingPosition
-from tandem.train.engines.checkpoint_keeper import CheckpointKeeper
+from tandem.train.engines.checkpoint_keeper import CheckpointKeeper, plan_key
 from tandem.train.engines.run_reporter import EpochReport, RunReporter, StepReport
 from tandem.train.engines.stop import EvaluationStoppedError
 from tandem.train.types import UNLABELLED, Batch
@@ -41,7 +46,9 @@ class Trainer:
         self.state, self.optimizer_step, self.evaluator = state, optimizer_step, context.evaluator
         self.reporter = RunReporter(run, run.kind.primary_metric_name)
         self.keeper = CheckpointKeeper(run, self._capture)
-        self.position = TrainingPosition()
+        optim = run.spec.optim
+        self.plan = plan_key(self.table, optim.batch_size, optim.grad_accum_steps)
+        self.position = TrainingPosition(plan=self.plan)
         self.workers = worker_count(run.spec.data.workers)
 
     @property
@@ -55,7 +62,12 @@ class Trainer:
         if saved is None:
             return False
         restore(self.state, saved, self.device_context)
-        self.position = saved.position
+        self.position = position = saved.position
+        changed = position.plan not in ("", self.plan)
+        self.keeper.rewound(position, self.plan)
+        if changed:
+            position.global_step = position.epoch * self.steps_an_epoch + position.step
+            place_schedule(self.state, position.global_step)
         self.optimizer_step.micro_batch = saved.position.micro_batch
         return True
 
@@ -179,7 +191,7 @@ class Trainer:
         if better:
             position.best_accuracy, position.best_epoch = val_accuracy, position.epoch
             position.epochs_without_better = 0
-            self.state.best = self.state.student_weights()
+            self.state.keep_best()
         else:
             position.epochs_without_better += 1
         self._report_epoch(sums, rows, seconds, (val_accuracy, val_loss))

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
 from tandem.train.engines.accelerate.model.ema import averaged
 from tandem.train.engines.checkpoint import Saved, TrainingPosition
+from tandem.train.engines.checkpoint_keeper import copy_weights, load_weights
 from tandem.train.engines.device import DeviceContext
 
 RandomStates = dict[str, Tensor]
@@ -32,15 +34,15 @@ class TrainingState:
         """The module whose student is measured: the moving average where there is one."""
         return averaged(self.average) if self.average else self.model
 
-    def student_weights(self) -> dict[str, Tensor]:
-        """What is evaluated and exported: the moving average where there is one."""
+    def keep_best(self) -> None:
+        """Keep what is evaluated and exported as the best so far."""
         prefix = "student."
-        return {
-            # A copy, on the CPU: the next step changes the weights, and GPU memory is for learning.
-            key.removeprefix(prefix): value.detach().cpu().clone()
+        weights = {
+            key.removeprefix(prefix): value
             for key, value in self.evaluated().state_dict().items()
             if key.startswith(prefix)
         }
+        copy_weights(weights, self.best)
 
 
 def capture(
@@ -58,11 +60,17 @@ def capture(
 
 
 def restore(state: TrainingState, saved: Saved, device_context: DeviceContext) -> None:
-    """Undo `capture`, in place."""
-    state.model.load_state_dict(saved.model)
+    """Undo `capture`, in place; rates and decays are those of this attempt's spec."""
+    groups, base_rates = _hyperparameters(state.optimizer), list(state.scheduler.base_lrs)
+    load_weights(state.model, saved.model)
     state.best = saved.best
     state.optimizer.load_state_dict(saved.state["optimizer"])
+    for group, given in zip(state.optimizer.param_groups, groups, strict=True):
+        group.update(given)
     state.scheduler.load_state_dict(saved.state["scheduler"])
+    state.scheduler.base_lrs = base_rates
+    # Where nothing has changed, the rate that it had.
+    place_schedule(state, state.scheduler.last_epoch)
     if state.average is not None:
         state.average.load_state_dict(saved.state["average"])
     if state.accelerator.scaler is not None and saved.state["scaler"] is not None:
@@ -74,6 +82,25 @@ def restore(state: TrainingState, saved: Saved, device_context: DeviceContext) -
     torch.set_rng_state(mine["cpu"].cpu())
     if device_context.device.type == "cuda" and "cuda" in mine:
         torch.cuda.set_rng_state(mine["cuda"].cpu(), device_context.device)
+
+
+def place_schedule(state: TrainingState, step: int) -> None:
+    """Set the rate of optimizer step `step`, counted from 0 over the whole run."""
+    scheduler = state.scheduler
+    assert isinstance(scheduler, LambdaLR)
+    scheduler.last_epoch = step
+    rates = [
+        base * factor(step)
+        for base, factor in zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)
+    ]
+    for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    scheduler._last_lr = rates
+
+
+def _hyperparameters(optimizer: torch.optim.Optimizer) -> list[dict[str, object]]:
+    """What each group is given by the spec; its weights are not."""
+    return [{k: v for k, v in one.items() if k != "params"} for one in optimizer.param_groups]
 
 
 def _random_states(device_context: DeviceContext) -> list[RandomStates]:
