@@ -79,7 +79,6 @@ def _check_kind(run: Run, before: DataRecord, now: DataRecord) -> None:
 def _check_classes(run: Run, before: Sequence[str], now: Sequence[str]) -> None:
     if tuple(before) == tuple(now):
         return
-    fix = "Give this run another output folder, or bring the classes back as they were."
     new, gone = sorted(set(now) - set(before)), sorted(set(before) - set(now))
     if new or gone:
         raise OutputFolderError(
@@ -87,7 +86,7 @@ def _check_classes(run: Run, before: Sequence[str], now: Sequence[str]) -> None:
             path=run.folder.path,
             new=_named(new),
             gone=_named(gone),
-            fix=fix,
+            fix="Give this run another output folder, or bring the classes back as they were.",
         )
     raise OutputFolderError(
         "{path} holds another run: the classes of its data stood in another order "
@@ -95,7 +94,7 @@ def _check_classes(run: Run, before: Sequence[str], now: Sequence[str]) -> None:
         path=run.folder.path,
         before=_named(before),
         now=_named(now),
-        fix=fix,
+        fix="Give this run another output folder, or bring the classes back as they were.",
     )
 
 

@@ -123,7 +123,7 @@ def test_classes_in_another_order_are_refused(home: Path, capsys: pytest.Capture
     )
 
 
-def test_other_pictures_are_told_with_counts_and_the_run_goes_on(home: Path):
+def test_other_images_are_told_with_counts_and_the_run_goes_on(home: Path):
     data = home / "data"
     shutil.copy(data / "train" / "cross" / "0.png", data / "train" / "cross" / "9.png")
     (data / "train" / "square" / "0.png").unlink()
