@@ -55,6 +55,8 @@ _ORIENTATION = 0x0112
 _TURNED = range(5, 9)
 """EXIF orientations that swap width and height (TIFF 6.0, tag 274)."""
 _MAY_TURN = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+_TELLING_CHUNKS = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
+"""Chunks of a PNG that may hold EXIF or XMP."""
 _BROKEN = (
     OSError,
     SyntaxError,
@@ -106,15 +108,56 @@ def open_rgb(path: Path, max_pixels: int, least: Least | None = None) -> Image.I
 
 
 def shown_size(path: Path, max_pixels: int) -> tuple[int, int]:
-    """Width and height as it is shown; from the header alone, unless the picture may be turned."""
+    """Width and height as it is shown, from the header where that says it.
+
+    DataError for what is no picture, or has more pixels than `max_pixels`.
+    """
     try:
         with path.open("rb") as file:
-            image = _opened(file, str(path), max_pixels)
-            if not any(key in image.info for key in _MAY_TURN):
-                return image.size
-    except OSError:
-        pass  # told by the reading below
-    return open_rgb(path, max_pixels).size
+            return header_size(_opened(file, str(path), max_pixels))
+    except OSError as error:
+        raise DataError(
+            "The file {path} cannot be read: {reason}.",
+            path=path,
+            reason=error.strerror or error,
+            fix="Check that it is there and that you may read it.",
+        ) from error
+
+
+def header_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of an opened picture as `decode` will give them: turned as EXIF or XMP says.
+
+    Pixels are decoded only where a PNG has what may turn it behind them.
+    """
+    width, height = image.size
+    if width * height > MOST_MASK_PIXELS:
+        return width, height  # nobody will decode it
+    if image.format == "PNG" and _is_told_late(image):
+        image.load()
+    turned = any(key in image.info for key in _MAY_TURN) and _orientation(image) in _TURNED
+    return (height, width) if turned else (width, height)
+
+
+def _is_told_late(image: Image.Image) -> bool:
+    """Whether a PNG has a chunk that may turn it after its pixels, where a header ends."""
+    if "exif" in image.info or not isinstance(image, PngImagePlugin.PngImageFile):
+        return False
+    file = image.fp
+    assert file is not None, "it has just been opened"
+    here, seen = file.tell(), False
+    file.seek(8)
+    try:
+        while len(head := file.read(8)) == 8:
+            name = head[4:]
+            if seen and name in _TELLING_CHUNKS:
+                return True
+            if name == b"IEND":
+                break
+            seen = seen or name == b"IDAT"
+            file.seek(int.from_bytes(head[:4], "big") + 4, 1)
+        return False
+    finally:
+        file.seek(here)
 
 
 def decode(file: BinaryIO, name: str, max_pixels: int, least: Least | None = None) -> Image.Image:

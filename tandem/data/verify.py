@@ -13,6 +13,7 @@ import numpy as np
 
 from tandem.data.content import Content, Item, Shape
 from tandem.data.faults import Faults
+from tandem.data.reading.file_names import tell_alike
 
 BEYOND = 1e-6
 """The part of the picture's side: what rounding to six digits may leave outside."""
@@ -24,6 +25,7 @@ def verify(content: Content, faults: Faults) -> None:
     A shape that reaches out of its picture is cut at the edge and told; one of which nothing lies
     in the picture is taken out, and told; the second of two equal shapes likewise.
     """
+    tell_alike(content, faults)
     for _, items in content.splits():
         for item in items:
             if item.faulty and not item.shapes:

@@ -28,7 +28,7 @@ def test_a_size_that_is_stated_is_compared(
     assert [one.sentence() for one in faults.found] == ([] if same else [told])
 
 
-def test_a_picture_whose_only_label_is_faulty_is_unlabelled_and_never_background() -> None:
+def test_an_image_whose_only_label_is_faulty_is_unlabelled_and_never_background() -> None:
     shape = Shape(0, (1, 1, 5, 5))
     items = [
         Item(b"half.png", shapes=[shape], faulty=True),

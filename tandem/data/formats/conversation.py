@@ -14,6 +14,7 @@ from tandem.data.images import is_image
 from tandem.data.reading import data_yaml
 from tandem.data.reading.files import SPLITS, measure, with_suffix_of_image
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.texts import has_labels_beside
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.writing.files import Parts, placed, put_image, write_whole
@@ -68,8 +69,9 @@ class Caption:
         """Whether there is such a table, or a text beside a picture."""
         if any(folder.has_file(f"metadata.{one}") for one in ("csv", "jsonl")):
             return True
-        if data_yaml.find(folder.root) is not None:
-            return False  # Ultralytics also takes labels that lie beside their pictures
+        # Ultralytics also takes labels that lie beside their pictures, and labelImg writes them so.
+        if data_yaml.find(folder.root) is not None or has_labels_beside(folder):
+            return False
         inner = "train" if folder.has_folder("train") else ""
         names = folder.names(inner)
         stems = {Path(one).stem for one in names if is_image(one)}

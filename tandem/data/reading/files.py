@@ -10,23 +10,19 @@ from PIL import Image, UnidentifiedImageError
 
 from tandem.data.content import Item
 from tandem.data.faults import Faults
-from tandem.data.images import FORMATS, SUFFIXES
+from tandem.data.images import FORMATS, SUFFIXES, header_size
 from tandem.spec.errors import DataError
 
 JsonObject = dict[str, object]
 SPLITS = ("train", "val")
 LARGEST_TEXT_BYTES = 2 * 2**30
-_ORIENTATION, _TURNED = 0x0112, range(5, 9)
 
 
 def measure(root: Path, item: Item, faults: Faults) -> bool:
     """Read the picture's width and height from its header, as it is shown; False if it is none."""
     try:
         with Image.open(root / item.name, formats=FORMATS) as image:
-            width, height = image.size
-            if image.format in ("JPEG", "MPO", "TIFF", "PNG", "WEBP"):
-                turned = "exif" in image.info and image.getexif().get(_ORIENTATION, 1) in _TURNED
-                width, height = (height, width) if turned else (width, height)
+            width, height = header_size(image)
     except UnidentifiedImageError:  # its words are the whole path
         faults.add(item.name, 0, "it is no picture, whatever its name says")
         return False
