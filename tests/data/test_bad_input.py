@@ -357,7 +357,7 @@ def test_a_bad_conversation(row: dict, sentence: str, tmp_path: Path) -> None:
         ("../../etc/passwd,train,cat,,1,1,5,5,40,30", "etc/passwd is not there"),
         ("a.png,train,cat,,1,1,1,5,40,30", "the box has no area"),
         ("a.png,train,cat,,1,one,5,5,40,30", "its box is not four numbers"),
-        ("a.png,train,cat,,1", "its box is not four numbers"),
+        ("a.png,train,cat,,1", "it has 5 cells, the first line 10"),
         (f"{'x' * 9999},train,cat,,1,1,5,5,40,30", "is not there"),
     ],
 )

@@ -12,19 +12,22 @@ from tandem.data import layout_table
 from tandem.data.registry import formats, register
 from tandem.data.writing.convert import convert
 from tandem.data.writing.split import split
+from tandem.spec import i18n
 from tests.data import make
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
-def documented() -> Iterator[None]:
-    """The layout of docs/format.md, registered for one test."""
+def documented(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The layout of docs/format.md, registered for one test, and its Chinese with it."""
     formats()
+    monkeypatch.setattr(i18n, "_BESIDE", dict(i18n._BESIDE))
     [code] = re.findall(r"```python\n(.*?)```", (DOCS / "format.md").read_text("utf-8"), re.S)
     exec(compile(code, "docs/format.md", "exec"), {"__name__": "tandem_docs"})
     yield
     del register.entries["foo"]
+    i18n.chinese.cache_clear()
 
 
 @pytest.mark.usefixtures("documented")

@@ -35,8 +35,9 @@ VARIABLES = {
     ("data/faults.py", "t(self.template, **self.fields)"): "what `faults.add` was given: `_found`",
     ("data/formats/coco.py", "t(shape)"): "what its readers return: `_found` below",
     ("data/formats/labelme.py", "t(found)"): "the same",
-    ("data/formats/labelstudio.py", "t(problem)"): "the same",
+    ("data/formats/labelstudio/layout.py", "t(problem)"): "the same",
     ("data/formats/voc.py", "t(shape)"): "the same",
+    ("data/reading/tables.py", "t(SEPARATORS[separator])"): "SEPARATORS: `_listed` below",
     ("spec/run/check.py", 't(str(context["error"]))'): "ValueErrors of spec/run: `_faults` below",
     ("spec/run/check.py", "t(_SAYS[fault_type], field=shown, **context)"): "_SAYS: `_faults` below",
     ("spec/errors.py", "t(template, **fields)"): "what an error was given: collected there",
@@ -214,6 +215,7 @@ def _listed() -> Iterator[str]:
         ("checkpoint.py", "WHAT_IS_ALLOWED"),
         ("create.py", "SERVICES_OWN"),
         ("boundary.py", "HTTP_WORDS"),
+        ("tables.py", "SEPARATORS"),
     ):
         [node] = [n for tree in _named(file) for n in tree.body
                   if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == name]  # fmt: skip
@@ -269,7 +271,7 @@ def _found() -> Iterator[str]:
         if not file.startswith("data/"):
             continue
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "faults.add":
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("faults.add"):
                 yield from _constants(node.args[2]) or ()
             if isinstance(node, ast.Return) and file.startswith("data/formats/"):
                 said = node.value

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.reading.files import SPLITS, JsonObject, number
+from tandem.data.reading.encodings import is_whole_text, lines_of, read_told
+from tandem.data.reading.files import JsonObject, number
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.label_names import RawLabel, read_labels
+from tandem.data.reading.split_names import SPLITS, split_files, split_of
+from tandem.data.reading.tables import read_table, tell_unread
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.writing.files import Parts, write_whole
 from tandem.spec.errors import DataError
-from tandem.spec.i18n import t
 
 SUFFIXES = (".jsonl", ".csv", ".tsv")
-TEXT_COLUMNS = ("text", "sentence", "text_a")
+TEXT_COLUMNS = ("text", "sentence", "text_a", "sentence1")
 SECOND_COLUMNS = ("text_b", "sentence2")
-ENCODINGS = ("utf-8-sig", "gb18030")
-LONGEST_FIELD = 10_000_000
+OTHER_COLUMNS = ("label", "confidence")
 HEAD_BYTES = 100_000
 INSTRUCTIONS = (b'"instruction"', b'"conversations"', b'"messages"')
 """What such a table has in its first rows instead of a text."""
@@ -41,7 +41,8 @@ class TextTables:
 
     def sniff(self, folder: FolderListing) -> bool:
         """Whether a train table is there, with no instruction in it."""
-        there = [f"train{suffix}" for suffix in SUFFIXES if f"train{suffix}" in folder.names()]
+        there = [one for one in folder.names() if split_of(Path(one).stem) == "train"
+                 and Path(one).suffix.lower() in SUFFIXES]  # fmt: skip
         if not there or folder.has_folder("train"):
             return False
         head = folder.head(there[0], HEAD_BYTES)
@@ -50,99 +51,92 @@ class TextTables:
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
         """Every row; labels are sorted names."""
         notes: list[str] = []
-        rows: dict[str, list[tuple[Item, str | None]]] = {}
-        for split in ("train", "val"):
-            file = _file(path, split)
-            if file is not None:
+        rows: list[RawLabel] = []
+        files = once_each(split_files(path, SUFFIXES), faults)
+        for split, several in files.items():
+            for file in several:
                 Walk(path).check(file)
-                rows[split] = list(_items(path, file, faults, notes))
-        names = sorted({name for one in rows.values() for _, name in one if name is not None})
-        numbers = {name: number for number, name in enumerate(names)}
-        if len(names) > 1 and all(name.removeprefix("-").isdecimal() for name in names):
-            names.sort(key=int)
-            numbers = {name: number for number, name in enumerate(names)}
-        for one in rows.values():
-            for item, name in one:
-                item.label = UNLABELLED if name is None else numbers[name]
-        items = {split: [item for item, _ in one] for split, one in rows.items()}
+                rows += _rows_of(path, split, file, faults, notes)
+        names = read_labels(rows, faults)
+        items = {split: [row.item for row in rows if row.split == split] for split in files}
         if not items.get("train"):
             raise DataError("The data set {path} has no text to learn from.", path=path,
                             fix="Put rows into train.jsonl, train.csv or train.tsv.")  # fmt: skip
-        return Content(path, "text", "text", tuple(names), items["train"], items.get("val"),
-                       tuple(notes))  # fmt: skip
+        return Content(path, "text", "text", names, items["train"], items.get("val"),
+                       tuple(notes), items.get("test"))  # fmt: skip
 
     def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
         """JSONL, whatever it was."""
         return TextWriter(target, classes)
 
 
-def _file(path: Path, split: str) -> Path | None:
-    found = [path / f"{split}{suffix}" for suffix in SUFFIXES]
-    return next((one for one in found if one.is_file()), None)
+def once_each(files: dict[str, list[Path]], faults: Faults) -> dict[str, list[Path]]:
+    """The same without a second file of one name: nobody can say which of them is meant."""
+    found: dict[str, list[Path]] = {}
+    for split, several in files.items():
+        first: dict[str, Path] = {}
+        for file in several:
+            other = first.setdefault(file.stem, file)
+            if other is not file:
+                faults.add(file.name, 0, "it is there beside {other}, and only one of them can be "
+                           "meant", other=other.name)  # fmt: skip
+        found[split] = list(first.values())
+    return found
 
 
-def read_text(file: Path) -> tuple[str, str]:
-    """The text and its encoding: UTF-8 with or without a mark, else GBK and its successor."""
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise DataError(
-            "The file {path} cannot be read: {reason}.",
-            path=file,
-            reason=error.strerror,
-            fix="Check that it is there and that you may read it.",
-        ) from error
-    try:
-        return decoded(raw)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            "{path} is neither UTF-8 nor GBK.", path=file, fix="Save it as UTF-8."
-        ) from error
-
-
-def decoded(raw: bytes) -> tuple[str, str]:
-    """The text and its encoding, of ENCODINGS; UnicodeDecodeError where it is in none of them."""
-    try:
-        return raw.decode(ENCODINGS[0]), ENCODINGS[0]
-    except UnicodeDecodeError:
-        return raw.decode(ENCODINGS[1]), ENCODINGS[1]
-
-
-def lines_of(text: str) -> list[str]:
-    """A JSON text may hold U+2028 and its like, at which `splitlines` would cut it."""
-    return text.replace("\r\n", "\n").split("\n")
-
-
-def _items(
-    root: Path, file: Path, faults: Faults, notes: list[str]
-) -> Iterator[tuple[Item, str | None]]:
-    text, encoding = read_text(file)
-    if encoding != ENCODINGS[0]:
-        notes.append(t("{file} is not UTF-8; it was read as GBK.", file=file.name))
-    rows: Iterator[_NumberedRow] = (
-        _json_rows(file, text, faults) if file.suffix == ".jsonl" else _rows(file, text, faults)
-    )
+def _rows_of(
+    root: Path, split: str, file: Path, faults: Faults, notes: list[str]
+) -> Iterator[RawLabel]:
+    lines = file.suffix.lower() == ".jsonl"
+    rows = _json_rows(file, faults, notes) if lines else _table_rows(file, faults, notes)
     name = file.relative_to(root).as_posix().encode()
     for line, row in rows:
-        first = _value(row, TEXT_COLUMNS)
-        if first is None or not first.strip():
-            faults.add(file.name, line, "the text is empty" if first is not None else
-                       "there is no text, sentence or text_a")  # fmt: skip
-            continue
-        label = row.get("label")
-        named = None if label is None or str(label).strip() == "" else str(label).strip()
-        item = Item(name, text=first, text_b=_value(row, SECOND_COLUMNS), line=line)
-        item.confidence = number(row.get("confidence"))
-        yield item, named
+        item = Item(name, line=line)
+        if _take_texts(item, row, file.name, faults):
+            yield RawLabel(item, split, file.name, line, row.get("label"))
 
 
-def _value(row: Mapping[str, object], names: tuple[str, ...]) -> str | None:
-    found = [row[name] for name in names if row.get(name) is not None]
-    return str(found[0]) if found else None
+def _take_texts(item: Item, row: Mapping[str, object], file: str, faults: Faults) -> bool:
+    """Whether there is a text that can be read; else a fault says why not."""
+    first, second = _value(row, TEXT_COLUMNS), _value(row, SECOND_COLUMNS)
+    given = [one for one in (first, second, row.get("label")) if isinstance(one, str)]
+    if first is None:
+        faults.add(file, item.line, "there is no text, sentence or text_a")
+    elif not isinstance(first, str) or not isinstance(second, str | None):
+        faults.add(file, item.line, "the text is no text")
+    elif not first.strip():
+        faults.add(file, item.line, "the text is empty")
+    elif not all(map(is_whole_text, given)):
+        faults.add(file, item.line, "half a character stands in it (a lone surrogate)")
+    else:
+        item.text, item.text_b = first, second
+        return _take_confidence(item, row.get("confidence"), file, faults)
+    return False
 
 
-def _json_rows(file: Path, text: str, faults: Faults) -> Iterator[_NumberedRow]:
-    for line, one in enumerate(lines_of(text), 1):
+def _take_confidence(item: Item, said: object, file: str, faults: Faults) -> bool:
+    if said is None or said == "":
+        return True
+    item.confidence = number(said)
+    if item.confidence is None:
+        faults.add(file, item.line, "its confidence is no number")
+    return item.confidence is not None
+
+
+def _value(row: Mapping[str, object], names: tuple[str, ...]) -> object:
+    return next((row[name] for name in names if row.get(name) is not None), None)
+
+
+def _read_columns(columns: Mapping[str, object] | tuple[str, ...]) -> set[str]:
+    """Those that are read: of several that may hold the text, the first."""
+    first = [next((one for one in names if one in columns), "")
+             for names in (TEXT_COLUMNS, SECOND_COLUMNS)]  # fmt: skip
+    return {*first, *OTHER_COLUMNS}
+
+
+def _json_rows(file: Path, faults: Faults, notes: list[str]) -> Iterator[_NumberedRow]:
+    unread: dict[str, None] = {}
+    for line, one in enumerate(lines_of(read_told(file, notes)), 1):
         if not one.strip():
             continue
         try:
@@ -151,26 +145,20 @@ def _json_rows(file: Path, text: str, faults: Faults) -> Iterator[_NumberedRow]:
             faults.add(file.name, line, "it is no JSON")
             continue
         if isinstance(row, dict):
+            unread.update(dict.fromkeys(row.keys() - _read_columns(row)))
             yield line, row
         else:
             faults.add(file.name, line, "it is no JSON object")
+    tell_unread(file.name, sorted(unread), (), notes)
 
 
-def table_rows(file: Path, faults: Faults) -> list[dict[str, str]]:
-    """The rows of a CSV or TSV file by the names in its first line."""
-    return [row for _, row in _rows(file, read_text(file)[0], faults)]
-
-
-def _rows(file: Path, text: str, faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
-    csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.DictReader(
-        io.StringIO(text, newline=""), delimiter="\t" if file.suffix == ".tsv" else ","
-    )
-    try:
-        for row in reader:
-            yield reader.line_num, {key: value for key, value in row.items() if key}
-    except csv.Error as error:
-        faults.add(file.name, reader.line_num, "it is no table: {reason}", reason=str(error))
+def _table_rows(file: Path, faults: Faults, notes: list[str]) -> Iterator[_NumberedRow]:
+    table = read_table(file, faults, notes, TEXT_COLUMNS)
+    if table.columns and not any(one in table.columns for one in TEXT_COLUMNS):
+        faults.add(file.name, 1, "its first line names no column text, sentence or text_a")
+        return
+    table.tell_unread(file.name, _read_columns(table.columns), notes)
+    yield from table.rows
 
 
 class TextWriter:

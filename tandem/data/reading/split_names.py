@@ -31,3 +31,13 @@ def split_folders(path: Path) -> dict[str, list[str]]:
         if split is not None and one.is_dir():
             found.setdefault(split, []).append(one.name)
     return {split: found[split] for split in SPLITS if split in found}
+
+
+def split_files(path: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
+    """The files directly in `path` whose stem is a split's name, by split, by their suffixes."""
+    found: dict[str, list[Path]] = {}
+    for one in sorted(path.iterdir()):
+        split = split_of(one.stem)
+        if split is not None and one.suffix.lower() in suffixes and one.is_file():
+            found.setdefault(split, []).append(one)
+    return {split: found[split] for split in SPLITS if split in found}

@@ -206,7 +206,7 @@ def _put(
     lost: set[str] = set()
     if item.mask is not None and "masks" not in entry.holds:
         renamed = _by_shapes(content, item, renamed, lost)
-    source = None if content.kind in TEXTS else content.path(item)
+    source = None if content.kind == "text" else content.path(item)
     lost |= set(writer.add(renamed, split, source))
     if "confidence" not in entry.holds and (
         item.confidence is not None

@@ -1,0 +1,87 @@
+"""What a text file is written in: UTF-8, UTF-16 with its mark, or GBK, and nothing by guess."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from tandem.data.reading.files import LARGEST_TEXT_BYTES
+from tandem.spec.errors import DataError
+from tandem.spec.i18n import t
+
+UTF_8, UTF_16, GBK = "utf-8-sig", "utf-16", "gb18030"
+SHOWN = {UTF_16: "UTF-16", GBK: "GBK"}
+MOST_RARE = 0.5
+"""The share of characters that GB2312 lacks, beyond ASCII, above which it is no Chinese in GBK."""
+
+
+def read_text(file: Path) -> tuple[str, str]:
+    """The text and its encoding. DataError for what cannot be read, or in no encoding for sure."""
+    try:
+        if file.stat().st_size > LARGEST_TEXT_BYTES:
+            raise DataError("{file} is too large to be read.", file=file, fix="Split it.")
+        raw = file.read_bytes()
+    except OSError as error:
+        raise DataError(
+            "The file {path} cannot be read: {reason}.",
+            path=file,
+            reason=error.strerror,
+            fix="Check that it is there and that you may read it.",
+        ) from error
+    try:
+        return decoded(raw)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            "{path} is neither UTF-8 nor GBK.", path=file, fix="Save it as UTF-8."
+        ) from error
+
+
+def read_told(file: Path, notes: list[str]) -> str:
+    """The text; an encoding other than UTF-8 is told in `notes`."""
+    text, encoding = read_text(file)
+    if encoding in SHOWN:
+        notes.append(t("{file} is not UTF-8; it was read as {encoding}.", file=file.name,
+                       encoding=SHOWN[encoding]))  # fmt: skip
+    return text
+
+
+def decoded(raw: bytes) -> tuple[str, str]:
+    """The text and its encoding; UnicodeDecodeError where none is certain."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode(UTF_16), UTF_16
+    try:
+        return raw.decode(UTF_8), UTF_8
+    except UnicodeDecodeError:
+        text = raw.decode(GBK)
+    wide = [one for one in text if one > "\x7f"]
+    # Most bytes of Latin-1 are GBK too, as characters that hardly anybody writes.
+    if sum(not _is_common(one) for one in wide) > MOST_RARE * len(wide):
+        raise UnicodeDecodeError(GBK, raw[:1], 0, 1, "hardly a character is a usual one")
+    return text, GBK
+
+
+def _is_common(letter: str) -> bool:
+    try:
+        letter.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_whole_text(text: str) -> bool:
+    """Whether no half of a character stands in it: a lone surrogate can be written nowhere."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def lines_of(text: str) -> list[str]:
+    """A JSON text may hold U+2028 and its like, at which `splitlines` would cut it."""
+    return text.replace("\r\n", "\n").split("\n")
+
+
+def names_in(file: Path) -> tuple[str, ...]:
+    """The names in a classes.txt, a line each."""
+    return tuple(one for one in lines_of(read_text(file)[0]) if one.strip())
