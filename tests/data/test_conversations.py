@@ -81,11 +81,18 @@ def test_images_beside_the_turns_are_looked_for_and_copied(tmp_path: Path) -> No
     assert (tmp_path / "out" / "b.png").is_file()
 
 
+def test_an_image_that_is_not_there_is_told_and_its_name_kept(tmp_path: Path) -> None:
+    row = {"messages": [USER, ASSISTANT], "images": ["gone.png"]}
+    put(tmp_path / "one", row)
+    said = report(tmp_path / "one")
+    assert said.ok
+    assert [one.what() for one in said.faults] == ["the picture gone.png is not there"]
+    assert written(tmp_path / "one") == [row]
+
+
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        ({"messages": [USER, ASSISTANT], "images": ["gone.png"]},
-         "the picture gone.png is not there"),
         ({"messages": [USER, ASSISTANT], "image": "../out.png"},
          "the picture ../out.png is not there"),
         ({"messages": [USER, ASSISTANT], "images": [3]}, "its pictures are named by no text"),

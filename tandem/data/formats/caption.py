@@ -42,7 +42,8 @@ class Caption:
         """Whether there is such a table, or a text beside a picture that is none of numbers."""
         inner = next((one for one in SPLIT_NAMES["train"] if folder.has_folder(one)), "")
         for place in dict.fromkeys(("", f"{inner}/" if inner else "")):
-            if any(_names_texts(folder.head(f"{place}{one}", HEAD_BYTES)) for one in TABLES):
+            tables = [f"{place}{one}" for one in TABLES if folder.has_file(f"{place}{one}")]
+            if any(_names_texts(folder.head(one, HEAD_BYTES)) for one in tables):
                 return True
         # Ultralytics also takes labels that lie beside their pictures, and labelImg writes them so.
         if data_yaml.find(folder.root) is not None or has_labels_beside(folder):
@@ -81,7 +82,7 @@ class Caption:
 def _names_texts(head: bytes) -> bool:
     """Whether a table's first line has both columns: others say classes, not captions."""
     first = head.split(b"\n", 1)[0].lower()
-    return all(one.encode() in first for one in COLUMNS)
+    return not first or all(one.encode() in first for one in COLUMNS)
 
 
 def _is_of_labels(text: str) -> bool:

@@ -92,14 +92,19 @@ def _rows(root: Path, file: Path, faults: Faults, notes: list[str]) -> Iterator[
 
 
 def _has_images(root: Path, found: Conversation, file: str, line: int, faults: Faults) -> bool:
-    """Whether each picture that it names is here; those that are addresses are elsewhere."""
+    """Whether its pictures can be kept: named, and here or elsewhere, but not past the root."""
     names = found.images()
     if names is None:
         faults.add(file, line, "its pictures are named by no text")
         return False
     for one in (*names, *found.images_within()):
-        if not _is_address(one) and not (is_there(root / one) and inside(root, root / one)):
-            faults.add(file, line, "the picture {file} is not there", file=one[:200])
+        if _is_address(one) or (is_there(root / one) and inside(root, root / one)):
+            continue
+        # The turns are whole without it, and its name is kept.
+        outside = not inside(root, root / one)
+        faults.add(file, line, "the picture {file} is not there", warning=not outside,
+                   file=one[:200])  # fmt: skip
+        if outside:
             return False
     marked = found.text.count(PLACEHOLDER)
     if names and marked not in (0, len(names)):
@@ -133,7 +138,7 @@ class MessagesWriter:
 
     def _put_images(self, told: Conversation, root: Path) -> None:
         for name in (*(told.images() or []), *told.images_within()):
-            if not _is_address(name):
+            if not _is_address(name) and is_there(root / name):
                 put_image(root / name, self.target / os.path.relpath(root / name, root))
 
     def close(self) -> None:
