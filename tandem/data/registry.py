@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,8 +18,11 @@ from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.verify import verify
 from tandem.spec import i18n
 from tandem.spec.errors import DataError, TandemError
+from tandem.spec.i18n import t
 
 ENTRY_POINT_GROUP = "tandem.plugins"
+META = "meta.json"
+"""What a data set may say of itself: `{"type": "yolo"}`."""
 
 
 Example = Callable[[Path], str]
@@ -174,34 +177,29 @@ def find(name: str) -> FormatEntry:
     return known[name]
 
 
-def recognise(path: Path, kind: str | None = None) -> FormatEntry:
-    """The layout of a folder: what its meta.json says, or the first whose `sniff` says yes.
+def recognise(path: Path, kind: str | None = None, layout: str | None = None) -> FormatEntry:
+    """The layout of a folder: the first of its `readings`. DataError where it has none."""
+    return readings(path, kind, layout)[0]
 
-    Those that hold `kind` are asked first: folders in class folders are clips to who wants clips.
+
+def readings(path: Path, kind: str | None = None, layout: str | None = None) -> list[FormatEntry]:
+    """All layouts that a folder can be read as, the one that is taken first; never empty.
+
+    It is `layout`, or what its meta.json says, or the first whose `sniff` says yes. Those that hold
+    `kind` are asked first: folders in class folders are clips to who wants clips. DataError for a
+    folder that is empty or laid out like nothing known, and for a name that no layout has.
     """
-    if not any(one.name != "meta.json" for one in path.iterdir()):
-        raise DataError(
-            "The data set {path} is empty.",
-            path=path,
-            fix="Put pictures into {path}/train/<class>/.",
-        )
+    named = _named(path, layout)
     known, listing = formats(), FolderListing(path)
-    named = type_in_meta(path / "meta.json")
-    if named is not None and named not in known:
-        raise DataError(
-            "{path}/meta.json says the type {type!r}, which cannot be trained on.",
-            path=path,
-            type=named,
-            allowed=known,
-            fix="Mend it, or take it away: the layout is then found by looking.",
-        )
     # An image folder claims the most: folders in class folders may also be clips.
     ordered = sorted(
         known.items(), key=lambda one: (kind not in one[1].kinds, one[0] == "classification")
     )
-    for name, entry in ordered:
-        if name == named or (named is None and entry.make().sniff(listing)):
-            return entry
+    claims = [entry for _, entry in ordered if entry.make().sniff(listing)]
+    if named is not None:
+        return [known[named], *(one for one in claims if one.name != named)]
+    if claims:
+        return claims
     raise DataError(
         "The folder {path} is laid out like no data set that is known.",
         path=path,
@@ -210,9 +208,35 @@ def recognise(path: Path, kind: str | None = None) -> FormatEntry:
     )
 
 
-def read(path: Path, faults: Faults, kind: str | None = None) -> Content:
-    """All of a data set, by its layout, verified. DataError where it cannot be read as `kind`."""
-    content = recognise(path, kind).make().content(path, faults, kind)
+def _named(path: Path, layout: str | None) -> str | None:
+    """The layout that was asked for, or that the data set's meta.json says."""
+    if not any(one.name != META for one in path.iterdir()):
+        raise DataError(
+            "The data set {path} is empty.",
+            path=path,
+            fix="Put pictures into {path}/train/<class>/.",
+        )
+    if layout is not None:
+        return find(layout).name
+    named = type_in_meta(path / META)
+    if named is not None and named not in formats():
+        raise DataError(
+            "{path}/meta.json says the type {type!r}, which cannot be trained on.",
+            path=path,
+            type=named,
+            allowed=formats(),
+            fix="Mend it, or take it away: the layout is then found by looking.",
+        )
+    return named
+
+
+def read(path: Path, faults: Faults, kind: str | None = None, layout: str | None = None) -> Content:
+    """All of a data set, by its layout, verified. DataError where it cannot be read as `kind`.
+
+    Where the layout was found by looking and the folder can be read otherwise too, a note says so.
+    """
+    entry, *others = readings(path, kind, layout)
+    content = entry.make().content(path, faults, kind)
     if kind is not None and content.kind != kind:
         raise DataError(
             "The data set {dataset} is for {found}, not for {asked}.",
@@ -221,7 +245,34 @@ def read(path: Path, faults: Faults, kind: str | None = None) -> Content:
             asked=kind,
         )
     verify(content, faults)
-    return content
+    notes = [*content.notes, *unsure(path, entry, others, layout), *_other_kinds(content, kind)]
+    return replace(content, notes=tuple(notes))
+
+
+def unsure(
+    path: Path, entry: FormatEntry, others: Sequence[FormatEntry], layout: str | None
+) -> list[str]:
+    """A sentence of what else the folder could be, where nobody has said what it is."""
+    if not others or layout is not None or type_in_meta(path / META) is not None:
+        return []
+    return [t("It is read as {format}; it could also be {others}: choose by --type, or by the type "
+              "in meta.json.", format=entry.name,
+              others=", ".join(one.name for one in others))]  # fmt: skip
+
+
+def _other_kinds(content: Content, kind: str | None) -> list[str]:
+    """A sentence where outlines were read as boxes, because nobody has asked for them."""
+    if kind is not None or content.kind != "detection":
+        return []
+    total = outlined = 0
+    for _, items in content.splits():
+        for item in items:
+            total += len(item.shapes or [])
+            outlined += sum(bool(one.outlines) or one.rle is not None for one in item.shapes or [])
+    if not outlined:
+        return []
+    return [t("It is read as detection; {count} of {total} shapes have outlines, which --kind "
+              "segmentation reads.", count=outlined, total=total)]  # fmt: skip
 
 
 def type_in_meta(path: Path) -> str | None:

@@ -74,6 +74,7 @@ EVERY: dict[str, tuple[str, object]] = {
     "processes": ("2", 2),
     "baseline": ("True", True),
     "cache": ("off", "off"),
+    "type": ("yolo", "yolo"),
 }
 
 

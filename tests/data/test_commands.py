@@ -89,7 +89,9 @@ def test_convert_says_what_was_lost(
     make.coco(tmp_path / "one")
     assert tandem(monkeypatch, "convert", tmp_path / "one", tmp_path / "two", "--to", "voc") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines == ["lost in 2 items: outlines become boxes",
+    assert lines == ["It is read as detection; 3 of 3 shapes have outlines, which --kind "
+                     "segmentation reads.",
+                     "lost in 2 items: outlines become boxes",
                      f"{tmp_path / 'two'}: voc, detection; train 2, val 1."]  # fmt: skip
     assert make.boxes_of(make.read(tmp_path / "two")[0]) == make.TRUTH
     assert tandem(monkeypatch, "convert", tmp_path / "one", tmp_path / "two", "--to", "voc") == 2

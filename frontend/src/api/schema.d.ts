@@ -299,7 +299,7 @@ export interface paths {
         put?: never;
         /**
          * Check Dataset
-         * @description Look at all of it in the background.
+         * @description Look at all of it in the background, as the `type` that is named, if one is.
          */
         post: operations["v1_check_dataset"];
         delete?: never;
@@ -2416,6 +2416,14 @@ export interface components {
             /** Label */
             label: string;
         };
+        /** CheckIn */
+        CheckIn: {
+            /**
+             * Type
+             * @description What it is read as from now on, kept in its meta.json; null: by the look of its folder.
+             */
+            type?: string | null;
+        };
         /** ClassCount */
         ClassCount: {
             /** Counts */
@@ -2870,6 +2878,11 @@ export interface components {
              */
             root?: string | null;
             /**
+             * Type
+             * @description What it is read as, where several layouts fit. None: as `meta.json` says, or its look.
+             */
+            type?: string | null;
+            /**
              * Val Dataset
              * @description Another data set whose `val` (or else `train`) split validates. None: this one's `val`.
              */
@@ -2957,6 +2970,11 @@ export interface components {
             checked_at?: string | null;
             /** Classes */
             classes?: string[];
+            /**
+             * Could Be
+             * @description Other layouts that its folder can be read as; `type` of its check chooses one.
+             */
+            could_be?: string[];
             /** Description */
             description: string;
             /** Errors */
@@ -7539,7 +7557,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CheckIn"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             202: {

@@ -11,11 +11,11 @@ from tandem.spec.i18n import t
 FAULTY = DataError.exit_code
 
 
-def check(path: Path, kind: str | None, as_json: bool) -> int:
+def check(path: Path, kind: str | None, layout: str | None, as_json: bool) -> int:
     """Print every fault, then what is there; 2 where something is wrong."""
     from tandem.data.inspection.check import report as run
 
-    report = run(check_folder(path), known_kind(kind))
+    report = run(check_folder(path), known_kind(kind), layout=known_layout(layout))
     if as_json:
         print_json(report.as_dict())
         return 0 if report.ok else FAULTY
@@ -55,6 +55,13 @@ def known_kind(kind: str | None) -> str | None:
     return kind
 
 
+def known_layout(name: str | None) -> str | None:
+    """DataError for a layout that there is not."""
+    from tandem.data.registry import find
+
+    return None if name is None else find(name).name
+
+
 def print_counts(
     classes: list[str],
     items: dict[str, int],
@@ -71,15 +78,16 @@ def print_counts(
 
 
 def main() -> int:
-    """`python -m tandem.commands.data.check PATH [--kind K] [--json]`."""
+    """`python -m tandem.commands.data.check PATH [--kind K] [--type T] [--json]`."""
     import argparse
 
     parser = argparse.ArgumentParser(prog="python -m tandem.commands.data.check")
     parser.add_argument("path", type=Path)
     parser.add_argument("--kind")
+    parser.add_argument("--type")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    return check(given.path, given.kind, given.json)
+    return check(given.path, given.kind, given.type, given.json)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,14 @@ DataKind = Annotated[
         help=t("What is wanted of it, where its layout can mean several: segmentation, …"),
     ),
 ]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        "--type",
+        metavar="NAME",
+        help=t("What it is to be read as, where its folder can be read in several ways: yolo, …"),
+    ),
+]
 VAL_SHARE = 0.15
 
 data = Program(cls=Group, help=t("Check, convert, split and measure data sets."))
@@ -30,10 +38,12 @@ def add_to(app: Program) -> None:
 
 
 @data.command("check", help=t("List everything that is wrong with a data set; exit 2 if it is."))
-def check(path: Folder, kind: DataKind = None, as_json: AsJson = False) -> None:
+def check(
+    path: Folder, kind: DataKind = None, layout: Layout = None, as_json: AsJson = False
+) -> None:
     from tandem.commands.data.check import check as run
 
-    raise typer.Exit(run(path, kind, as_json))
+    raise typer.Exit(run(path, kind, layout, as_json))
 
 
 @data.command("convert", help=t("Write a data set in another layout, and say what it cannot hold."))
@@ -42,6 +52,7 @@ def convert(
     target: Annotated[Path, typer.Argument(help=t("A new or empty folder."))],
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=t("The layout to write."))],
     kind: DataKind = None,
+    layout: Layout = None,
     leave_out: Annotated[
         bool, typer.Option("--leave-out", help=t("Leave out what is faulty, and say what was."))
     ] = False,
@@ -49,7 +60,7 @@ def convert(
 ) -> None:
     from tandem.commands.data.write import convert as run
 
-    run(source, target, to, kind, leave_out, as_json)
+    run(source, target, to, kind, layout, leave_out, as_json)
 
 
 @data.command("split", help=t("Divide a data set into train and val anew."))
@@ -72,17 +83,19 @@ def split(
         Path | None, typer.Option("-o", "--output", help=t("Where to; else only shown."))
     ] = None,
     kind: DataKind = None,
+    layout: Layout = None,
     as_json: AsJson = False,
 ) -> None:
     from tandem.commands.data.write import split as run
 
-    run(path, val, by, group_pattern, seed, output, kind, as_json)
+    run(path, val, by, group_pattern, seed, output, kind, layout, as_json)
 
 
 @data.command("stats", help=t("Count classes, sizes and near copies."))
 def stats(
     path: Folder,
     kind: DataKind = None,
+    layout: Layout = None,
     chart: Annotated[
         Path | None, typer.Option("--picture", metavar="PNG", help=t("Draw it into this file."))
     ] = None,
@@ -90,7 +103,7 @@ def stats(
 ) -> None:
     from tandem.commands.data.stats import stats as run
 
-    run(path, kind, chart, as_json)
+    run(path, kind, layout, chart, as_json)
 
 
 @data.command("upload", help=t("Send a ZIP to the service; called again, it goes on."))

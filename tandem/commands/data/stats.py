@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tandem.commands.data.check import check_folder, known_kind, print_counts
+from tandem.commands.data.check import check_folder, known_kind, known_layout, print_counts
 from tandem.commands.terminal import print_json, print_table
 from tandem.data.inspection.stats import Stats
 from tandem.spec.i18n import t
@@ -12,11 +12,13 @@ from tandem.spec.i18n import t
 NEAR_GROUPS_SHOWN = 10
 
 
-def stats(path: Path, kind: str | None, chart: Path | None, as_json: bool) -> None:
+def stats(
+    path: Path, kind: str | None, layout: str | None, chart: Path | None, as_json: bool
+) -> None:
     """Print the figures, and draw them where that is asked for."""
     from tandem.data.inspection.stats import stats as run
 
-    stats, values = run(check_folder(path), known_kind(kind))
+    stats, values = run(check_folder(path), known_kind(kind), layout=known_layout(layout))
     if chart is not None:
         from tandem.data.inspection.chart import draw
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tandem.commands.data.check import check_folder, known_kind
+from tandem.commands.data.check import check_folder, known_kind, known_layout
 from tandem.commands.terminal import print_json
 from tandem.data.writing.convert import Written
 from tandem.spec.errors import SpecError
@@ -14,13 +14,22 @@ WAYS = ("stratified", "group")
 
 
 def convert(
-    source: Path, target: Path, to: str, kind: str | None, leave_out: bool, as_json: bool
+    source: Path,
+    target: Path,
+    to: str,
+    kind: str | None,
+    layout: str | None,
+    leave_out: bool,
+    as_json: bool,
 ) -> None:
     """Write it, and print what was lost on the way."""
     from tandem.data.writing.convert import convert as run
 
     check_folder(source)
-    _print(run(source, target, to, known_kind(kind), leave_out=leave_out), as_json)
+    written = run(
+        source, target, to, known_kind(kind), leave_out=leave_out, layout=known_layout(layout)
+    )
+    _print(written, as_json)
 
 
 def split(
@@ -31,6 +40,7 @@ def split(
     seed: int,
     output: Path | None,
     kind: str | None,
+    layout: str | None,
     as_json: bool,
 ) -> None:
     """Write it, or show how large the parts would be."""
@@ -44,7 +54,10 @@ def split(
             fix="Give both, for example --group-pattern '^(patient[0-9]+)_'.",
         )
     check_folder(path)
-    _print(run(path, val, seed, output, pattern=pattern, kind=known_kind(kind)), as_json)
+    divided = run(
+        path, val, seed, output, pattern=pattern, kind=known_kind(kind), layout=known_layout(layout)
+    )
+    _print(divided, as_json)
 
 
 def _print(result: Written, as_json: bool) -> None:

@@ -20,7 +20,7 @@ from tandem.data.faults import Fault, Faults
 from tandem.data.images import MASK_FORMATS, MOST_MASK_PIXELS, decode, is_image
 from tandem.data.progress import OnProgress
 from tandem.data.reading.files import JsonObject
-from tandem.data.registry import read
+from tandem.data.registry import read, readings
 from tandem.data.video import frame_count, is_video
 from tandem.spec.errors import DataError
 
@@ -46,6 +46,8 @@ class CheckReport:
     warnings: int = 0
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    could_be: list[str] = field(default_factory=list)
+    """The other layouts that the folder can be read as."""
 
     @property
     def ok(self) -> bool:
@@ -62,12 +64,22 @@ class CheckReport:
         return told | {"ok": self.ok}
 
 
-def report(path: Path, kind: str | None = None, progress: OnProgress | None = None) -> CheckReport:
-    """Read all of it, open every picture, and compare the splits. Never raises for bad data."""
+def report(
+    path: Path,
+    kind: str | None = None,
+    progress: OnProgress | None = None,
+    *,
+    layout: str | None = None,
+) -> CheckReport:
+    """Read all of it, open every picture, and compare the splits. Never raises for bad data.
+
+    `layout`: what it is to be read as; None: what its meta.json says, or what is found by looking.
+    """
     said = CheckReport(str(path))
     faults = Faults()
     try:
-        content = read(path, faults, kind)
+        said.could_be = [one.name for one in readings(path, kind, layout)[1:]]
+        content = read(path, faults, kind, layout)
     except (DataError, OSError) as error:
         sentence = error.sentence() if isinstance(error, DataError) else str(error)
         faults.add(path.name, 0, "{reason}", reason=sentence)

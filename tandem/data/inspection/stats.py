@@ -68,11 +68,18 @@ class StatsValues:
 
 
 def stats(
-    path: Path, kind: str | None = None, progress: OnProgress | None = None
+    path: Path,
+    kind: str | None = None,
+    progress: OnProgress | None = None,
+    *,
+    layout: str | None = None,
 ) -> tuple[Stats, StatsValues]:
-    """Read it and open every picture. DataError where nothing can be read."""
+    """Read it, as `layout` if that is given, and open every picture.
+
+    DataError where nothing can be read.
+    """
     faults = Faults()
-    content = read(path, faults, kind)
+    content = read(path, faults, kind, layout)
     said = Stats(str(path), content.format, content.kind, list(content.classes))
     said.notes = list(content.notes)
     values = StatsValues()

@@ -48,30 +48,42 @@ class Written:
 
 
 def convert(
-    source: Path, target: Path, to: str, kind: str | None = None, *, leave_out: bool = False
+    source: Path,
+    target: Path,
+    to: str,
+    kind: str | None = None,
+    *,
+    leave_out: bool = False,
+    layout: str | None = None,
 ) -> Written:
     """Write `source` as the layout `to` into `target`, which must not be there, or be empty.
 
-    What is faulty is an error, or else, by `leave_out`, left out and told.
+    What is faulty is an error, or else, by `leave_out`, left out and told. `layout`: what `source`
+    is read as, where it can be several.
     """
     entry = find(to)
     check_target(source, target)
-    content, faults = read_for(source, entry, kind, leave_out=leave_out)
+    content, faults = read_for(source, entry, kind, leave_out=leave_out, layout=layout)
     written = write(content, target, entry)
     written.left_out = [f"{one.sentence()}." for one in faults.found if not one.warning]
     return written
 
 
 def read_for(
-    source: Path, entry: FormatEntry, kind: str | None, *, leave_out: bool
+    source: Path,
+    entry: FormatEntry,
+    kind: str | None,
+    *,
+    leave_out: bool,
+    layout: str | None = None,
 ) -> tuple[Content, Faults]:
     """The content as what the target can hold: outlines rather than boxes where all have them."""
-    found = recognise(source, kind)
-    content, faults = _read(source, kind)
+    found = recognise(source, kind, layout)
+    content, faults = _read(source, kind, layout)
     if kind is None:
         kind = _best(content, found, entry)
         if kind is not None and kind != content.kind:
-            content, faults = _read(source, kind)
+            content, faults = _read(source, kind, layout)
     if content.kind not in entry.kinds:
         raise DataError(
             "The format {format} cannot hold {kind}.",
@@ -100,9 +112,9 @@ def _is_labelled(item: Item) -> bool:
     return item.label >= 0 or bool(item.shapes) or item.mask is not None
 
 
-def _read(source: Path, kind: str | None) -> tuple[Content, Faults]:
+def _read(source: Path, kind: str | None, layout: str | None) -> tuple[Content, Faults]:
     faults = Faults()
-    return read(source, faults, kind), faults
+    return read(source, faults, kind, layout), faults
 
 
 def _best(content: Content, found: FormatEntry, entry: FormatEntry) -> str | None:

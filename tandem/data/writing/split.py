@@ -38,11 +38,12 @@ def split(
     *,
     pattern: str | None = None,
     kind: str | None = None,
+    layout: str | None = None,
 ) -> Written:
     """Split anew what is in `path`, and write it into `target`, where one is given.
 
     `pattern`: items whose names it finds the same text in stay on one side (its first group, or
-    else all of what it matches).
+    else all of what it matches). `layout`: what `path` is read as, where it can be several.
     """
     if not 0 < share < 1:
         raise SpecError("The share for val must lie between 0 and 1.", got=share,
@@ -50,7 +51,7 @@ def split(
     if target is not None:
         check_target(path, target)
     faults = Faults()
-    content = read(path, faults, kind)
+    content = read(path, faults, kind, layout)
     faults.check()
     notes: list[str] = []
     divided = divide(content, share, seed, pattern, notes)

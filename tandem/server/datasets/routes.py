@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from tandem.server.context import Here
 from tandem.server.datasets import browse_routes, recording, service, uploads, versions
 from tandem.server.datasets.schemas import (
+    CheckIn,
     DatasetV1,
     FaultsOut,
     UploadIn,
@@ -43,9 +44,9 @@ def dataset(context: Here, id: str) -> object:
 
 
 @router.post("/datasets/{id}/check", response_model=DatasetV1, status_code=202)
-def check_dataset(context: Here, id: str) -> object:
-    """Look at all of it in the background."""
-    return service.check(context, id)
+def check_dataset(context: Here, id: str, body: CheckIn | None = None) -> object:
+    """Look at all of it in the background, as the `type` that is named, if one is."""
+    return service.check(context, id, body)
 
 
 @router.get("/datasets/{id}/faults", response_model=FaultsOut)

@@ -56,7 +56,14 @@ class DatasetV1(Plain):
     items: dict[str, int] = Field(default_factory=dict)
     per_class: dict[str, dict[str, int]] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
+    could_be: list[str] = Field(default_factory=list)
+    """Other layouts that its folder can be read as; `type` of its check chooses one."""
     checked_at: UtcTime | None = None
+
+
+class CheckIn(Plain):
+    type: Annotated[str, Field(max_length=50)] | None = None
+    """What it is read as from now on, kept in its meta.json; null: by the look of its folder."""
 
 
 class FaultOut(Plain):

@@ -14,15 +14,17 @@ from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
 from tandem.server.datasets import indexing
-from tandem.server.datasets.look import Look, look
-from tandem.server.datasets.schemas import DatasetV1, FaultsOut, PlainDataset, summary_of
-from tandem.server.datasets.uploads import CHECKING, hash_of
+from tandem.server.datasets.look import UNKNOWN, Look, look
+from tandem.server.datasets.schemas import CheckIn, DatasetV1, FaultsOut, PlainDataset, summary_of
+from tandem.server.datasets.uploads import CHECKING, FAULTY, hash_of
 from tandem.server.db.dataset_tables import DatasetRow, DatasetVersion
 from tandem.server.db.tables import DelFlag, Job, Task
-from tandem.server.errors import ConflictError, NotFoundError
+from tandem.server.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from tandem.server.host.clock import now
 from tandem.server.host.paths import inside, really_below
 from tandem.server.wire.dataset import DatasetChoice
+from tandem.spec.errors import DataError
+from tandem.spec.i18n import t
 from tandem.spec.state import State
 
 BUSY = (State.QUEUED, State.RUNNING, State.PAUSED)
@@ -30,7 +32,8 @@ BUSY = (State.QUEUED, State.RUNNING, State.PAUSED)
 
 def every(context: Context) -> list[DatasetChoice]:
     """Each folder directly under the root, by name. Links that leave the root are passed over."""
-    return [_shown(folder) for folder in folders(context)]
+    rows = _rows(context)
+    return [_shown(folder, rows.get(folder.name)) for folder in folders(context)]
 
 
 def folders(context: Context) -> list[Path]:
@@ -50,21 +53,24 @@ def _is_one(entry: os.DirEntry[str], root: Path) -> bool:
     return not entry.is_symlink() or really_below(entry.path, root) is not None
 
 
-def _shown(folder: Path) -> DatasetChoice:
+def _shown(folder: Path, row: DatasetRow | None) -> DatasetChoice:
     seen = _seen(folder, _changed_at(folder))
+    said = seen.description
+    if row is not None and row.status == FAULTY and row.message:
+        said = t("cannot be trained on: {reason}", reason=row.message)
     return DatasetChoice(
         label=folder.name,
         value=folder.name,
         type=seen.type,
         path=str(folder),
-        description=seen.description,
+        description=said,
     )
 
 
 def _changed_at(folder: Path) -> tuple[int, ...]:
-    """Changes when names come or go in it or in its train folder."""
+    """Changes when names come or go in it or in its train folder, or its meta.json is another."""
     times = []
-    for one in (folder, folder / "train"):
+    for one in (folder, folder / "train", folder / "meta.json"):
         try:
             times.append(one.stat().st_mtime_ns)
         except OSError:
@@ -107,7 +113,8 @@ def _rows(context: Context) -> Mapping[str, DatasetRow]:
 
 
 def _with_check(folder: Path, row: DatasetRow | None) -> DatasetV1:
-    seen = _shown(folder)
+    seen = _shown(folder, row)
+    could_be = list(_seen(folder, _changed_at(folder)).could_be)
     said = summary_of(row.summary) if row else {}
     shown = DatasetV1(
         id=folder.name,
@@ -115,6 +122,7 @@ def _with_check(folder: Path, row: DatasetRow | None) -> DatasetV1:
         type=seen.type,
         path=seen.path,
         description=seen.description,
+        could_be=could_be,
     )
     if row is None:
         return shown
@@ -140,9 +148,14 @@ def faults(context: Context, name: str, page: int, page_size: int) -> FaultsOut:
     )
 
 
-def check(context: Context, name: str) -> DatasetV1:
-    """Have it looked at (again), in the background."""
+def check(context: Context, name: str, asked: CheckIn | None = None) -> DatasetV1:
+    """Have it looked at (again), in the background; first say what it is to be read as, if asked.
+
+    InvalidError for a layout that there is not, or for a meta.json that is none.
+    """
     folder = folder_of(context, name)
+    if asked is not None and "type" in asked.model_fields_set:
+        _put_type(folder, asked.type)
 
     def work(session: Session) -> None:
         row = session.get(DatasetRow, hash_of(folder.name))
@@ -154,6 +167,20 @@ def check(context: Context, name: str) -> DatasetV1:
     indexing.forget(context, folder.name)
     context.database.run(work)
     return one(context, name)
+
+
+def _put_type(folder: Path, layout: str | None) -> None:
+    from tandem.data.writing.meta import put_type  # NumPy is not for a start
+
+    try:
+        put_type(folder, layout)
+    except DataError as error:
+        raise InvalidError([{"field": "type", "problem": error.sentence()}]) from error
+    except OSError as error:
+        raise UnavailableError(
+            "The data set's meta.json cannot be written: {reason}.", reason=error.strerror,
+            fix="Make its folder writable, then try again.",
+        ) from error  # fmt: skip
 
 
 def remove(context: Context, name: str) -> None:
@@ -214,3 +241,44 @@ def _plain(folder: Path, row: DatasetRow | None) -> PlainDataset:
         "samples": (row.samples if row else None) or seen.files,
         "created_at": row.created_at if row else made,
     }
+
+
+def check_usable(
+    context: Context, root: Path | None, named: Mapping[str, str | None], *, must_be_there: bool
+) -> None:
+    """InvalidError for a data set that cannot be trained on.
+
+    `named` is each one's name by the field that names it; `must_be_there`: whether a folder that
+    is not there, or is laid out like nothing known, is refused too.
+    """
+    for field, name in named.items():
+        if name is None:
+            continue
+        folder = (root or context.settings.datasets_root) / name
+        problem = _known_fault(context, name) or (_missing(folder) if must_be_there else None)
+        if problem is not None:
+            raise InvalidError([{"field": field, "problem": problem}])
+
+
+def _known_fault(context: Context, name: str) -> str | None:
+    with context.database.read() as session:
+        found = session.execute(
+            select(DatasetRow.status, DatasetRow.message).where(
+                DatasetRow.name_hash == hash_of(Path(name).name)
+            )
+        ).one_or_none()
+    if found is None or found.status != FAULTY:
+        return None
+    return t(
+        "The data set {name} is faulty: {reason} Mend it and have it checked again.",
+        name=Path(name).name,
+        reason=found.message or "-",
+    )
+
+
+def _missing(folder: Path) -> str | None:
+    if not folder.is_dir():
+        return t("The data set {name} is not there.", name=folder.name)
+    seen = look(folder)
+    return t("It cannot be trained on: {reason}", reason=seen.problem) if seen.type == UNKNOWN \
+        else None  # fmt: skip

@@ -217,10 +217,20 @@ def _unpack(context: Context, row: Upload, file: Path, digest: str) -> None:
         )
 
     try:
+        _say_type(root / name, layout)
         context.database.run(keep)
     except BaseException:
         shutil.rmtree(root / name, ignore_errors=True)
         raise
+
+
+def _say_type(folder: Path, layout: str | None) -> None:
+    """Keep what its sender says it is; what the data set says of itself in the ZIP stays."""
+    from tandem.data.registry import META, formats
+    from tandem.data.writing.meta import put_type
+
+    if layout in formats() and not (folder / META).exists():
+        put_type(folder, layout)
 
 
 def _put(context: Context, id: str, **columns: object) -> None:

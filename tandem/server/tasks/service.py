@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
+from tandem.server.datasets.service import check_usable
 from tandem.server.db.tables import Attempt, DelFlag, Job, Task
 from tandem.server.errors import ConflictError, InvalidError, NotFoundError
 from tandem.server.host.clock import now
@@ -98,11 +99,16 @@ def create(
     description: str | None,
     priority: int = 0,
     start: bool = False,
+    data_must_be_there: bool = False,
     **columns: object,
 ) -> str:
-    """Insert a task, PENDING or, with `start`, QUEUED; its id."""
+    """Insert a task, PENDING or, with `start`, QUEUED; its id.
+
+    InvalidError for a data set that is known to be faulty, or is not there though it must be.
+    """
     for left in reversed(range(MOST_IDS)):
         made = make(creation.new_id())
+        check_usable(context, made.data_root, made.datasets, must_be_there=data_must_be_there)
         row = made.row | {"task_name": name, "description": description} | columns
 
         def insert(

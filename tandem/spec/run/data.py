@@ -30,6 +30,16 @@ class DataSpec(Section):
         ),
     ]
     """The data set's id under the root, or a folder."""
+    type: Annotated[
+        str | None,
+        Knob(
+            "Layout",
+            zh="数据格式",
+            about_zh="数据集按哪种格式读取，用于文件夹有多种读法时：`yolo`、`coco` 等。"
+            "不填：按其 `meta.json`，否则按文件夹的样子识别。",
+        ),
+    ] = None
+    """What it is read as, where several layouts fit. None: as `meta.json` says, or its look."""
     val_dataset: Annotated[
         str | None,
         Knob(

@@ -78,6 +78,7 @@ MORE_FLAGS: tuple[Flag, ...] = (
     Flag("processes", "run.processes"),
     Flag("baseline", "report.baseline", is_switch=True),
     Flag("cache", "cache.mode"),
+    Flag("type", "data.type"),
 )
 """Tandem's own, beside the contract's."""
 

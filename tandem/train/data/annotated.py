@@ -17,11 +17,9 @@ from tandem.data.registry import read
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 from tandem.spec.run import DataSpec
-from tandem.train.data.classification import find_folder
+from tandem.train.data.classification import WARNINGS_TOLD, find_folder
 from tandem.train.data.splits import check_num_classes, check_same_classes, held_out_count
 from tandem.train.types import ProgressReporter
-
-WARNINGS_TOLD = 5
 
 
 def read_content(
@@ -32,12 +30,14 @@ def read_content(
     Where there is no `val`, `val_ratio` of the annotated items is held out, stratified by the
     classes in them and seeded. Raises DataError: a fault of a file or line names it.
     """
-    content = _read(find_folder(spec.root, spec.dataset), kind, progress)
+    content = _read(find_folder(spec.root, spec.dataset), kind, spec.type, progress)
     check_num_classes(spec, content.classes)
     notes = list(content.notes)
     train, val = content.train, content.val
     if spec.val_dataset:
-        other = _read(find_folder(spec.root, spec.val_dataset), kind or content.kind, progress)
+        other = _read(
+            find_folder(spec.root, spec.val_dataset), kind or content.kind, None, progress
+        )
         check_same_classes(
             (content.root, content.classes), (other.root, other.classes), are_folders=False
         )
@@ -88,9 +88,11 @@ def _signature(item: Item) -> tuple[int, ...]:
     return (item.label,)
 
 
-def _read(folder: Path, kind: str | None, progress: ProgressReporter) -> Content:
+def _read(
+    folder: Path, kind: str | None, layout: str | None, progress: ProgressReporter
+) -> Content:
     faults = Faults()
-    content = read(folder, faults, kind)
+    content = read(folder, faults, kind, layout)
     faults.check()
     for one in [one for one in faults.found if one.warning][:WARNINGS_TOLD]:
         progress.notice(one.sentence(), warning=True)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.data.content import Content, Item
+from tandem.data import registry
+from tandem.data.content import Item
 from tandem.data.faults import Faults
 from tandem.data.reading.labelled_paths import LabelledPaths, LabelledSplits
-from tandem.data.registry import recognise
+from tandem.data.registry import readings, unsure
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 from tandem.spec.run import DataSpec
 from tandem.train.data.inspect_files import inspect
 from tandem.train.data.splits import check_num_classes, check_same_classes, held_out_count
 from tandem.train.types import UNLABELLED, ImageTable, ProgressReporter, Splits
+
+WARNINGS_TOLD = 5
 
 
 def read(
@@ -27,7 +31,7 @@ def read(
     What a file held is remembered under `index_root`, so that a second reading opens only new or
     changed files. Raises DataError, one sentence that names what is wrong.
     """
-    listing = _list(find_folder(spec.root, spec.dataset))
+    listing = _list(find_folder(spec.root, spec.dataset), spec.type)
     check_num_classes(spec, listing.classes)
     other = _list(find_folder(spec.root, spec.val_dataset)) if spec.val_dataset else None
     train = _table(listing, listing.train, spec, index_root, progress)
@@ -92,19 +96,28 @@ def _inside(root: Path, name: str) -> Path:
     return path
 
 
-def _list(path: Path) -> LabelledSplits:
+def _list(path: Path, layout: str | None = None) -> LabelledSplits:
     """What the format that fits finds there."""
-    format = recognise(path, "classification").make()
+    entry, *others = readings(path, "classification", layout)
+    format = entry.make()
     if hasattr(format, "read"):
         listing: LabelledSplits = format.read(path)
-        return listing
+        said = unsure(path, entry, others, layout)
+        return replace(listing, notes=(*listing.notes, *said))
     faults = Faults()
-    content: Content = format.content(path, faults, "classification")
+    content = registry.read(path, faults, "classification", layout)
     faults.check()
+    warned = [one.sentence() for one in faults.found if one.warning]
+    notes = [*content.notes, *warned[:WARNINGS_TOLD]]
+    if len(warned) > WARNINGS_TOLD:
+        notes.append(
+            t("{count} more warnings of this kind; `tandem data check` lists them all.",
+              count=len(warned) - WARNINGS_TOLD)
+        )  # fmt: skip
     val = None if content.val is None else _listed([one for one in content.val if one.label >= 0])
     test = None if content.test is None else _listed(content.test)
     return LabelledSplits(
-        path, content.kind, content.classes, _listed(content.train), val, tuple(content.notes), test
+        path, content.kind, content.classes, _listed(content.train), val, tuple(notes), test
     )
 
 

@@ -33,7 +33,7 @@ def choose_name(spec: RunSpec) -> str:
         wanted = "sequence"
     elif asked is None:
         wanted = next((name for name in by_precedence("kinds") if name in can), None)
-    entry = recognise(find_folder(spec.data.root, spec.data.dataset), wanted)
+    entry = recognise(find_folder(spec.data.root, spec.data.dataset), wanted, spec.data.type)
     if asked == "classification" and "sequence" in entry.kinds & can:
         return "sequence"  # installed systems call it so: a clip has one class too
     if asked is not None:

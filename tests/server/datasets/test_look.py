@@ -70,6 +70,7 @@ def test_a_look_at_what_is_hostile_ends(tmp_path: Path):
 
 def test_a_huge_folder_is_not_read_to_its_end(tmp_path: Path):
     laid_out(tmp_path, [f"train/cat/{number}.jpg" for number in range(MOST_NAMES + 50)])
+    laid_out(tmp_path, ["train/dog/1.jpg"])
     seen = look(tmp_path)
     assert (seen.files, seen.more) == (MOST_NAMES, True)
 
@@ -81,3 +82,31 @@ def test_the_old_list_says_the_layouts_that_the_trainer_reads(client, datasets):
     assert {one["value"]: one["type"] for one in answer} == {
         one: one for one in ("csv", "labelstudio", "yolo")
     }
+
+
+def test_what_cannot_be_trained_on_says_so(client, datasets):
+    laid_out(datasets / "one", ["train/cat/1.jpg"])
+    laid_out(datasets / "only-val", ["val/cat/1.jpg", "val/dog/1.jpg"])
+    laid_out(datasets / "strange", ["readme.md"])
+    laid_out(datasets / "top", ["cat/1.jpg", "dog/2.jpg"])
+    answer = client.get("/model-distillation/datasets").json()["data"]
+    said = {one["value"]: (one["type"], one["description"]) for one in answer}
+    assert said["top"] == ("classification", "2 classes, 2 training pictures")
+    assert said["strange"][0] == "unknown"
+    for name in ("one", "only-val", "strange"):
+        assert said[name][1].startswith("cannot be trained on: ")
+
+
+def test_what_it_could_also_be_is_shown_and_chosen(client, datasets):
+    make.sequence(datasets / "clips")
+    (seen,) = client.get("/api/v1/datasets").json()
+    assert (seen["type"], seen["could_be"]) == ("sequence", ["classification"])
+    chosen = client.post("/api/v1/datasets/clips/check", json={"type": "classification"}).json()
+    assert (chosen["type"], chosen["could_be"]) == ("classification", ["sequence"])
+    assert recognise(datasets / "clips").name == "classification"
+    again = client.post("/api/v1/datasets/clips/check", json={"type": None}).json()
+    assert again["type"] == "sequence"
+    assert not (datasets / "clips" / "meta.json").exists()
+    refused = client.post("/api/v1/datasets/clips/check", json={"type": "clips"})
+    assert refused.status_code == 422
+    assert "There is no data format" in refused.text

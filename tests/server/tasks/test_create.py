@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from tandem.server.db.tables import Job
 from tandem.spec.run import RunSpec
+from tests.data.make import classification
 from tests.server.tasks.conftest import V1, A, body, data, make
 
 
@@ -214,6 +215,7 @@ def test_v1_takes_a_spec(each: TestClient):
         "loss": {"options": {"pace": {"seconds": 1}}},
         "run": {"devices": "cpu"},
     }
+    classification(each.app.state.context.settings.datasets_root / "pictures")
     answer = each.post(V1, json={"name": "a", "spec": spec, "start": True, "priority": 3})
     assert answer.status_code == 201, answer.text
     task = answer.json()

@@ -6,7 +6,7 @@ import copy
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -47,6 +47,9 @@ class Made:
     spec: str
     run_dir: str
     notes: list[str]
+    data_root: Path | None = None
+    datasets: Mapping[str, str | None] = field(default_factory=dict)
+    """Its data sets' names, by the field that names each."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,11 @@ def _made(
     fit, left_out = fitted(Task, row)
     if left_out:
         raise InvalidError([_too_large(name) for name in left_out])
-    return Made(task_id, fit, spec.model_dump_json(), str(run_dir), notes)
+    datasets = {
+        names.get("data.dataset", f"{words.prefix}data.dataset"): spec.data.dataset,
+        names.get("data.val_dataset", f"{words.prefix}data.val_dataset"): spec.data.val_dataset,
+    }
+    return Made(task_id, fit, spec.model_dump_json(), str(run_dir), notes, spec.data.root, datasets)
 
 
 def _without_teacher(tree: SpecTree, *, asked_lora: bool) -> None:
