@@ -60,6 +60,12 @@ class Shape:
     attributes: dict[str, object] = field(default_factory=dict)
     """What one layout says and another may not hold (difficult, truncated, group_id)."""
 
+    def key(self) -> object:
+        """What two shapes that are the same have in common: all but their attributes."""
+        outlines = tuple(points.tobytes() for points in self.outlines)
+        rle = None if self.rle is None else self.rle.counts
+        return self.label, self.box, outlines, rle, self.crowd, self.confidence
+
     def bounds(self) -> Box:
         """The box, or else the one around the outlines or the mask."""
         if self.box is not None:

@@ -154,7 +154,7 @@ def _coco(change: Callable[[dict], None]) -> Callable[[Path], None]:
          "of a picture of another size"),
         (lambda w: w["categories"].append({"id": 10, "name": "cat"}), "category id 10 comes twice"),
         (lambda w: w["categories"][0].update(name="cow"), "category 10 is cat here and cow in"),
-        (lambda w: w["images"][0].update(width=41), "says 41 x 30 pixels, the picture has 40"),
+        (lambda w: w["images"][0].update(width=41), "has 41 x 30 pixels, the picture has 40"),
         (lambda w: w.pop("images"), "it needs lists of images"),
     ],
 )  # fmt: skip

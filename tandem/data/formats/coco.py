@@ -10,20 +10,17 @@ from pathlib import Path
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from tandem.data.content import BACKGROUND, Content, Item, Points, Rle, Shape
-from tandem.data.faults import Fault, Faults
+from tandem.data.content import BACKGROUND, Content, Item, Points, Shape
+from tandem.data.faults import Faults
 from tandem.data.formats.yolo import with_background
-from tandem.data.masks import is_whole
-from tandem.data.reading.files import (
-    SPLITS,
-    JsonObject,
-    inside,
-    is_there,
-    measure,
-    number,
-    read_json,
-)
+from tandem.data.reading import coco_files
+from tandem.data.reading.coco_files import CocoPath, ImagePlaces
+from tandem.data.reading.coco_rows import STANDARD, CocoLists, CocoRows, is_id
+from tandem.data.reading.file_names import FileNames, tell_unread
+from tandem.data.reading.files import JsonObject
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.split_names import SPLITS
+from tandem.data.reading.texts import read_label_json
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.writing.files import Parts, placed, put_image, write_whole
@@ -31,16 +28,11 @@ from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
 LISTS = ("images", "categories", "annotations")
-_Id = int | str
-_CocoFile = dict[str, list[object]]
-"""The lists of one file, by name."""
-STANDARD = {"id", "image_id", "category_id", "bbox", "segmentation", "area", "iscrowd", "score"}
-LARGEST_SIDE = 100_000
 
 
 @register.format(
     "coco",
-    files="annotations/{train,val}.json or instances_*.json, images/ flat or by split",
+    files="annotations/{train,val,test}.json or instances_*.json, images/ flat or by split",
     kinds={"detection", "segmentation"},
     holds={"boxes", "outlines", "rle", "crowd", "confidence", "attributes"},
     zh="每个划分一个 JSON 文件：图片、类别和标注。",
@@ -49,52 +41,40 @@ class Coco:
     """One JSON file a split: pictures, categories and annotations."""
 
     def sniff(self, folder: FolderListing) -> bool:
-        """Whether there are annotations/*.json that go by a split's name."""
-        names = [one for one in folder.names("annotations") if one.endswith(".json")]
-        return any(
-            one == f"{split}.json" or one.startswith(f"instances_{split}")
-            for one in names
-            for split in SPLITS
-        )
+        """Whether there are files of COCO's names or form in annotations, or beside pictures."""
+        return coco_files.is_here(folder)
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
         """Every picture with its annotations; a picture without any is background."""
-        files = {split: file for split in SPLITS if (file := _file(path, split)) is not None}
-        walk = Walk(path)
-        told = {}
-        for split, file in files.items():
-            walk.check(file)
-            told[split] = _told(file)
-        categories = _categories(told, files, faults)
-        classes = tuple(name for _, name in categories)
-        numbers = {key: place for place, (key, _) in enumerate(categories)}
-        found = {
-            split: list(_items(path, files[split], split, one, numbers, faults))
-            for split, one in told.items()
-        }
-        items = [one for several in found.values() for one in several]
+        notes: list[str] = []
+        walk, names = Walk(path), FileNames(path)
+        told: list[tuple[CocoPath, CocoLists]] = []
+        for one in coco_files.find(path, faults, notes):
+            walk.check(one.file)
+            told.append((one, _told(path, one.file, faults)))
+        classes, numbers = _categories(path, told, faults, notes)
+        found: dict[str, dict[Path, Item]] = {}
+        for (one, lists), numbers_here in zip(told, numbers, strict=True):
+            places = ImagePlaces(path, names, one, notes)
+            reading = CocoRows(path, one.file, places, numbers_here, faults)
+            reading.read(lists, found.setdefault(one.split, {}))
+        tell_unread(walk, _folders_of(path, found), _paths_of(found), faults)
+        items = [one for several in found.values() for one in several.values()]
         masks = kind == "segmentation"
         if masks:
             classes = with_background(classes, items)
+        lists_of = {split: list(several.values()) for split, several in found.items()}
         return Content(path, "coco", "segmentation" if masks else "detection", classes,
-                       found.get("train", []), found.get("val"))  # fmt: skip
+                       lists_of.get("train", []), lists_of.get("val"), tuple(notes),
+                       lists_of.get("test"))  # fmt: skip
 
     def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
         """Boxes, polygons and run lengths as they are."""
         return CocoWriter(target, classes)
 
 
-def _file(path: Path, split: str) -> Path | None:
-    folder = path / "annotations"
-    exact = folder / f"{split}.json"
-    if exact.is_file():
-        return exact
-    found = sorted(folder.glob(f"instances_{split}*.json")) if folder.is_dir() else []
-    return found[0] if found else None
-
-
-def _told(file: Path) -> _CocoFile:
-    told = read_json(file)
+def _told(root: Path, file: Path, faults: Faults) -> CocoLists:
+    told = read_label_json(root, file, faults)
     told = told if isinstance(told, dict) else {}
     lists = {name: one for name in LISTS if isinstance(one := told.get(name), list)}
     if len(lists) < len(LISTS):
@@ -107,172 +87,63 @@ def _told(file: Path) -> _CocoFile:
 
 
 def _categories(
-    told: dict[str, _CocoFile], files: dict[str, Path], faults: Faults
-) -> list[tuple[int, str]]:
-    """(id, name) in the order of the ids; the same in every split."""
+    path: Path, told: list[tuple[CocoPath, CocoLists]], faults: Faults, notes: list[str]
+) -> tuple[tuple[str, ...], list[dict[int, int]]]:
+    """The classes in the order of their ids, and for each file the class of each of its ids."""
     found: dict[int, str] = {}
-    for split, one in told.items():
-        seen: set[_Id] = set()
-        for row in one["categories"]:
+    named: list[dict[int, str]] = []
+    for one, lists in told:
+        file, seen = os.path.relpath(one.file, path), dict[int, str]()
+        for row in lists["categories"]:
             key, name = (row.get("id"), row.get("name")) if isinstance(row, dict) else (None, None)
-            if not isinstance(key, int) or not isinstance(name, str):
-                faults.add(files[split], 0, "a category has no id or no name")
+            if not is_id(key) or isinstance(key, str) or not isinstance(name, str) or not name:
+                faults.add(file, 0, "a category has no id or no name")
                 continue
+            assert isinstance(key, int)
             if key in seen:
-                faults.add(files[split], 0, "the category id {id} comes twice", id=key)
-            seen.add(key)
+                faults.add(file, 0, "the category id {id} comes twice", id=key)
+            elif name in seen.values():
+                faults.add(file, 0, "the category {name} comes twice, the second time as {id}",
+                           name=name, id=key)  # fmt: skip
+            seen.setdefault(key, name)
             if found.setdefault(key, name) != name:
-                faults.add(files[split], 0, "category {id} is {one} here and {other} in train",
+                faults.add(file, 0, "category {id} is {one} here and {other} in train",
                            id=key, one=name, other=found[key])  # fmt: skip
-    return sorted(found.items())
+        named.append(seen)
+    _drop_grouping(told, found, notes)
+    # One class for one name, whatever its id is in each file.
+    others = {name for seen in named for key, name in seen.items() if key in found}
+    classes = tuple(dict.fromkeys([*(name for _, name in sorted(found.items())), *sorted(others)]))
+    places = {name: place for place, name in enumerate(classes)}
+    return classes, [{key: places[name] for key, name in seen.items() if name in places}
+                     for seen in named]  # fmt: skip
 
 
-def _items(
-    path: Path, file: Path, split: str, told: _CocoFile, numbers: dict[int, int], faults: Faults
-) -> Iterator[Item]:
-    name = os.path.relpath(file, path)
-    images: dict[_Id, Item] = {}
-    for place, row in enumerate(told["images"], 1):
-        if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
-            faults.add(name, 0, "images[{place}] has no file_name", place=place)
-            continue
-        key = row.get("id")
-        if not isinstance(key, int | str):
-            faults.add(name, 0, "images[{place}] has no id", place=place)
-        elif key in images:
-            faults.add(name, 0, "the image id {id} comes twice", id=key)
-        else:
-            item = _image(path, split, row, name, faults)
-            if item is not None:
-                images[key] = item
-    listed = {row["id"] for row in told["images"]
-              if isinstance(row, dict) and isinstance(row.get("id"), int | str)}  # fmt: skip
-    missing = listed - set(images)
-    seen: set[_Id] = set()
-    for place, row in enumerate(told["annotations"], 1):
-        problem = _add(row, place, images, missing, numbers, seen)
-        if problem is not None:
-            faults.keep(Fault(name, 0, *problem))
-    yield from images.values()
+def _drop_grouping(
+    told: list[tuple[CocoPath, CocoLists]], found: dict[int, str], notes: list[str]
+) -> None:
+    """Roboflow's category 0 only names the others' group: it has no annotation."""
+    if 0 not in found:
+        return
+    used = [row.get("category_id") for _, lists in told for row in lists["annotations"]
+            if isinstance(row, dict)]  # fmt: skip
+    groups = [row.get("supercategory") for _, lists in told for row in lists["categories"]
+              if isinstance(row, dict) and row.get("id") != 0]  # fmt: skip
+    if 0 not in used and found[0] in groups:
+        notes.append(t("The category {name} only groups the others, as Roboflow writes it; it is "
+                       "left out.", name=found.pop(0)))  # fmt: skip
 
 
-def _image(path: Path, split: str, row: JsonObject, name: str, faults: Faults) -> Item | None:
-    given = Path(str(row["file_name"]))
-    for base in (f"images/{split}", "images", split, f"images/{split}2017", "."):
-        found = path / base / given
-        if is_there(found):
-            if given.is_absolute() or not inside(path, found):
-                faults.add(name, 0, "{file} leads out of the data set", file=str(given))
-                return None
-            item = Item(os.fsencode(os.path.relpath(found, path)), shapes=[])
-            width, height = _side(row.get("width")), _side(row.get("height"))
-            if width and height:
-                item.width, item.height = width, height
-                return item
-            return item if measure(path, item, faults) else None
-    faults.add(name, 0, "the picture {file} is not there", file=str(given))
-    return None
+def _paths_of(found: dict[str, dict[Path, Item]]) -> Iterator[bytes]:
+    """The pictures that are read, by the paths they have."""
+    return (item.path for several in found.values() for item in several.values())
 
 
-def _side(value: object) -> int:
-    """Pixels; 0 for what cannot be."""
-    return value if isinstance(value, int) and 0 < value < LARGEST_SIDE else 0
-
-
-def _add(
-    row: object,
-    place: int,
-    images: dict[_Id, Item],
-    missing: set[_Id],
-    numbers: dict[int, int],
-    seen: set[_Id],
-) -> tuple[str, JsonObject] | None:
-    """Put one annotation to its picture, or say what is wrong with it."""
-    if not isinstance(row, dict):
-        return "annotations[{place}] is no object", {"place": place}
-    # An id of another type than these might not even be compared.
-    key, image, category = (
-        one if isinstance(one, int | str) else None
-        for one in (row.get("id"), row.get("image_id"), row.get("category_id"))
-    )
-    known = f"[{place}]" if key is None else key
-    where: JsonObject = {"id": known}
-    if known in seen:
-        return "the annotation id {id} comes twice", where
-    seen.add(known)
-    item = None if image is None else images.get(image)
-    if item is None:
-        if image in missing:
-            return None  # its picture is told already
-        return "annotation {id} is of image {image}, which is not listed", {
-            **where, "image": image}  # fmt: skip
-    label = numbers.get(category) if isinstance(category, int) else None
-    if label is None:
-        return "annotation {id} is of category {category}, which is not listed", {
-            **where, "category": category}  # fmt: skip
-    shape = _shape(row, label, item)
-    if isinstance(shape, str):
-        return "annotation {id}: {problem}", {**where, "problem": t(shape)}
-    assert item.shapes is not None
-    item.shapes.append(shape)
-    return None
-
-
-def _shape(row: JsonObject, label: int, item: Item) -> Shape | str:
-    shape = Shape(label, crowd=bool(row.get("iscrowd")), confidence=number(row.get("score")))
-    shape.attributes = {key: value for key, value in row.items() if key not in STANDARD}
-    coded = row.get("segmentation")
-    if isinstance(coded, dict):
-        rle = _rle(coded)
-        if rle is None:
-            return "its run lengths are none"
-        if (rle.width, rle.height) != (item.width, item.height):
-            return "its run lengths are of a picture of another size"
-        shape.rle = rle
-    elif isinstance(coded, list) and coded:
-        rings = [_ring(one) for one in coded]
-        if any(one is None for one in rings):
-            return "its polygon is none"
-        shape.outlines = tuple(one for one in rings if one is not None)
-    if row.get("bbox") is not None:
-        box = [number(one) for one in row["bbox"]] if isinstance(row["bbox"], list) else []
-        if len(box) != 4 or any(one is None for one in box):
-            return "its box is not four numbers"
-        left, top, width, height = (one for one in box if one is not None)
-        if width <= 0 or height <= 0:
-            return "its box has no area"
-        if left + width <= 0 or top + height <= 0 or left >= item.width or top >= item.height:
-            return "its box lies outside the picture"
-        shape.box = (left, top, left + width, top + height)
-    elif not shape.outlines and shape.rle is None:
-        return "it has neither a box nor a segmentation"
-    return shape
-
-
-def _ring(points: object) -> Points | None:
-    if not isinstance(points, list) or len(points) < 6 or len(points) % 2:
-        return None
-    numbers = [number(one) for one in points]
-    if any(one is None for one in numbers):
-        return None
-    return np.array(numbers, np.float64).reshape(-1, 2)
-
-
-def _rle(coded: JsonObject) -> Rle | None:
-    size, counts = coded.get("size"), coded.get("counts")
-    if not (isinstance(size, list) and len(size) == 2 and all(
-        isinstance(one, int) and 0 < one < LARGEST_SIDE for one in size
-    )):  # fmt: skip
-        return None
-    if isinstance(counts, str):
-        rle = Rle(size[0], size[1], counts.encode("latin-1", "replace"))
-        return rle if is_whole(rle) else None
-    if isinstance(counts, list) and all(isinstance(one, int) and one >= 0 for one in counts):
-        if sum(counts) != size[0] * size[1]:
-            return None
-        whole = coco_mask.frPyObjects({"size": size, "counts": counts}, *size)
-        return Rle(size[0], size[1], whole["counts"])
-    return None
+def _folders_of(path: Path, found: dict[str, dict[Path, Item]]) -> list[Path]:
+    """Where their pictures lie: what else is there is told."""
+    tops = {one.relative_to(path).parts[0] for several in found.values() for one in several
+            if len(one.relative_to(path).parts) > 1}  # fmt: skip
+    return [path / one for one in sorted(tops)]
 
 
 class CocoWriter:
@@ -285,6 +156,8 @@ class CocoWriter:
         self.parts = {split: Parts(target / f".parts-{split}.jsonl") for split in SPLITS}
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
+        if item.shapes is None and item.mask_pixels is None:
+            return [t("nobody has annotated it; COCO would call it background")]
         name = placed(item, source)
         put_image(source, self.target / "images" / split / name)
         rows = [_row(one, self.shift) for one in item.shapes or [] if one.label >= self.shift]
@@ -292,15 +165,13 @@ class CocoWriter:
             "key": item.name, "file_name": name, "width": item.width, "height": item.height,
             "annotations": rows,
         })  # fmt: skip
-        if item.shapes is None and item.mask_pixels is None:
-            return [t("nobody has annotated it; COCO would call it background")]
         return []
 
     def close(self) -> None:
         categories = [{"id": n, "name": name} for n, name in enumerate(self.classes, 1)]
         for split, parts in self.parts.items():
             rows = parts.rows()
-            if not rows and split == "val":
+            if not rows and split != "train":
                 continue
             images: list[JsonObject] = []
             annotations: list[JsonObject] = []
@@ -329,6 +200,21 @@ def _row(shape: Shape, shift: int) -> JsonObject:
         row["area"] = float(coco_mask.area({"size": size, "counts": shape.rle.counts}))
     elif shape.outlines:
         row["segmentation"] = [points.flatten().tolist() for points in shape.outlines]
+        row["area"] = _area(shape.outlines)
     if shape.confidence is not None:
         row["score"] = shape.confidence
     return row | {key: value for key, value in shape.attributes.items() if key not in STANDARD}
+
+
+def _area(outlines: tuple[Points, ...]) -> float:
+    """Square pixels within one outline, or within any of several."""
+    if len(outlines) == 1:
+        x, y = outlines[0][:, 0], outlines[0][:, 1]
+        area = abs(float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())) / 2
+        if area:
+            return area
+    low = np.concatenate(outlines).min(0)
+    high = np.concatenate(outlines).max(0)
+    width, height = (int(one) for one in np.ceil(high - low) + 1)
+    rings = [(points - low).flatten().tolist() for points in outlines]
+    return float(coco_mask.area(coco_mask.merge(coco_mask.frPyObjects(rings, height, width))))
