@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from io import TextIOWrapper
 
-from tandem.spec.errors import TandemError
+from tandem.spec.os_errors import known_error
 
 
 def guarded(run: Callable[[], object]) -> int:
@@ -18,9 +18,6 @@ def guarded(run: Callable[[], object]) -> int:
     try:
         outcome = run()
         sys.stdout.flush()
-    except TandemError as error:
-        print(error.sentence(), file=sys.stderr)
-        return error.exit_code
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except KeyboardInterrupt:
@@ -28,4 +25,9 @@ def guarded(run: Callable[[], object]) -> int:
     except BrokenPipeError:  # `tandem … | head`: the reader has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception as error:  # noqa: BLE001  what the disk and the names of files bring about
+        if (known := known_error(error)) is None:
+            raise
+        print(known.sentence(), file=sys.stderr)
+        return known.exit_code
     return outcome if isinstance(outcome, int) else 0

@@ -22,6 +22,7 @@ from tandem.executors import processes
 from tandem.executors.base import TRAINER, Handle, Launch, LaunchError, RunStatus
 from tandem.executors.processes import TOKEN_VARIABLE, Seen
 from tandem.executors.registry import register
+from tandem.spec.os_errors import FULL
 
 TRAINER_COMMAND = (sys.executable, "-m", TRAINER)
 STDERR = "stderr.txt"
@@ -34,7 +35,8 @@ _SHELL = (
 )
 _SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|_PWD$|^TANDEM_(ACCESS_TOKEN|RUN_TOKEN|DATABASE_)")
 _LOGIN = re.compile(r"://[^/@\s]*:[^/@\s]+@")
-_CLASSES = {errno.ENOMEM: "out_of_memory", errno.EAGAIN: "out_of_memory", errno.ENOSPC: "disk"}
+_CLASSES = dict.fromkeys((errno.ENOMEM, errno.EAGAIN), "out_of_memory")
+_CLASSES |= dict.fromkeys(FULL, "disk")
 _SIGNALLED = 128
 """A shell's exit code for a command that a signal ended, less the signal's number."""
 

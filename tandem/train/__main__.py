@@ -6,7 +6,6 @@ anything else. With several devices this process starts torchrun and answers wit
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tandem.spec.errors import (
-    DiskFullError,
     LostPeerError,
     OutOfMemoryError,
     SpecError,
@@ -24,6 +22,7 @@ from tandem.spec.errors import (
     TandemError,
 )
 from tandem.spec.i18n import t
+from tandem.spec.os_errors import known_error
 from tandem.spec.run import RunSpec
 from tandem.spec.spec_file import read_spec_file
 from tandem.train.engines.stop import StoppedEarlyError, StopRequest
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
     from tandem.train.engines.device import DeviceContext
     from tandem.train.engines.run_folder import RunFolder
     from tandem.train.sinks.emitter import Emitter
-
-
-_UNUSABLE = {errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -135,25 +131,15 @@ def _run_first(spec: RunSpec, context: DeviceContext, folder: RunFolder, stop: S
 
 def named(error: Exception) -> TandemError | None:
     """The error as one of ours, where its kind says what to do about it."""
-    from tandem.train.engines.checkpoint import is_disk_full
     from tandem.train.engines.device import is_out_of_memory
 
-    if isinstance(error, TandemError):
-        return error
+    if (known := known_error(error)) is not None:
+        return known
     if is_out_of_memory(error):
         return OutOfMemoryError(
             "Out of memory: {reason}.",
             reason=(str(error).splitlines() or ["-"])[0],
             fix="Lower teacher.batch_size, choose a smaller teacher.precision, or close others.",
-        )
-    if is_disk_full(error):
-        return DiskFullError("The disk is full: {reason}.", reason=error, fix="Free some space.")
-    if isinstance(error, OSError) and error.errno in _UNUSABLE:
-        return SpecError(
-            "The path {path} cannot be used: {reason}.",
-            path=str(error.filename)[:200],
-            reason=error.strerror,
-            fix="Give another path, or the right to it.",
         )
     if is_lost_peer(error):
         return LostPeerError(

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tandem.server.errors import InvalidError, Problem, RequestError, UnavailableError
 from tandem.spec.errors import TandemError, UserInputError
 from tandem.spec.i18n import t
+from tandem.spec.os_errors import disk_full, is_disk_full, unusable_path
 from tandem.spec.run.check import rule
 
 log = logging.getLogger("tandem.server")
@@ -77,8 +78,13 @@ def failure(path: str, error: Exception) -> JSONResponse:
             return answer(path, error.status, error.sentence(), error.problems)
         case RequestError():
             return answer(path, error.status, error.sentence(), None, None, _extras(error))
+        case _ if is_disk_full(error):
+            log.warning("The disk is full.", exc_info=error)
+            return answer(path, 507, disk_full(error).sentence())
         case UserInputError():
             return answer(path, 422, error.sentence())
+        case _ if (unusable := unusable_path(error)) is not None:
+            return answer(path, 422, unusable.sentence())
         case RequestValidationError():
             problems = _problems(error)
             message = "; ".join(f"{one['field']}: {one['problem']}" for one in problems)

@@ -39,6 +39,7 @@ FAILURES = {
     "500": "A fault of the service; its log says which.",
     "501": "It comes in a later version.",
     "503": "The data base does not answer.",
+    "507": "The disk is full.",
 }
 LATER = ("/api/training/start", "/api/training/models")
 """Where a kind of model can be asked for that cannot be trained yet."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import zlib
 from collections.abc import Iterator
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from tandem.spec.errors import DiskFullError
+from tandem.spec.os_errors import is_disk_full
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MEGABYTES = 2**20
 
 
@@ -33,8 +32,8 @@ def room(folder: Path) -> Iterator[None]:
     """A full disk, or a quota, becomes DiskFullError that says what to do."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in _FULL:
+    except Exception as error:
+        if not is_disk_full(error):
             raise
         raise DiskFullError(
             "No room for the teacher's signals in {folder}.",

@@ -8,7 +8,6 @@ and digest. It is written under a hidden name and renamed, so half a checkpoint 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -26,12 +25,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim.optimizer import StateDict
 
-from tandem.spec.errors import DiskFullError, OutputFolderError
+from tandem.spec.errors import OutputFolderError
+from tandem.spec.os_errors import writing
 
 MANIFEST = "manifest.json"
 _PARTS = frozenset({"model.safetensors", "best.safetensors", "state.pt", "position.json"})
 _UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, UnpicklingError, SafetensorError)
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass
@@ -93,34 +92,25 @@ def write_whole(folder: Path, write: Callable[[Path], None]) -> Path:
     hidden = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(hidden, ignore_errors=True)
     try:
-        hidden.mkdir(parents=True)
-        write(hidden)
-        files = {file.name: _digest(file) for file in sorted(hidden.iterdir())}
-        (hidden / MANIFEST).write_text(json.dumps(files, indent=1))
-        # A rename can reach the disk before the files it names do: a power cut would leave them
-        # empty under the checkpoint's name.
-        for file in hidden.iterdir():
-            _sync(file)
-        _swap(hidden, folder)
-    except BaseException as error:
+        with writing(folder):
+            _write_into(hidden, write)
+            _swap(hidden, folder)
+    except BaseException:
         # A second Ctrl-C too: half a checkpoint under a hidden name would only fill the disk.
         shutil.rmtree(hidden, ignore_errors=True)
-        if is_disk_full(error):
-            raise DiskFullError(
-                "The disk is full: {folder} could not be written; what was saved before is kept.",
-                folder=folder,
-                fix="Free some space (`tandem cache gc` shows what the cache holds), start again.",
-            ) from error
         raise
     return folder
 
 
-def is_disk_full(error: BaseException) -> bool:
-    """Whether no room was the reason, also where a library has wrapped the system's error."""
-    if isinstance(error, OSError) and error.errno in _FULL:
-        return True
-    text = str(error)
-    return any(os.strerror(code) in text for code in _FULL) or "file write failed" in text
+def _write_into(hidden: Path, write: Callable[[Path], None]) -> None:
+    hidden.mkdir(parents=True)
+    write(hidden)
+    files = {file.name: _digest(file) for file in sorted(hidden.iterdir())}
+    (hidden / MANIFEST).write_text(json.dumps(files, indent=1))
+    # A rename can reach the disk before the files it names do: a power cut would leave them empty
+    # under the checkpoint's name.
+    for file in hidden.iterdir():
+        _sync(file)
 
 
 def load(folder: Path, map_location: str = "cpu") -> Saved:

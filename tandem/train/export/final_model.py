@@ -18,6 +18,7 @@ from tandem.spec.errors import SpecError, StudentError
 from tandem.spec.i18n import t
 from tandem.spec.measured import finite
 from tandem.spec.model import ModelConfig
+from tandem.spec.os_errors import writing
 from tandem.spec.run import RunSpec
 from tandem.train.pretrained.adapters import Adapter
 from tandem.train.registry import find
@@ -45,7 +46,7 @@ def save(
     """Write all of it into a hidden folder, then move it to `folder`, replacing what was there.
 
     `spec.student.type` must be resolved. `files` are texts that lie beside the weights, `adapter`
-    what was merged into them. An OSError (a full disk) leaves the old folder as it was.
+    what was merged into them. A DiskFullError leaves the old folder as it was.
     """
     config = ModelConfig(
         tandem_version=__version__,
@@ -63,19 +64,22 @@ def save(
     hidden = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(hidden, ignore_errors=True)
     try:
-        hidden.mkdir(parents=True)
-        # Copies: safetensors refuses tensors that share their memory, as tied weights do.
-        weights = {k: v.detach().cpu().clone().contiguous() for k, v in _state(student).items()}
-        save_file(weights, hidden / WEIGHTS, metadata={"format": "pt"})
-        _write(hidden / CONFIG, config.model_dump_json(indent=1))
-        figures = json.dumps(finite(dict(metrics)), indent=1, ensure_ascii=False, allow_nan=False)
-        _write(hidden / METRICS, figures)
-        _write(hidden / CARD, card)
-        for name, text in (files or {}).items():
-            _write(hidden / name, text)
-        if adapter is not None:
-            adapter.save(hidden / ADAPTER)
-        _put_in_place(hidden, folder)
+        with writing(folder):
+            hidden.mkdir(parents=True)
+            # Copies: safetensors refuses tensors that share their memory, as tied weights do.
+            weights = {k: v.detach().cpu().clone().contiguous() for k, v in _state(student).items()}
+            save_file(weights, hidden / WEIGHTS, metadata={"format": "pt"})
+            _write(hidden / CONFIG, config.model_dump_json(indent=1))
+            figures = json.dumps(
+                finite(dict(metrics)), indent=1, ensure_ascii=False, allow_nan=False
+            )
+            _write(hidden / METRICS, figures)
+            _write(hidden / CARD, card)
+            for name, text in (files or {}).items():
+                _write(hidden / name, text)
+            if adapter is not None:
+                adapter.save(hidden / ADAPTER)
+            _put_in_place(hidden, folder)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
     return folder

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tandem.spec.errors import OutputFolderError, TandemError
 from tandem.spec.model import ModelConfig
+from tandem.spec.os_errors import writing
 from tandem.train.export import final_model
 from tandem.train.types import StepOutput, Student
 
@@ -71,9 +72,10 @@ def to_onnx(model_folder: Path, target: Path) -> Path:
         raise OutputFolderError("There is no folder {path}.", path=target.parent)
     hidden = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        write(student, config, hidden)
-        check(student, config, hidden)
-        hidden.replace(target)
+        with writing(target):
+            write(student, config, hidden)
+            check(student, config, hidden)
+            hidden.replace(target)
     finally:
         hidden.unlink(missing_ok=True)
     return target

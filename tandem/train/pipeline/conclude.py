@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from tandem.spec.i18n import t
+from tandem.spec.os_errors import is_disk_full
 from tandem.spec.report import (
     BaselineReport,
     DataReport,
@@ -109,9 +110,10 @@ def _keep_predictions(outcome: Outcome, temperature: float) -> None:
     try:
         predictions.write(outcome.run.folder.path, outcome.run.spec, val, answers)
     except OSError as error:
+        reason = t("the disk is full") if is_disk_full(error) else error.strerror or str(error)
         sentence = t(
             "The student's answers to the validation samples are not kept: {reason}.",
-            reason=error.strerror or error,
+            reason=reason,
         )
         outcome.run.reporter.notice(sentence, warning=True)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from tandem.spec.errors import DataError, OutputFolderError, SpecError
 from tandem.spec.exports import OWN
 from tandem.spec.model import ModelConfig
+from tandem.spec.os_errors import writing
 from tandem.spec.report import ExportReport, ReportedMetrics
 from tandem.spec.run import RunSpec
 from tandem.train.engines.base import Engine, ResolvedRun
@@ -97,8 +98,9 @@ def _to_int8(
     small = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         onnx_model.to_onnx(what.folder, whole)
-        quantize_file(whole, small, config.kind, batches)
-        small.replace(target)
+        with writing(target):
+            quantize_file(whole, small, config.kind, batches)
+            small.replace(target)
     finally:
         whole.unlink(missing_ok=True)
         small.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tandem._version import __version__
 from tandem.spec.i18n import t
+from tandem.spec.os_errors import writing
 from tandem.spec.report import ExportReport, RunReport, Verdict
 from tandem.train.export import final_model
 from tandem.train.pipeline.model_card import render
@@ -33,8 +34,12 @@ def write(run_dir: Path, report: RunReport) -> RunReport:
         final_model.write_card(model, render(report))
     # The report comes last: a run whose report is there is finished.
     hidden = run_dir / f".{NAME}.{os.getpid()}"
-    hidden.write_text(report.model_dump_json(indent=1), encoding="utf-8")
-    hidden.replace(run_dir / NAME)
+    try:
+        with writing(run_dir / NAME):
+            hidden.write_text(report.model_dump_json(indent=1), encoding="utf-8")
+            hidden.replace(run_dir / NAME)
+    finally:
+        hidden.unlink(missing_ok=True)
     return report
 
 

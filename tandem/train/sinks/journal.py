@@ -9,6 +9,7 @@ from pathlib import Path
 from tandem.spec.errors import DiskFullError
 from tandem.spec.event import Event
 from tandem.spec.journal import LASTING, NAME, whole_lines
+from tandem.spec.os_errors import FULL
 
 
 class Journal:
@@ -42,7 +43,7 @@ class Journal:
                 os.fsync(self._file)
         except OSError as problem:
             os.ftruncate(self._file, self._end_bytes)
-            if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if problem.errno not in FULL:
                 raise
             raise DiskFullError(
                 "The disk is full: {path} cannot take another event.",

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tandem.spec.event import Epoch, Evaluation, Event, Metric
+from tandem.spec.i18n import t
+from tandem.spec.os_errors import is_disk_full
 from tandem.train.sinks.base import Sink
-from tandem.train.types import ProgressReporter
+from tandem.train.types import ProgressReporter, SilentProgress
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -18,9 +20,11 @@ class TensorBoard(Sink):
 
     def __init__(self) -> None:
         self._writer: SummaryWriter | None = None
+        self._progress: ProgressReporter = SilentProgress()
         self._epoch = 0
 
-    def open(self, run_dir: Path, progress: ProgressReporter) -> None:  # noqa: ARG002
+    def open(self, run_dir: Path, progress: ProgressReporter) -> None:
+        self._progress = progress
         # Imported here: it takes seconds, and a run may do without.
         from torch.utils.tensorboard import SummaryWriter
 
@@ -37,14 +41,32 @@ class TensorBoard(Sink):
             self._add({f"{event.who}/{name}": v for name, v in event.metrics.items()}, at)
 
     def _add(self, values: dict[str, float], step: int) -> None:
-        if self._writer is not None:
+        writer = self._writer
+        if writer is None:
+            return
+        try:
             for name, value in values.items():
-                self._writer.add_scalar(name, value, step)
+                writer.add_scalar(name, value, step)
+        except OSError as error:
+            # Its own thread has met the full disk; the journal has every number of these curves.
+            self._give_up(error)
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            try:
+                writer.close()
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self._writer = None
+        if not is_disk_full(error):
+            raise error
+        self._progress.notice(
+            t("TensorBoard's curves end here: {reason}.", reason=t("the disk is full")),
+            warning=True,
+        )
 
 
 def _epoch_curves(event: Epoch) -> dict[str, float]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ from fastapi.testclient import TestClient
 from tests.server.faults.small_server import SmallServer, trainer_pids, wait_for
 from tests.server.faults.small_trainer import journal_epochs, let_go
 from tests.server.private_servers import private_server
+from tests.small_disk import small_disk
 
 A = "/model-distillation/tasks"
 
@@ -46,27 +45,18 @@ def test_the_data_base_stops_under_load_and_comes_back(kind: str, home: Path):
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A folder on a disk of 6 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode != 0:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI may not mount a tmpfs")
-        pytest.skip("may not mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", "6m") as folder:
+        yield folder
 
 
-def test_a_full_disk_fails_the_run_and_nothing_else(
-    small_disk: Path, make_url: Callable[[str], str]
-):
-    (small_disk / "home").mkdir()
-    with SmallServer(small_disk / "home", make_url("sqlite")) as server:
+def test_a_full_disk_fails_the_run_and_nothing_else(disk: Path, make_url: Callable[[str], str]):
+    (disk / "home").mkdir()
+    with SmallServer(disk / "home", make_url("sqlite")) as server:
         task_id = server.create(epochs=300, epoch_seconds=0.03, start=True)
         wait_for(lambda: server.task(task_id)["currentEpoch"] >= 3)
-        with (small_disk / "ballast").open("wb", buffering=0) as ballast:
+        with (disk / "ballast").open("wb", buffering=0) as ballast:
             try:
                 while True:
                     ballast.write(bytes(4096))
@@ -78,7 +68,7 @@ def test_a_full_disk_fails_the_run_and_nothing_else(
         assert server.v1_task(task_id)["failure_class"] == "disk"
         assert "disk" in failed["errorMessage"].lower()
         assert not trainer_pids(server.home, task_id, shim=True)
-        (small_disk / "ballast").unlink()
+        (disk / "ballast").unlink()
         server.post(f"{A}/{task_id}/start")
         at = failed["currentEpoch"]
         wait_for(lambda: server.task(task_id)["currentEpoch"] > at + 2)

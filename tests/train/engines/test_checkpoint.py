@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from tandem.spec.errors import DiskFullError, OutputFolderError
+from tandem.spec.errors import OutputFolderError
 from tandem.train.engines import checkpoint
 from tandem.train.engines.checkpoint import Saved, TrainingPosition
 
@@ -86,9 +86,3 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_and_no_half_one(tmp_path):
     assert "The disk is full" in told.stdout, told.stderr
     assert [one.name for one in tmp_path.iterdir()] == ["epoch-000001"]
     assert checkpoint.latest(tmp_path).name == "epoch-000001"
-
-
-def test_disk_full_is_told_from_other_failures():
-    assert checkpoint.is_disk_full(OSError(28, "No space left on device"))
-    assert not checkpoint.is_disk_full(OSError(13, "Permission denied"))
-    assert issubclass(DiskFullError, Exception)

@@ -1,5 +1,7 @@
 """The curves that a person finds in TensorBoard."""
 
+import errno
+
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -38,3 +40,18 @@ def test_losses_accuracy_rate_and_evaluations_are_curves(tmp_path, capsys):
 def test_a_bad_address_is_refused_before_anything_is_written():
     with pytest.raises(SpecError, match="no web address"):
         sinks(ReportSpec(api_base_url="localhost:8080"))
+
+
+def test_a_full_disk_ends_the_curves_and_says_so(tmp_path, monkeypatch):
+    emitter = Emitter(tmp_path, "T", sinks(ReportSpec()))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter.add_scalar", full)
+    for step in (1, 2):
+        emitter.emit("metric", epoch=1, step=step, total_steps=2, values={"loss": 0.75})
+    emitter.close()
+    said = (tmp_path / "events.jsonl").read_text()
+    assert said.count('"type":"metric"') == 2
+    assert said.count("TensorBoard's curves end here: the disk is full.") == 1
