@@ -33,7 +33,7 @@ VARIABLES = {
     ("commands/service/submit.py", "t(about)"): "OWN: `_listed` below",
     ("commands/i18n.py", "t(word)"): "WORDS: `_listed` below",
     ("data/faults.py", "t(self.template, **self.fields)"): "what `faults.add` was given: `_found`",
-    ("data/reading/coco_rows.py", "t(shape)"): "what its readers return: `_found` below",
+    ("data/formats/coco/rows.py", "t(shape)"): "what its readers return: `_found` below",
     ("data/formats/labelme.py", "t(found)"): "the same",
     ("data/formats/labelstudio/layout.py", "t(problem)"): "the same",
     ("data/formats/voc.py", "t(shape)"): "the same",
@@ -265,9 +265,6 @@ def _faults() -> Iterator[str]:
                 yield from _strings(node.args[0])
 
 
-RETURNING = ("data/formats/", "data/reading/coco_rows.py")
-
-
 def _found() -> Iterator[str]:
     """What is wrong with a data set: given to `faults.add`, or returned by those who look."""
     for file, tree in _trees().items():
@@ -276,7 +273,7 @@ def _found() -> Iterator[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("faults.add"):
                 yield from _constants(node.args[2]) or ()
-            if isinstance(node, ast.Return) and file.startswith(RETURNING):
+            if isinstance(node, ast.Return) and file.startswith("data/formats/"):
                 said = node.value
                 first = said.elts[0] if isinstance(said, ast.Tuple) and said.elts else said
                 if isinstance(first, ast.Constant) and " " in str(first.value):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 from pathlib import Path
 
 from tandem.data.faults import Faults
 from tandem.data.images import is_image
-from tandem.data.reading.files import LARGEST_TEXT_BYTES
+from tandem.data.reading.encodings import SHOWN, read_text
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.split_names import split_of
 from tandem.spec.errors import DataError
@@ -18,67 +17,23 @@ from tandem.spec.errors import DataError
 CLASS_LISTS = ("classes.txt", "predefined_classes.txt", "obj.names")
 """The names that Tandem and labelImg, labelImg's own list, and Darknet give the list of classes."""
 TEXTS_LOOKED_AT = 20
-_ALL_PAIRS = re.compile(rb"(?:[\x81-\xfe][\x80-\xfe]|[\x00-\x7f])*\Z")
 
 
 def read_label_text(root: Path, file: Path, faults: Faults) -> str:
-    """A text in UTF-8, or in GBK, as Chinese Windows writes it, which is told.
+    """A text in UTF-8, or in UTF-16 or GBK, as Windows writes them, which is told.
 
-    DataError for what cannot be read, is far too large, or is in neither for certain.
+    DataError for what cannot be read, is far too large, or is in none of these for certain.
     """
-    try:
-        if file.stat().st_size > LARGEST_TEXT_BYTES:
-            raise DataError("{file} is too large to be read.", file=file, fix="Split it.")
-        raw = file.read_bytes()
-    except OSError as error:
-        raise DataError(
-            "The file {path} cannot be read: {reason}.",
-            path=file,
-            reason=error.strerror or str(error),
-            fix="Check that it is there and that you may read it.",
-        ) from error
-    text = _decoded(raw)
-    if text is None:
-        raise DataError(
-            "The file {path} is not UTF-8, nor is it GBK for certain.",
-            path=file,
-            fix="Save it as UTF-8.",
-        )
-    if not _is_utf8(raw):
-        faults.add(os.path.relpath(file, root), 0, "it is not UTF-8; it was read as GBK",
-                   warning=True)  # fmt: skip
+    text, encoding = read_text(file)
+    if encoding in SHOWN:
+        faults.add(os.path.relpath(file, root), 0, "it is not UTF-8; it was read as {encoding}",
+                   warning=True, encoding=SHOWN[encoding])  # fmt: skip
     return text
 
 
 def lines_of(text: str) -> list[str]:
     """Its lines as a file has them: a name may hold U+2028, at which `splitlines` would cut it."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-
-def _is_utf8(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _decoded(raw: bytes) -> str | None:
-    """UTF-8, with or without a mark, or GBK; None where it is neither for certain.
-
-    Letters with accents of Western encodings before an ASCII letter would also be GBK: only pairs
-    of bytes that are both above ASCII, as all common Chinese is, count.
-    """
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    if _ALL_PAIRS.match(raw) is None:
-        return None
-    try:
-        return raw.decode("gb18030")
-    except UnicodeDecodeError:
-        return None
 
 
 def read_label_json(root: Path, file: Path, faults: Faults) -> object:

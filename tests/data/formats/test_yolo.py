@@ -123,7 +123,7 @@ def test_a_folder_called_images_within_a_name_loses_no_label(tmp_path: Path) -> 
 
 def test_leaving_out_what_is_faulty_makes_no_background(tmp_path: Path) -> None:
     bad = {"half": "0 .5 .5 .4\n", "named": "cat .5 .5 .4 .4\n", "none": "-1 .5 .5 .4 .4\n",
-           "utf16": LINE.encode("utf-16"), "nan": "0 nan .5 .4 .4\n"}  # fmt: skip
+           "latin": "0 \u00e9t\u00e9".encode("latin-1"), "nan": "0 nan .5 .4 .4\n"}  # fmt: skip
     lay(tmp_path / "in", {"good": LINE, "empty": "", **bad})
     said = convert.convert(tmp_path / "in", tmp_path / "out", "yolo", leave_out=True)
     assert len(said.left_out) == len(bad)
@@ -246,7 +246,7 @@ def test_names_and_lists_in_gbk_are_read_and_told(tmp_path: Path) -> None:
     assert make.read(tmp_path)[0].classes == ("猫", "狗")
     assert told(tmp_path) == [("classes.txt: it is not UTF-8; it was read as GBK", True)]
     make.write(tmp_path / "classes.txt", "médium\n".encode("latin-1"))
-    assert "is not UTF-8, nor is it GBK for certain" in told(tmp_path)[0][0]
+    assert "is neither UTF-8 nor GBK" in told(tmp_path)[0][0]
 
 
 def test_a_class_without_a_name_between_others_is_a_fault(tmp_path: Path) -> None:

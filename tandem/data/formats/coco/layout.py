@@ -12,10 +12,10 @@ from pycocotools import mask as coco_mask
 
 from tandem.data.content import BACKGROUND, Content, Item, Points, Shape
 from tandem.data.faults import Faults
+from tandem.data.formats.coco import files
+from tandem.data.formats.coco.files import CocoPath, ImagePlaces
+from tandem.data.formats.coco.rows import STANDARD, CocoLists, CocoRows, is_id
 from tandem.data.formats.yolo import with_background
-from tandem.data.reading import coco_files
-from tandem.data.reading.coco_files import CocoPath, ImagePlaces
-from tandem.data.reading.coco_rows import STANDARD, CocoLists, CocoRows, is_id
 from tandem.data.reading.file_names import FileNames, tell_unread
 from tandem.data.reading.files import JsonObject
 from tandem.data.reading.folder_listing import FolderListing
@@ -42,14 +42,14 @@ class Coco:
 
     def sniff(self, folder: FolderListing) -> bool:
         """Whether there are files of COCO's names or form in annotations, or beside pictures."""
-        return coco_files.is_here(folder)
+        return files.is_here(folder)
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:
         """Every picture with its annotations; a picture without any is background."""
         notes: list[str] = []
         walk, names = Walk(path), FileNames(path)
         told: list[tuple[CocoPath, CocoLists]] = []
-        for one in coco_files.find(path, faults, notes):
+        for one in files.find(path, faults, notes):
             walk.check(one.file)
             told.append((one, _told(path, one.file, faults)))
         classes, numbers = _categories(path, told, faults, notes)

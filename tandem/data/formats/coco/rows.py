@@ -12,8 +12,8 @@ from pycocotools import mask as coco_mask
 
 from tandem.data.content import Box, Item, Points, Rle, Shape
 from tandem.data.faults import Fault, Faults
+from tandem.data.formats.coco.files import ImagePlaces
 from tandem.data.masks import is_whole
-from tandem.data.reading.coco_files import ImagePlaces
 from tandem.data.reading.files import JsonObject, measure_against, number
 from tandem.data.reading.turned import is_outside, is_upright, turned_box
 from tandem.spec.errors import DataError
