@@ -76,10 +76,13 @@ class Group(TyperGroup):
             # Imported here: its package brings the whole RunSpec, which `--help` can do without.
             from tandem.spec.run.suggest import nearest
 
+            near = nearest(name, self.commands)
             raise SpecError(
-                "There is no command {name}; did you mean {near}?",
+                "There is no command {name}; did you mean {near}?"
+                if near
+                else "There is no command {name}.",
                 name=name,
-                near=nearest(name, self.commands),
+                near=near,
                 allowed=self.commands,
             )
         return super().resolve_command(ctx, args)

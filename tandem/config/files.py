@@ -57,6 +57,19 @@ def parse_value(text: str) -> object:
 
 def read_tree(path: Path) -> dict[str, object]:
     """The mapping that a .yaml, .yml or .json file holds; SpecError names what is wrong where."""
+    trees = read_documents(path)
+    if len(trees) > 1:
+        raise SpecError(
+            "The file {path} holds {count} documents, with --- between them, not one.",
+            path=path,
+            count=len(trees),
+            fix="Keep one in a file.",
+        )
+    return trees[0] if trees else {}
+
+
+def read_documents(path: Path) -> list[dict[str, object]]:
+    """The mappings of a file's documents, in their order; SpecError as `read_tree`."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -68,7 +81,7 @@ def read_tree(path: Path) -> dict[str, object]:
         ) from error
     try:
         is_json = path.suffix.lower() == ".json"
-        tree = json.loads(text) if is_json else yaml.load(text, Loader=_Loader)  # noqa: S506
+        trees = [json.loads(text)] if is_json else list(yaml.load_all(text, Loader=_Loader))  # noqa: S506
     # RecursionError: lists in lists without end. TypeError: a key that is itself a list.
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         raise SpecError(
@@ -77,11 +90,12 @@ def read_tree(path: Path) -> dict[str, object]:
             reason=_where(error),
             fix="Mend the line named, or check the file with a YAML checker.",
         ) from error
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise SpecError("The file {path} must hold names and values.", path=path, got=type(tree))
-    return tree
+    for tree in trees:
+        if not isinstance(tree, dict | None):
+            raise SpecError(
+                "The file {path} must hold names and values.", path=path, got=type(tree)
+            )
+    return [tree for tree in trees if tree is not None]
 
 
 def _where(error: Exception) -> str:

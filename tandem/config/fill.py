@@ -9,8 +9,9 @@ from pathlib import Path
 from tandem.config.models import find_student_weights, find_teacher
 from tandem.config.settings import Settings
 from tandem.spec.errors import SpecError, StudentError
+from tandem.spec.i18n import t
 from tandem.spec.plugins.catalog import students
-from tandem.spec.plugins.students import defaults, resolve
+from tandem.spec.plugins.students import defaults, is_type, resolve
 from tandem.spec.run import RunSpec
 from tandem.spec.run.base import SpecTree
 from tandem.spec.run.check import run_spec
@@ -56,7 +57,7 @@ def _completed(tree: SpecTree, names: dict[str, str], settings: Settings, here: 
     _data(tree, settings)
     if _is_text(tree):
         put(tree, "kind", "text")
-    _student(tree, names, settings)
+    notes += _student(tree, names, settings)
     _family_defaults(tree)
     if get(tree, "cache.root") is None:
         put(tree, "cache.root", str(settings.path("cache_root")))
@@ -131,25 +132,44 @@ def _family(teacher: str) -> str:
         return Path(teacher).name.lower()
 
 
-def _student(tree: SpecTree, names: dict[str, str], settings: Settings) -> None:
+def _student(tree: SpecTree, names: dict[str, str], settings: Settings) -> list[str]:
     model = get(tree, MODEL)
     student = tree.setdefault("student", {})
     if not isinstance(student, dict):
-        return
+        return []
     student.pop("model", None)
     type_, size = str(student.get("type") or ""), str(student.get("size") or "")
     if get(tree, "kind") == "text" and not type_ and not size and _names_nothing(model):
         type_ = TEXT_STUDENT  # installed systems call a text's student what they like
         model = None
     if not type_ and not size and model is None:
-        return
-    chosen = resolve(type_, size) if type_ or size else resolve("", str(model))
-    if model is not None and (type_ or size):
-        _agree(names.get(MODEL, "--student_model"), str(model), chosen)
+        return _first_weights(student, resolve("", "")[1], settings)
+    model = None if model is None else str(model)
+    chosen = _chosen(model, type_, size, names.get(MODEL, "--student_model"))
     student["type"], student["size"] = chosen
     _check_kind(chosen, get(tree, "kind"))
-    if student.get("init") == "pretrained" and not student.get("path"):
-        student["path"] = find_student_weights(chosen[1], settings)
+    return _first_weights(student, chosen[1], settings)
+
+
+def _first_weights(student: SpecTree, size: str, settings: Settings) -> list[str]:
+    """The weights that are configured for this student, unless the run says how it begins."""
+    init = student.get("init")
+    if student.get("path") or init not in (None, "pretrained"):
+        return []
+    configured = find_student_weights(size, settings)
+    if configured is None:
+        return []
+    student |= {"init": "pretrained", "path": configured}
+    if init is not None:
+        return []
+    return [
+        t(
+            "The student {size} starts from the configured weights {weights}; "
+            "student.init=random starts it anew.",
+            size=size,
+            weights=configured,
+        )
+    ]
 
 
 def _names_nothing(model: object) -> bool:
@@ -171,13 +191,25 @@ def _family_defaults(tree: SpecTree) -> None:
             put(tree, path, value)
 
 
-def _agree(name: str, model: str, chosen: tuple[str, str]) -> None:
-    """A student's name that says another size than the flags is a contradiction."""
-    try:
-        named = resolve("", model)
-    except StudentError:
-        return  # a name of the user's own
-    if named != chosen:
+def _chosen(model: str | None, type_: str, size: str, name: str) -> tuple[str, str]:
+    """The type and size that a student's name and its two flags come to together.
+
+    What one leaves open another says: `resnet` beside `resnet50` is no contradiction. StudentError
+    where two of them name different students; `name` is what the student's name is called.
+    """
+    if model is None:
+        return resolve(type_, size)
+    if not type_ and not size:
+        return resolve("", model)
+    if is_type(model) and not type_:
+        type_ = model  # `vit` and `base`
+    elif is_type(type_) and not size and not is_type(model) and not _names_nothing(model):
+        size = model  # `resnet` and `resnet50`
+    chosen = resolve(type_, size)
+    if _names_nothing(model):
+        return chosen  # a name of the user's own
+    named = resolve("", model)
+    if named[0] != chosen[0] or (named != chosen and not is_type(model)):
         raise StudentError(
             "{name} {model} and the student's type and size ({type}, {size}) disagree.",
             name=name,
@@ -186,6 +218,7 @@ def _agree(name: str, model: str, chosen: tuple[str, str]) -> None:
             size=chosen[1],
             fix="Name one student.",
         )
+    return chosen
 
 
 def _check_kind(chosen: tuple[str, str], kind: object) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tandem.config.files import read_tree
+from tandem.config.files import read_documents
 from tandem.config.keys import LEGACY, MODEL_TABLES, NAMES, SettingKey, Value, relaxed
 from tandem.spec.errors import SpecError
-from tandem.spec.run.suggest import nearest
+from tandem.spec.run.suggest import nearest_path
 
-# A key of Spring's own is none of ours, unless it looks like one of ours misspelt.
-_MISSPELT = 0.85
 _LEGACY = {relaxed(name): key for name, key in LEGACY.items()}
 _PREFIXES = {relaxed(prefix): table for table, prefix in MODEL_TABLES.items()}
 
@@ -26,25 +24,46 @@ class SettingsLayer:
     tables: dict[str, dict[str, Value]]
 
 
-def read_file(path: Path, env: Mapping[str, str]) -> SettingsLayer:
-    """The settings in one file, nested or dotted; SpecError on a key that is not known."""
-    source = SettingsLayer({}, {table: {} for table in MODEL_TABLES})
-    leaves = dict(_leaves(read_tree(path)))
-    is_springs = any(name.partition(".")[0] == "spring" for name in leaves)
+def read_file(
+    path: Path, env: Mapping[str, str], profiles: Sequence[str] = (), *, springs: bool = False
+) -> SettingsLayer:
+    """The settings in one file, nested or dotted; SpecError on a key that is not known.
+
+    Of several documents those count that are for all profiles or for one of `profiles`, and the
+    later wins, as Spring reads them. `springs`: it is a Java system's, and what is not near a key
+    of ours is its own.
+    """
+    layer = SettingsLayer({}, {table: {} for table in MODEL_TABLES})
+    documents = [dict(_leaves(tree)) for tree in read_documents(path)]
+    kept = [one for one in documents if _is_active(one, profiles)]
+    leaves = {name: leaf for one in kept for name, leaf in one.items()}
+    springs = springs or any(name.partition(".")[0] == "spring" for name in leaves)
     for name, leaf in leaves.items():
         text = None if leaf is None else _expand(str(leaf), env)
         table, model = _model(name)
         if table:
             value = _beside(path, text) if _is_path(text) else text
-            source.tables[table][model] = Value(value, f"{path}: {name}")
+            layer.tables[table][model] = Value(value, f"{path}: {name}")
             continue
         key = NAMES.get(name) or _LEGACY.get(relaxed(name))
         if key is None:
-            _unknown(name, path, is_springs)
+            _unknown(name, path, springs)
         elif text is not None and text != "":
             value = _beside(path, text) if key.what == "path" else text
-            source.values[key.name] = Value(value, f"{path}: {name}")
-    return source
+            layer.values[key.name] = Value(value, f"{path}: {name}")
+    return layer
+
+
+def _is_active(leaves: Mapping[str, object], profiles: Sequence[str]) -> bool:
+    """Whether a document is for every profile, or for one that is active."""
+    named = leaves.get("spring.config.activate.on-profile", leaves.get("spring.profiles"))
+    return named is None or not set(words(named)).isdisjoint(profiles)
+
+
+def words(listed: object) -> list[str]:
+    """The words of a YAML list, or of a text with commas between."""
+    found = listed if isinstance(listed, list) else str(listed or "").split(",")
+    return [word for one in found if (word := str(one).strip())]
 
 
 def _leaves(tree: object, prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -66,17 +85,28 @@ def _model(name: str) -> tuple[str | None, str]:
 
 
 def _unknown(name: str, path: Path, is_springs: bool) -> None:
-    ours = name.partition(".")[0] == "distillation"
-    known = [*NAMES, *LEGACY, *MODEL_TABLES, *(f"{p}.<name>" for p in MODEL_TABLES.values())]
-    near = nearest(name, known, 0.0 if ours or not is_springs else _MISSPELT)
-    if ours or not is_springs or near:
+    """SpecError for a key that is none; a key of Spring's own passes, unless it is near ours."""
+    near = _near(name)
+    if not is_springs or near or name.partition(".")[0] == "distillation":
         raise SpecError(
             "{path} has the key {name}, which is not known.",
             path=path,
             name=name,
-            fix="Did you mean {near}? `tandem config show` lists them all.",
+            fix="Did you mean {near}? `tandem config show` lists them all."
+            if near
+            else "`tandem config show` lists them all.",
             near=near,
         )
+
+
+def _near(name: str) -> str | None:
+    tables = {prefix: f"{prefix}.<name>" for prefix in MODEL_TABLES.values()}
+    known = nearest_path(name, [*NAMES, *LEGACY, *MODEL_TABLES])
+    if known is not None:
+        return known
+    # A model's own name may be anything: the table is what was misspelt.
+    table = nearest_path(".".join(name.split(".")[:3]), tables)
+    return tables[table] if table else None
 
 
 def _expand(text: str, env: Mapping[str, str]) -> str:

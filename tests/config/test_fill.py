@@ -9,7 +9,8 @@ import pytest
 
 from tandem.config.fill import fill
 from tandem.config.settings import load
-from tandem.spec.errors import TeacherError
+from tandem.spec.errors import StudentError, TeacherError
+from tandem.spec.plugins.catalog import read
 from tandem.spec.run import RunSpec
 
 
@@ -93,12 +94,97 @@ def test_an_unknown_teacher_names_the_nearest() -> None:
     assert "qwen2.5-vl-7b" in str(caught.value)
 
 
-def test_configured_student_weights_are_used_for_pretrained(home: Path) -> None:
+def test_configured_student_weights_are_used_unless_the_run_says_otherwise(home: Path) -> None:
+    (home / "models").mkdir(parents=True)
+    (home / "tandem.yaml").write_text(
+        "students: {resnet50: /w/r50.safetensors, vit-base: huggingface/vit-base-patch16-224,"
+        " yolov8s: ultralytics/yolov8s.pt, resnet18: torchvision}",
+        encoding="utf-8",
+    )
+    spec, notes = filled(student={"size": "resnet50"})
+    assert (spec.student.init, spec.student.path) == ("pretrained", "/w/r50.safetensors")
+    assert len(notes) == 1
+    assert "/w/r50.safetensors" in notes[0]
+    spec, notes = filled()  # the default student
+    assert (spec.student.path, len(notes)) == ("torchvision", 1)
+    spec, notes = filled(student={"size": "resnet50", "init": "pretrained"})
+    assert (spec.student.path, notes) == ("/w/r50.safetensors", [])
+    spec, notes = filled(student={"size": "resnet50", "init": "random"})
+    assert (spec.student.path, notes) == (None, [])
+    spec, notes = filled(student={"size": "resnet50", "path": "/mine"})
+    assert (spec.student.path, notes) == ("/mine", [])
+    assert filled(student={"size": "resnet34"})[0].student.init == "random"
+
+    def weights(size: str) -> str | None:
+        return filled(student={"size": size})[0].student.path
+
+    assert weights("vit-base") == "huggingface/vit-base-patch16-224"
+    folder = home / "models" / "google" / "vit-base-patch16-224"
+    folder.mkdir(parents=True)
+    assert weights("vit-base") == str(folder)
+    assert weights("yolov8s") == "ultralytics/yolov8s.pt"
+    (home / "models" / "yolov8s.pt").touch()
+    assert weights("yolov8s") == str(home / "models" / "yolov8s.pt")
+
+
+LAID_DOWN = [
+    "Qwen2.5-VL-7B-Instruct",
+    "qwen2.5-vl-7b-instruct",
+    "Qwen2.5-VL-7B",
+    "Qwen/Qwen2.5-VL-7B-Instruct",
+    "qwen/Qwen2___5-VL-7B-Instruct",
+    "Qwen/Qwen2___5-VL-7B-Instruct",
+    "models/Qwen/Qwen2___5-VL-7B-Instruct",
+    "hub/models/Qwen/Qwen2___5-VL-7B-Instruct",
+    "hub/qwen/Qwen2___5-VL-7B-Instruct",
+    "models--Qwen--Qwen2.5-VL-7B-Instruct/snapshots/0123",
+    "hub/models--Qwen--Qwen2.5-VL-7B-Instruct/snapshots/0123",
+]
+
+
+@pytest.mark.parametrize("below", LAID_DOWN)
+def test_a_release_that_lies_under_the_models_root_is_found(home: Path, below: str) -> None:
+    (home / "models" / "other").mkdir(parents=True)
+    folder = home / "models" / below
+    folder.mkdir(parents=True)
+    hub_id = "Qwen/Qwen2.5-VL-7B-Instruct"
+    for name in ("Qwen2.5-VL-8B", "qwen-2.5-vl-8b", "qwen2.5-vl-7b", "Qwen2.5-VL-7B", hub_id):
+        assert teacher(name=name) == str(folder), name
+    assert teacher(path=hub_id) == str(folder)
+    assert teacher(name="Qwen/Qwen2.5-VL-3B-Instruct") == "Qwen/Qwen2.5-VL-3B-Instruct"
+    spec, notes = filled(teacher={"name": "Qwen2.5-VL-8B"})
+    assert spec.teacher is not None
+    assert "No 8B" in " ".join(notes)
+
+
+@pytest.mark.parametrize(
+    "name", ["bert-base-uncased", "bert-base", "BERT Base", "BERT_base_uncased"]
+)
+def test_a_text_teacher_has_a_name(home: Path, name: str) -> None:
+    for given in ({"name": name}, {"path": name}):
+        assert teacher(**given) == "google-bert/bert-base-uncased"
+    folder = home / "models" / "bert-base-uncased"
+    folder.mkdir(parents=True)
+    assert teacher(name=name) == str(folder)
+    assert filled(teacher={"name": "bert-base"}, student={"model": "s"})[0].kind == "text"
+
+
+def test_modelscope_is_asked_where_it_is_named(home: Path) -> None:
     home.mkdir()
-    (home / "tandem.yaml").write_text("students: {resnet50: /w/r50.safetensors}", encoding="utf-8")
-    assert filled(student={"size": "resnet50"})[0].student.path is None
-    wanted = {"size": "resnet50", "init": "pretrained"}
-    assert filled(student=wanted)[0].student.path == "/w/r50.safetensors"
+    (home / "tandem.yaml").write_text("hub: modelscope", encoding="utf-8")
+    assert teacher(name="qwen2.5-vl-7b") == "modelscope:Qwen/Qwen2.5-VL-7B-Instruct"
+    assert teacher(path="owner/model") == "modelscope:owner/model"
+    assert teacher(path="modelscope:owner/model") == "modelscope:owner/model"
+    folder = home / "models" / "owner" / "model"
+    folder.mkdir(parents=True)
+    assert teacher(path="modelscope:owner/model") == str(folder)
+
+
+@pytest.mark.parametrize("name", ["LLaVA", "gpt-4", "resnet"])
+def test_a_teacher_that_is_like_none_gets_no_suggestion(name: str) -> None:
+    with pytest.raises(TeacherError) as caught:
+        teacher(name=name)
+    assert "did you mean" not in str(caught.value)
 
 
 def test_text_is_told_by_its_teacher_and_its_data(tmp_path: Path, home: Path) -> None:
@@ -135,3 +221,31 @@ def test_each_family_has_defaults_that_suit_it(home: Path, size: str, expected: 
     assert found == expected
     mine = filled(student={"model": size}, optim={"learning_rate": 0.5})[0]
     assert mine.optim.learning_rate == 0.5
+
+
+SIZES = [(facts["name"], size) for facts in read()["students"] for size in facts["sizes"]]
+
+
+@pytest.mark.parametrize(("family", "size"), SIZES)
+def test_a_student_s_name_that_is_its_type_agrees_with_each_size(family: str, size: str) -> None:
+    for model in (family, family.upper(), size, size.replace("-", " ").title()):
+        for short in (size, size.removeprefix(family).strip("-")):
+            student = {"model": model, "type": family, "size": short}
+            found = filled(student=student)[0].student
+            assert (found.type, found.size) == (family, size)
+    assert filled(student={"model": size, "type": family})[0].student.size == size
+    assert filled(student={"model": family, "size": size})[0].student.size == size
+
+
+@pytest.mark.parametrize(
+    "student",
+    [
+        {"model": "resnet", "type": "vit", "size": "vit-base"},
+        {"model": "vit", "size": "resnet50"},
+        {"model": "resnet50", "type": "resnet", "size": "resnet18"},
+        {"model": "resnet50", "type": "vit"},
+    ],
+)
+def test_two_students_are_refused(student: dict[str, str]) -> None:
+    with pytest.raises(StudentError):
+        filled(student=student)

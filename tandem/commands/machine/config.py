@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.commands.terminal import print_json, print_table
+from tandem.commands.terminal import print_json, print_status, print_table
 from tandem.config.keys import KEYS, MODEL_TABLES, describe_origin
 from tandem.config.settings import load
 from tandem.config.settings_file import masked
@@ -27,6 +27,8 @@ def show(as_json: bool) -> None:
         for name, value in getattr(settings, table).items():
             row = {"name": f"{table}.{name}", "value": value.text, "origin": value.origin}
             rows.append({**row, "variable": None, "legacy_key": f"{prefix}.{name}", "about": ""})
+    for note in settings.notes:
+        print_status(note)
     if as_json:
         print_json(rows)
         return

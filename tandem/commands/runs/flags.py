@@ -64,16 +64,21 @@ def _flag(given: ParsedArguments, word: str, left: list[str]) -> None:
         return
     flag = BY_NAME.get(name)
     if flag is None:
-        raise SpecError(
-            "There is no flag {word}; did you mean --{near}?",
-            word=f"--{written}",
-            near=nearest(name, [*BY_NAME, "set", "help"]),
-            fix="--help lists them all.",
-        )
+        raise _unknown(written, name)
     if not has_value:
         alone = not left or left[0].startswith("--")
         value = "True" if flag.is_switch and alone else _next(word, left)
     _fill(given, flag, value)
+
+
+def _unknown(written: str, name: str) -> SpecError:
+    near = nearest(name, [*BY_NAME, "set", "help"])
+    return SpecError(
+        "There is no flag {word}; did you mean --{near}?" if near else "There is no flag {word}.",
+        word=f"--{written}",
+        near=near,
+        fix="--help lists them all.",
+    )
 
 
 def _next(word: str, left: list[str]) -> str:

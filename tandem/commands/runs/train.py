@@ -13,6 +13,7 @@ from tandem.commands.runs import flags
 from tandem.commands.terminal import print_status
 from tandem.config.files import read_tree
 from tandem.config.fill import fill
+from tandem.config.hub import use_hub
 from tandem.config.settings import Settings, load
 from tandem.spec.errors import OutputFolderError
 from tandem.spec.i18n import t
@@ -53,7 +54,7 @@ def distill(arguments: Sequence[str], defaults: Mapping[str, str] | None = None)
 def _start(given: flags.ParsedArguments) -> int:
     settings = load()
     spec, notes = fill(given.tree, given.names, settings)
-    for note in notes:
+    for note in (*settings.notes, *notes):
         print_status(note)
     return run(spec, settings)
 
@@ -63,6 +64,7 @@ def run(spec: RunSpec, settings: Settings) -> int:
 
     The spec travels as a file of its own: the output folder is the trainer's to claim.
     """
+    use_hub(settings)
     file = _write(spec, settings.home / "tmp")
     from tandem.train.__main__ import main
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import uvicorn
 
+from tandem.config.hub import use_hub
 from tandem.executors.base import Executor
 from tandem.executors.registry import find
 from tandem.server.app import create_app
@@ -33,6 +34,7 @@ KEEP_ALIVE_SECONDS = 30
 def serve(host: str | None, port: int | None, *, executor: Executor | None = None) -> int:
     """Until SIGTERM or Ctrl-C; trainings go on. Its exit code; SpecError and its like before."""
     settings = read(host=host, port=port)
+    use_hub(settings.everything)
     _make_home(settings.home)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     # The port first: a second server by mistake ends here, and never touches the data base.
@@ -43,6 +45,8 @@ def serve(host: str | None, port: int | None, *, executor: Executor | None = Non
             executor = find(settings.executor)()
         app = create_app(settings, executor, dispatch=True, token=token)
         _say_where(settings, listener, where)
+        for note in settings.everything.notes:
+            print(note, flush=True)
         config = uvicorn.Config(
             app,
             http=CarefulConnection,

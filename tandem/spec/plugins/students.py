@@ -53,6 +53,11 @@ def default_size(type: str) -> str:
     return known.get("default_size") or next(iter(known["sizes"]))
 
 
+def is_type(name: str) -> bool:
+    """Whether a name is a student's type and says no size: `resnet`, `ViT`."""
+    return _plain(name) in students()
+
+
 def resolve(type: str, size: str) -> tuple[str, str]:
     """The type and size as the catalog spells them.
 

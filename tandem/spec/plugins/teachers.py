@@ -17,10 +17,36 @@ HUB_IDS: dict[str, str] = {
     "dinov2-large": "facebook/dinov2-large",
     "siglip2-base": "google/siglip2-base-patch16-224",
     "clip-vit-large": "openai/clip-vit-large-patch14",
+    "bert-base-uncased": "google-bert/bert-base-uncased",
+    "bert-base-cased": "google-bert/bert-base-cased",
+    "bert-base-chinese": "google-bert/bert-base-chinese",
+    "bert-base-multilingual-cased": "google-bert/bert-base-multilingual-cased",
+    "bert-large-uncased": "google-bert/bert-large-uncased",
+    "distilbert-base-uncased": "distilbert/distilbert-base-uncased",
+    "roberta-base": "FacebookAI/roberta-base",
+    "roberta-large": "FacebookAI/roberta-large",
+    "xlm-roberta-base": "FacebookAI/xlm-roberta-base",
+    "albert-base-v2": "albert/albert-base-v2",
 }
 
 NEVER_RELEASED = {"qwen2.5-vl-8b": "qwen2.5-vl-7b"}
 """Installed systems call their teacher so; the release that comes nearest."""
+
+SHORT = {
+    "bert-base": "bert-base-uncased",
+    "bert-large": "bert-large-uncased",
+    "distilbert": "distilbert-base-uncased",
+    "distilbert-base": "distilbert-base-uncased",
+    "albert-base": "albert-base-v2",
+}
+"""What people say for a release whose whole name they leave out."""
+
+
+def release_of(name: str) -> str | None:
+    """The name in `HUB_IDS` that `name` stands for, in any spelling; None for one of neither."""
+    wanted = key(name)
+    meant = {key(one): release for one, release in (NEVER_RELEASED | SHORT).items()}
+    return meant.get(wanted) or next((one for one in HUB_IDS if key(one) == wanted), None)
 
 
 def key(name: str) -> str:

@@ -12,7 +12,7 @@ from tandem.spec.errors import SpecError
 from tandem.spec.i18n import joined, t
 from tandem.spec.run import RunSpec
 from tandem.spec.run.legacy import FLAGS
-from tandem.spec.run.suggest import nearest
+from tandem.spec.run.suggest import nearest, nearest_path
 
 MOST = 3
 """Faults named in one sentence; more would not be read."""
@@ -134,14 +134,23 @@ def _more(field: str) -> list[str]:
 
 
 def _unknown(field: str) -> str:
-    above, _, name = field.rpartition(".")
-    known = paths()
-    # A right name in the wrong section, a wrong name in the right one, or neither.
-    beside = [path for path in known if path.rpartition(".")[0] == above]
-    named = [path for path in known if path.rpartition(".")[2] == name]
-    named.sort(key=lambda path: path not in _OFTEN)
-    near = named[0] if named else nearest(field, beside, 0.6) or nearest(field, known)
+    near = _near(field)
+    if near is None:
+        return t("{field} is not a known setting.", field=field)
     return t("{field} is not a known setting; did you mean {near}?", field=field, near=near)
+
+
+def _near(field: str) -> str | None:
+    """A right name in the wrong section, a wrong name in the right one, or neither."""
+    _, _, name = field.rpartition(".")
+    known = paths()
+    by_name: dict[str, list[str]] = {}
+    for path in sorted(known, key=lambda path: path not in _OFTEN):
+        by_name.setdefault(path.rpartition(".")[2], []).append(path)
+    if name in by_name:
+        return by_name[name][0]
+    meant = nearest(name, by_name)
+    return nearest_path(field, known) or (by_name[meant][0] if meant else None)
 
 
 def paths(model: type[BaseModel] = RunSpec, prefix: str = "") -> dict[str, str]:

@@ -211,11 +211,17 @@ def from_rest(fields: Mapping[str, object]) -> SpecTree:
         if name in REST_ONLY or value is None:
             continue
         if name not in REST:
-            near = nearest(name, REST)
-            raise SpecError("There is no field {name}; did you mean {near}?", name=name, near=near)
+            raise _unknown(name)
         put(tree, REST[name], read_value(REST[name], value))
     complete(tree)
     return tree
+
+
+def _unknown(name: str) -> SpecError:
+    near = nearest(name, [*REST, *REST_ONLY])
+    if near is None:
+        return SpecError("There is no field {name}.", name=name)
+    return SpecError("There is no field {name}; did you mean {near}?", name=name, near=near)
 
 
 def is_rest(tree: Mapping[str, object]) -> bool:

@@ -30,6 +30,8 @@ def changed(spec: RunSpec, settings: Settings) -> list[str]:
     """The knobs that differ from what this student begins with."""
     tree = spec.model_dump(mode="json")
     begins = _defaults(spec)
+    if find_student_weights(spec.student.size, settings):
+        begins["student.init"] = "pretrained"
     return [
         path
         for path in KNOBS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from tandem.config.settings import Settings
 from tandem.spec.i18n import t
+from tandem.spec.plugins.sources import is_fetched
 from tandem.spec.run import RunSpec
 
 
@@ -84,11 +84,7 @@ def _extras(spec: RunSpec) -> Iterator[MissingRequirement]:
 
 
 def _is_here(path: str) -> bool:
-    """A file or folder, or a hub id that was fetched before."""
-    if path.startswith(("/", "~", ".")) or path.count("/") != 1:
+    """A file or folder, or what a hub gave before."""
+    if path.startswith(("/", "~", ".")) or Path(path).exists():
         return Path(path).expanduser().exists()
-    if Path(path).exists():
-        return True
-    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
-    return (hub / f"models--{path.replace('/', '--')}" / "snapshots").is_dir()
+    return is_fetched(path)
