@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tandem.config.models import find_student_weights, find_teacher
 from tandem.config.settings import Settings
+from tandem.config.without_effect import without_effect
 from tandem.spec.errors import SpecError, StudentError
 from tandem.spec.i18n import t
 from tandem.spec.plugins.catalog import students
@@ -23,9 +24,13 @@ TEXT_FILES = tuple(f"train.{suffix}" for suffix in ("jsonl", "csv", "tsv"))
 
 
 def fill(tree: SpecTree, names: dict[str, str], settings: Settings) -> tuple[RunSpec, list[str]]:
-    """The RunSpec, and the lines a person should read. SpecError and its like on bad input."""
+    """The RunSpec, and the lines a person should read. SpecError and its like on bad input.
+
+    `names`: what the person called each field that they set.
+    """
     notes = complete_tree(tree, names, settings)
-    return run_spec(tree, names), notes
+    spec = run_spec(tree, names)
+    return spec, [*notes, *without_effect(tree, names, names)]
 
 
 def complete_tree(

@@ -75,6 +75,7 @@ EVERY: dict[str, tuple[str, object]] = {
     "baseline": ("True", True),
     "cache": ("off", "off"),
     "type": ("yolo", "yolo"),
+    "feature_weight": ("5", 5.0),
 }
 
 
@@ -102,6 +103,36 @@ def test_the_flags_and_set_reach_every_field_there_is() -> None:
 def test_a_weights_file_means_pretrained() -> None:
     assert spec("--student_path", "/w.safetensors").student.init == "pretrained"
     assert spec().student.init == "random"
+
+
+def told(*words: str, defaults: dict[str, str] | None = None) -> list[str]:
+    given = flags.parse_arguments([*NEEDED, *words], defaults)
+    return fill(given.tree, given.names, load())[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("--distillation_type feature --soft_label_weight 5", ["--soft_label_weight"]),
+        ("--distillation_type feature --set loss.soft_label_weight=5", ["loss.soft_label_weight"]),
+        ("--distillation_type feature --temperature 3", ["--temperature"]),
+        ("--distillation_type feature --temperature 4 --soft_label_weight 0.5", []),
+        ("--distillation_type feature --feature_weight 5 --hard_label_weight 2", []),
+        ("--distillation_type logit --feature_weight 5 --align_feature False",
+         ["--feature_weight", "--align_feature"]),
+        ("--distillation_type logit --soft_label_weight 5", []),
+        ("--distillation_type hybrid --soft_label_weight 5 --feature_weight 5", []),
+        ("--training_mode direct --feature_loss_type cosine", ["--feature_loss_type"]),
+    ],
+)  # fmt: skip
+def test_a_flag_without_effect_is_told(words: str, names: list[str]) -> None:
+    assert [note.split(" has no effect")[0] for note in told(*words.split())] == names
+
+
+def test_a_script_s_own_defaults_are_not_told(tmp_path: Path) -> None:
+    script = dict(TEXT_SCRIPT_DEFAULTS)
+    assert told("--distillation_type", "feature", defaults=script) == []
+    assert len(told("--distillation_type=feature", "--temperature=2", defaults=script)) == 1
 
 
 def test_the_text_script_has_three_other_defaults_and_a_rank() -> None:

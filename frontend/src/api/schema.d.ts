@@ -2046,6 +2046,11 @@ export interface components {
             /** Featurelosstype */
             featureLossType?: ("mse" | "cosine" | "pkd") | null;
             /**
+             * Featureweight
+             * @description 1 when nothing is said; the weight of the loss on features.
+             */
+            featureWeight?: number | null;
+            /**
              * Gpudevices
              * @example 0,1
              * @example [
@@ -2490,6 +2495,11 @@ export interface components {
             /** Featurelosstype */
             featureLossType?: ("mse" | "cosine" | "pkd") | null;
             /**
+             * Featureweight
+             * @description 1 when nothing is said; the weight of the loss on features.
+             */
+            featureWeight?: number | null;
+            /**
              * Gpudevices
              * @example 0,1
              * @example [
@@ -2657,6 +2667,11 @@ export interface components {
             epochs?: number | null;
             /** Featurelosstype */
             featureLossType?: ("mse" | "cosine" | "pkd") | null;
+            /**
+             * Featureweight
+             * @description 1 when nothing is said; the weight of the loss on features.
+             */
+            featureWeight?: number | null;
             /**
              * Gpudevices
              * @example 0,1
@@ -3024,6 +3039,8 @@ export interface components {
         DistillationConfig: {
             /** Attentiondistill */
             attentionDistill?: boolean | number | null;
+            /** Featureweight */
+            featureWeight?: number | null;
             /** Hardlabelweight */
             hardLabelWeight?: number | null;
             /** Intermediatelayers */

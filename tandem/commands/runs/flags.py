@@ -9,6 +9,7 @@ from pathlib import Path
 from tandem.config.files import parse_value
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t
+from tandem.spec.run.check import default_of, paths
 from tandem.spec.run.legacy import FLAGS, MORE_FLAGS, Flag, get, put, read_value
 from tandem.spec.run.suggest import nearest
 
@@ -23,7 +24,7 @@ class ParsedArguments:
     tree: dict[str, object] = field(default_factory=dict)
     """The RunSpec's fields that were given, as a tree."""
     names: dict[str, str] = field(default_factory=dict)
-    """What each field was called: `--epochs` for optim.epochs."""
+    """What each field that was typed was called: `--epochs` for optim.epochs."""
     help: bool = False
 
 
@@ -38,6 +39,7 @@ def parse_arguments(
     given = ParsedArguments()
     for name, value in (defaults or {}).items():
         _fill(given, BY_NAME[name], value)
+    given.names.clear()  # nobody typed these
     left = list(arguments)
     while left:
         word = left.pop(0)
@@ -91,6 +93,7 @@ def _set(given: ParsedArguments, text: str) -> None:
     path, has_value, value = text.partition("=")
     if not has_value or not path:
         raise SpecError("--set wants section.field=value.", got=text, fix="--set optim.epochs=3")
+    given.names[path.strip()] = path.strip()
     put(given.tree, path.strip(), read_value(path.strip(), parse_value(value)))
 
 
@@ -98,6 +101,14 @@ def _fill(given: ParsedArguments, flag: Flag, value: str) -> None:
     given.names[flag.path] = f"--{flag.name}"
     if value.strip() or flag.is_list:
         put(given.tree, flag.path, read_value(flag.path, value))
+
+
+def add_file(given: ParsedArguments, tree: Mapping[str, object]) -> None:
+    """What a spec file says, under what was typed beside it."""
+    for path in paths():
+        if get(tree, path) is not None:
+            given.names.setdefault(path, path)
+    given.tree = merge_trees(tree, given.tree)
 
 
 def merge_trees(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
@@ -124,8 +135,6 @@ def require(given: ParsedArguments, flags: Iterable[Flag]) -> None:
 def describe(defaults: Mapping[str, str], required: bool) -> str:
     """The help page of these arguments."""
     from rich.cells import cell_len  # a Chinese letter fills two columns
-
-    from tandem.spec.run.check import default_of, paths
 
     about = paths()
     lines = []

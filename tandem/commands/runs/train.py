@@ -32,7 +32,7 @@ def train(arguments: Sequence[str]) -> int:
         return 0
     if given.spec is not None:
         tree = read_tree(given.spec)
-        given.tree = flags.merge_trees(from_rest(tree) if is_rest(tree) else tree, given.tree)
+        flags.add_file(given, from_rest(tree) if is_rest(tree) else tree)
     needed = [flag for flag in FLAGS if flag.name == "dataset_id"]
     flags.require(given, needed)
     return _start(given)
@@ -46,7 +46,7 @@ def distill(arguments: Sequence[str], defaults: Mapping[str, str] | None = None)
         print(flags.describe(defaults or {}, required=True))
         return 0
     if given.spec is not None:
-        given.tree = flags.merge_trees(read_tree(given.spec), given.tree)
+        flags.add_file(given, read_tree(given.spec))
     flags.require(given, [flag for flag in FLAGS if flag.required])
     return _start(given)
 

@@ -122,6 +122,7 @@ class LoraConfig(Camel):
 class DistillationConfig(Camel):
     hard_label_weight: LossWeight | None = None
     soft_label_weight: LossWeight | None = None
+    feature_weight: LossWeight | None = None
     loss_type: SoftLoss | None = None
     intermediate_layers: NumberList | None = None
     attention_distill: Switch | None = None
@@ -159,6 +160,8 @@ class Advanced(Camel):
     distillation_type: Literal["feature", "logit", "hybrid"] | None = None
     feature_loss_type: FeatureLoss | None = None
     align_feature: bool | None = None
+    feature_weight: LossWeight | None = None
+    """1 when nothing is said; the weight of the loss on features."""
     hard_label_weight: LossWeight | None = None
     soft_label_weight: LossWeight | None = None
     distill_loss_type: SoftLoss | None = None

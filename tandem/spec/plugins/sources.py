@@ -54,7 +54,8 @@ def modelscope_folders(hub_id: str, root: Path | None = None) -> list[Path]:
     given = os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope/hub"
     base = root or Path(given).expanduser()
     plain = name.replace(".", "___")
-    return [base / below / owner / one for below in ("models", "") for one in (plain, name)]
+    below = ("models", "", "hub/models", "hub")
+    return [base / one / owner / called for one in below for called in (plain, name)]
 
 
 def hub_cache() -> Path:

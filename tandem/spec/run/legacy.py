@@ -79,6 +79,7 @@ MORE_FLAGS: tuple[Flag, ...] = (
     Flag("baseline", "report.baseline", is_switch=True),
     Flag("cache", "cache.mode"),
     Flag("type", "data.type"),
+    Flag("feature_weight", "loss.feature_weight"),
 )
 """Tandem's own, beside the contract's."""
 
@@ -129,6 +130,7 @@ REST: Mapping[str, str] = {
     "distillationType": "loss.distillation_type",
     "featureLossType": "loss.feature_loss",
     "alignFeature": "loss.align_feature",
+    "featureWeight": "loss.feature_weight",
     "hardLabelWeight": "loss.hard_label_weight",
     "softLabelWeight": "loss.soft_label_weight",
     "distillLossType": "loss.soft_loss",
@@ -143,6 +145,7 @@ REST: Mapping[str, str] = {
     "loraAdvancedConfig.biasTrain": "lora.bias",
     "distillationAdvancedConfig.hardLabelWeight": "loss.hard_label_weight",
     "distillationAdvancedConfig.softLabelWeight": "loss.soft_label_weight",
+    "distillationAdvancedConfig.featureWeight": "loss.feature_weight",
     "distillationAdvancedConfig.lossType": "loss.soft_loss",
     "distillationAdvancedConfig.intermediateLayers": "loss.intermediate_layers",
     "distillationAdvancedConfig.attentionDistill": "loss.attention_weight",

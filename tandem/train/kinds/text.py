@@ -21,6 +21,8 @@ from tandem.train.data.texts import TextTable, text_table
 from tandem.train.data.tokens import FILE, Tokens, from_checkpoint, from_folder, learnt
 from tandem.train.kinds.one_class import OneClassKind
 from tandem.train.registry import register
+from tandem.train.students._weights import place_of
+from tandem.train.teachers.family import checkpoint_of
 from tandem.train.types import ImageTable, ProgressReporter, Splits, Teacher, TeacherSource
 
 
@@ -147,13 +149,16 @@ def _kept(run_dir: Path) -> tuple[Tokens, int] | None:
 
 def _tokens(spec: RunSpec, train: TextTable) -> Tokens:
     if spec.student.init == "pretrained" and spec.student.path:
-        folder = Path(spec.student.path).expanduser()
+        source = place_of(spec.student.path)
+        folder = Path(source).expanduser()
         if (folder / FILE).is_file():
             return from_folder(folder)
-        return from_checkpoint(spec.student.path, folder.is_dir())
+        return from_checkpoint(source, folder.is_dir())
     if spec.teacher is not None and spec.mode == "distillation":
-        source = spec.teacher.path or str(spec.teacher.name)
-        return from_checkpoint(source, Path(source).expanduser().is_dir())
+        checkpoint = checkpoint_of(spec.teacher)
+        # Looked for first: where there is no such model, the fault is not the tokenizer's.
+        checkpoint.file("config.json")
+        return from_checkpoint(checkpoint.source, checkpoint.folder is not None)
     return learnt([*train.texts_N, *(one for one in train.seconds_N if one)])
 
 

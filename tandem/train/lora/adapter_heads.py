@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypedDict
 
@@ -63,11 +64,17 @@ class LanguageAdapterTrainer:
     """Learns the code of the right class as the next token, in one order of the list a step."""
 
     def __init__(
-        self, teacher: QwenVLTeacher, lora: LoraSpec, spec: TeacherSpec, classes: tuple[str, ...]
+        self,
+        teacher: QwenVLTeacher,
+        lora: LoraSpec,
+        spec: TeacherSpec,
+        classes: tuple[str, ...],
+        say: Callable[[str], None],
     ) -> None:
+        """`say` tells the person who watches which layers are adapted."""
         self.teacher, self.dtype, self.device = teacher, teacher.dtype, teacher.device
         model = teacher.load_language()
-        self.adapted = attach(model, lora, choose_targets(model, lora, QWEN_TARGETS))
+        self.adapted = attach(model, lora, choose_targets(model, lora, QWEN_TARGETS, say))
         wording = Wording(spec.prompt, classes, spec.label_orders)
         self.questions: list[CodeQuestion] = write_questions(
             load_processor(teacher.checkpoint), wording, teacher.image_size
@@ -111,12 +118,14 @@ class EncoderAdapterTrainer:
         pooled_nD: NDArray[np.float32],
         labels_n: NDArray[np.int64],
         classes: int,
+        say: Callable[[str], None],
     ) -> None:
+        """`say` tells the person who watches which layers are adapted."""
         self.teacher, self.dtype, self.device = teacher, teacher.dtype, teacher.device
         teacher.load()
         assert teacher.model is not None
         self.adapted = attach(
-            teacher.model, lora, choose_targets(teacher.model, lora, ENCODER_TARGETS)
+            teacher.model, lora, choose_targets(teacher.model, lora, ENCODER_TARGETS, say)
         )
         probe = Probe.fit(pooled_nD, labels_n, num_classes=classes, folds=5, seed=0)
         self.head = nn.Linear(teacher.width, classes).to(teacher.device)

@@ -204,12 +204,13 @@ def _train(
 def _adapter_trainer(task: AdapterTask, progress: ProgressReporter) -> AdapterTrainer:
     lora, table, teacher = task.spec.lora, task.table, task.base
     if isinstance(teacher, QwenVLTeacher):
-        return LanguageAdapterTrainer(teacher, lora, task.teacher, table.classes)
+        return LanguageAdapterTrainer(teacher, lora, task.teacher, table.classes, progress.notice)
     pooled = [teacher.signals(batch.inputs).pooled_BD for batch in _once(task, progress)]
     pooled_nD = np.concatenate([one.cpu().numpy() for one in pooled if one is not None])
     teacher.unload()  # int4 weights that have answered on a CPU are packed so that none can learn
     labels_n = table.labels_N[task.learn_n]
-    return EncoderAdapterTrainer(teacher, lora, pooled_nD, labels_n, len(table.classes))
+    count = len(table.classes)
+    return EncoderAdapterTrainer(teacher, lora, pooled_nD, labels_n, count, progress.notice)
 
 
 def _once(task: AdapterTask, progress: ProgressReporter) -> Iterator[Batch]:

@@ -42,11 +42,12 @@ def attach(student: Student, lora: LoraSpec) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
     heads = [name for name, _ in student.named_children() if name in HEADS]
+    told: list[str] = []
     try:
-        targets = choose_targets(student, lora, DEFAULTS)
+        targets = choose_targets(student, lora, DEFAULTS, told.append)
     except TeacherError as error:
-        names = sorted({name.rpartition(".")[2] for name in linear_names(student)})
-        if not names:
+        names = error.allowed
+        if not linear_names(student):
             raise StudentError(
                 "This student has no layer that LoRA could adapt: it is no transformer.",
                 allowed=ADAPTABLE,
@@ -72,6 +73,7 @@ def attach(student: Student, lora: LoraSpec) -> None:
     learnt = sum(one.numel() for one in student.parameters() if one.requires_grad)
     whole = sum(one.numel() for one in student.parameters())
     student.notes += (
+        *told,
         t(
             "LoRA of rank {rank} in {count} layers of the student: {learnt} of {whole} weights "
             "learn, the rest stay as they start.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -17,12 +17,13 @@ from torch import Tensor, nn
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import LoraSpec
+from tandem.train.pretrained.lora_roles import find_layers, roles_in
 from tandem.train.pretrained.quantize import hush
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
-BLOCK = re.compile(r"\.(?:blocks|layers?)\.(\d+)\.")
+BLOCK = re.compile(r"\.(?:blocks|layers?|albert_layer_groups)\.(\d+)\.")
 ALL_LINEAR = "all-linear"
 FILES = ("adapter_config.json", "adapter_model.safetensors")
 
@@ -43,27 +44,33 @@ class Adapter:
 
 
 def choose_targets(
-    model: nn.Module, lora: LoraSpec, defaults: Sequence[Sequence[str]]
+    model: nn.Module,
+    lora: LoraSpec,
+    defaults: Sequence[Sequence[str]],
+    say: Callable[[str], None],
 ) -> list[str]:
     """Full names of the linear layers to adapt.
 
     `lora.target_modules` are last names such as `q_proj`, ends of full names such as
-    `attn.proj`, or `all-linear`; when empty, the first of `defaults` that exists. TeacherError
-    lists what could be targeted when one does not exist.
+    `attn.proj`, or `all-linear`; when empty, the first of `defaults` that exists. A name that the
+    model has another for (`q_proj` where it says `query`) means that layer, and `say` tells so.
+    TeacherError lists what could be targeted when one does not exist.
     """
     linear = linear_names(model)
     wanted = list(lora.target_modules)
     if not wanted:
         wanted = list(next((d for d in defaults if _matching(linear, d)), defaults[0]))
-    absent = [one for one in wanted if not _matching(linear, [one])]
-    if absent:
+    found = find_layers(linear, wanted, lambda names, one: _matching(names, [one]))
+    if found.absent:
+        last_names = sorted({name.rpartition(".")[2] for name in linear})
         raise TeacherError(
             "The teacher has no layer {absent} for LoRA to adapt.",
-            absent=", ".join(absent),
-            allowed=[*sorted({name.rpartition(".")[2] for name in linear}), ALL_LINEAR],
+            absent=", ".join(found.absent),
+            allowed=dict.fromkeys([*roles_in(linear), *last_names, ALL_LINEAR]),
             fix="Change lora.target_modules, or leave it out.",
         )
-    return _in_layers(_matching(linear, wanted), lora.layers)
+    found.tell(say)
+    return _in_layers(found.names, lora.layers)
 
 
 def linear_names(model: nn.Module) -> list[str]:

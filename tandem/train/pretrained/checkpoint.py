@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +10,18 @@ from typing import Any
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.i18n import t
+from tandem.spec.plugins.sources import MODELSCOPE, is_hub_id
+from tandem.train.pretrained import modelscope
 from tandem.train.pretrained.header import read_header
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.bin")
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-WHAT_IS_ALLOWED = ("a folder with config.json and *.safetensors", "a hub id such as owner/name")
+WHAT_IS_ALLOWED = (
+    "a folder with config.json and *.safetensors",
+    "a hub id such as owner/name",
+    "modelscope:owner/name",
+)
 
 
 ConfigJson = dict[str, Any]
@@ -103,7 +107,9 @@ class PretrainedCheckpoint:
 
 
 def find(wanted: str | None) -> PretrainedCheckpoint:
-    """A local folder, or a hub id (`owner/name`); TeacherError when it is neither."""
+    """A local folder, or a hub id (`owner/name`, `modelscope:owner/name`); TeacherError when it is
+    neither. What ModelScope has is fetched here; Hugging Face's files one by one as they are asked
+    for."""
     if not wanted:
         raise TeacherError(
             "No teacher is named.",
@@ -120,7 +126,9 @@ def find(wanted: str | None) -> PretrainedCheckpoint:
             allowed=[t(one) for one in WHAT_IS_ALLOWED],
             fix="Point teacher.path at the folder that holds config.json.",
         )
-    if HUB_ID.fullmatch(wanted):
+    if wanted.startswith(MODELSCOPE) and is_hub_id(wanted):
+        return PretrainedCheckpoint(wanted, modelscope.fetch(wanted))
+    if is_hub_id(wanted):
         return PretrainedCheckpoint(wanted, None)
     raise TeacherError(
         "The teacher {name} is not there.",

@@ -1,33 +1,23 @@
-"""First weights of a student: drawn by a scheme, or read from a file, a folder or the hub."""
+"""First weights of a student: drawn by a scheme, or those that `_weights` reads, fitted to it."""
 
 from __future__ import annotations
 
-import json
-import pickle
-import warnings
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from safetensors import SafetensorError
-from timm.models import load_state_dict, load_state_dict_from_hf
-from timm.models._hub import load_model_config_from_hf
 from torch import Tensor, nn
 
 from tandem.spec.errors import StudentError
 from tandem.spec.i18n import t
 from tandem.spec.run import StudentSpec
 from tandem.train.students._timm import TimmStudent
+from tandem.train.students._weights import read_weights
 from tandem.train.types import Student
 
 ConvertWeights = Callable[..., dict[str, Tensor]]
 """Takes foreign weights and the network; timm's take each their own class of it."""
 LAST_LAYER = 2
 """A weight and a bias: what a head for other classes lacks."""
-FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
-"""A hub id may hold dots too: `timm/resnet18.a1_in1k`."""
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.pth", "weights.safetensors")
 
 
 def initialise(
@@ -63,7 +53,7 @@ def draw(net: nn.Module, scheme_name: str) -> None:
 def _load_pretrained(
     student: TimmStudent, spec: StudentSpec, convert: ConvertWeights | None
 ) -> None:
-    weights, config = read_weights(_path_of(spec))
+    weights, config = read_weights(path_of(spec), spec.size)
     weights = _strip(weights, "net.")
     mean, std = weights.pop("input_mean", None), weights.pop("input_std", None)
     if convert is not None:
@@ -85,15 +75,32 @@ def load_pretrained(
     """All weights of a model of ours, or those of its encoder alone where they are that.
 
     `encoder` is what its names begin with in the student, `foreign` what they may begin with there.
-
-    What does not fit by name and shape but the last layer is a StudentError.
+    StudentError as `load_fitting`.
     """
-    weights, _ = read_weights(_path_of(spec))
+    weights, _ = read_weights(path_of(spec), spec.size)
+    load_fitting(student, spec, weights, encoder=encoder, foreign=foreign)
+
+
+def load_fitting(
+    student: Student,
+    spec: StudentSpec,
+    weights: dict[str, Tensor],
+    *,
+    encoder: str = "",
+    foreign: str = "",
+    head: str | None = None,
+) -> None:
+    """What fits by name and shape; the rest starts as drawn, and `student.notes` says so.
+
+    What does not fit but the last layer, or names that begin with `head`, is a StudentError.
+    """
     own = student.state_dict()
     if encoder and not any(name in own for name in weights):
         weights = {encoder + k.removeprefix(foreign): value for k, value in weights.items()}
     fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
     lost = [k for k in own if k.startswith(encoder) and k not in fitting and "num_batches" not in k]
+    if head is not None:
+        lost = [k for k in lost if not k.startswith(head)]
     if len(fitting) < len(own) // 4 or (lost and len(lost) > LAST_LAYER):
         raise StudentError(
             "The weights {path} are not those of {size}: {missing} of its names are missing there "
@@ -119,7 +126,8 @@ def load_pretrained(
         )
 
 
-def _path_of(spec: StudentSpec) -> str:
+def path_of(spec: StudentSpec) -> str:
+    """Where pretrained weights are; StudentError where the spec does not say."""
     if not spec.path:
         raise StudentError(
             "Pretrained weights of {size} were asked for, but not where they are.",
@@ -128,89 +136,6 @@ def _path_of(spec: StudentSpec) -> str:
             "hub id; or set student.init to random.",
         )
     return spec.path
-
-
-def read_weights(path: str) -> tuple[dict[str, Tensor], dict[str, object]]:
-    """The weights by name, and the `pretrained_cfg` beside them (empty without one).
-
-    Only tensors are read: safetensors, or `torch.load(weights_only=True)`. A path that does not
-    exist locally and looks like `owner/name` or `hf_hub:owner/name` is asked of the hub.
-    """
-    local = Path(path).expanduser()
-    if local.is_dir():
-        return _read_file(_weights_in(local)), _config_in(local)
-    if local.is_file():
-        return _read_file(local), _config_in(local.parent)
-    name = path.removeprefix("hf_hub:").removeprefix("hf-hub:")
-    if name == path and (
-        local.is_absolute() or path.count("/") != 1 or local.suffix in FILE_SUFFIXES
-    ):
-        raise StudentError(
-            "The student's weights {path} do not exist.",
-            path=path,
-            fix="Give student.path a .safetensors or .pth file, a folder, or a hub id.",
-        )
-    return _read_hub(name)
-
-
-def _read_hub(name: str) -> tuple[dict[str, Tensor], dict[str, object]]:
-    try:
-        config = load_model_config_from_hf(name)[0]
-        return load_state_dict_from_hf(name, weights_only=True), dict(config)
-    except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, ValueError) as why:
-        raise StudentError(
-            "The student's weights {path} are no local file or folder, and the hub does not give "
-            "them ({why}).",
-            path=name,
-            why=type(why).__name__,
-            fix="Check the name and the network, or give a local path.",
-        ) from why
-
-
-def _weights_in(folder: Path) -> Path:
-    for name in WEIGHT_FILES:
-        if (folder / name).is_file():
-            return folder / name
-    raise StudentError(
-        "The folder {path} holds no weights of a student.",
-        path=folder,
-        allowed=WEIGHT_FILES,
-        fix="Name the file itself.",
-    )
-
-
-def _config_in(folder: Path) -> dict[str, object]:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    found = config.get("pretrained_cfg", {}) if isinstance(config, dict) else {}
-    return found if isinstance(found, dict) else {}
-
-
-def _read_file(path: Path) -> dict[str, Tensor]:
-    try:
-        with warnings.catch_warnings():
-            # Of a foreign pickle protocol, just before it is refused.
-            warnings.simplefilter("ignore", UserWarning)
-            weights = load_state_dict(str(path), weights_only=True)
-    except (
-        RuntimeError, OSError, ValueError, EOFError, KeyError, AttributeError,
-        pickle.UnpicklingError, SafetensorError,
-    ) as why:  # fmt: skip
-        raise StudentError(
-            "The file {path} is not readable as weights ({why}).",
-            path=path,
-            why=type(why).__name__,
-            fix="Give a .safetensors file, or a .pth that holds tensors only.",
-        ) from why
-    if not weights or not all(isinstance(one, Tensor) for one in weights.values()):
-        raise StudentError(
-            "The file {path} holds something else than weights by name.",
-            path=path,
-            fix="Save the state dict: torch.save(model.state_dict(), path).",
-        )
-    return weights
 
 
 def _strip(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from tandem.spec.errors import StudentError
 from tandem.spec.plugins.students import resolve
 from tandem.spec.run import StudentSpec
 from tandem.train.registry import register
+from tandem.train.students._foreign_vit import in_timms_names
 from tandem.train.students._initialize import initialise
 from tandem.train.students._options import options_from_spec
 from tandem.train.students._timm import TimmStudent, to_raster
@@ -83,6 +84,12 @@ def _patch(image_size: int) -> int | None:
     return PATCH if image_size % PATCH == 0 and image_size > PATCH * LARGEST_GRID else None
 
 
+def _convert(weights: dict[str, Tensor], net: VisionTransformer) -> dict[str, Tensor]:
+    """Foreign names, and a grid of another size."""
+    fit: dict[str, Tensor] = checkpoint_filter_fn(in_timms_names(weights), net)
+    return fit
+
+
 @register.student(
     "vit",
     kinds={"classification", "segmentation"},
@@ -121,5 +128,5 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> ViT:
     )
     if spec.head == "mask":
         student.end_in_masks([student.tokens_width])
-    initialise(student, spec, checkpoint_filter_fn)
+    initialise(student, spec, _convert)
     return student

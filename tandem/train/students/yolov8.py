@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from torch import nn
+
 from tandem.spec.plugins.students import resolve
 from tandem.spec.run import StudentSpec
 from tandem.train.registry import register
-from tandem.train.students._initialize import draw, load_pretrained
+from tandem.train.students._initialize import draw, load_fitting, load_pretrained, path_of
 from tandem.train.students._options import options_from_spec
+from tandem.train.students._weights import ultralytics_file
 from tandem.train.yolo.offline import prepare
 from tandem.train.yolo.student import YoloStudent, make_net
 
@@ -68,5 +71,20 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> YoloStudent:
         # The head starts at rare objects: from zero biases the first steps would unlearn that.
         net.model[-1].bias_init()  # type: ignore[index, union-attr, operator]
     elif spec.init == "pretrained":
-        load_pretrained(student, spec)
+        _load(student, spec)
     return student
+
+
+def _load(student: YoloStudent, spec: StudentSpec) -> None:
+    """A model of ours, or a .pt of Ultralytics', whose head for other classes starts as drawn."""
+    file = ultralytics_file(path_of(spec))
+    if file.suffix != ".pt":
+        load_pretrained(student, spec)
+        return
+    from tandem.train.yolo.network_file import read_network
+
+    net, _ = read_network(file)
+    weights = {f"net.{name}": value for name, value in net.float().state_dict().items()}
+    parts = student.net.model
+    assert isinstance(parts, nn.Sequential)
+    load_fitting(student, spec, weights, head=f"net.model.{len(parts) - 1}.cv3.")

@@ -86,6 +86,15 @@ def test_the_advanced_half_flat_whole_nested_and_as_text(one: TestClient):
     assert spec.teacher.precision == "int8"
 
 
+def test_the_weight_of_features_can_be_set(one: TestClient):
+    for given in ({"featureWeight": 5}, {"distillationAdvancedConfig": {"featureWeight": 5}}):
+        task = make(one, distillationType="feature", **given)
+        assert spec_of(one, task["taskId"]).loss.feature_weight == 5
+        if "featureWeight" in given:
+            assert json.loads(task["trainingConfig"])["featureWeight"] == 5
+    assert "featureWeight" not in json.loads(make(one)["trainingConfig"])
+
+
 def test_direct_needs_no_teacher_that_can_be_found(one: TestClient):
     task = make(one, trainingMode="direct", teacherModel="none of ours")
     spec = spec_of(one, task["taskId"])

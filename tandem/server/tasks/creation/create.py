@@ -6,13 +6,14 @@ import copy
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from tandem.config.fill import complete_tree
 from tandem.config.settings import Settings
+from tandem.config.without_effect import without_effect
 from tandem.server.db.columns import fitted
 from tandem.server.db.tables import DelFlag, Task
 from tandem.server.errors import InvalidError, Problem
@@ -24,7 +25,7 @@ from tandem.spec.errors import SpecError, StudentError, TeacherError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.spec.run.base import SpecTree
-from tandem.spec.run.check import faults
+from tandem.spec.run.check import faults, paths
 from tandem.spec.run.legacy import MODEL, REST, from_rest, get, put
 from tandem.spec.state import State
 
@@ -100,7 +101,11 @@ def from_fields(
     confine(tree, names, settings)
     if get(tree, "mode") == "direct":
         _without_teacher(tree, asked_lora="loraRank" in plain)
-    return _made(tree, names, settings, task_id, words)
+        vain = []  # installed clients send what distils all the same
+    else:
+        vain = without_effect(tree, [REST[name] for name in plain if name in REST], names)
+    made = _made(tree, names, settings, task_id, words)
+    return replace(made, notes=[*made.notes, *vain])
 
 
 def from_spec(tree: SpecTree, settings: Settings, *, task_id: str, prefix: str = "") -> Made:
@@ -111,7 +116,9 @@ def from_spec(tree: SpecTree, settings: Settings, *, task_id: str, prefix: str =
     names = {path: f"{prefix}{path}" for path in set(REST.values())}
     if get(tree, MODEL) is None:
         names[MODEL] = f"{prefix}student.size"
-    return _made(copy.deepcopy(tree), names, settings, task_id, _ClientWords(prefix=prefix))
+    vain = without_effect(tree, [path for path in paths() if get(tree, path) is not None], names)
+    made = _made(copy.deepcopy(tree), names, settings, task_id, _ClientWords(prefix=prefix))
+    return replace(made, notes=[*made.notes, *vain])
 
 
 def _fields_by_name(fields: Mapping[str, object]) -> list[tuple[str, object]]:
@@ -282,6 +289,7 @@ def _config(spec: RunSpec, given: SpecTree, words: _ClientWords) -> str:
         "distillationType": loss.distillation_type,
         "featureLossType": loss.feature_loss,
         "alignFeature": loss.align_feature,
+        **({} if loss.feature_weight == 1 else {"featureWeight": loss.feature_weight}),
         "teacherModelConfig": {
             "paramSize": words.teacher_size,
             "modelPath": words.teacher_path or get(given, "teacher.path"),

@@ -7,6 +7,7 @@ from torch import nn
 
 from tandem.spec.errors import DataError, SpecError, TeacherError
 from tandem.spec.run import RunSpec
+from tandem.train.engines.accelerate import layer_pairs
 from tandem.train.engines.accelerate.loss_terms import OF_THE_DATA, Term, chosen, needs
 from tandem.train.engines.base import ResolvedRun
 from tandem.train.engines.device import DeviceContext
@@ -80,18 +81,6 @@ def check_layers(spec: RunSpec, student: Student, terms: list[Term]) -> None:
         )
 
 
-def check_layer_pairs(student_layers: int, teacher_layers: int) -> None:
-    """SpecError where layers of student and teacher are compared that do not pair off."""
-    if student_layers != teacher_layers:
-        raise SpecError(
-            "loss.intermediate_layers names {student} student layers, "
-            "teacher.layers {teacher} of the teacher.",
-            student=student_layers,
-            teacher=teacher_layers,
-            fix="Name as many of one as of the other.",
-        )
-
-
 def check_teacher(run: ResolvedRun, terms: list[Term]) -> None:
     """SpecError or TeacherError for a teacher that cannot teach this, by its config alone.
 
@@ -114,7 +103,7 @@ def check_teacher(run: ResolvedRun, terms: list[Term]) -> None:
     wrapped = {"logits"} if origin in ("label_scoring", "lora") else set()
     check_gives(entry.gives | wrapped, terms, origin)
     if "layers" in needs(terms) and spec.loss.intermediate_layers and spec.teacher.layers:
-        check_layer_pairs(len(spec.loss.intermediate_layers), len(spec.teacher.layers))
+        layer_pairs.check(len(spec.loss.intermediate_layers), len(spec.teacher.layers))
 
 
 def knowledge_source(spec: RunSpec, splits: Splits) -> str:

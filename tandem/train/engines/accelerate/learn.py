@@ -9,7 +9,8 @@ from torch import nn
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.train.engines import quantize_aware
-from tandem.train.engines.accelerate.checks import check_layer_pairs, check_terms
+from tandem.train.engines.accelerate import layer_pairs
+from tandem.train.engines.accelerate.checks import check_terms
 from tandem.train.engines.accelerate.context import TrainingContext, training_context
 from tandem.train.engines.accelerate.loss_terms import Term, needs
 from tandem.train.engines.accelerate.model.batch_norm import synchronise
@@ -18,7 +19,6 @@ from tandem.train.engines.accelerate.model.projected_student import ProjectedStu
 from tandem.train.engines.accelerate.model.projector import Projector
 from tandem.train.engines.accelerate.optim import make_optimizer, make_scheduler
 from tandem.train.engines.accelerate.optimizer_step import OptimizerStep
-from tandem.train.engines.accelerate.prepare_teacher import student_layers
 from tandem.train.engines.accelerate.trainer import Trainer, steps_an_epoch
 from tandem.train.engines.accelerate.training_state import TrainingState
 from tandem.train.engines.base import PreparedTeacher, ResolvedRun, TrainedStudent
@@ -88,7 +88,7 @@ def _projected(
 ) -> ProjectedStudent:
     layers: tuple[int, ...] = ()
     if teacher is not None and "layers" in needs(terms):
-        layers = student_layers(spec, student, teacher)
+        layers = layer_pairs.student_layers(spec, student, len(teacher.layer_widths))
     return ProjectedStudent(student, _projector(spec, student, terms, teacher, layers), layers)
 
 
@@ -108,7 +108,7 @@ def _projector(
         tokens = (student.tokens_width, teacher.tokens_width)
     pairs: list[tuple[int, int]] = []
     if "layers" in asked:
-        check_layer_pairs(len(layers), len(teacher.layer_widths))
+        layer_pairs.check(len(layers), len(teacher.layer_widths))
         widths = [student.layer_widths[one] for one in layers]
         pairs = list(zip(widths, teacher.layer_widths, strict=True))
     return Projector(tokens=tokens, layers=pairs, align=spec.loss.align_feature)

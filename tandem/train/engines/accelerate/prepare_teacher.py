@@ -13,6 +13,7 @@ from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec, TeacherSpec
 from tandem.train.cache.request import SourceRequest, SourceSetup, WantedSignals
 from tandem.train.data.augment import Views
+from tandem.train.engines.accelerate import layer_pairs
 from tandem.train.engines.accelerate.checks import check_gives, knowledge_source
 from tandem.train.engines.accelerate.loss_terms import Term, needs
 from tandem.train.engines.base import PreparedTeacher
@@ -40,7 +41,6 @@ from tandem.train.types import (
 )
 
 VAL_CHUNK = 512
-MOST_LAYERS = 4  # pairs of layers compared unless more are named
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,12 @@ class TaughtSource:
 def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> PreparedTeacher:
     """Open the teacher, fill what is missing of its cache, and fit its class knowledge."""
     origin = knowledge_source(setup.spec, setup.splits)
+    if layer_pairs.must_fit(setup.spec, terms):
+        # Before adapters are trained and pictures shown: that may be hours.
+        bare = find("teachers", family_of(setup.teacher_spec)).make(
+            setup.teacher_spec, setup.device_context.device
+        )
+        layer_pairs.check_fit(setup.spec, student, terms, bare)
     teacher = _open(setup, origin)
     if setup.teacher_spec.knowledge in ("auto", "own"):
         origin = _own_or(origin, setup, teacher)
@@ -159,30 +165,15 @@ def _wanted_signals(
     setup: TeacherSetup, student: Student, terms: list[Term], teacher: Teacher
 ) -> WantedSignals:
     asked = needs(terms)
-    layers = tuple(setup.teacher_spec.layers)
-    if "layers" in asked and not layers:
-        most = len(setup.spec.loss.intermediate_layers) or len(student.layer_widths)
-        layers = evenly_spaced_layers(
-            teacher.layer_count, min(MOST_LAYERS, most, teacher.layer_count)
-        )
+    layers: tuple[int, ...] = ()
+    if "layers" in asked:
+        layers = layer_pairs.teacher_layers(setup.spec, student, teacher)
     return WantedSignals(
         tokens="tokens" in asked or setup.kind.wants_tokens("logits" in asked),
-        layers=layers if "layers" in asked else (),
+        layers=layers,
         logits_key=teacher.logits_key,
         grid=setup.spec.cache.grid or setup.kind.dense_grid(student, teacher),
     )
-
-
-def student_layers(spec: RunSpec, student: Student, prepared: PreparedTeacher) -> tuple[int, ...]:
-    """The student's layers that the intermediate loss compares with the teacher's."""
-    if spec.loss.intermediate_layers:
-        return tuple(spec.loss.intermediate_layers)
-    return evenly_spaced_layers(len(student.layer_widths), len(prepared.layer_widths))
-
-
-def evenly_spaced_layers(layers: int, count: int) -> tuple[int, ...]:
-    """`count` of `layers` layers, evenly, the last one among them."""
-    return tuple(round((i + 1) * layers / count) - 1 for i in range(count))
 
 
 def _open_source(

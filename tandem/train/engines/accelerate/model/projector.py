@@ -48,12 +48,12 @@ class Projector(nn.Module):
 def _map(student_width: int, teacher_width: int, align: bool) -> nn.Module:
     if align:
         return nn.Linear(student_width, teacher_width)
-    if student_width != teacher_width:
+    if student_width != teacher_width:  # a run is told before: `layer_pairs.check_fit`
         raise SpecError(
             "Without a projector the student's features must be as wide as the teacher's: "
             "they are {student} and {teacher} wide.",
             student=student_width,
             teacher=teacher_width,
-            fix="Set loss.align_feature (--align_feature) to true, or cache.dims to {student}.",
+            fix="Set loss.align_feature (--align_feature) to true.",
         )
     return nn.Identity()
