@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from tandem.commands.terminal import print_json, print_table
 from tandem.spec.i18n import t
-from tandem.spec.plugins.catalog import read
+from tandem.spec.plugins.catalog import CatalogEntry, read
+
+
+def _parameters(student: CatalogEntry, millions: float) -> str:
+    """Its own, and those of a network that it begins with: an LSTM reads a ResNet-50's features."""
+    features = student.get("frame_features")
+    beside = f" + {features['parameters_millions']:g} M ({features['name']})" if features else ""
+    return f"{millions:g} M{beside}"
 
 
 def show(as_json: bool) -> None:
@@ -14,7 +21,13 @@ def show(as_json: bool) -> None:
         print_json(catalog)
         return
     rows = [
-        [one["name"], size, f"{millions:g} M", ", ".join(one["kinds"]), one.get("licence", "")]
+        [
+            one["name"],
+            size,
+            _parameters(one, millions),
+            ", ".join(one["kinds"]),
+            one.get("licence", ""),
+        ]
         for one in catalog["students"]
         for size, millions in one["sizes"].items()
     ]

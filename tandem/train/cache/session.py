@@ -148,7 +148,7 @@ def _prepare(session: CacheSession) -> int:
     if not shelves and holds_others(folder, session.table):
         progress.notice(
             t(
-                "{root} keeps signals of these pictures from another teacher or in other views; "
+                "{root} keeps signals of these samples from another teacher or in other views; "
                 "they are not used.",
                 root=folder.parent,
             )
@@ -185,7 +185,7 @@ def _fill(session: CacheSession, shelves: list[Shelf]) -> bool:
         return False
     session.setup.progress.notice(
         t(
-            "The cache lacks {count} of {total} views of pictures: the teacher is asked for them.",
+            "The cache lacks {count} of {total} views of samples: the teacher is asked for them.",
             count=lacking,
             total=int(first_N.sum()) * session.request.view_count,
         )

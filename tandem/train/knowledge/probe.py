@@ -214,9 +214,9 @@ class _Problem:
 def _check(labels_n: NDArray[np.int64]) -> None:
     if len(np.unique(labels_n)) < 2:
         raise DataError(
-            "A probe needs labelled pictures of at least two classes; there are {count}.",
+            "A probe needs labelled samples of at least two classes; there are {count}.",
             count=len(np.unique(labels_n)),
-            fix="Label some pictures of another class, or use teacher.knowledge label_scoring.",
+            fix="Label some samples of another class, or use teacher.knowledge label_scoring.",
         )
 
 

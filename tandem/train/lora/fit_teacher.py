@@ -116,9 +116,9 @@ def _task(spec: RunSpec, device: torch.device, table: ImageTable, views: Views) 
     rows = np.flatnonzero(table.labels_N != UNLABELLED)
     if len(np.unique(table.labels_N[rows])) < 2:
         raise DataError(
-            "LoRA adapts the teacher on labelled pictures of at least two classes; there are {n}.",
+            "LoRA adapts the teacher on labelled samples of at least two classes; there are {n}.",
             n=len(np.unique(table.labels_N[rows])),
-            fix="Label some pictures, or leave lora.rank at 0.",
+            fix="Label some samples, or leave lora.rank at 0.",
         )
     held_out = _kept_back(table.labels_N[rows], spec.teacher.probe_folds, spec.run.seed)
     if held_out.sum() < LEAST_HELD_OUT or not spec.teacher.calibrate:
@@ -217,7 +217,7 @@ def _once(task: AdapterTask, progress: ProgressReporter) -> Iterator[Batch]:
     """The rows to learn from, whole, in their order."""
     plan = _chunks(task.learn_n, task.teacher.batch_size)
     for number, batch in enumerate(_batches(task, plan)):
-        progress.progress(t("The teacher looks at the labelled pictures"), number, len(plan))
+        progress.progress(t("The teacher looks at the labelled samples"), number, len(plan))
         yield batch
 
 
@@ -317,7 +317,7 @@ def _calibrate(
     right = float((logits_NK.argmax(1) == labels).mean())
     progress.notice(
         t(
-            "The adapted teacher is right on {right} of {count} labelled pictures it did not learn "
+            "The adapted teacher is right on {right} of {count} labelled samples it did not learn "
             "from.",
             right=f"{right:.1%}",
             count=len(rows),

@@ -88,7 +88,7 @@ def check_labels(spec: RunSpec, splits: Splits) -> None:
     """DataError where nobody has labelled a single sample to learn from."""
     if not (splits.train.labels_N != UNLABELLED).any():
         raise DataError(
-            "No picture of {dataset} has a label, and only labels would be learnt from.",
+            "No sample of {dataset} has a label, and only labels would be learnt from.",
             dataset=spec.data.dataset,
             fix="Label some (train/<class>/), or give soft_label_weight a weight above 0.",
         )

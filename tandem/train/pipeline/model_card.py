@@ -110,7 +110,7 @@ def _comparison(report: RunReport) -> str:
     for name in ("latency_milliseconds", "throughput_images_per_second"):
         if any(name in measured.metrics for _, measured in columns):
             rows.append([t(name), *(_figure(one.metrics.get(name), 1) for _, one in columns)])
-    title = t("On {count} validation images", count=report.data.val_images)
+    title = t("On {count} validation samples", count=report.data.val_images)
     return f"## {title}\n\n" + _table(["", *(name for name, _ in columns)], rows)
 
 
@@ -139,7 +139,7 @@ def _teacher(report: RunReport) -> str:
         [t("parameters"), f"{teacher.parameters / 1e6:.1f} M"],
         [t("class scores from"), plain(teacher.knowledge)],
         [t("temperature of its calibration"), _figure(teacher.temperature)],
-        [t("images it was shown"), str(teacher.forwards)],
+        [t("samples it was shown"), str(teacher.forwards)],
         [t("agreement of the student with it"), _figure(report.agreement)],
     ]
     return f"## {t('Teacher')}\n\n" + _table(["", ""], rows)
@@ -150,9 +150,9 @@ def _data(report: RunReport) -> str:
     rows = [
         [t("data set"), plain(data.dataset)],
         [t("validation data set"), plain(data.val_dataset)],
-        [t("training images"), str(data.train_images)],
+        [t("training samples"), str(data.train_images)],
         [t("of these labelled"), str(data.labelled_images)],
-        [t("validation images"), str(data.val_images)],
+        [t("validation samples"), str(data.val_images)],
         [t("classes"), str(len(data.classes))],
     ]
     notes = [f"- {plain(note)}" for note in data.notes]

@@ -101,7 +101,7 @@ def verdict(report: RunReport) -> Verdict:
     if won > lost and by_chance:
         sentence = t(
             "The teacher did not help clearly: {student} against {baseline} without it, which"
-            " chance explains on {count} images.",
+            " chance explains on {count} samples.",
             count=report.data.val_images,
             **figures,
         )

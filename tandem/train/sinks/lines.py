@@ -102,7 +102,7 @@ def _evaluation(event: Evaluation) -> str | None:
         f"{t(name)} {four_digits(value)}" for name, value in event.metrics.items()
     )
     return t(
-        "{who} on {samples} images of {dataset}: {figures}",
+        "{who} on {samples} samples of {dataset}: {figures}",
         who=who,
         samples=event.samples,
         dataset=event.dataset,

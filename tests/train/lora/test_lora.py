@@ -78,7 +78,7 @@ def test_a_qwen_learns_to_answer(checkpoints, lesson, tmp_path):
     assert losses[-1] < 0.9 * losses[0]
     assert state["held_out_accuracy"] > 0.9
     assert state["temperature"] != 1.0
-    assert "12 labelled pictures it did not learn from" in watcher.notices[-1]
+    assert "12 labelled samples it did not learn from" in watcher.notices[-1]
     signals = shown(lesson, teacher)
     assert accuracy(signals, slice(36, None)) > 0.9  # without a label in the table
     before = shown(lesson, untaught(checkpoints["qwen2_5_vl"], lesson))

@@ -52,6 +52,6 @@ def test_two_processes_go_on_with_half_as_much_at_once(spec_of, tmp_path, monkey
     assert run_here(spec, tmp_path) == 0
     # 24 pictures are two batches of 12: six in each process, which do not fit.
     said = [one["message"] for one in events(spec, "notice") if one["level"] == "warning"]
-    assert any("going on with 3 images at once" in one for one in said), said
+    assert any("going on with 3 samples at once" in one for one in said), said
     assert len(events(spec, "started")) == 2
     assert (tmp_path / "run" / "final_model").is_dir()

@@ -39,7 +39,7 @@ def check_terms(spec: RunSpec, table: ImageTable, hard: str = "cross_entropy") -
         terms = [term for term in terms if not term.only_labelled]
         if not terms:
             raise DataError(
-                "No picture of {dataset} has a label, and only labels would be learnt from.",
+                "No sample of {dataset} has a label, and only labels would be learnt from.",
                 dataset=spec.data.dataset,
                 fix="Label some (train/<class>/), or give soft_label_weight a weight above 0.",
             )

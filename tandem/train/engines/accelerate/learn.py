@@ -121,7 +121,7 @@ def _lower_micro_batch(optimizer_step: OptimizerStep, reporter: EventReporter) -
         optimizer_step.micro_batch = given
         reporter.notice(
             t(
-                "A process was out of memory: going on with {given} images at once in each, "
+                "A process was out of memory: going on with {given} samples at once in each, "
                 "accumulated to the same batch.",
                 given=given,
             ),

@@ -221,7 +221,7 @@ class OptimizerStep:
             )
         if self.device_context.processes > 1:
             raise OutOfMemoryError(
-                "Out of memory with {now} images a process.",
+                "Out of memory with {now} samples a process.",
                 now=now,
                 # The others wait for this process in a reduction, so it cannot try again alone: the
                 # launcher starts all of them anew with this many.
@@ -237,7 +237,7 @@ class OptimizerStep:
         self.micro_batch = max(self.fewest, math.ceil(now / 2))
         self.progress.notice(
             t(
-                "Out of memory with {now} images at once: going on with {half}, "
+                "Out of memory with {now} samples at once: going on with {half}, "
                 "accumulated to the same batch.",
                 now=now,
                 half=self.micro_batch,
