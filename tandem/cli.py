@@ -157,7 +157,15 @@ def catalog(as_json: AsJson = False) -> None:
 
 
 @app.command(help=t("Say what this machine has, and how to mend what is missing."))
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    as_json: AsJson = False,
+    teacher: Annotated[str | None, typer.Option(help=t("Load this one, and count it."))] = None,
+    precision: Annotated[str, typer.Option(help=t("Of --teacher: bf16, int8, …"))] = "auto",
+) -> None:
+    if teacher is not None:
+        from tandem.commands.machine.teacher import check_teacher
+
+        raise typer.Exit(check_teacher(teacher, precision, as_json))
     from tandem.commands.machine.doctor import doctor as run
 
     raise typer.Exit(run(as_json))
