@@ -2,42 +2,76 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-import stat
-import unicodedata
-import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tandem.data.progress import OnProgress
+from tandem.data.zip_directory import BLOCK_BYTES
+from tandem.data.zip_file import (
+    DEFLATED,
+    MOST_FILES,
+    Member,
+    ZipArchive,
+    damaged,
+    data_begins,
+    lying,
+)
 from tandem.spec.errors import DataError, DiskFullError
+from tandem.spec.i18n import t
 
-BLOCK_BYTES = 2**20
-LEFT_OUT = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
-UTF8_FLAG, ENCRYPTED_FLAG = 0x800, 0x1
-LONGEST_NAME_BYTES = 1000
-LONGEST_PART_BYTES = 255
-"""What file systems take."""
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+SMALL_BYTES = 256 * 1024
+"""Files up to this are unpacked in one go."""
+LAYOUT_FOLDERS = frozenset({"train", "val", "images", "labels", "annotations", "unlabeled"})
+EXTRA_BYTES = 30 + 2 * 1024
+"""A file's own header: 30 bytes, its name and what a program adds; longer ones are read twice."""
 
 
 @dataclass(frozen=True)
 class Limits:
     """What an archive may hold."""
 
-    files: int = 2_000_000
+    files: int = MOST_FILES
     bytes: int = 500 * 2**30
     """Unpacked."""
     ratio: float = 200.0
     """The whole's bytes unpacked over packed: text compresses 20 times, a bomb a thousand."""
 
 
-@dataclass(frozen=True)
-class _Entry:
-    info: zipfile.ZipInfo
-    name: str
+@dataclass
+class _Whole:
+    """What all files of an archive come to."""
+
+    count: int = 0
+    size: int = 0
+    packed: int = 0
+    around: list[str] | None = None
+    """The folders that everything lies in; None before the first file."""
+
+    def add(self, member: Member) -> None:
+        self.count += 1
+        self.size += member.size
+        self.packed += member.packed
+        folders = member.name.split("/")[:-1]
+        if self.around is None:
+            self.around = folders
+        elif self.around != folders[: len(self.around)]:
+            same = (one == other for one, other in zip(self.around, folders, strict=False))
+            self.around = self.around[: next((n for n, one in enumerate(same) if not one),
+                                             min(len(self.around), len(folders)))]  # fmt: skip
+
+    def wrapping(self) -> str:
+        """The folders to be taken off, unless they are a part of the layout; ends in `/`."""
+        taken = []
+        for folder in self.around or ():
+            if folder in LAYOUT_FOLDERS:
+                break
+            taken.append(f"{folder}/")
+        return "".join(taken)
 
 
 def unpack(
@@ -54,212 +88,202 @@ def unpack(
     hidden = target.with_name(f".{target.name}.unpacking.{os.getpid()}")
     shutil.rmtree(hidden, ignore_errors=True)
     try:
-        with zipfile.ZipFile(archive) as opened:
-            entries = _entries(opened, limits)
-            _check_room(target.parent, sum(one.info.file_size for one in entries))
-            _extract(opened, entries, hidden, progress)
+        with ZipArchive(archive, limits.files) as opened:
+            whole = _checked(opened, limits)
+            _check_room(target.parent, whole.size)
+            _extract(opened, whole, hidden, progress)
         hidden.rename(target)
-    except zipfile.BadZipFile as error:
-        raise DataError(
-            "The archive is no whole ZIP file: {reason}.",
-            reason=str(error)[:120],
-            fix="Make it again and send it again.",
-        ) from error
-    except (zlib.error, EOFError, NotImplementedError) as error:
-        raise DataError(
-            "The archive is damaged: {reason}.",
-            reason=str(error)[:120] or type(error).__name__,
-            fix="Make it again and send it again.",
-        ) from error
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise _no_room(whole.size, shutil.disk_usage(target.parent).free) from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-    return len(entries)
+    return whole.count
 
 
-def _entries(opened: zipfile.ZipFile, limits: Limits) -> list[_Entry]:
-    infos = opened.infolist()
-    if len(infos) > limits.files:
-        raise DataError("The archive holds {count} files, more than {most}.",
-                        count=len(infos), most=limits.files)  # fmt: skip
-    found, encoding = [], _encoding(infos)
-    for info in infos:
-        name = _name(info, encoding)
-        _check_entry(info, name)
-        if not info.is_dir() and not _is_left_out(name):
-            found.append(_Entry(info, name))
-    if not found:
+def _checked(opened: ZipArchive, limits: Limits) -> _Whole:
+    whole = _Whole()
+    twins = _Twins()
+    for member in opened.members():
+        whole.add(member)
+        twins.add(member.name)
+    if not whole.count:
         raise DataError("The archive holds no file.", fix="Put the data set into it.")
-    _check_size(found, limits)
-    found = _unwrapped(found)
-    _check_twins(found)
-    return found
+    _check_size(opened, whole, limits)
+    twins.check(opened)
+    return whole
 
 
-def _encoding(infos: list[zipfile.ZipInfo]) -> str:
-    """The encoding of names without a flag: one that is no UTF-8 speaks for all."""
-    unsaid = [info.filename for info in infos if not info.flag_bits & UTF8_FLAG]
-    return "utf-8" if all(_is_in(name, "utf-8") for name in unsaid) else "gb18030"
-
-
-def _is_in(name: str, encoding: str) -> bool:
-    try:
-        # zipfile reads a name without the flag as cp437; taken back, these are the bytes that were
-        # sent.
-        name.encode("cp437", "replace").decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _name(info: zipfile.ZipInfo, encoding: str) -> str:
-    """As it was meant: Windows writes GBK without saying so; DataError where it leads out."""
-    name = info.filename
-    if not info.flag_bits & UTF8_FLAG and _is_in(name, encoding):
-        name = name.encode("cp437", "replace").decode(encoding)
-    # macOS writes an accent as a letter of its own; a label file that names the picture may not.
-    name = unicodedata.normalize("NFC", name)
-    # Older Windows programs write `\`, in which `..\x` would be one harmless name.
-    parts = name.replace("\\", "/").split("/")
-    climbs = ".." in parts or name.startswith(("/", "\\")) or ":" in parts[0]
-    if climbs or "\0" in name or not name.strip("/"):
-        raise DataError(
-            "The archive names a file outside of its own folder: {name}.",
-            name=name[:200],
-            fix="Make it again from inside the data set's folder.",
-        )
-    longest = max(len(part.encode("utf-8", "surrogatepass")) for part in parts)
-    whole = len(name.encode("utf-8", "surrogatepass"))
-    if whole > LONGEST_NAME_BYTES or longest > LONGEST_PART_BYTES:
-        raise DataError("A name in the archive is too long: {name}…", name=name[:80])
-    return "/".join(part for part in parts if part not in ("", "."))
-
-
-def _check_entry(info: zipfile.ZipInfo, name: str) -> None:
-    # The upper half is Unix's mode; an archive made on Windows has 0 there.
-    mode = info.external_attr >> 16
-    file_type = stat.S_IFMT(mode)
-    if file_type not in (0, stat.S_IFREG, stat.S_IFDIR):
-        what = "a link" if file_type == stat.S_IFLNK else "a device or a pipe"
-        raise DataError(
-            "The archive holds {kind}, which is not taken: {name}.",
-            kind=what,
-            name=name[:200],
-            fix="Put the file itself into it.",
-        )
-    if info.flag_bits & ENCRYPTED_FLAG:
-        raise DataError("The archive is encrypted.", fix="Make it again without a password.")
-    if info.compress_type not in METHODS:
-        raise DataError(
-            "The archive is compressed in a way that is not read: {name}.",
-            name=name[:200],
-            fix="Make it again with ordinary (deflate) compression.",
-        )
-
-
-def _is_left_out(name: str) -> bool:
-    parts = name.split("/")
-    return parts[0] in LEFT_OUT or parts[-1] in LEFT_OUT or parts[-1].startswith("._")
-
-
-def _check_size(entries: list[_Entry], limits: Limits) -> None:
-    whole = sum(one.info.file_size for one in entries)
-    packed = sum(one.info.compress_size for one in entries)
-    if whole > limits.bytes:
+def _check_size(opened: ZipArchive, whole: _Whole, limits: Limits) -> None:
+    if whole.size > limits.bytes:
         raise DataError("Unpacked, the archive would have {size} bytes, more than {most}.",
-                        size=whole, most=limits.bytes)  # fmt: skip
+                        size=whole.size, most=limits.bytes)  # fmt: skip
     # Small ones pass: a table of zeros shrinks a thousandfold and harms nobody.
-    if whole > 10 * BLOCK_BYTES and whole > limits.ratio * max(packed, 1):
+    is_bomb = whole.size > 10 * BLOCK_BYTES and whole.size > limits.ratio * max(whole.packed, 1)
+    # Files that share their bytes unpack to more than any of them says.
+    if is_bomb or whole.packed > opened.size_bytes:
         raise DataError(
             "The archive unpacks to {times} times its size: it looks like a bomb.",
-            times=whole // max(packed, 1),
+            times=whole.size // max(min(whole.packed, opened.size_bytes), 1),
             fix="Make it again without files of nothing but repetition.",
         )
 
 
-def _unwrapped(entries: list[_Entry]) -> list[_Entry]:
-    """Without the folders that everything lies in, unless they are a part of the layout."""
-    while True:
-        first = {one.name.split("/", 1)[0] for one in entries}
-        if len(first) != 1 or any("/" not in one.name for one in entries):
-            return entries
-        if first & {"train", "val", "images", "labels", "annotations", "unlabeled"}:
-            return entries
-        entries = [_Entry(one.info, one.name.split("/", 1)[1]) for one in entries]
+class _Twins:
+    """Two files of one name (also where only the case differs), or a file where a folder is.
 
+    Kept as numbers of 64 bits: a million names are some 100 MB of text, and two that only share
+    their number are told apart by a second look at the directory.
+    """
 
-def _check_twins(entries: list[_Entry]) -> None:
-    """Two files of one name (also where only the case differs), or a file where a folder is."""
-    seen: dict[str, str] = {}
-    folders: dict[str, str] = {}
-    for one in entries:
+    def __init__(self) -> None:
+        self._files: set[int] = set()
+        self._folders: set[int] = set()
+        self._last_folder = ""
+        self._twice: list[str] = []
+
+    def add(self, name: str) -> None:
         # On macOS and Windows the second would be written over the first.
-        key = one.name.casefold()
-        if key in seen:
-            raise DataError(
-                "The archive holds two files of one name: {one} and {other}.",
-                one=seen[key],
-                other=one.name,
-                fix="Rename one of them.",
-            )
-        seen[key] = one.name
-        parent = key
-        while "/" in parent:
-            parent = parent.rsplit("/", 1)[0]
-            # Those above it are there as well, then: a million files are a million steps, not more.
-            if parent in folders:
+        key = name.casefold()
+        number = hash(key)
+        if number in self._files:
+            self._twice.append(key)
+        self._files.add(number)
+        folder = key.rpartition("/")[0]
+        if folder == self._last_folder:
+            return
+        self._last_folder = folder
+        while folder:
+            number = hash(folder)
+            # Those above it are there as well, then.
+            if number in self._folders:
                 break
-            folders[parent] = one.name
-    for key in folders.keys() & seen.keys():
-        raise DataError(
-            "In the archive {name} is a file and a folder.", name=seen[key], fix="Rename one."
-        )
+            self._folders.add(number)
+            folder = folder.rpartition("/")[0]
+
+    def check(self, opened: ZipArchive) -> None:
+        """DataError for the first of each."""
+        for key in self._twice[:100]:
+            same = [one.name for one in opened.members() if one.name.casefold() == key]
+            if len(same) > 1:
+                raise DataError(
+                    "The archive holds two files of one name: {one} and {other}.",
+                    one=same[0],
+                    other=same[1],
+                    fix="Rename one of them.",
+                )
+        both = self._files & self._folders
+        if not both:
+            return
+        for member in opened.members():
+            key = member.name.casefold()
+            if hash(key) in both and _is_folder(opened.members(), key):
+                raise DataError(
+                    "In the archive {name} is a file and a folder.",
+                    name=member.name,
+                    fix="Rename one.",
+                )
+
+
+def _is_folder(members: Iterable[Member], key: str) -> bool:
+    return any(one.name.casefold().startswith(f"{key}/") for one in members)
 
 
 def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise DiskFullError(
-            "The archive unpacks to {needed} bytes, but only {free} are free.",
-            needed=needed,
-            free=free,
-            fix="Free some space.",
-        )
+        raise _no_room(needed, free)
 
 
-def _extract(
-    opened: zipfile.ZipFile, entries: list[_Entry], hidden: Path, progress: OnProgress | None
-) -> None:
-    made: set[str] = set()
+def _no_room(needed: int, free: int) -> DiskFullError:
+    return DiskFullError(
+        "The archive unpacks to {needed} bytes, but only {free} are free.",
+        needed=needed,
+        free=free,
+        fix="Free some space.",
+    )
+
+
+def _extract(opened: ZipArchive, whole: _Whole, hidden: Path, progress: OnProgress | None) -> None:
     hidden.mkdir(parents=True)
-    for number, one in enumerate(entries, 1):
-        folder = one.name.rpartition("/")[0]
-        if folder not in made:
-            (hidden / folder).mkdir(parents=True, exist_ok=True)
-            made.add(folder)
-        _write(opened, one, hidden / one.name)
+    begins, base = len(whole.wrapping()), f"{hidden}/"
+    reader = _InOrder(opened)
+    for number, member in enumerate(opened.members(), 1):
+        out = _created(base + member.name[begins:])
+        try:
+            if member.size <= SMALL_BYTES and member.packed <= SMALL_BYTES:
+                _write(out, reader.read(member))
+            else:
+                for block in opened.blocks(member):
+                    _write(out, block)
+        finally:
+            os.close(out)
         if progress is not None and number % 512 == 0:
-            progress(number, len(entries))
+            progress(number, whole.count)
 
 
-def _write(opened: zipfile.ZipFile, one: _Entry, file: Path) -> None:
-    """One file. What it says of its size is not believed: more than that is refused."""
-    size = one.info.file_size
-    with opened.open(one.info) as source, file.open("xb") as out:
-        if size <= BLOCK_BYTES:
-            # One more than it says: so one that lies is found out.
-            data = source.read(size + 1)
-            left = size - len(data)
-            out.write(data)
-        else:
-            left = size
-            while block := source.read(BLOCK_BYTES):
-                left -= len(block)
-                out.write(block)
-                if left < 0:
-                    break
-    if left != 0:
-        raise DataError(
-            "In the archive {name} is larger or smaller than it says.",
-            name=one.name[:200],
-            fix="Make it again.",
-        )
+def _created(file: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        return os.open(file, flags, 0o666)
+    except FileNotFoundError:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        return os.open(file, flags, 0o666)
+
+
+def _write(out: int, data: bytes) -> None:
+    written = os.write(out, data)
+    if written < len(data):
+        left = memoryview(data)[written:]
+        while left:
+            left = left[os.write(out, left) :]
+
+
+class _InOrder:
+    """Small files one after the other, as they mostly lie: one call reads many of them."""
+
+    def __init__(self, opened: ZipArchive) -> None:
+        self._file = opened.descriptor()
+        self._begins, self._held = 0, b""
+
+    def read(self, member: Member) -> bytes:
+        """The whole file. What it says of its size is not believed: more is refused."""
+        head = self._at(member.at, min(member.packed + EXTRA_BYTES, SMALL_BYTES + EXTRA_BYTES))
+        begins = data_begins(head, member)
+        data = head[begins : begins + member.packed]
+        if len(data) < member.packed:
+            data = self._at(member.at + begins, member.packed)
+        if len(data) < member.packed:
+            raise damaged(member, t("it ends too soon"))
+        if member.method == DEFLATED:
+            data = _inflated(data, member)
+        if len(data) != member.size:
+            raise lying(member)
+        if zlib.crc32(data) != member.crc:
+            raise damaged(member, t("its checksum is another"))
+        return data
+
+    def _at(self, begins: int, length: int) -> bytes:
+        """So many bytes from there, fewer at the file's end."""
+        place = begins - self._begins
+        if place < 0 or place + length > len(self._held):
+            self._held = os.pread(self._file, max(length, BLOCK_BYTES), begins)
+            self._begins, place = begins, 0
+        return self._held[place : place + length]
+
+
+def _inflated(data: bytes, member: Member) -> bytes:
+    inflating = zlib.decompressobj(-15)
+    try:
+        # One more than it says: so one that lies is found out.
+        made = inflating.decompress(data, member.size + 1)
+    except zlib.error as error:
+        raise damaged(member, str(error)) from error
+    if inflating.unconsumed_tail or inflating.unused_data:
+        raise lying(member)
+    if not inflating.eof:
+        made += inflating.flush()
+    if not inflating.eof:
+        raise damaged(member, t("it ends too soon"))
+    return made

@@ -111,6 +111,8 @@ class Item:
     """Its reader found a fault in its label: where nothing else is left of it, `verify` makes it
     unlabelled and a conversion that leaves out faults leaves it out, so that it never becomes
     background."""
+    written_as: bytes | None = None
+    """The path that a writer is to put it by, where that is not its own: another has the name."""
 
     @property
     def name(self) -> str:

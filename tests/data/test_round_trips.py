@@ -215,7 +215,7 @@ def test_two_splits_with_one_name_stay_two_images(tmp_path: Path) -> None:
 
 
 def test_images_that_differ_in_their_suffix_alone_keep_their_own_labels(tmp_path: Path) -> None:
-    """For a writer that is asked item by item, as by an annotation job."""
+    """Labels go by the name without it: who comes second is written under a name of its own."""
     for name in ("a.png", "a.jpg"):
         make.draw(tmp_path / "one" / name)
     for name in make.BOXES:
@@ -223,6 +223,7 @@ def test_images_that_differ_in_their_suffix_alone_keep_their_own_labels(tmp_path
         for place, file in enumerate(("a.png", "a.jpg"), 1):
             shape = Shape(0, (0.0, 0.0, float(place), 9.0))
             item = Item(file.encode(), 40, 30, shapes=[shape])
+            item.written_as = f"a{place}{Path(file).suffix}".encode()
             writer.add(item, "train", tmp_path / "one" / file)
         writer.close()
         content, _ = make.read(tmp_path / name)

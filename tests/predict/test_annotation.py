@@ -150,13 +150,31 @@ def test_a_zip_is_read_where_it_is(tmp_path):
     assert files(tmp_path / "zipped") == files(tmp_path / "out")
 
 
+def test_a_zips_names_are_those_that_were_meant(tmp_path):
+    """As an upload of the same ZIP has them: GBK unsaid, Windows' backslashes, what a Mac adds."""
+    write_images(tmp_path / "in", 2)
+    given = {"XX/A.png": "a/0001.png", "YY\\B.png": "b/0000.png"}
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for name, file in given.items():
+            archive.write(tmp_path / "in" / file, name)
+        archive.writestr("YY/._B.png", b"a Mac's")
+        archive.writestr("__MACOSX/XX/A.png", b"a Mac's")
+    raw = (tmp_path / "in.zip").read_bytes().replace(b"XX/A", "第/A".encode("gbk"))
+    (tmp_path / "in.zip").write_bytes(raw)
+    spec = job(tmp_path, input=tmp_path / "in.zip")
+    assert run(spec) == 0
+    assert [one.get("problem") for one in items(spec)] == [None, None]
+    labels = {"YY/B.json", "第/A.json"}
+    assert set(files(tmp_path / "out")) == {*labels, "classes.txt", "predictions.json"}
+
+
 def test_a_zip_that_climbs_out_is_refused_before_anything_is_written(tmp_path):
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr("../x.png", b"x")
     spec = job(tmp_path, input=tmp_path / "bad.zip")
     assert run(spec) == 2
     assert not list((tmp_path / "out").glob("*.png"))
-    assert "leads out of it" in events(spec)[-1]["message"]
+    assert "outside of its own folder" in events(spec)[-1]["message"]
 
 
 def test_two_images_that_differ_in_their_suffix_keep_a_label_each(tmp_path):

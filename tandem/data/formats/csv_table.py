@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from tandem.data.reading.split_names import split_folders, split_of
 from tandem.data.reading.tables import SEPARATORS, Row, read_table
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
-from tandem.data.writing.files import Parts, placed, put_image, write_whole
+from tandem.data.writing.files import Parts, placed, put_image, write_whole, writing_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -254,21 +253,20 @@ class CsvWriter:
             # Of a picture that only a crowd is in, nothing is said: it is no background.
             looked = item.shapes is not None and not item.shapes
             rows.append([*start, *[""] * 6, *size, int(looked)])
-        self.parts.add({"key": f"{split}/{item.name}", "rows": rows})
+        self.parts.add({"key": f"{split}/{name}", "rows": rows})
         lost = [t("a crowd is left out")] if len(kept) < len(item.shapes or []) else []
         if any(one.outlines or one.rle is not None for one in kept):
             lost.append(t("outlines become boxes"))
         return lost
 
     def close(self) -> None:
-        out = io.StringIO()
-        table = csv.writer(out, lineterminator="\n")
-        table.writerow(COLUMNS)
-        for part in self.parts.rows():
-            rows = part["rows"]
-            assert isinstance(rows, list), "as `add` has put it there"
-            table.writerows([_harmless(cell) for cell in row] for row in rows)
-        write_whole(self.target / FILE, out.getvalue())
+        with writing_whole(self.target / FILE) as out:
+            table = csv.writer(out, lineterminator="\n")
+            table.writerow(COLUMNS)
+            for part in self.parts.rows():
+                rows = part["rows"]
+                assert isinstance(rows, list), "as `add` has put it there"
+                table.writerows([_harmless(cell) for cell in row] for row in rows)
         write_whole(self.target / "classes.txt", "".join(f"{one}\n" for one in self.classes))
 
 

@@ -215,9 +215,10 @@ class LabelMeWriter:
             return []
         lost: set[str] = set()
         shapes = [one for shape in item.shapes or [] for one in self._shapes(shape, lost)]
+        shown = name if source is not None else item.name
         write_whole(
             (self.target / split / name).with_suffix(".json"),
-            json.dumps(self._whole(item, name, shapes), ensure_ascii=False, indent=1),
+            json.dumps(self._whole(item, shown, shapes), ensure_ascii=False, indent=1),
         )
         return sorted(lost)
 

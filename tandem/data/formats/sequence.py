@@ -19,7 +19,7 @@ from tandem.data.reading.top_folders import BESIDE, NOT_CLASSES, class_folders, 
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.video import is_video
-from tandem.data.writing.files import check_class_names, put_image, write_whole
+from tandem.data.writing.files import check_class_names, placed, put_image, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -137,7 +137,7 @@ class ClipWriter:
         folder = self.target / "unlabeled"
         if item.label != UNLABELLED:
             folder = self.target / split / self.classes[item.label]
-        name = Path(item.name).name
+        name = Path(placed(item)).name
         if source is None:
             write_whole(folder / f"{name}.json", json.dumps({"clip": item.name}))
         elif item.frames:

@@ -13,8 +13,9 @@ from defusedxml.ElementTree import fromstring
 
 from tandem.data.content import Content, Item, Shape
 from tandem.data.faults import Faults
-from tandem.data.reading.files import SPLITS, measure, number, read_text, with_suffix_of_image
+from tandem.data.reading.files import measure, number, read_text, with_suffix_of_image
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.split_names import SPLITS
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.writing.files import placed, put_image, write_whole
@@ -61,7 +62,15 @@ class Voc:
         classes = _order(path, names)
         found = {split: [_named(one, classes) for one in several]
                  for split, several in drawn.items()}  # fmt: skip
-        return Content(path, "voc", "detection", classes, found["train"], found.get("val"))
+        return Content(
+            path,
+            "voc",
+            "detection",
+            classes,
+            found["train"],
+            found.get("val"),
+            test=found.get("test"),
+        )
 
     def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
         """Boxes only."""
@@ -179,7 +188,7 @@ class VocWriter:
         lost: set[str] = set()
         root = Element("annotation")
         SubElement(root, "folder").text = "JPEGImages"
-        SubElement(root, "filename").text = name
+        SubElement(root, "filename").text = name if source is not None else item.name
         size = SubElement(root, "size")
         for part, value in (("width", item.width), ("height", item.height), ("depth", 3)):
             SubElement(size, part).text = str(value)

@@ -198,7 +198,9 @@ def distinct(content: Content, *, flat: bool = False) -> Iterator[tuple[str, Ite
             while (name := (place, _written_name(content, renamed))) in taken:
                 number += 1
                 path = Path(item.name)
-                other = path.with_name(f"{path.stem}_{number}{path.suffix}")
+                # Those that differ in their suffix alone are told apart by it.
+                mark = path.suffix[1:] if number == 1 and path.suffix else number
+                other = path.with_name(f"{path.stem}_{mark}{path.suffix}")
                 renamed = replace(item, path=os.fsencode(other))
             taken.add(name)
             yield split, item, renamed

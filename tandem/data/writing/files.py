@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, TextIO
+
+import numpy as np
 
 from tandem.data.content import Item
-from tandem.data.images import SUFFIXES
 from tandem.data.reading.files import JsonObject, is_outside_name
 from tandem.data.reading.split_names import split_of
 from tandem.spec.errors import DataError
+
+BLOCK_BYTES = 2**20
 
 
 def check_class_names(classes: tuple[str, ...]) -> None:
@@ -34,41 +41,73 @@ def write_whole(file: Path, content: str | bytes) -> None:
     hidden.replace(file)
 
 
+@contextmanager
+def writing_whole(file: Path) -> Iterator[TextIO]:
+    """The same for what is written bit by bit: what would be too much to hold."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    hidden = file.with_name(f".{file.name[-100:]}.{os.getpid()}")
+    try:
+        with hidden.open("w", encoding="utf-8", errors="surrogateescape", newline="") as out:
+            yield out
+        hidden.replace(file)
+    finally:
+        hidden.unlink(missing_ok=True)
+
+
 def put_image(source: Path | None, target: Path) -> None:
-    """A hard link where the file system gives one, else a copy; nothing without a source."""
-    if source is None or target.exists():
+    """A hard link where the file system gives one, else a copy; nothing without a source.
+
+    DataError where another picture lies there: a label would then lie beside it.
+    """
+    if source is None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source.resolve(), target)
+    except FileExistsError:
+        _check_same(source, target)
     except OSError:
+        if target.exists():
+            _check_same(source, target)
+            return
         hidden = target.with_name(f".{target.name[-100:]}.{os.getpid()}")
         shutil.copyfile(source, hidden)
         hidden.replace(target)
 
 
-_UPPER_FOLDERS = frozenset({"images", "JPEGImages", "unlabeled", "/"})
+def _check_same(source: Path, target: Path) -> None:
+    if source.samefile(target) or filecmp.cmp(source, target, shallow=False):
+        return
+    raise DataError(
+        "{path} is another picture than {source}, and was left as it is.",
+        path=target,
+        source=source,
+        fix="Name another output folder.",
+    )
 
 
-def placed(item: Item, source: Path | None) -> str:
+_LAYOUT_FOLDERS = frozenset({"images", "JPEGImages", "unlabeled", "/"})
+
+
+def layout_folders(name: str) -> list[str]:
+    """The leading folders of a path that are a layout's own, not the picture's: images, val."""
+    found = []
+    for part in Path(name).parts[:-1]:
+        if part not in _LAYOUT_FOLDERS and split_of(part) is None:
+            break
+        found.append(part)
+    return found
+
+
+def placed(item: Item, source: Path | None = None) -> str:  # noqa: ARG001
     """Where an item goes in a layout: its path below its split's folder.
 
-    It follows from the item and its neighbours alone, so that a writer opened again agrees with
-    itself, and needs to remember nothing. Two pictures that differ only in their suffix get it
-    into their names: labels go by the name without it.
+    It follows from the item alone, so that a writer opened again agrees with itself and needs to
+    remember nothing. That no two items go to one place is for who calls the writer to see to:
+    labels go by the name without its suffix.
     """
-    parts = list(Path(item.name).parts)
-    while len(parts) > 1 and (parts[0] in _UPPER_FOLDERS or split_of(parts[0]) is not None):
-        parts.pop(0)
-    path = Path(*parts)
-    if source is not None and _has_twin(source):
-        path = path.with_name(f"{path.stem}_{path.suffix[1:]}{path.suffix}")
-    return path.as_posix()
-
-
-def _has_twin(source: Path) -> bool:
-    others = (source.with_suffix(one) for one in SUFFIXES)
-    return any(one.name != source.name and one.is_file() for one in others)
+    name = item.name if item.written_as is None else os.fsdecode(item.written_as)
+    return Path(*Path(name).parts[len(layout_folders(name)) :]).as_posix()
 
 
 class Parts:
@@ -81,11 +120,8 @@ class Parts:
         self.file = file
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.is_file():
-            whole = file.read_bytes()
-            end = whole.rfind(b"\n") + 1
-            if end != len(whole):
-                with file.open("r+b") as out:
-                    out.truncate(end)
+            with file.open("r+b") as out:
+                out.truncate(_end_of_lines(out))
 
     def add(self, row: JsonObject) -> None:
         """Append one line."""
@@ -93,13 +129,51 @@ class Parts:
         with self.file.open("ab") as out:
             out.write(line.encode())
 
-    def rows(self) -> list[JsonObject]:
-        """All, in order; of two with one key, the last."""
+    def rows(self) -> Iterator[JsonObject]:
+        """All, in the order in which their keys first came; of two with one key, the last.
+
+        A row at a time: only rows that came again are looked up.
+        """
         if not self.file.is_file():
-            return []
-        found: dict[str, JsonObject] = {}
-        with self.file.open(encoding="utf-8") as lines:
+            return
+        last = self._last_places()
+        with self.file.open("rb") as lines, self.file.open("rb") as again:
             for line in lines:
-                row = json.loads(line)
-                found[str(row["key"])] = row
-        return list(found.values())
+                row: JsonObject = json.loads(line)
+                key = str(row["key"])
+                if key not in last:
+                    yield row
+                elif (place := last[key]) is not None:
+                    again.seek(place)
+                    last[key] = None
+                    yield json.loads(again.readline())
+
+    def _last_places(self) -> dict[str, int | None]:
+        """Where the last row begins of each key that came more than once."""
+        hashes = np.fromiter((hash(key) for _, key in self._keys()), np.int64)
+        hashes.sort()
+        twice = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+        if not twice:
+            return {}
+        return {key: place for place, key in self._keys() if hash(key) in twice}
+
+    def _keys(self) -> Iterator[tuple[int, str]]:
+        """Each row's place and key."""
+        place = 0
+        with self.file.open("rb") as lines:
+            for line in lines:
+                yield place, str(json.loads(line)["key"])
+                place += len(line)
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    """Where the last whole line ends; looked for from the end, for the file may be large."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        begins = max(0, end - BLOCK_BYTES)
+        file.seek(begins)
+        place = file.read(end - begins).rfind(b"\n")
+        if place >= 0:
+            return begins + place + 1
+        end = begins
+    return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -11,8 +12,9 @@ from tandem.data.content import Item
 from tandem.data.reading.files import read_json, read_text
 from tandem.data.registry import Writer, find, formats
 from tandem.data.writing.files import placed, write_whole
-from tandem.predict.annotation.inputs import InputItem
+from tandem.predict.annotation.inputs import InputItem, NamedOutput
 from tandem.predict.annotation.results_file import ResultLine, result_line
+from tandem.predict.annotation.written_names import split_in
 from tandem.predict.answers import Answer, to_item
 from tandem.predict.prediction import Prediction
 from tandem.predict.predictor import Predictor
@@ -24,7 +26,6 @@ ABOUT = "predictions.json"
 a job's own."""
 BESIDE = ".predictions"
 """In a data set: hidden, so that no reader takes it for data, and no label is ever written over."""
-FOLDERS = frozenset({"train", "val", "test", "images", "JPEGImages", "unlabeled"})
 ALIASES = {"masks": "segmentation"}
 WITHOUT_IMAGE = {"sequence", "text"}
 USUAL = ("labelme", "csv")
@@ -59,14 +60,15 @@ class LabelWriter:
             "thresholds": predictor.config.thresholds,
         }
         self._check_folder()
-        self.writers: list[tuple[Writer, bool]] = [(self._open(spec.output, spec.writer), True)]
-        self.beside = beside(spec)
-        if self.beside is not None:
-            self.writers.append((self._open(self.beside, ""), False))
+        self.outputs = [NamedOutput(spec.output, self.writer_name, self.names)]
+        """The first is the job's own; the other lies beside a data set."""
+        folder = beside(spec)
+        if folder is not None:
+            self.outputs.append(NamedOutput(folder, writer_name("", self.kind), self.names))
+        self.writers = [self._open(one) for one in self.outputs]
         text = json.dumps(self.about, ensure_ascii=False, indent=1)
-        for folder in (spec.output, self.beside):
-            if folder is not None:
-                write_whole(folder / ABOUT, text)
+        for one in self.outputs:
+            write_whole(one.folder / ABOUT, text)
 
     def add(
         self, source: InputItem, answer: Answer, size: tuple[int, int]
@@ -84,23 +86,23 @@ class LabelWriter:
         item.attributes["predicted"] = self.origin
         item.attributes["model"] = f"{self.origin['model']}@{self.origin['version']}"
         mask: PurePosixPath | None = None
-        for writer, is_main in self.writers:
+        for place, (writer, output) in enumerate(zip(self.writers, self.outputs, strict=True)):
+            is_main = place == 0
             given = self._image(source, is_main)
-            split = self._split(source.name, self.writer_name if is_main else "labelme")
-            named = _named(item, source, given)
+            written = source.written_as[place] if source.written_as else source.name
+            split = split_in(written, output.writer)
+            named = replace(item, written_as=os.fsencode(written))
             if is_main and self.writer_name == "labelme":
-                self._keep(named, split, given)
+                self._keep(named, split)
             writer.add(named, split, given)
             if is_main and self.writer_name == "segmentation":
-                mask = PurePosixPath("masks") / split / placed(named, given)
-        if mask is not None:
-            mask = mask.with_suffix(".png")
+                mask = (PurePosixPath("masks") / split / placed(named)).with_suffix(".png")
         line = result_line(source, answer, size, item.shapes or (), self.names, mask=mask)
         return answer.label, line
 
     def close(self) -> None:
         """What belongs to all of them."""
-        for writer, _ in self.writers:
+        for writer in self.writers:
             writer.close()
 
     def _check_folder(self) -> None:
@@ -129,9 +131,9 @@ class LabelWriter:
                 fix="Give the job another output folder.",
             )
 
-    def _keep(self, item: Item, split: str, given: Path | None) -> None:
+    def _keep(self, item: Item, split: str) -> None:
         """DataError where a person's label lies: it is never written over."""
-        file = (self.spec.output / split / placed(item, given)).with_suffix(".json")
+        file = (self.spec.output / split / placed(item)).with_suffix(".json")
         if not file.is_file():
             return
         try:
@@ -145,35 +147,14 @@ class LabelWriter:
                 fix="Give the job another output folder.",
             )
 
-    def _open(self, folder: Path, name: str) -> Writer:
-        wanted = writer_name(name, self.kind)
-        opened: Writer = find(wanted).make().writer(folder, self.names, self.kind)
+    def _open(self, output: NamedOutput) -> Writer:
+        opened: Writer = find(output.writer).make().writer(output.folder, self.names, self.kind)
         return opened
 
     def _image(self, source: InputItem, is_main: bool) -> Path | None:
         if not self.spec.pictures or not is_main or self.kind in WITHOUT_IMAGE:
             return None
         return source.path
-
-    def _split(self, name: str, writer: str) -> str:
-        """LabelMe keeps the folders that the pictures lie in; other layouts know two splits."""
-        leading = []
-        for part in PurePosixPath(name).parts[:-1]:
-            if part not in FOLDERS:
-                break
-            leading.append(part)
-        if writer == "labelme":
-            return "/".join(leading)
-        return "val" if "val" in leading else "train"
-
-
-def _named(item: Item, source: InputItem, given: Path | None) -> Item:
-    """Two pictures that differ in their suffix only have labels of two names."""
-    if not source.has_twin or given is not None:
-        return item
-    path = PurePosixPath(item.name)
-    twin = path.with_name(f"{path.stem}_{path.suffix[1:]}{path.suffix}")
-    return replace(item, path=str(twin).encode("utf-8", "surrogateescape"))
 
 
 def writer_name(name: str, kind: str) -> str:

@@ -51,7 +51,7 @@ class AnnotationRun:
         kind = predictor.config.kind
         known = dataset_classes(spec.dataset, kind) if spec.dataset is not None else ()
         labels = LabelWriter(spec, predictor, map_classes(predictor.classes, known), known)
-        sources = InputListing(spec.input, spec.run_dir, kind, spec.video_every)
+        sources = InputListing(spec.input, spec.run_dir, kind, spec.video_every, labels.outputs)
         items = ItemsFile(spec.run_dir)
         try:
             with closing(ResultsFile(spec.run_dir, items.done)) as lines:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-import zipfile
 from pathlib import Path
 
 from fastapi.responses import Response
 from sqlalchemy import RowMapping
 
+from tandem.data.zip_file import ZipArchive
 from tandem.server.annotation import service
 from tandem.server.annotation.result_lines import AnnotationLine, index_of
 from tandem.server.context import Context
@@ -17,6 +17,7 @@ from tandem.server.host.paths import inside, really_below
 from tandem.server.http import images
 from tandem.server.wire.sample import LabelsOut, Sample
 from tandem.spec.annotation import RESULTS, AnnotationSpec, parse
+from tandem.spec.errors import DataError
 
 MOST_LETTERS = 2000
 TEXT_SUFFIX = ".txt"
@@ -128,18 +129,15 @@ def _text(context: Context, spec: AnnotationSpec, name: str) -> str | None:
 def _of_zip(archive: Path, name: str, size: int) -> images.RenderedImage:
     """Out of the archive into a file for so long; no more than a picture may have."""
     try:
-        with (
-            zipfile.ZipFile(archive) as inner,
-            inner.open(name) as member,
-            tempfile.NamedTemporaryFile() as file,
-        ):
-            while block := member.read(2**20):
+        with ZipArchive(archive) as inner, tempfile.NamedTemporaryFile() as file:
+            member = inner.find(name)
+            if member is None or member.size > MOST_MEMBER_BYTES:
+                raise _gone(name)
+            for block in inner.blocks(member):
                 file.write(block)
-                if file.tell() > MOST_MEMBER_BYTES:
-                    raise _gone(name)
             file.flush()
             return images.rendered(Path(file.name), size)
-    except (OSError, KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (OSError, DataError) as error:
         raise _gone(name) from error
 
 

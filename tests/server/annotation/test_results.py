@@ -91,9 +91,12 @@ def test_images_come_out_of_a_zip(worked, home):
     client, work = worked
     with zipfile.ZipFile(home / "datasets" / "new.zip", "w") as archive:
         archive.write(home / "datasets" / "new" / "b" / "0002.png", "x/0002.png")
+        archive.writestr("__MACOSX/x/._0002.png", b"a Mac's")
+    file = home / "datasets" / "new.zip"
+    file.write_bytes(file.read_bytes().replace(b"x/0002.png", "第/002.png".encode("gbk")))
     at = work(input_dir="new.zip")
     (one,) = client.get(f"{at}/results").json()["items"]
-    assert one["name"] == "x/0002.png"
+    assert one["name"] == "第/002.png"
     assert shown(client, f"{at}/results/0/picture").size == (42, 32)
 
 

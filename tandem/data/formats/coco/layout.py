@@ -23,7 +23,7 @@ from tandem.data.reading.split_names import SPLITS
 from tandem.data.reading.texts import read_label_json
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
-from tandem.data.writing.files import Parts, placed, put_image, write_whole
+from tandem.data.writing.files import Parts, placed, put_image, writing_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -158,32 +158,40 @@ class CocoWriter:
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         if item.shapes is None and item.mask_pixels is None:
             return [t("nobody has annotated it; COCO would call it background")]
-        name = placed(item, source)
+        name = placed(item)
         put_image(source, self.target / "images" / split / name)
         rows = [_row(one, self.shift) for one in item.shapes or [] if one.label >= self.shift]
+        shown = name if source is not None else item.name
         self.parts[split].add({
-            "key": item.name, "file_name": name, "width": item.width, "height": item.height,
+            "key": name, "file_name": shown, "width": item.width, "height": item.height,
             "annotations": rows,
         })  # fmt: skip
         return []
 
     def close(self) -> None:
-        categories = [{"id": n, "name": name} for n, name in enumerate(self.classes, 1)]
         for split, parts in self.parts.items():
-            rows = parts.rows()
-            if not rows and split != "train":
-                continue
-            images: list[JsonObject] = []
-            annotations: list[JsonObject] = []
-            for key, row in enumerate(rows, 1):
-                images.append({"id": key, **{k: row[k] for k in ("file_name", "width", "height")}})
-                rest = row["annotations"]
-                assert isinstance(rest, list), "as `add` has put it there"
-                for one in rest:
-                    annotations.append({"id": len(annotations) + 1, "image_id": key, **one})
-            whole = {"images": images, "categories": categories, "annotations": annotations}
-            text = json.dumps(whole, ensure_ascii=False)
-            write_whole(self.target / "annotations" / f"{split}.json", text)
+            if split == "train" or next(parts.rows(), None) is not None:
+                self._assemble(split, parts)
+
+    def _assemble(self, split: str, parts: Parts) -> None:
+        """The split's file, row by row: it may be larger than memory."""
+        categories = [{"id": n, "name": name} for n, name in enumerate(self.classes, 1)]
+        with writing_whole(self.target / "annotations" / f"{split}.json") as out:
+            out.write('{"images": [')
+            for key, row in enumerate(parts.rows(), 1):
+                image = {"id": key, **{k: row[k] for k in ("file_name", "width", "height")}}
+                out.write(", " * (key > 1) + json.dumps(image, ensure_ascii=False))
+            out.write('], "categories": ' + json.dumps(categories, ensure_ascii=False))
+            out.write(', "annotations": [')
+            count = 0
+            for key, row in enumerate(parts.rows(), 1):
+                annotations = row["annotations"]
+                assert isinstance(annotations, list), "as `add` has put it there"
+                for one in annotations:
+                    count += 1
+                    told = {"id": count, "image_id": key, **one}
+                    out.write(", " * (count > 1) + json.dumps(told, ensure_ascii=False))
+            out.write("]}")
 
 
 def _row(shape: Shape, shift: int) -> JsonObject:

@@ -14,7 +14,7 @@ from tandem.data.formats.labelstudio.address import encoded
 from tandem.data.formats.labelstudio.tasks import FILE
 from tandem.data.masks import rle_mask, to_outlines
 from tandem.data.reading.files import JsonObject
-from tandem.data.writing.files import Parts, placed, put_image, write_whole
+from tandem.data.writing.files import Parts, placed, put_image, write_whole, writing_whole
 from tandem.spec.i18n import t
 
 CONFIG = "label_config.xml"
@@ -51,7 +51,7 @@ class LabelStudioWriter:
         # Where nothing could be written of what was drawn, nothing is said: it is no background.
         if results or (item.shapes is not None and not lost):
             task["predictions" if predicted else "annotations"] = [said]
-        self.parts.add({"key": f"{split}/{item.name}", "task": task})
+        self.parts.add({"key": f"{split}/{name}", "task": task})
         return sorted(lost)
 
     def _drawn(self, shape: Shape, item: Item, lost: set[str]) -> list[JsonObject]:
@@ -86,8 +86,12 @@ class LabelStudioWriter:
                 "value": {**value, name: [self.classes[shape.label]]}}  # fmt: skip
 
     def close(self) -> None:
-        tasks = [part["task"] for part in self.parts.rows()]
-        write_whole(self.target / FILE, json.dumps(tasks, ensure_ascii=False, indent=1))
+        with writing_whole(self.target / FILE) as out:
+            out.write("[")
+            for count, part in enumerate(self.parts.rows()):
+                task = json.dumps(part["task"], ensure_ascii=False, indent=1)
+                out.write(("," if count else "") + "\n" + task)
+            out.write("\n]")
         write_whole(self.target / "classes.txt", "".join(f"{one}\n" for one in self.classes))
         write_whole(self.target / CONFIG, self._config())
 
