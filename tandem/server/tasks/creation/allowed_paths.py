@@ -13,8 +13,8 @@ from tandem.spec.i18n import t
 from tandem.spec.run.base import SpecTree
 from tandem.spec.run.legacy import get, put
 
-HUB_ID = re.compile(r"(modelscope:)?[\w\-][\w.\-]*(/[\w\-][\w.\-]*){0,2}")
-"""`huggingface/owner/name` has three parts."""
+HUB_ID = re.compile(r"(modelscope:|huggingface/)?[\w\-][\w.\-]*(/[\w\-][\w.\-]*)?")
+"""And `huggingface/owner/name`, which a student's weights may be called."""
 
 
 def inside(field: str, name: str, *roots: Path) -> Path:
