@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 def fill(folder: Path, leave_bytes: int) -> Path:
     """Take the room but for `leave_bytes`; the file that takes it."""
+    # An error that is still held holds its writer, and that the room of a file without a name.
+    gc.collect()
     ballast = folder / "ballast"
     disk = os.statvfs(folder)
     with ballast.open("wb") as out:

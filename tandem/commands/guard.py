@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from io import TextIOWrapper
 
-from tandem.spec.os_errors import known_error
+from tandem.spec.errors import TandemError
+from tandem.spec.os_errors import Translated, known_error
 
 
 def guarded(run: Callable[[], object]) -> int:
@@ -16,8 +17,13 @@ def guarded(run: Callable[[], object]) -> int:
         if isinstance(stream, TextIOWrapper):  # a GBK or ASCII terminal spells out what it lacks
             stream.reconfigure(errors="backslashreplace")
     try:
-        outcome = run()
-        sys.stdout.flush()
+        # What a full disk or the name of a file has brought about is one of ours from here on.
+        with Translated(known_error):
+            outcome = run()
+            sys.stdout.flush()
+    except TandemError as error:
+        print(error.sentence(), file=sys.stderr)
+        return error.exit_code
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except KeyboardInterrupt:
@@ -25,9 +31,4 @@ def guarded(run: Callable[[], object]) -> int:
     except BrokenPipeError:  # `tandem … | head`: the reader has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Exception as error:  # noqa: BLE001  what the disk and the names of files bring about
-        if (known := known_error(error)) is None:
-            raise
-        print(known.sentence(), file=sys.stderr)
-        return known.exit_code
     return outcome if isinstance(outcome, int) else 0

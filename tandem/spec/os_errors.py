@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
 
 from tandem.spec.errors import DiskFullError, SpecError, TandemError
 
@@ -36,7 +36,6 @@ _FULL_WORDS = re.compile(
     ),
     re.DOTALL,
 )
-_FIX = "Free some space (`tandem cache gc` shows what the cache holds), start again."
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -55,25 +54,48 @@ def disk_full(error: BaseException, path: Path | str | None = None) -> DiskFullE
         None,
     )
     if named is None:
-        return DiskFullError("The disk is full; what was saved before is kept.", fix=_FIX)
+        return DiskFullError(
+            "The disk is full; what was saved before is kept.",
+            fix="Free some space (`tandem cache gc` shows what the cache holds), start again.",
+        )
     return DiskFullError(
         "The disk is full: {path} could not be written; what was saved before is kept.",
         path=os.fsdecode(named) if isinstance(named, bytes) else named,
-        fix=_FIX,
+        fix="Free some space (`tandem cache gc` shows what the cache holds), start again.",
     )
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
+class Translated:
+    """A context in which an error that `translate` knows is raised as what it gives.
+
+    Every other error, and one that it gives back as it is, passes through untouched.
+    """
+
+    def __init__(self, translate: Callable[[Exception], TandemError | None]) -> None:
+        self.translate = translate
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        known = self.translate(error) if isinstance(error, Exception) else None
+        if known is not None and known is not error:
+            raise known from error
+
+
+def writing(path: Path) -> Translated:
     """A full disk becomes DiskFullError that names `path`, whichever library writes there."""
-    try:
-        yield
-    except DiskFullError:
-        raise
-    except Exception as error:
-        if is_disk_full(error):
-            raise disk_full(error, path) from error
-        raise
+
+    def translate(error: Exception) -> TandemError | None:
+        told = isinstance(error, DiskFullError) or not is_disk_full(error)
+        return None if told else disk_full(error, path)
+
+    return Translated(translate)
 
 
 def unusable_path(error: BaseException, numbers: frozenset[int] = NAMES) -> SpecError | None:

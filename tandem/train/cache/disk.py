@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from tandem.spec.errors import DiskFullError
-from tandem.spec.os_errors import is_disk_full
+from tandem.spec.os_errors import Translated, is_disk_full
 
 _MEGABYTES = 2**20
 
@@ -27,20 +25,20 @@ class FileNote(BaseModel):
     crc32: int
 
 
-@contextmanager
-def room(folder: Path) -> Iterator[None]:
+def room(folder: Path) -> Translated:
     """A full disk, or a quota, becomes DiskFullError that says what to do."""
-    try:
-        yield
-    except Exception as error:
-        if not is_disk_full(error):
-            raise
-        raise DiskFullError(
+
+    def translate(error: Exception) -> DiskFullError | None:
+        if isinstance(error, DiskFullError) or not is_disk_full(error):
+            return None
+        return DiskFullError(
             "No room for the teacher's signals in {folder}.",
             folder=folder,
             fix="Free some space (tandem cache gc removes old caches), or put the cache on "
             "another disk (cache.root). What is complete is kept: start again to go on.",
-        ) from error
+        )
+
+    return Translated(translate)
 
 
 def check_room(folder: Path, wanted_bytes: int) -> None:
