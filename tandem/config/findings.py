@@ -21,6 +21,10 @@ _EXTRAS = {
 }
 
 
+_LAYOUTS = ("*", "*/*", "models/*/*", "hub/models/*/*", "models--*/snapshots/*")
+"""How folders, ModelScope's and Hugging Face's caches lie under the models' root."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing looked at. `ok` is None where its absence is no fault."""
@@ -99,10 +103,10 @@ def teachers(settings: Settings) -> list[Finding]:
             Finding(t("teacher {name}", name=name), found, there or None, None if there else fix)
         )
     root = settings.path("models_root")
-    folders = sorted(root.iterdir()) if root.is_dir() else []
-    for folder in folders:
-        if (folder / "config.json").is_file():
-            findings.append(Finding(t("teacher {name}", name=folder.name), str(folder)))
+    folders = {file.parent for layout in _LAYOUTS for file in root.glob(f"{layout}/config.json")}
+    for folder in sorted(folders):
+        name = str(folder.relative_to(root))
+        findings.append(Finding(t("teacher {name}", name=name), str(folder)))
     if not findings:
         fix = t("Put a checkpoint folder such as Qwen2.5-VL-7B-Instruct into {root}.", root=root)
         findings.append(Finding(t("teachers"), t("none configured"), None, fix))

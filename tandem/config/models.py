@@ -11,9 +11,11 @@ from tandem.config.settings import Settings
 from tandem.spec.errors import TeacherError
 from tandem.spec.i18n import joined, t
 from tandem.spec.plugins.sources import (
+    FILE_SUFFIXES,
     HUGGINGFACE,
     MODELSCOPE,
     TORCHVISION,
+    ULTRALYTICS,
     huggingface_id,
     is_hub_id,
     snapshots,
@@ -70,8 +72,13 @@ def find_student_weights(size: str, settings: Settings) -> str | None:
         if (root / below).exists():
             return str(root / below)
     hub_id = huggingface_id(text) if text.startswith(HUGGINGFACE) else text
-    laid = _laid_down(hub_id, settings) if hub_id and is_hub_id(hub_id) else None
-    return str(laid) if laid else text
+    if not hub_id or not is_hub_id(hub_id) or text.startswith(ULTRALYTICS):
+        return text
+    laid = _laid_down(hub_id.removeprefix(MODELSCOPE), settings)
+    if laid is not None:
+        return str(laid)
+    named = text.startswith((HUGGINGFACE, MODELSCOPE)) or text.endswith(FILE_SUFFIXES)
+    return text if named or settings.text("hub") != "modelscope" else MODELSCOPE + text
 
 
 def known_names() -> list[str]:

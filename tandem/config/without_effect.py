@@ -15,8 +15,9 @@ _DISTILLED = (
     "loss.distillation_type", "loss.hard_label_weight", *_SOFT, *_FEATURES, "loss.attention_weight",
     "loss.relation_weight", "loss.intermediate_weight",
 )  # fmt: skip
+_TEACHERS = ("teacher.name", "teacher.path", "teacher.precision", "report.baseline")
 _VAIN: Mapping[str, tuple[str, ...]] = {
-    "feature": _SOFT, "logit": _FEATURES, "direct": _DISTILLED,
+    "feature": _SOFT, "logit": _FEATURES, "direct": (*_DISTILLED, *_TEACHERS),
 }  # fmt: skip
 
 
@@ -31,7 +32,7 @@ def without_effect(tree: SpecTree, given: Iterable[str], names: Mapping[str, str
     if get(tree, "mode") == "direct":
         way = "direct"
     told = [path for path in _VAIN.get(way, ()) if path in said and _differs(tree, path)]
-    return [_line(way, names.get(path, path)) for path in told]
+    return [_line("teacher" if path in _TEACHERS else way, names.get(path, path)) for path in told]
 
 
 def _differs(tree: SpecTree, path: str) -> bool:
@@ -45,6 +46,8 @@ def _differs(tree: SpecTree, path: str) -> bool:
 
 
 def _line(way: str, name: str) -> str:
+    if way == "teacher":
+        return t("{name} has no effect: in mode direct no teacher is asked.", name=name)
     if way == "direct":
         return t("{name} has no effect: in mode direct nothing is distilled.", name=name)
     if way == "feature":

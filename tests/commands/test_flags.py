@@ -122,7 +122,8 @@ def told(*words: str, defaults: dict[str, str] | None = None) -> list[str]:
          ["--feature_weight", "--align_feature"]),
         ("--distillation_type logit --soft_label_weight 5", []),
         ("--distillation_type hybrid --soft_label_weight 5 --feature_weight 5", []),
-        ("--training_mode direct --feature_loss_type cosine", ["--feature_loss_type"]),
+        ("--training_mode direct --feature_loss_type cosine --baseline",
+         ["--feature_loss_type", "--teacher_path", "--baseline"]),
     ],
 )  # fmt: skip
 def test_a_flag_without_effect_is_told(words: str, names: list[str]) -> None:

@@ -175,6 +175,14 @@ def test_modelscope_is_asked_where_it_is_named(home: Path) -> None:
     assert teacher(name="qwen2.5-vl-7b") == "modelscope:Qwen/Qwen2.5-VL-7B-Instruct"
     assert teacher(path="owner/model") == "modelscope:owner/model"
     assert teacher(path="modelscope:owner/model") == "modelscope:owner/model"
+    students = "{vit-base: google/vit, vit-tiny: w/v.pth, resnet50: torchvision}"
+    (home / "tandem.yaml").write_text(f"hub: modelscope\nstudents: {students}", encoding="utf-8")
+    for size, path in (
+        ("vit-base", "modelscope:google/vit"),
+        ("vit-tiny", "w/v.pth"),
+        ("resnet50", "torchvision"),
+    ):
+        assert filled(student={"size": size})[0].student.path == path
     folder = home / "models" / "owner" / "model"
     folder.mkdir(parents=True)
     assert teacher(path="modelscope:owner/model") == str(folder)

@@ -84,7 +84,7 @@ def _epoch(event: Epoch) -> str:
         figures = {"figure": t(event.figure), "accuracy": percent(event.val_accuracy)}
         parts.append(t("val {figure} {accuracy}", **figures))
     parts.append(t("rate {rate}", rate=f"{event.learning_rate:.2g}"))
-    parts.append(t("{speed} images/s", speed=f"{event.images_per_second:.0f}"))
+    parts.append(t("{speed} samples/s", speed=f"{event.images_per_second:.0f}"))
     parts.append(duration(event.seconds))
     return "  ".join(parts)
 

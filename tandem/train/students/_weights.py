@@ -24,6 +24,7 @@ from torch import Tensor
 
 from tandem.spec.errors import StudentError
 from tandem.spec.plugins.sources import (
+    FILE_SUFFIXES,
     HUGGINGFACE,
     MODELSCOPE,
     OWNERS,
@@ -35,8 +36,6 @@ from tandem.spec.plugins.sources import (
 )
 from tandem.train.pretrained import modelscope
 
-FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
-"""A hub id may hold dots too: `timm/resnet18.a1_in1k`."""
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.pth", "weights.safetensors")
 _IN_TORCHVISION = re.compile(r"(?:unet-)?(resnet\d+)|lstm-\w+|vit-(base|large)")
 

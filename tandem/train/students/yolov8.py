@@ -81,10 +81,10 @@ def _load(student: YoloStudent, spec: StudentSpec) -> None:
     if file.suffix != ".pt":
         load_pretrained(student, spec)
         return
-    from tandem.train.yolo.network_file import read_network
+    from tandem.train.yolo.network_file import read_network, weights_of
 
     net, _ = read_network(file)
-    weights = {f"net.{name}": value for name, value in net.float().state_dict().items()}
+    weights = {f"net.{name}": value for name, value in weights_of(net, file).items()}
     parts = student.net.model
     assert isinstance(parts, nn.Sequential)
     load_fitting(student, spec, weights, head=f"net.model.{len(parts) - 1}.cv3.")

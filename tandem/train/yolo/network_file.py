@@ -63,6 +63,14 @@ def read_network(path: Path) -> tuple[DetectionModel, object]:
     return net, checkpoint.get("train_args")
 
 
+def weights_of(net: DetectionModel, path: Path) -> dict[str, torch.Tensor]:
+    """Its weights by name, float32; StudentError where the pickle left it half made."""
+    try:
+        return dict(net.float().state_dict())
+    except (AttributeError, TypeError, KeyError, RuntimeError) as error:
+        raise refused(path, f"its network is not whole ({type(error).__name__})") from error
+
+
 def _parts() -> Iterator[Callable[..., object]]:
     for module, names in PARTS.items():
         found = importlib.import_module(module)

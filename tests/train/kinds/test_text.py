@@ -183,6 +183,17 @@ def test_a_teacher_of_images_does_not_teach_texts(
     assert "text" in told or "picture" in told
 
 
+def test_a_teacher_that_cannot_be_had_is_what_is_missing(
+    spec_of: Specs, texts: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    spec = bert(spec_of, texts, teacher={"path": "google-bert/bert-base-uncased"})
+    told = refusal(spec, tmp_path, capsys)
+    assert "The teacher google-bert/bert-base-uncased is no folder here" in told
+    assert "tokenizer" not in told
+
+
 def test_its_own_classes_are_known_by_name_only(tuned: Path) -> None:
     from tandem.spec.run import TeacherSpec
     from tandem.train.teachers.family import checkpoint_of

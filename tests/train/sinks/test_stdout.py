@@ -39,7 +39,7 @@ def test_an_epoch_is_one_line_with_every_term(tmp_path):
     emitter.close()
     assert stream.getvalue().splitlines() == [
         "Epoch 2/10  loss 0.5123 (cross_entropy 0.25, kl_div 0.26)  val accuracy 97.2 %  "
-        "rate 0.0001  1234 images/s  1 min 15 s"
+        "rate 0.0001  1234 samples/s  1 min 15 s"
     ]
 
 

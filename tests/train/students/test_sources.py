@@ -168,7 +168,7 @@ class Evil:
         return Path.touch, (self.path,)
 
 
-@pytest.mark.parametrize("what", ["module", "garbage", "weights", "gone"])
+@pytest.mark.parametrize("what", ["module", "garbage", "weights", "gone", "half"])
 def test_a_hostile_or_broken_pt_is_a_sentence(tmp_path: Path, what: str) -> None:
     pytest.importorskip("ultralytics")
     path = tmp_path / "y.pt"
@@ -178,6 +178,10 @@ def test_a_hostile_or_broken_pt_is_a_sentence(tmp_path: Path, what: str) -> None
         path.write_bytes(b"\x80\x02}q\x00.")
     elif what == "weights":
         torch.save({"model.0.conv.weight": torch.zeros(1)}, path)
+    elif what == "half":
+        from ultralytics.nn.tasks import DetectionModel
+
+        torch.save({"model": DetectionModel.__new__(DetectionModel)}, path)
     with pytest.raises(StudentError, match=r"cannot be loaded safely"):
         make("yolov8", "yolov8n", str(path))
     assert not (tmp_path / "ran").exists()
