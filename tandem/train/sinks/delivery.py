@@ -19,8 +19,13 @@ CURSOR = "http.cursor"
 LOCK = ".http.lock"
 
 
+MOST_DENIED = 3
+"""So many calls in a row denied by 401 or 403 are about the token, not about one call. An ending
+run makes three: its evaluation, its model's path, and that it is complete."""
+
+
 class LockedOutError(Exception):
-    """401 or 403: nothing more will get through with this token."""
+    """Everything is answered by 401 or 403: nothing more will get through with this token."""
 
 
 class DeliveryCursor(BaseModel):
@@ -64,6 +69,9 @@ class Delivery:
         self._offset_bytes = 0
         self._run_id = ""
         self._refusals: set[tuple[str, int]] = set()
+        self._denied = 0
+        """Calls in a row that 401 or 403 answered. Nothing is acknowledged until another gets
+        through: if none does, all of them are kept."""
         self.sent = 0
         """Requests acknowledged so far."""
 
@@ -99,6 +107,7 @@ class Delivery:
                 self._begin()
                 self._service.send(call)
             self.sent += 1
+            self._denied = 0
             self._say_left_out(call)
             if call.digest:
                 self._cursor.evaluations.append(call.digest)
@@ -110,7 +119,7 @@ class Delivery:
         self._maybe_arrived = False
 
     def _begin(self) -> None:
-        if not self._cursor.in_flight:
+        if not self._cursor.in_flight and not self._denied:
             # On the disk before the request is: should this process die in it, the doubt is on
             # record.
             self._cursor.in_flight = True
@@ -119,22 +128,14 @@ class Delivery:
     def _acknowledge(self, *, parts: int, seq: int | None = None) -> None:
         self._cursor.parts, self._cursor.in_flight = parts, False
         self._cursor.seq = self._cursor.seq if seq is None else seq
-        self._cursor.write(self._run_dir)
+        if not self._denied:
+            self._cursor.write(self._run_dir)
 
     def _refused(self, call: Call, refusal: CallRefusedError) -> None:
         if refusal.status in (401, 403):
-            self._progress.notice(
-                t(
-                    "The service {service} does not let this run in ({status} {message}); check"
-                    " {variable}. What it should hear is kept.",
-                    service=self._service.name,
-                    status=refusal.status,
-                    message=refusal,
-                    variable=TOKEN_VARIABLE,
-                ),
-                warning=True,
-            )
-            raise LockedOutError from refusal
+            self._count_denied(refusal)
+        else:
+            self._denied = 0
         if (call.what, refusal.status) not in self._refusals:
             self._refusals.add((call.what, refusal.status))
             self._progress.notice(
@@ -148,6 +149,24 @@ class Delivery:
                 ),
                 warning=True,
             )
+
+    def _count_denied(self, refusal: CallRefusedError) -> None:
+        """One may be about this call alone: a model's path outside of what the service serves."""
+        self._denied += 1
+        if self._denied < MOST_DENIED:
+            return
+        self._progress.notice(
+            t(
+                "The service {service} does not let this run in ({status} {message}); check"
+                " {variable}. What it should hear is kept.",
+                service=self._service.name,
+                status=refusal.status,
+                message=refusal,
+                variable=TOKEN_VARIABLE,
+            ),
+            warning=True,
+        )
+        raise LockedOutError from refusal
 
     def _say_left_out(self, call: Call) -> None:
         for name, value in call.left_out:

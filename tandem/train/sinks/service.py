@@ -178,7 +178,8 @@ def _json(answer: httpx.Response) -> Any:
 
 
 def _seconds(text: str) -> float:
-    return min(float(text), 60.0) if text.isdigit() else 0.0
+    """What `Retry-After` asks for, at most a minute; 0 for a date and for what is no number."""
+    return min(float(text), 60.0) if text.isascii() and text.isdigit() else 0.0
 
 
 def _reason(problem: httpx.RequestError) -> str:

@@ -18,6 +18,8 @@ class Recorder:
         self.asked = []  # every request that arrived
         self.headers = []
         self.plan = []
+        self.denied = {}  # the end of an address: the status that every write there gets
+        self.retry_after = None  # with every answer, in UTF-8 as a careless server sends it
         self.reads_refused = False
         self.envelope_code = 200
         self.redirect_to = None
@@ -82,6 +84,7 @@ class Recorder:
             handler.end_headers()
             return None
         act = self.plan.pop(0) if self.plan else "ok"
+        act = self.denied.get("/" + path.rsplit("/", 1)[-1], act)
         if isinstance(act, int):
             return self._answer(handler, act)
         if act != "die before":
@@ -113,5 +116,8 @@ class Recorder:
         raw = json.dumps(said).encode()
         handler.send_response(status)
         handler.send_header("Content-Length", str(len(raw)))
+        if self.retry_after is not None:
+            sent = self.retry_after.encode().decode("latin-1")
+            handler.send_header("Retry-After", sent)
         handler.end_headers()
         handler.wfile.write(raw)

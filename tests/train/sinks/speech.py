@@ -2,6 +2,8 @@
 
 import time
 
+from tandem.spec.event import parse
+
 
 def start(emitter, resumed=None):
     emitter.emit(
@@ -36,3 +38,24 @@ def evaluate(emitter, accuracy=0.93, **more):
 def end(emitter):
     emitter.emit("artifact", name="final_model", path="/out/模型/final_model", size_bytes=1)
     emitter.emit("finished", seconds=3.0, metrics={"accuracy": 0.93})
+
+
+def whole_run(emitter):
+    start(emitter)
+    for number in (1, 2, 3):
+        epoch(emitter, number)
+    evaluate(emitter)
+    end(emitter)
+
+
+def notices(folder):
+    events = [parse(line) for line in (folder / "events.jsonl").read_bytes().splitlines()]
+    return [event.message for event in events if event.type == "notice"]
+
+
+def told_once(service, epochs=(1, 2, 3)):
+    """Nothing missing, nothing twice."""
+    assert [row["epoch"] for row in service.taken("/history")] == list(epochs)
+    assert len(service.taken("/evaluations")) == 1
+    assert len(service.taken("/complete")) == 1
+    assert len(service.taken("/model-path")) == 1

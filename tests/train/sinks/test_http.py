@@ -12,52 +12,13 @@ from pathlib import Path
 import pytest
 
 from tandem.spec.errors import OutputFolderError, SpecError
-from tandem.spec.event import parse
-from tandem.train.sinks import http
 from tandem.train.sinks.delivery import DeliveryCursor
 from tandem.train.sinks.emitter import Emitter
 from tandem.train.sinks.http import Http, deliver
 from tandem.train.sinks.service import ServiceClient
 
 from .recorder import Recorder
-from .speech import end, epoch, evaluate, start
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setenv("TANDEM_LANG", "en")
-    monkeypatch.delenv("TANDEM_RUN_TOKEN", raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(http, "BACKOFF_SECONDS", (0.05, 0.1))
-    monkeypatch.setattr(http, "LAST_BACKOFF_SECONDS", 0.05)
-
-
-@pytest.fixture
-def service():
-    recorder = Recorder().up()
-    yield recorder
-    recorder.down()
-
-
-def whole_run(emitter):
-    start(emitter)
-    for number in (1, 2, 3):
-        epoch(emitter, number)
-    evaluate(emitter)
-    end(emitter)
-
-
-def notices(folder):
-    events = [parse(line) for line in (folder / "events.jsonl").read_bytes().splitlines()]
-    return [event.message for event in events if event.type == "notice"]
-
-
-def told_once(service, epochs=(1, 2, 3)):
-    """Nothing missing, nothing twice."""
-    assert [row["epoch"] for row in service.taken("/history")] == list(epochs)
-    assert len(service.taken("/evaluations")) == 1
-    assert len(service.taken("/complete")) == 1
-    assert len(service.taken("/model-path")) == 1
+from .speech import end, epoch, evaluate, notices, start, told_once, whole_run
 
 
 def test_a_run_arrives_in_order_in_the_words_of_the_contract(tmp_path, service):
@@ -178,19 +139,6 @@ def test_a_token_goes_into_the_header_and_nowhere_else(tmp_path, service, monkey
     for file in tmp_path.iterdir():
         assert "s3cret" not in file.read_text()
     assert "s3cret" not in caplog.text
-
-
-def test_a_wrong_token_keeps_everything_for_later(tmp_path, service, monkeypatch):
-    service.plan = [401]
-    emitter = Emitter(tmp_path, "T", [Http(service.url)])
-    whole_run(emitter)
-    emitter.close()
-    said = notices(tmp_path)
-    assert "check TANDEM_RUN_TOKEN" in said[0]
-    assert "7 events have not reached" in said[1]
-    assert service.took == []
-    assert deliver(tmp_path, service.url, token="right").left == 0
-    told_once(service)
 
 
 def test_a_redirect_to_another_host_is_not_followed(tmp_path, service):
