@@ -11,13 +11,17 @@ export HF_HUB_OFFLINE ?= 1
 # A company's proxy signs with a certificate of its own, which only the system knows.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: demo test bench check check-console web browser setup lock clean
+.PHONY: demo test services bench check check-console web browser setup lock clean
 
 demo: $(READY) $(if $(shell command -v npm),$(WEB))
 	$(BIN)/tandem demo
 
-test: $(READY) check check-console $(WEB) browser
+test: $(READY) services check check-console $(WEB) browser
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# MySQL is fetched while the rest is made and checked; the tests wait for it, and say if it fails.
+services: $(READY)
+	@$(BIN)/python -m tests.server.mysql_server >/dev/null 2>&1 &
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""Empty data bases of the three kinds; services that are down are started."""
+"""Empty data bases of every kind; services that are down are started."""
 
 from __future__ import annotations
 
@@ -14,23 +14,37 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url as parsed
 
 from tandem.executors.fake import FakeExecutor
 from tandem.server.app import create_app
 from tandem.server.db.database import Database
 from tandem.server.db.tables import Table
 from tandem.server.settings import ServerSettings, read
+from tests.server import mysql_server
 
-KINDS = ("sqlite", "mariadb", "postgresql")
+KINDS = ("sqlite", "mariadb", "mysql", "postgresql")
+SERVERS = KINDS[1:]
 PORTS = {"mariadb": 3306, "postgresql": 5432}
 ADMIN = {
-    "mariadb": "mysql+pymysql://root@127.0.0.1/test",
-    "postgresql": "postgresql+psycopg://root@127.0.0.1/postgres",
+    "mariadb": "mysql+pymysql://root@127.0.0.1:{port}/test",
+    "mysql": "mysql+pymysql://root@127.0.0.1:{port}",
+    "postgresql": "postgresql+psycopg://root@127.0.0.1:{port}/postgres",
 }
 
 
-def start_service(kind: str) -> None:
-    """Start the machine's own server if it is down. Without one: fails under CI, else skips."""
+def admin_url(kind: str) -> str:
+    """The administrator's address at a server that answers. Without one: fails under CI, else skips.
+
+    MariaDB's and PostgreSQL's are the machine's own, started if they are down.
+    """
+    if kind == "mysql":
+        return ADMIN[kind].format(port=mysql_server.shared())
+    _start_service(kind)
+    return ADMIN[kind].format(port=PORTS[kind])
+
+
+def _start_service(kind: str) -> None:
     if _listens(PORTS[kind]):
         return
     if kind == "mariadb" and shutil.which("mariadbd", path="/usr/sbin:/usr/bin"):
@@ -74,11 +88,11 @@ def _urls(folder: Path) -> Iterator[Callable[[str], str]]:
         name = f"tandem_{uuid.uuid4().hex[:12]}"
         if kind == "sqlite":
             return f"sqlite:///{folder / name}.db"
-        start_service(kind)
+        server = parsed(admin_url(kind))
         _admin(kind, f"CREATE DATABASE {name}{_charset(kind)}")
         made.append((kind, name))
-        server = ADMIN[kind].rsplit("/", 1)[0].replace("+pymysql", "").replace("+psycopg", "")
-        return f"{server}/{name}"
+        plain = server.set(drivername=server.get_backend_name(), database=name)
+        return plain.render_as_string(hide_password=False)
 
     yield make
     for kind, name in made:
@@ -86,11 +100,11 @@ def _urls(folder: Path) -> Iterator[Callable[[str], str]]:
 
 
 def _charset(kind: str) -> str:
-    return " CHARACTER SET utf8mb4" if kind == "mariadb" else ""
+    return " CHARACTER SET utf8mb4" if kind in ("mariadb", "mysql") else ""
 
 
 def _admin(kind: str, statement: str) -> None:
-    engine = create_engine(ADMIN[kind], isolation_level="AUTOCOMMIT")
+    engine = create_engine(admin_url(kind), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()

@@ -1,4 +1,4 @@
-"""MariaDB and PostgreSQL servers of a test's own: it may kill them and start them again.
+"""MariaDB, MySQL and PostgreSQL servers of a test's own: it may kill them and start them again.
 
 with private_server("mariadb") as server:
     database = Database(server.url)
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -25,8 +24,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from tandem.server.db.database import address
+from tests.server import mysql_server
 
-SERVERS = ("mariadb", "postgresql")
+SERVERS = ("mariadb", "mysql", "postgresql")
 START_SECONDS = 60
 NAME = "tandem_test"
 
@@ -40,7 +40,7 @@ class PrivateServer(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data_folder = folder / "data"
-        self.port = _free_port()
+        self.port = mysql_server.free_port()
         self._running: subprocess.Popen[bytes] | None = None
 
     @property
@@ -156,6 +156,24 @@ class PrivateMariaDB(PrivateServer):
         return [*command, "--user=root"] if os.geteuid() == 0 else command
 
 
+class PrivateMySQL(PrivateServer):
+    kind = "mysql"
+    admin_name = ""
+
+    def prepare(self) -> None:
+        mysql_server.copy_data(self.data_folder)
+
+    def _command(self) -> list[str]:
+        return [
+            *mysql_server.command(mysql_server.fetched()),
+            f"--datadir={self.data_folder}",
+            "--bind-address=127.0.0.1",
+            f"--port={self.port}",
+            f"--socket={self.folder / 'socket'}",
+            f"--pid-file={self.folder / 'pid'}",
+        ]
+
+
 class PrivatePostgreSQL(PrivateServer):
     kind = "postgresql"
     admin_name = "postgres"
@@ -201,22 +219,16 @@ def _absent(program: str) -> str:
     pytest.skip(f"{program} is not here")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def private_server(kind: str) -> Iterator[PrivateServer]:
     """One of SERVERS, started, with an empty data base; gone with its data afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="tandem-server-"))
-    server = {"mariadb": PrivateMariaDB, "postgresql": PrivatePostgreSQL}[kind](folder)
+    made = {"mariadb": PrivateMariaDB, "mysql": PrivateMySQL, "postgresql": PrivatePostgreSQL}
+    server: PrivateServer = made[kind](folder)
     try:
         server.prepare()
         server.start()
-        charset = " CHARACTER SET utf8mb4" if kind == "mariadb" else ""
+        charset = " CHARACTER SET utf8mb4" if server.kind == "mysql" else ""
         server.run(f"CREATE DATABASE {NAME}{charset}")
         yield server
     finally:

@@ -6,6 +6,7 @@ starts without it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -216,8 +217,13 @@ def _alone_in_mysql(database: Database) -> Iterator[Connection]:
         # Installed rows may hold '0000-00-00', which a stricter mode refuses to copy.
         connection.exec_driver_sql("SET SESSION sql_mode = 'STRICT_TRANS_TABLES'")
         connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
-        asked = text("SELECT GET_LOCK(CONCAT('md_upgrade.', LEFT(MD5(DATABASE()), 16)), :seconds)")
-        if connection.execute(asked, {"seconds": LOCK_SECONDS}).scalar() != 1:
+        name = connection.execute(text("SELECT DATABASE()")).scalar() or ""
+        # Here and not there: MySQL has no MD5 of its own since 9.6. Earlier versions of Tandem, who
+        # asked it for one, take the same lock.
+        digest = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[:16]
+        asked = text("SELECT GET_LOCK(:name, :seconds)")
+        wanted = {"name": f"md_upgrade.{digest}", "seconds": LOCK_SECONDS}
+        if connection.execute(asked, wanted).scalar() != 1:
             raise busy()
         connection.commit()
         with connection.begin():

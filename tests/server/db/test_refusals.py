@@ -13,10 +13,9 @@ from sqlalchemy.engine import make_url as parsed
 from tandem.server.db.database import Database
 from tandem.server.db.upgrade import check_at_start, status, upgrade
 from tandem.spec.errors import SpecError
-from tests.server.private_servers import private_server
+from tests.server.private_servers import SERVERS, private_server
 
 PASSWORD = "s3cr3t-Wort"  # noqa: S105
-SERVERS = ("mariadb", "postgresql")
 
 
 def refusal(url: str) -> str:
@@ -70,8 +69,9 @@ def test_a_wrong_user(kind: str, make_url: Callable[[str], str]):
     assert "refuses the user nobody_here or the password" in said
 
 
-def test_a_wrong_password_mariadb(make_url: Callable[[str], str]):
-    said = refusal(changed(make_url("mariadb"), password=PASSWORD))
+@pytest.mark.parametrize("kind", ["mariadb", "mysql"])
+def test_a_wrong_password(kind: str, make_url: Callable[[str], str]):
+    said = refusal(changed(make_url(kind), password=PASSWORD))
     assert "refuses the user root or the password" in said
 
 
@@ -93,8 +93,9 @@ def test_a_wrong_password_and_a_missing_right_postgresql():
         database.close()
 
 
-def test_a_missing_right_mariadb(make_url: Callable[[str], str]):
-    url = make_url("mariadb")
+@pytest.mark.parametrize("kind", ["mariadb", "mysql"])
+def test_a_missing_right(kind: str, make_url: Callable[[str], str]):
+    url = make_url(kind)
     name = parsed(url).database
     admin = Database(url)
     user = f"guarded_{name}"[:30]
@@ -124,6 +125,7 @@ def test_a_table_that_somebody_holds(make_url: Callable[[str], str], monkeypatch
             made = "CREATE TABLE md_training_task (id BIGINT {} PRIMARY KEY, task_id VARCHAR(64))"
             counting = {
                 "mariadb": "AUTO_INCREMENT",
+                "mysql": "AUTO_INCREMENT",
                 "postgresql": "GENERATED ALWAYS AS IDENTITY",
             }
             connection.execute(text(made.format(counting[kind])))

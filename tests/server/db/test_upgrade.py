@@ -140,8 +140,9 @@ def test_two_at_once_make_it_once(empty: Database):
     assert differences(empty) == []
 
 
-# MariaDB keeps what was done before the cut; the others take all back, wherever it is.
+# MySQL and MariaDB keep what was done before the cut; the others take all back, wherever it is.
 CUTS = [("mariadb", at) for at in (1, 3, 6, 12, 20, 27)]
+CUTS += [("mysql", at) for at in (6, 20)]
 CUTS += [(kind, at) for kind in ("sqlite", "postgresql") for at in (1, 27)]
 
 

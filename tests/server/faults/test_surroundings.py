@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from tests.server.faults.small_server import SmallServer, trainer_pids, wait_for
 from tests.server.faults.small_trainer import journal_epochs, let_go
-from tests.server.private_servers import private_server
+from tests.server.private_servers import SERVERS, private_server
 from tests.small_disk import small_disk
 
 A = "/model-distillation/tasks"
@@ -21,7 +21,7 @@ def epochs_told(server: SmallServer, task_id: str) -> list[int]:
     return [row["epoch"] for row in server.get(f"{A}/{task_id}/history")["data"]]
 
 
-@pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
+@pytest.mark.parametrize("kind", SERVERS)
 def test_the_data_base_stops_under_load_and_comes_back(kind: str, home: Path):
     with private_server(kind) as base, SmallServer(home, base.url) as server:
         run = server.create(epochs=40, epoch_seconds=0.05, metrics=10, held=1, start=True)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    inspect,
 )
 from sqlalchemy.dialects import mysql
 
@@ -129,5 +130,8 @@ def downgrade() -> None:
     """`tandem.server.db.upgrade` has seen that they are empty."""
     for table in TABLES:
         op.drop_table(table.name, if_exists=True)
+    # Looked for, as MySQL, unlike MariaDB, knows no DROP INDEX IF EXISTS.
+    there = {index["name"] for index in inspect(op.get_bind()).get_indexes(TASKS.name)}
     for index in TASKS.indexes:
-        op.drop_index(str(index.name), TASKS.name, if_exists=True)
+        if index.name in there:
+            op.drop_index(str(index.name), TASKS.name)
