@@ -38,7 +38,12 @@ ROUTES = {
 SHOWN = {
     "page 2,500": "/model-distillation/tasks?page=2500&pageSize=20",
     "keyword": "/model-distillation/tasks?page=1&pageSize=20&keyword=net-9999",
+    "keyword of two ideographs": "/model-distillation/tasks?page=1&pageSize=20&keyword=检测",
+    "keyword that nothing has": "/model-distillation/tasks?page=1&pageSize=20&keyword=nowhere",
+    "keyword that all have": "/model-distillation/tasks?page=1&pageSize=20&keyword=net-",
 }
+KEYWORD_SECONDS = 0.05
+MOST = dict.fromkeys(list(SHOWN)[1:4], "≤ 50 ms")
 
 
 def measure() -> list[Row]:
@@ -70,14 +75,16 @@ def _rows(kind: str, http: httpx.Client) -> list[Row]:
     base = _p95(seconds[HEALTH])
     made = []
     for name in (*ROUTES, *SHOWN):
-        ratio = _p95(seconds[name]) / base
-        must = "≤ 5 × health" if name in ROUTES else "shown"
+        p95 = _p95(seconds[name])
+        ratio = p95 / base
+        must = "≤ 5 × health" if name in ROUTES else MOST.get(name, "shown")
+        within = ratio <= 5 if name in ROUTES else p95 <= KEYWORD_SECONDS if name in MOST else None
         made.append(
             Row(
                 f"{kind}: {name}, 100,000 tasks, p95 over the health route's",
                 f"{ratio:.1f} ({1000 * _p95(seconds[name]):.1f} ms over {1000 * base:.1f} ms)",
                 must,
-                ratio <= 5 if name in ROUTES else None,
+                within,
                 f"{len(seconds[name])} requests in turn, one connection; median "
                 f"{1000 * statistics.median(seconds[name]):.1f} ms",
             )
@@ -106,6 +113,7 @@ def fill(database: Database) -> None:
                 "student_model": "resnet50", "status": STATES[n % len(STATES)], "del_flag": 0,
                 "accuracy": n % 100, "create_time": start + timedelta(seconds=n),
                 "training_config": '{"optimizer": "adamw"}',
+                "description": "检测任务" if n % 1000 == 0 else None,
             }
             for n in numbers
         ]  # fmt: skip
@@ -119,7 +127,7 @@ def fill(database: Database) -> None:
             session.execute(insert(Task), tasks)
             session.execute(insert(Job), jobs)
             session.execute(insert(History), history)
-    analyse = "ANALYZE TABLE md_training_task, md_training_history, md_task_job"
+    analyse = "ANALYZE TABLE md_training_task, md_training_history, md_task_job, md_search_gram"
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if database.dialect == "postgresql":
             connection.execute(text("VACUUM ANALYZE"))

@@ -34,9 +34,9 @@ ADMIN = {
 
 
 def admin_url(kind: str) -> str:
-    """The administrator's address at a server that answers. Without one: fails under CI, else skips.
+    """The administrator's address at a server that answers; the machine's own is started if down.
 
-    MariaDB's and PostgreSQL's are the machine's own, started if they are down.
+    Without one: fails under CI, else skips.
     """
     if kind == "mysql":
         return ADMIN[kind].format(port=mysql_server.shared())

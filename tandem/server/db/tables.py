@@ -30,6 +30,8 @@ __all__ = [
     "Lease",
     "LongText",
     "PresetRow",
+    "SearchGram",
+    "SearchNumber",
     "Table",
     "Task",
     "TaskData",
@@ -222,6 +224,30 @@ class Job(Table):
     total_steps: Mapped[int | None] = mapped_column(BigInteger)
     metrics: Mapped[str | None] = mapped_column(Text)
     """The last step's values, as JSON."""
+
+
+class SearchGram(Table):
+    """Which tasks have three letters in their texts: keywords are looked up here first.
+
+    Written by triggers of the data base, so that a row of any writer is found at once. It may hold
+    too much, of texts that were changed since: who reads it compares the texts as well.
+    """
+
+    __tablename__ = "md_search_gram"
+    # Its key is all there is of a row.
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    gram: Mapped[str] = mapped_column(String(3), primary_key=True)
+    """Three letters in a row, in lower case; two where they are no ASCII, which may be a word.
+    Empty for a task with a text that is longer than `SearchNumber` counts."""
+    task_key: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    """`Task.id`."""
+
+
+class SearchNumber(Table):
+    """1, 2, 3, …: where in a text its letters begin. Empty: there is no index of texts here."""
+
+    __tablename__ = "md_search_number"
+    n: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
 
 
 class TaskEvent(Table):

@@ -70,7 +70,7 @@ def list_tasks(
     if page is None:
         return whole(context, wanted)
     rows = service.page(context, wanted, page, pageSize)
-    total = service.total(context, wanted)
+    total = service.total(context, wanted, first_page=len(rows) if page == 1 else None, of=pageSize)
     shown = Page[TaskOut](
         items=[task(row) for row in rows], total=total, page=page, pageSize=pageSize
     )

@@ -13,14 +13,23 @@ from sqlalchemy import (
     Subquery,
     delete,
     func,
-    or_,
     select,
     union_all,
     update,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from tandem.server.db.tables import THERE, Attempt, DelFlag, EvaluationRow, History, Job, Task
+from tandem.server.db.tables import (
+    THERE,
+    Attempt,
+    DelFlag,
+    EvaluationRow,
+    History,
+    Job,
+    SearchGram,
+    Task,
+)
+from tandem.server.tasks import search
 from tandem.server.tasks.list_query import TaskFilter
 from tandem.server.wire.task import FIELDS
 from tandem.spec.state import State
@@ -80,8 +89,10 @@ def locked(session: Session, task_id: str) -> RowMapping | None:
     return session.execute(both.where(Task.task_id == task_id)).mappings().one()
 
 
-def _where(wanted: TaskFilter) -> list[ColumnElement[bool]]:
+def _where(wanted: TaskFilter, gram: str | None = None) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [Task.del_flag == DelFlag.NORMAL]
+    if gram is not None:
+        found.append(search.with_gram(gram))
     if wanted.status is not None:
         found.append(Task.status == wanted.status)
     if len(wanted.statuses) == 1:
@@ -93,19 +104,14 @@ def _where(wanted: TaskFilter) -> list[ColumnElement[bool]]:
     if wanted.owner:
         found.append(Task.create_by == wanted.owner)
     if wanted.keyword:
-        found.append(
-            or_(
-                *(
-                    column.icontains(wanted.keyword, autoescape=True)
-                    for column in (Task.task_name, Task.description, Task.task_id)
-                )
-            )
-        )
+        found.append(search.holds(wanted.keyword))
     return found
 
 
-def _order(wanted: TaskFilter) -> list[_Order]:
+def _order(wanted: TaskFilter, gram: str | None = None) -> list[_Order]:
     column = getattr(Task, wanted.order_by)
+    if gram is not None and wanted.order_by == "id":
+        column = SearchGram.task_key  # the same number, in the order of its index
     order: list[_Order] = []
     if wanted.order_by not in NEVER_NULL:
         order.append(column.is_(None))  # the same on all: those without come last
@@ -119,20 +125,23 @@ def page(
     session: Session, wanted: TaskFilter, offset: int, limit: int, *, with_jobs: bool = False
 ) -> Sequence[RowMapping]:
     """The keys come from an index alone; only the rows that are shown are read."""
-    keys = _keys(wanted, None, offset + limit).order_by(*_order(wanted))
+    gram = search.rarest_gram(session, wanted.keyword)
+    keys = _keys(wanted, None, offset + limit, gram).order_by(*_order(wanted, gram))
     keys_of = keys.offset(offset).limit(limit).subquery()
     return session.execute(_rows(with_jobs, keys_of, wanted)).mappings().all()
 
 
-def _keys(wanted: TaskFilter, below_id: int | None, most: int) -> Select[int]:
+def _keys(
+    wanted: TaskFilter, below_id: int | None, most: int, gram: str | None = None
+) -> Select[int]:
     """The keys that are wanted; of several states in the usual order, the first `most` of each.
 
     One question for each state follows an index. Asked for all at once, a data base walks all
     tasks to find the few that run.
     """
     newest_first = wanted.order_by == "id" and wanted.descending
-    if len(wanted.statuses) < 2 or not newest_first:
-        return _below(select(Task.id).where(*_where(wanted)), below_id)
+    if len(wanted.statuses) < 2 or not newest_first or gram is not None:
+        return _below(select(Task.id).where(*_where(wanted, gram)), below_id)
     each = (
         _below(select(Task.id).where(*_where(replace(wanted, statuses=(state,)))), below_id)
         .order_by(Task.id.desc())
@@ -165,13 +174,16 @@ def after(
     with_jobs: bool = False,
 ) -> Sequence[RowMapping]:
     """The next ones in the usual order, newest first: older than `below_id`."""
-    keys = _keys(wanted, below_id, limit).order_by(Task.id.desc()).limit(limit)
+    gram = search.rarest_gram(session, wanted.keyword)
+    keys = _keys(wanted, below_id, limit, gram).order_by(*_order(wanted, gram)).limit(limit)
     return session.execute(_rows(with_jobs, keys.subquery(), wanted)).mappings().all()
 
 
 def keys_of(session: Session, wanted: TaskFilter) -> list[int]:
     """All in their order, by their keys: some bytes each, not a row."""
-    return list(session.scalars(select(Task.id).where(*_where(wanted)).order_by(*_order(wanted))))
+    gram = search.rarest_gram(session, wanted.keyword)
+    found = select(Task.id).where(*_where(wanted, gram)).order_by(*_order(wanted, gram))
+    return list(session.scalars(found))
 
 
 def by_keys(session: Session, keys: Sequence[int]) -> Iterator[RowMapping]:
@@ -184,7 +196,9 @@ def by_keys(session: Session, keys: Sequence[int]) -> Iterator[RowMapping]:
 
 
 def count(session: Session, wanted: TaskFilter) -> int:
-    return session.scalar(select(func.count()).select_from(Task).where(*_where(wanted))) or 0
+    gram = search.rarest_gram(session, wanted.keyword)
+    found = select(func.count(Task.id)).where(*_where(wanted, gram))
+    return session.scalar(found) or 0
 
 
 def queue_positions(session: Session) -> dict[str, int]:

@@ -53,7 +53,7 @@ def numbered_page(
     with context.database.read() as session:
         rows = queries.page(session, wanted, ((page or 1) - 1) * size, size + 1, with_jobs=True)
         items = _items(session, rows[:size])
-    found = _list(context, wanted, items, page, size)
+    found = _list(context, wanted, items, page, size, is_first=page in (None, 1))
     found.next_cursor = _cursor(rows, size) if more else None
     return found
 
@@ -63,7 +63,7 @@ def next_page(context: Context, wanted: TaskFilter, below: int | None, size: int
     with context.database.read() as session:
         rows = queries.after(session, wanted, below, size + 1, with_jobs=True)
         items = _items(session, rows[:size])
-    found = _list(context, wanted, items, None, size)
+    found = _list(context, wanted, items, None, size, is_first=below is None)
     found.next_cursor = _cursor(rows, size)
     return found
 
@@ -75,10 +75,17 @@ def _items(session: Session, rows: Sequence[RowMapping]) -> list[TaskSummary]:
 
 
 def _list(
-    context: Context, wanted: TaskFilter, items: list[TaskSummary], page: int | None, size: int
+    context: Context,
+    wanted: TaskFilter,
+    items: list[TaskSummary],
+    page: int | None,
+    size: int,
+    *,
+    is_first: bool,
 ) -> TaskList:
     # In whatever order, there are as many: so the number that was counted lately serves.
-    total = service.total(context, replace(wanted, order_by="id", descending=True))
+    plain = replace(wanted, order_by="id", descending=True)
+    total = service.total(context, plain, first_page=len(items) if is_first else None, of=size)
     return TaskList.model_construct(
         items=items, total=total, next_cursor=None, page=page, page_size=size
     )

@@ -51,8 +51,15 @@ def get(context: Context, task_id: str) -> RowMapping:
     return found
 
 
-def total(context: Context, wanted: TaskFilter) -> int:
-    """How many there are, at most a second old."""
+def total(
+    context: Context, wanted: TaskFilter, *, first_page: int | None = None, of: int = 0
+) -> int:
+    """How many there are, at most a second old; a first page that is not full has shown them all.
+
+    `first_page` is how many tasks it shows, and `of` how many it could.
+    """
+    if first_page is not None and first_page < of:
+        return first_page
 
     def count() -> int:
         with context.database.read() as session:
