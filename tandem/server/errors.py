@@ -9,6 +9,7 @@ TandemError
     ├── TooLargeError            413
     ├── InvalidError             422  fields: `problems` lists them
     ├── TooManyError             429
+    ├── LaterError               501  the contract has it, this version does not
     └── UnavailableError         503  the data base does not answer
 """
 
@@ -65,6 +66,10 @@ class InvalidError(RequestError):
 
 class TooManyError(RequestError):
     status = 429
+
+
+class LaterError(RequestError):
+    status = 501
 
 
 class UnavailableError(RequestError):

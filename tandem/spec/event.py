@@ -62,6 +62,9 @@ class Epoch(RunEvent):
     type: Literal["epoch"] = "epoch"
     epoch: int = Field(ge=1)
     total_epochs: int
+    step: int | None = None
+    """Optimizer steps so far; None in journals that were written before epochs had them."""
+    total_steps: int | None = None
     train_loss: float
     terms: dict[str, float]
     roles: dict[str, LossRole] = Field(default_factory=dict)

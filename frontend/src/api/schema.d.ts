@@ -5094,6 +5094,11 @@ export interface components {
         /** StartIn */
         StartIn: {
             /**
+             * Augmentation
+             * @description false: each picture as it is. Crops, flips and colours (a detector: mosaics) otherwise.
+             */
+            augmentation?: boolean | null;
+            /**
              * Base Model
              * @description As `GET /api/training/models` lists them.
              */
@@ -5105,6 +5110,21 @@ export interface components {
              * @description A folder under the data sets' root, or its name.
              */
             dataset_path: string;
+            /**
+             * Dropout
+             * @description Of the head; detectors have none.
+             */
+            dropout?: number | null;
+            /**
+             * Early Stopping
+             * @description Epochs without a better figure after which it ends; true: 10. Off where it is left out.
+             */
+            early_stopping?: boolean | number | null;
+            /**
+             * Early Stopping Patience
+             * @description The number of epochs, beside `early_stopping: true` or alone.
+             */
+            early_stopping_patience?: number | null;
             /** Epochs */
             epochs?: number | null;
             /**
@@ -5112,15 +5132,30 @@ export interface components {
              * @description Every epoch ends with an evaluation, whatever this says.
              */
             eval_steps?: number | null;
+            /**
+             * Image Size
+             * @description Pixels a side; 224 for a classifier and 640 for a detector where it is left out.
+             */
+            image_size?: number | null;
             /** Learning Rate */
             learning_rate?: number | null;
             /** Max Grad Norm */
             max_grad_norm?: number | null;
             /**
+             * Mixed Precision
+             * @description true and auto: what the device does best; false and no: 32 bits.
+             */
+            mixed_precision?: boolean | ("auto" | "no" | "fp32" | "fp16" | "bf16") | null;
+            /**
              * Model Type
              * @enum {string}
              */
             model_type: "image_classifier" | "object_detector" | "text_to_image" | "llm";
+            /**
+             * Num Workers
+             * @description Processes that read the data, also called `workers`; chosen from the cores otherwise.
+             */
+            num_workers?: number | null;
             /**
              * Output Dir
              * @description Below the output root; the service chooses one where it is left out.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PlainSerializer
 
 from tandem.server.wire.envelope import iso
 
@@ -45,6 +45,23 @@ class StartIn(Bare):
     max_grad_norm: _Weight | None = None
     weight_decay: _Weight | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    image_size: Annotated[int, Field(ge=16, le=2048)] | None = None
+    """Pixels a side; 224 for a classifier and 640 for a detector where it is left out."""
+    early_stopping: bool | Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """Epochs without a better figure after which it ends; true: 10. Off where it is left out."""
+    early_stopping_patience: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """The number of epochs, beside `early_stopping: true` or alone."""
+    mixed_precision: bool | Literal["auto", "no", "fp32", "fp16", "bf16"] | None = None
+    """true and auto: what the device does best; false and no: 32 bits."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Of the head; detectors have none."""
+    num_workers: Annotated[
+        Annotated[int, Field(ge=0, le=64)] | None,
+        Field(validation_alias=AliasChoices("num_workers", "workers")),
+    ] = None
+    """Processes that read the data, also called `workers`; chosen from the cores otherwise."""
+    augmentation: bool | None = None
+    """false: each picture as it is. Crops, flips and colours (a detector: mosaics) otherwise."""
 
 
 class StartedOut(Bare):

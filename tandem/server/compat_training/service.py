@@ -14,8 +14,10 @@ from tandem.config.settings import Settings
 from tandem.server.artifacts import folder as folders
 from tandem.server.compat_training.schemas import ModelOut, StartIn, StatusOut
 from tandem.server.context import Context
+from tandem.server.datasets.uploads import FAULTY, hash_of
+from tandem.server.db.dataset_tables import DatasetRow
 from tandem.server.db.tables import DelFlag, Job, Task
-from tandem.server.errors import ConflictError, InvalidError, RequestError
+from tandem.server.errors import ConflictError, InvalidError, LaterError
 from tandem.server.tasks import service as tasks
 from tandem.server.tasks.creation import create as creation
 from tandem.server.tasks.creation.allowed_paths import inside
@@ -27,6 +29,13 @@ from tandem.spec.run import RunSpec
 from tandem.spec.state import State
 
 KINDS = {"image_classifier": "classification", "object_detector": "detection"}
+GUIDE: Mapping[str, Mapping[str, int]] = {
+    "image_classifier": {"epochs": 15, "batch_size": 16, "image_size": 224},
+    "object_detector": {"epochs": 100, "batch_size": 16, "image_size": 640},
+}
+"""What the training guide recommends, where a request does not say."""
+PATIENCE_EPOCHS = 10
+"""Of `early_stopping: true`."""
 ENDED = (State.COMPLETED, State.FAILED, State.STOPPED)
 STATUS: Mapping[str, str] = {
     State.PENDING: "pending",
@@ -41,12 +50,9 @@ MOST_LISTED = 1000
 COLUMNS = (
     Task.task_id, Task.status, Task.progress, Task.current_epoch, Task.total_epochs, Task.loss,
     Task.accuracy, Task.best_accuracy, Task.learning_rate, Task.error_message, Task.start_time,
+    Task.task_type,
     Task.end_time, Job.step, Job.total_steps, Job.metrics,
 )  # fmt: skip
-
-
-class LaterError(RequestError):
-    status = 501
 
 
 def start(context: Context, said: StartIn) -> str:
@@ -54,6 +60,7 @@ def start(context: Context, said: StartIn) -> str:
     _check_type(said.model_type)
     settings = context.settings.everything
     tree, size = _tree(said, settings)
+    _check_data(context, said, tree)
     folder = None
     if said.output_dir is not None:
         folder = inside("output_dir", said.output_dir, settings.path("output_root"))
@@ -96,24 +103,84 @@ def _tree(said: StartIn, settings: Settings) -> tuple[dict[str, object], str]:
     found = inside("dataset_path", _below(said.dataset_path), settings.path("datasets_root"))
     root = settings.path("datasets_root")
     dataset = found.relative_to(root) if found.is_relative_to(root) else found
-    optim = {
-        "epochs": said.epochs,
-        "batch_size": said.batch_size,
-        "learning_rate": said.learning_rate,
-        "warmup_steps": said.warmup_steps,
-        "max_grad_norm": said.max_grad_norm,
-        "weight_decay": said.weight_decay,
+    if said.dropout and "dropout" not in known["options"]["properties"]:
+        problem = t("{model} has no dropout.", model=size)
+        raise InvalidError([{"field": "dropout", "problem": problem}])
+    guide = GUIDE[said.model_type]
+    sections: dict[str, dict[str, object]] = {
+        "data": {
+            "dataset": str(dataset),
+            "image_size": said.image_size or guide["image_size"],
+            "workers": said.num_workers,
+        },
+        "student": {"type": kind, "size": size, "dropout": said.dropout},
+        "optim": {
+            "epochs": said.epochs or guide["epochs"],
+            "batch_size": said.batch_size or guide["batch_size"],
+            "learning_rate": said.learning_rate,
+            "warmup_steps": said.warmup_steps,
+            "max_grad_norm": said.max_grad_norm,
+            "weight_decay": said.weight_decay,
+            "early_stopping_epochs": _patience(said),
+        },
+        "run": {
+            "seed": said.seed,
+            "checkpoint_interval": None if said.save_steps is None else 1,
+            "precision": _precision(said.mixed_precision),
+        },
     }
-    run = {"seed": said.seed, "checkpoint_interval": None if said.save_steps is None else 1}
-    tree: dict[str, object] = {
-        "mode": "direct",
-        "kind": KINDS[said.model_type],
-        "data": {"dataset": str(dataset)},
-        "student": {"type": kind, "size": size},
-        "optim": {name: value for name, value in optim.items() if value is not None},
-        "run": {name: value for name, value in run.items() if value is not None},
-    }
+    if said.augmentation is False:
+        sections |= {"yolo": YOLO_PLAIN} if kind == "yolov8" else {"views": VIEWS_PLAIN}
+    tree: dict[str, object] = {"mode": "direct", "kind": KINDS[said.model_type]}
+    for section, fields in sections.items():
+        tree[section] = {name: value for name, value in fields.items() if value is not None}
     return tree, size
+
+
+VIEWS_PLAIN: dict[str, object] = {"count": 1, "crop_scale_min": 1.0, "flip": "off", "colour": 0.0}
+YOLO_PLAIN: dict[str, object] = dict.fromkeys(
+    ("mosaic", "degrees", "translate", "scale", "shear", "flip_sideways", "flip_upside_down",
+     "hue", "saturation", "value"), 0.0
+)  # fmt: skip
+"""Each picture as it is."""
+
+
+def _patience(said: StartIn) -> int | None:
+    """Epochs without a better figure; None: the run's own default."""
+    stopping = said.early_stopping
+    if said.early_stopping_patience is not None:
+        if stopping is not None and not isinstance(stopping, bool):
+            problem = t("early_stopping is a number of epochs already.")
+            raise InvalidError([{"field": "early_stopping_patience", "problem": problem}])
+        return 0 if stopping is False else said.early_stopping_patience
+    if isinstance(stopping, bool):
+        return PATIENCE_EPOCHS if stopping else 0
+    return stopping
+
+
+def _precision(said: bool | str | None) -> str | None:
+    if isinstance(said, bool):
+        return "auto" if said else "fp32"
+    return "fp32" if said == "no" else said
+
+
+def _check_data(context: Context, said: StartIn, tree: Mapping[str, object]) -> None:
+    """Refuse data that is not there, or in which its check has found faults."""
+    data = tree["data"]
+    assert isinstance(data, dict)
+    name = str(data["dataset"])
+    if not (context.settings.datasets_root / name).exists():
+        problem = t("The data set {name} is not there.", name=said.dataset_path)
+        raise InvalidError([{"field": "dataset_path", "problem": problem}])
+    with context.database.read() as session:
+        row = session.get(DatasetRow, hash_of(name))
+    if row is not None and row.status == FAULTY:
+        problem = t(
+            "The check of {name} has found {errors} faults: mend them first.",
+            name=name,
+            errors=row.errors or 1,
+        )
+        raise InvalidError([{"field": "dataset_path", "problem": problem}])
 
 
 def _below(path: str) -> str:
@@ -169,7 +236,10 @@ def _shown(row: RowMapping) -> StatusOut:
     said = row["metrics"]
     metrics = json.loads(said) if isinstance(said, str) and said else {}
     rate = metrics.get("learning_rate", row["learning_rate"])
-    figures = {name: row[name] for name in ("accuracy", "best_accuracy") if row[name] is not None}
+    # The columns are the contract's; what a detector has there is its mAP50.
+    called = "map50" if row["task_type"] == "detection" else "accuracy"
+    columns = {called: "accuracy", f"best_{called}": "best_accuracy"}
+    figures = {name: row[column] for name, column in columns.items() if row[column] is not None}
     return StatusOut(
         task_id=row["task_id"],
         status=STATUS.get(row["status"], "pending"),  # type: ignore[arg-type]

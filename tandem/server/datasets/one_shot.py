@@ -12,9 +12,14 @@ from starlette.exceptions import HTTPException
 
 from tandem.server.context import Context
 from tandem.server.datasets import service, uploads
+from tandem.server.datasets.look import UNKNOWN, look
 from tandem.server.datasets.schemas import PlainDataset
 from tandem.server.errors import InvalidError, RequestError
 from tandem.spec.i18n import t
+from tandem.spec.plugins import catalog
+
+SAYINGS = frozenset({"image_classification", "object_detection", "semantic_segmentation"})
+"""What else clients of this surface say. What was recognised is answered, whatever was said."""
 
 
 async def receive(context: Context, request: Request) -> PlainDataset:
@@ -38,14 +43,26 @@ async def receive(context: Context, request: Request) -> PlainDataset:
 
 def _keep(context: Context, file: UploadFile, name: str, layout: str | None) -> PlainDataset:
     file.file.seek(0, 2)
+    check_type(layout)
     row = uploads.begin(context, name, file.file.tell(), type=layout, sha256=None)
     file.file.seek(0)
     try:
         with uploads.appending(context, row.id, 0) as out:
             shutil.copyfileobj(file.file, out, uploads.BLOCK_BYTES)
-        done = uploads.complete(context, row.id)
+        done = uploads.complete(context, row.id, by_its_name=True)
     except RequestError:
         uploads.drop(context, row.id)
         raise
     assert done.dataset is not None
-    return service.plain_one(context, done.dataset)
+    shown = service.plain_one(context, done.dataset)
+    found = look(context.settings.datasets_root / done.dataset).type
+    return {**shown, "type": found if found != UNKNOWN else shown["type"]}
+
+
+def check_type(word: str | None) -> None:
+    """InvalidError for a word that names no layout and no kind of data."""
+    known = {*(one["name"] for one in catalog.read()["formats"]), *SAYINGS}
+    known |= {kind for one in catalog.read()["formats"] for kind in one["kinds"]}
+    if word is not None and word not in known:
+        problem = t("It must be one of {allowed}.", allowed=", ".join(sorted(known)))
+        raise InvalidError([{"field": "type", "problem": problem}])

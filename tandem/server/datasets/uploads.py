@@ -145,8 +145,11 @@ def appending(context: Context, id: str, at: int) -> Iterator[BinaryIO]:
         lock.release()
 
 
-def complete(context: Context, id: str) -> Upload:
-    """Unpack it, or say which data set holds the same; a refused one leaves nothing."""
+def complete(context: Context, id: str, *, by_its_name: bool = False) -> Upload:
+    """Unpack it, or say which data set holds the same; a refused one leaves nothing.
+
+    `by_its_name`: the data set has the name that was asked for, though another holds the same.
+    """
     row = get(context, id)
     if row.status != RECEIVING:
         return row
@@ -163,7 +166,7 @@ def complete(context: Context, id: str) -> Upload:
         file.unlink(missing_ok=True)
         raise ConflictError("Its SHA-256 is {digest}, not what was said.", digest=digest,
                             fix="Send it again.")  # fmt: skip
-    known = _same(context, digest)
+    known = _same(context, digest, row.name if by_its_name else None)
     if known is None:
         _unpack(context, row, file, digest)
     _put(context, id, status=READY, dataset=known or row.name, sha256=digest)
@@ -172,13 +175,14 @@ def complete(context: Context, id: str) -> Upload:
     return get(context, id)
 
 
-def _same(context: Context, digest: str) -> str | None:
-    """The data set that came from the same bytes and is still there."""
+def _same(context: Context, digest: str, name: str | None) -> str | None:
+    """The data set, of this name if one is given, that came from the same bytes and is there."""
     with context.database.read() as session:
         found = select(DatasetRow.name).where(DatasetRow.archive_sha256 == digest)
         names = session.scalars(found).all()
     root = context.settings.datasets_root
-    return next((name for name in names if (root / name).is_dir()), None)
+    wanted = (one for one in names if name in (None, one))
+    return next((one for one in wanted if (root / one).is_dir()), None)
 
 
 def _unpack(context: Context, row: Upload, file: Path, digest: str) -> None:

@@ -117,6 +117,8 @@ def _add(found: FoldedEvents, event: Event) -> None:
         case Epoch():
             found.epochs.append(event)
             found.current_epoch, found.total_epochs = event.epoch, event.total_epochs
+            if event.step is not None:  # a short run logs no step by itself
+                job |= {"step": event.step, "total_steps": event.total_steps}
         case Evaluation(who="student", epoch=None):
             found.evaluations.append(event)
         case Artifact(name="final_model"):

@@ -75,6 +75,9 @@ class RunReporter:
             "epoch",
             epoch=position.epoch,
             total_epochs=self.run.spec.optim.epochs,
+            step=position.global_step,
+            # Every epoch has as many.
+            total_steps=position.global_step // position.epoch * self.run.spec.optim.epochs,
             train_loss=report.train_loss,
             terms=report.terms,
             roles=report.roles,

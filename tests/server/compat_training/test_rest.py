@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from tandem.server.datasets.uploads import hash_of
+from tandem.server.db.dataset_tables import DatasetRow
+from tandem.server.host.clock import now
 from tests.conftest import make_shapes
 from tests.server.datasets.archives import shapes_zip
 
@@ -65,6 +68,85 @@ def test_every_hyper_parameter_reaches_the_run(client: TestClient, images: Path)
     assert spec["run"]["output_dir"].endswith("/mine/first")
 
 
+def spec_of(client: TestClient, **changes: Any) -> Any:
+    answer = start(client, **changes)
+    assert answer.status_code == 200, answer.text
+    return client.get(f"/api/v1/tasks/{answer.json()['task_id']}").json()["spec"]
+
+
+def test_the_guides_other_settings_reach_the_run(client: TestClient, images: Path):
+    more = {"image_size": 96, "early_stopping": 4, "mixed_precision": "bf16", "dropout": 0.25,
+            "num_workers": 2, "augmentation": False}  # fmt: skip
+    spec = spec_of(client, **more)
+    assert spec["data"]["image_size"] == 96
+    assert spec["data"]["workers"] == 2
+    assert spec["optim"]["early_stopping_epochs"] == 4
+    assert spec["run"]["precision"] == "bf16"
+    assert spec["student"]["dropout"] == 0.25
+    views = spec["views"]
+    assert (views["crop_scale_min"], views["flip"], views["colour"]) == (1, "off", 0)
+    stopping = {
+        10: {"early_stopping": True},
+        0: {"early_stopping": False, "early_stopping_patience": 3},
+        3: {"early_stopping": True, "early_stopping_patience": 3},
+        7: {"early_stopping_patience": 7},
+    }
+    for epochs, said in stopping.items():
+        assert spec_of(client, **said)["optim"]["early_stopping_epochs"] == epochs
+    for said, precision in ((True, "auto"), (False, "fp32"), ("no", "fp32"), ("fp16", "fp16")):
+        assert spec_of(client, mixed_precision=said)["run"]["precision"] == precision
+    assert spec_of(client, workers=0)["data"]["workers"] == 0
+    detector = {"model_type": "object_detector", "base_model": "yolov8n", "augmentation": False}
+    assert spec_of(client, **detector)["yolo"]["mosaic"] == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "epochs", "batch", "size"),
+    [("image_classifier/resnet50", 15, 16, 224), ("object_detector/yolov8n", 100, 16, 640)],
+)
+def test_what_is_left_out_is_as_the_guide_recommends(
+    model: str, epochs: int, batch: int, size: int, client: TestClient, images: Path
+):
+    model_type, base_model = model.split("/")
+    body = {"model_type": model_type, "base_model": base_model, "dataset_path": "my_images"}
+    answer = client.post(f"{B}/start", json=body)
+    spec = client.get(f"/api/v1/tasks/{answer.json()['task_id']}").json()["spec"]
+    assert (spec["optim"]["epochs"], spec["optim"]["batch_size"]) == (epochs, batch)
+    assert spec["data"]["image_size"] == size
+
+
+def test_data_that_cannot_be_used_is_refused_at_once(client: TestClient, images: Path):
+    answer = start(client, dataset_path="/datasets/nothing")
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["field"] == "dataset_path"
+    assert "is not there" in answer.json()["detail"][0]["problem"]
+    context = client.app.state.context
+    row = DatasetRow(name_hash=hash_of("my_images"), name="my_images", status="FAULTY",
+                     errors=3, created_at=now())  # fmt: skip
+    context.database.run(lambda session: session.add(row))
+    faulty = start(client)
+    assert faulty.status_code == 422
+    assert "3 faults" in faulty.json()["detail"][0]["problem"]
+    assert client.get(f"{B}/tasks").json() == []
+
+
+def test_a_detectors_figure_is_called_by_its_name(client: TestClient, images: Path):
+    shown = {}
+    for model_type, base_model in (
+        ("image_classifier", "resnet18"),
+        ("object_detector", "yolov8n"),
+    ):
+        made = start(client, model_type=model_type, base_model=base_model).json()["task_id"]
+        answer = client.put(
+            f"/model-distillation/tasks/{made}/progress",
+            params={"currentEpoch": 1, "accuracy": 61.5, "loss": 0.4},
+        )
+        assert answer.status_code == 200, answer.text
+        shown[model_type] = client.get(f"{B}/status/{made}").json()["metrics"]
+    assert shown["image_classifier"] == {"accuracy": 61.5, "best_accuracy": 61.5}
+    assert shown["object_detector"] == {"map50": 61.5, "best_map50": 61.5}
+
+
 @pytest.mark.parametrize("kind", ["text_to_image", "llm"])
 def test_what_comes_later_says_so(kind: str, client: TestClient):
     answer = start(client, model_type=kind)
@@ -77,6 +159,15 @@ def test_what_comes_later_says_so(kind: str, client: TestClient):
     ("changes", "status", "word"),
     [
         ({"momentum": 1}, 422, "momentum"),
+        ({"image_size": 8}, 422, "image_size"),
+        ({"mixed_precision": "fp8"}, 422, "mixed_precision"),
+        ({"dropout": 1}, 422, "dropout"),
+        ({"early_stopping": 3, "early_stopping_patience": 4}, 422, "early_stopping_patience"),
+        (
+            {"model_type": "object_detector", "base_model": "yolov8n", "dropout": 0.1},
+            422,
+            "dropout",
+        ),
         ({"model_type": "none"}, 422, "model_type"),
         ({"epochs": 0}, 422, "epochs"),
         ({"base_model": "resnet51"}, 422, "base_model"),
@@ -130,6 +221,15 @@ def test_a_dataset_is_uploaded_at_once_listed_and_deleted(client: TestClient, tm
         "mine", "classification", len(archive), 18
     )  # fmt: skip
     assert upload(archive).json() == one  # recognised
+    # The same bytes by another name are another data set, as they were asked for.
+    second = upload(archive, name="mine too", type="image_classification").json()
+    assert (second["id"], second["name"], second["type"]) == (
+        "mine too", "mine too", "classification"
+    )  # fmt: skip
+    assert client.delete(f"{B}/datasets/mine too").status_code == 200
+    odd = upload(archive, name="odd", type="anything")
+    assert odd.status_code == 422
+    assert odd.json()["detail"][0]["field"] == "type"
     assert client.get(f"{B}/datasets").json() == [one]
     assert upload(b"no archive", name="other").status_code == 422
     assert upload(archive, colour="red").status_code == 422

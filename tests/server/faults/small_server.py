@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 T = TypeVar("T")
-MOST_SECONDS = 60.0
+MOST_SECONDS = 120.0
 SCRIPT = Path(__file__).with_name("serve_small.py")
 ROOT = SCRIPT.parents[3]
 
@@ -139,8 +139,9 @@ class SmallServer:
 
 def trainer_pids(home: Path, task_id: str, *, shim: bool = False) -> list[int]:
     """The trainers of a task (`shim`: also the shells they were started by)."""
-    mine = [p for p in _processes_of(home) if any(f"{task_id}-" in a for a in _words(p))]
-    return [p.pid for p in mine if shim or not _words(p)[0].endswith("sh")]
+    found = [(process.pid, _words(process)) for process in _processes_of(home)]
+    mine = [(pid, words) for pid, words in found if any(f"{task_id}-" in one for one in words)]
+    return [pid for pid, words in mine if shim or not words[0].endswith("sh")]
 
 
 def _processes_of(home: Path) -> list[psutil.Process]:

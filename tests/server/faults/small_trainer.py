@@ -2,7 +2,8 @@
 
 For tests of the service around it, where the seconds of importing torch would be all they take. It
 reads its pace from `loss.options.pace` of the spec: epoch_seconds, start_seconds, save_seconds,
-metrics (a step each), deaf (1: does not hear SIGTERM), held (1: its last epoch waits for `let_go`).
+metrics (a step each), deaf (1: does not hear SIGTERM), held (it waits after so many epochs until
+`let_go` lets it go on): a test that needs a run to be alive does not race against its end.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ class SmallTrainer:
             resumed_from_epoch=done or None,
         )  # fmt: skip
         for epoch in range(done + 1, total + 1):
-            while self.pace.get("held") and epoch == total and not (self.folder / GO).exists():
+            while not self._may_begin(epoch) and not self.asked:
                 time.sleep(0.02)
-            if not self._epoch(epoch, total):
+            if self.asked or not self._epoch(epoch, total):
                 return self._stop(epoch - 1)
         final = self.folder / "final_model"
         final.mkdir(exist_ok=True)
@@ -57,6 +58,13 @@ class SmallTrainer:
         self.emit("artifact", name="final_model", path=str(final), size_bytes=2)
         self.emit("finished", seconds=1.0, metrics={"accuracy": 0.9})
         return 0
+
+    def _may_begin(self, epoch: int) -> bool:
+        held = self.pace.get("held")
+        if not held or epoch <= held:
+            return True
+        go = self.folder / GO
+        return go.exists() and epoch <= int(go.read_text() or epoch)
 
     def _epoch(self, epoch: int, total: int) -> bool:
         steps = int(self.pace.get("metrics", 1))
@@ -112,9 +120,11 @@ class SmallTrainer:
         self.asked = not self.pace.get("deaf", 0)
 
 
-def let_go(folder: Path) -> None:
-    """The run there may end."""
-    (folder / GO).touch()
+def let_go(folder: Path, until: int | None = None) -> None:
+    """The run there may go on to its end, or to the end of epoch `until`."""
+    made = folder / f".{GO}"
+    made.write_text("" if until is None else str(until))
+    made.replace(folder / GO)
 
 
 def journal_epochs(folder: Path) -> list[int]:

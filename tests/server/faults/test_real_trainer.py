@@ -83,10 +83,12 @@ def test_a_real_run_outlives_its_server_and_the_death_of_a_rank(server: RealServ
         rank.suspend()
     server.start()
     assert sorted(trainer_pids(server.home, task_id)) == pids
-    for rank in ranks:
-        rank.resume()
     wait_for(lambda: server.task(task_id)["currentEpoch"] > seen)
-    max(ranks, key=lambda rank: rank.pid).kill()
+    dies = max(ranks, key=lambda rank: rank.pid)
+    dies.kill()  # before the others go on: the run is not to end first
+    for rank in ranks:
+        if rank != dies:
+            rank.resume()
     wait_for(lambda: server.v1_task(task_id)["attempts"] == 2, LONG)
     done = server.done(task_id)
     assert done["status"] == "COMPLETED", done["errorMessage"]
