@@ -4049,6 +4049,11 @@ export interface components {
             name: string;
             /** Parameters */
             parameters: number | null;
+            /**
+             * Sample
+             * @description It is sample data, to look at: there is no model.
+             */
+            sample: boolean;
             /** Size Bytes */
             size_bytes: number | null;
             /** Student Model */
@@ -4113,6 +4118,11 @@ export interface components {
             name: string;
             /** Parameters */
             parameters: number | null;
+            /**
+             * Sample
+             * @description It is sample data, to look at: there is no model.
+             */
+            sample: boolean;
             /** Size Bytes */
             size_bytes: number | null;
             /** Student Model */
@@ -5556,6 +5566,11 @@ export interface components {
             /** Run Dir */
             run_dir: string | null;
             /**
+             * Sample
+             * @description It is sample data, to look at: nothing of it runs, whatever its status says.
+             */
+            sample: boolean;
+            /**
              * Spec
              * @description The RunSpec; null for a task that an installed system made and nobody started yet.
              */
@@ -5817,6 +5832,11 @@ export interface components {
             resumes: number;
             /** Run Dir */
             run_dir: string | null;
+            /**
+             * Sample
+             * @description It is sample data, to look at: nothing of it runs, whatever its status says.
+             */
+            sample: boolean;
             /** Started At */
             started_at: string | null;
             /**

@@ -54,7 +54,7 @@ class StartIn(Bare):
     mixed_precision: bool | Literal["auto", "no", "fp32", "fp16", "bf16"] | None = None
     """true and auto: what the device does best; false and no: 32 bits."""
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Of the head; detectors have none."""
+    """Before the classifier; detectors have none."""
     num_workers: Annotated[
         Annotated[int, Field(ge=0, le=64)] | None,
         Field(validation_alias=AliasChoices("num_workers", "workers")),

@@ -35,7 +35,7 @@ GUIDE: Mapping[str, Mapping[str, int]] = {
 }
 """What the training guide recommends, where a request does not say."""
 PATIENCE_EPOCHS = 10
-"""Of `early_stopping: true`."""
+"""What `early_stopping: true` means."""
 ENDED = (State.COMPLETED, State.FAILED, State.STOPPED)
 STATUS: Mapping[str, str] = {
     State.PENDING: "pending",

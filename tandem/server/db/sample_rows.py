@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ class _Sample(NamedTuple):
 _TASKS = (
     _Sample(
         "TASK_001",
-        "安全帽检测 YOLOv8",
+        "安全帽检测 YOLOv8 (示例 sample)",
         "yolov8",
         "s",
         "detection",
@@ -50,7 +51,7 @@ _TASKS = (
     ),
     _Sample(
         "TASK_002",
-        "花卉分类 ResNet-50",
+        "花卉分类 ResNet-50 (示例 sample)",
         "resnet",
         "resnet50",
         "classification",
@@ -64,7 +65,7 @@ _TASKS = (
     ),
     _Sample(
         "TASK_003",
-        "道路分割 UNet",
+        "道路分割 UNet (示例 sample)",
         "unet",
         "medium",
         "segmentation",
@@ -78,7 +79,7 @@ _TASKS = (
     ),
     _Sample(
         "TASK_004",
-        "质检分类 ViT",
+        "质检分类 ViT (示例 sample)",
         "vit",
         "vit-base",
         "classification",
@@ -92,7 +93,7 @@ _TASKS = (
     ),
     _Sample(
         "TASK_005",
-        "设备时序 LSTM",
+        "设备时序 LSTM (示例 sample)",
         "lstm",
         "medium",
         "sequence",
@@ -114,6 +115,14 @@ _EPOCHS = (
     (80, 0.3218, 86.71, 0.4012, 84.93),
     (100, 0.2341, 89.92, 0.3387, 87.6),
 )
+
+
+SAMPLE_IDS = frozenset(row.task_id for row in _TASKS)
+
+
+def is_sample(row: Mapping[str, object]) -> bool:
+    """Whether a row with `task_id`, `remark` and `description` is one of these."""
+    return row["task_id"] in SAMPLE_IDS and REMARK in (row["remark"], row["description"])
 
 
 def add_samples(database: Database) -> list[str]:
@@ -155,7 +164,8 @@ def _task(row: _Sample, start: datetime) -> Task:
         progress=50 if half else 100,
         batch_size=row.batch_size,
         learning_rate=row.learning_rate,
-        status=State.PAUSED if half else State.COMPLETED,
+        # Nothing runs: it has no job, so that no dispatcher launches, adopts or ends it.
+        status=State.RUNNING if half else State.COMPLETED,
         accuracy=row.accuracy,
         best_accuracy=row.accuracy,
         loss=row.loss,
@@ -164,7 +174,7 @@ def _task(row: _Sample, start: datetime) -> Task:
         duration=None if half else row.hours * 3600,
         create_by="system",
         create_time=start,
-        update_time=end,
+        update_time=start if half else end,
         remark=REMARK,
         del_flag=0,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import RowMapping
 
 from tandem.server.context import Context
+from tandem.server.db.sample_rows import is_sample
 from tandem.server.errors import ConflictError, ForbiddenError, RequestError
 from tandem.server.host.paths import really_below
 
@@ -15,6 +16,12 @@ REPORT, CONFIG = "report.json", "config.json"
 
 def model_of(context: Context, row: RowMapping) -> Path:
     """The model's folder or file; below the runs or the models, whatever the row says."""
+    if is_sample(row):
+        raise ConflictError(
+            "{task_id} is sample data: nothing of it runs, and it has no model.",
+            task_id=row["task_id"],
+            fix="Choose a model that was trained or imported.",
+        )
     settings = context.settings
     roots = (settings.output_root, settings.everything.path("models_root"))
     path = Path(row["model_path"] or settings.output_root / row["task_id"] / "final_model")

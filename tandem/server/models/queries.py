@@ -22,7 +22,8 @@ ORDERS: dict[str, ColumnElement[Any]] = {
 COLUMNS = (
     Task.id, Task.task_id, Task.task_name, Task.task_type, Task.student_model,
     Task.teacher_model, Task.training_mode, Task.status, Task.accuracy, Task.best_accuracy,
-    Task.dataset_id, Task.num_classes, Task.model_path, Task.create_time, Job.spec,
+    Task.dataset_id, Task.num_classes, Task.model_path, Task.create_time, Task.remark,
+    Task.description, Job.spec,
 )  # fmt: skip
 
 

@@ -49,6 +49,8 @@ class Model(ResponseBody):
     created_at: UtcTime | None
     here: bool
     """Its files are there."""
+    sample: bool
+    """It is sample data, to look at: there is no model."""
     imported: bool
     exports: list[ExportedFile]
 

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
+from tandem.server.db.sample_rows import is_sample
 from tandem.server.errors import ConflictError, InvalidError
 from tandem.server.models import allowed_paths, exports, queries
 from tandem.server.models.exports import ExportedEntry
@@ -139,6 +140,7 @@ def shown(context: Context, row: RowMapping, more: RelatedRows) -> dict[str, obj
         "classes_count": len(known.classes) or row["num_classes"],
         "created_at": row["create_time"],
         "here": model is not None,
+        "sample": is_sample(row),
         "imported": row["training_mode"] == IMPORTED,
         "exports": _exports(model, known),
     }

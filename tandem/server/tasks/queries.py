@@ -84,7 +84,14 @@ def locked(session: Session, task_id: str) -> RowMapping | None:
         return None
     # Asked after the lock, so that what the last holder wrote is seen.
     both = select(
-        Task.task_id, Task.status, Job.live, Job.wanted, Job.position, Job.spec
+        Task.task_id,
+        Task.status,
+        Task.remark,
+        Task.description,
+        Job.live,
+        Job.wanted,
+        Job.position,
+        Job.spec,
     ).outerjoin(Job, Job.task_id == Task.task_id)
     return session.execute(both.where(Task.task_id == task_id)).mappings().one()
 

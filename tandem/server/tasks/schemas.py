@@ -125,6 +125,8 @@ class TaskSummary(ResponseBody):
     run_dir: str | None
     created_by: str | None
     """Who made it, where that is known."""
+    sample: bool
+    """It is sample data, to look at: nothing of it runs, whatever its status says."""
     created_at: UtcTime | None
     queued_at: UtcTime | None
     started_at: UtcTime | None

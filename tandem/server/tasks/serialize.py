@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
 from tandem.server.datasets import recording
+from tandem.server.db.sample_rows import is_sample
 from tandem.server.tasks import queries, service
 from tandem.server.tasks.list_query import TaskFilter, cursor
 from tandem.server.tasks.schemas import DataUsed, TaskDetail, TaskList, TaskSummary
@@ -117,6 +118,7 @@ def _one(
         "queue_position": places.get(task_id),
         "eta_seconds": None if each is None else round(each * max(0, left)),
         "metrics": _json(row["metrics"]),
+        "sample": is_sample(row),
         "attempts": row["attempt"] or 0,
         "resumes": row["resumes"] or 0,
         "devices": _json(row["devices"]) or [],

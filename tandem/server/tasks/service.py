@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from tandem.server.context import Context
 from tandem.server.datasets.service import check_usable
+from tandem.server.db.sample_rows import is_sample
 from tandem.server.db.tables import Attempt, DelFlag, Job, Task
 from tandem.server.errors import ConflictError, InvalidError, NotFoundError
 from tandem.server.host.clock import now
@@ -199,6 +200,7 @@ def _job_of_installed(
         found = queries.one_with_job(session, task_id)
     if found is None:
         raise missing(task_id)
+    _refuse_sample(found)
     if found["spec"] is not None or found["status"] not in out_of:
         return None
     return remade(context, dict(found), found["task_id"])
@@ -265,6 +267,7 @@ def _leave_request(context: Context, run_dir: str | None) -> None:
 def _wish(context: Context, task_id: str, wish: Literal["stop", "pause"], to: State) -> None:
     def work(session: Session) -> None:
         found = _locked(session, task_id)
+        _refuse_sample(found)
         task_id_ = found["task_id"]
         if move(session, task_id_, to, out_of=[State.QUEUED]):
             queries.put_job(session, task_id_, waiting_reason=None, wanted=None)
@@ -290,7 +293,7 @@ def remove(context: Context, task_id: str, *, files: bool = False) -> None:
     def work(session: Session) -> tuple[str, str | None]:
         found = _locked(session, task_id)
         task_id_: str = found["task_id"]
-        if found["status"] == State.RUNNING:
+        if found["status"] == State.RUNNING and not is_sample(found):
             raise _cannot("It is {state} and cannot be deleted.", found, "Stop it first.")
         move(session, task_id_, State.STOPPED, out_of=[State.QUEUED])
         queries.forget(session, task_id_)
@@ -342,6 +345,15 @@ def _locked(session: Session, task_id: str) -> RowMapping:
     if found is None:
         raise missing(task_id)
     return found
+
+
+def _refuse_sample(found: RowMapping) -> None:
+    if is_sample(found):
+        raise ConflictError(
+            "{task_id} is sample data: nothing of it runs, and it has no model.",
+            task_id=found["task_id"],
+            fix="Create a task of your own; a sample may be deleted.",
+        )
 
 
 def _cannot(what: str, found: RowMapping, fix: str | None = None) -> ConflictError:

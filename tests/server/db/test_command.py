@@ -86,7 +86,7 @@ def test_samples_say_so_and_come_once(url: str):
         assert {task.remark for key, task in tasks.items() if key != "TASK_003"} == {REMARK}
         assert [tasks[f"TASK_00{n}"].status for n in (1, 2, 4)] == ["COMPLETED"] * 3
         half = tasks["TASK_005"]
-        assert (half.status, half.progress, half.current_epoch) == ("PAUSED", 50, 20)
+        assert (half.status, half.progress, half.current_epoch) == ("RUNNING", 50, 20)
         assert session.scalars(select(History.task_id)).all() == ["TASK_001"] * 5
         assert session.scalars(select(EvaluationRow.task_id)).all() == ["TASK_001"]
         total = session.scalar(select(func.count()).select_from(Task))
