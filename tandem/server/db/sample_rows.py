@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 from sqlalchemy.orm import Session
 
 from tandem.server.db.database import Database
@@ -120,7 +119,7 @@ _EPOCHS = (
 SAMPLE_IDS = frozenset(row.task_id for row in _TASKS)
 
 
-def is_sample(row: Mapping[str, object]) -> bool:
+def is_sample(row: RowMapping) -> bool:
     """Whether a row with `task_id`, `remark` and `description` is one of these."""
     return row["task_id"] in SAMPLE_IDS and REMARK in (row["remark"], row["description"])
 
