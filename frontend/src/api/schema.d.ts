@@ -5122,7 +5122,7 @@ export interface components {
             dataset_path: string;
             /**
              * Dropout
-             * @description Of the head; detectors have none.
+             * @description Before the classifier; detectors have none.
              */
             dropout?: number | null;
             /**

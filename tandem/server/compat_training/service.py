@@ -14,8 +14,6 @@ from tandem.config.settings import Settings
 from tandem.server.artifacts import folder as folders
 from tandem.server.compat_training.schemas import ModelOut, StartIn, StatusOut
 from tandem.server.context import Context
-from tandem.server.datasets.uploads import FAULTY, hash_of
-from tandem.server.db.dataset_tables import DatasetRow
 from tandem.server.db.tables import DelFlag, Job, Task
 from tandem.server.errors import ConflictError, InvalidError, LaterError
 from tandem.server.tasks import service as tasks
@@ -60,7 +58,6 @@ def start(context: Context, said: StartIn) -> str:
     _check_type(said.model_type)
     settings = context.settings.everything
     tree, size = _tree(said, settings)
-    _check_data(context, said, tree)
     folder = None
     if said.output_dir is not None:
         folder = inside("output_dir", said.output_dir, settings.path("output_root"))
@@ -72,11 +69,12 @@ def start(context: Context, said: StartIn) -> str:
 
     def make(task_id: str) -> creation.Made:
         made = creation.from_spec(tree, settings, task_id=task_id)
+        made = replace(made, datasets={"dataset_path": made.datasets["data.dataset"]})
         return made if folder is None else _placed(made, folder)
 
     return tasks.create(
         context, make, name=f"{size} · {Path(said.dataset_path).name}"[:100], description=None,
-        start=True,
+        start=True, data_must_be_there=True,
     )  # fmt: skip
 
 
@@ -162,25 +160,6 @@ def _precision(said: bool | str | None) -> str | None:
     if isinstance(said, bool):
         return "auto" if said else "fp32"
     return "fp32" if said == "no" else said
-
-
-def _check_data(context: Context, said: StartIn, tree: Mapping[str, object]) -> None:
-    """Refuse data that is not there, or in which its check has found faults."""
-    data = tree["data"]
-    assert isinstance(data, dict)
-    name = str(data["dataset"])
-    if not (context.settings.datasets_root / name).exists():
-        problem = t("The data set {name} is not there.", name=said.dataset_path)
-        raise InvalidError([{"field": "dataset_path", "problem": problem}])
-    with context.database.read() as session:
-        row = session.get(DatasetRow, hash_of(name))
-    if row is not None and row.status == FAULTY:
-        problem = t(
-            "The check of {name} has found {errors} faults: mend them first.",
-            name=name,
-            errors=row.errors or 1,
-        )
-        raise InvalidError([{"field": "dataset_path", "problem": problem}])
 
 
 def _below(path: str) -> str:
