@@ -96,6 +96,8 @@ class Item:
     """None: nobody has looked; empty: nothing is in it."""
     mask: bytes | None = None
     """A mask's file, relative to the root, one byte a pixel: the class, or IGNORED."""
+    mask_values: tuple[int, ...] | None = None
+    """The classes in the mask's file, once `verify` has opened it."""
     mask_pixels: NDArray[np.uint8] | None = None
     """A predicted mask, (height, width), where it has no file yet."""
     frames: tuple[bytes, ...] = ()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
@@ -9,10 +13,18 @@ from pycocotools import mask as coco
 
 from tandem.data.content import IGNORED, Content, Item, Points, Rle, Shape
 from tandem.data.images import MASK_FORMATS, MOST_MASK_PIXELS, open_rgb
+from tandem.data.outlines import traced
 from tandem.spec.errors import DataError
+from tandem.spec.i18n import t
 
 MaskPixels = NDArray[np.uint8]
 MOST_DIGITS = 8
+MASK_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".gif"})
+"""In lower case. Others, JPEG above all, change the values of pixels when they are saved."""
+NO_MASK_SUFFIX = (
+    "a {suffix} file is no mask: it does not keep a pixel's value; save masks as PNG"
+)
+_SCALES = (("L;2", 0x55), ("L;4", 0x11))
 
 
 def rle_mask(rle: Rle) -> MaskPixels:
@@ -55,9 +67,30 @@ def mask_rle(mask: MaskPixels) -> Rle:
 
 
 def class_shapes(mask: MaskPixels, background: int = 0) -> list[Shape]:
-    """A shape for each class of a mask, by run lengths; the background and IGNORED are none."""
-    labels = [int(one) for one in np.unique(mask) if one not in (background, IGNORED)]
-    return [Shape(label, rle=mask_rle(mask == label)) for label in labels]
+    """A shape for each thing in a mask, by run lengths; the background and IGNORED are none.
+
+    Pixels of one class that touch, if only by a corner, are one thing; others are things of
+    their own.
+    """
+    # Imported here: it takes 20 ms, and most layouts have no masks. Its stub hides the name.
+    from scipy.ndimage import label as parts  # type: ignore[attr-defined]
+
+    shapes = []
+    for label in (int(one) for one in np.unique(mask) if one not in (background, IGNORED)):
+        things, count = parts(mask == label, structure=np.ones((3, 3), np.int8))
+        shapes += [Shape(label, rle=mask_rle(things == one)) for one in range(1, count + 1)]
+    return shapes
+
+
+def check_mask_classes(classes: Sequence[str]) -> None:
+    """DataError where a mask's byte cannot number them all: 255 says that nobody is asked."""
+    if len(classes) > IGNORED:
+        raise DataError(
+            "A mask has one byte a pixel, for {most} classes; here are {count}.",
+            most=IGNORED,
+            count=len(classes),
+            fix="Take classes out, or keep outlines: coco and yolo hold any number.",
+        )
 
 
 def class_mask(item: Item, height: int, width: int, *, offset: int = 1) -> MaskPixels:
@@ -69,6 +102,14 @@ def class_mask(item: Item, height: int, width: int, *, offset: int = 1) -> MaskP
     whole = np.zeros((height, width), np.uint8)
     masks = [(shape_mask(one, height, width), one) for one in item.shapes or []]
     for mask, shape in sorted(masks, key=lambda pair: -int(pair[0].sum())):
+        if not shape.crowd and shape.label + offset >= IGNORED:
+            raise DataError(
+                "The class number {number} of {item} has no value in a mask: a pixel is one byte, "
+                "and 255 says that nobody is asked.",
+                number=shape.label + offset,
+                item=item.name,
+                fix="Take classes out, or keep outlines: coco and yolo hold any number.",
+            )
         whole[mask > 0] = IGNORED if shape.crowd else shape.label + offset
     return whole
 
@@ -81,28 +122,54 @@ def item_mask(content: Content, item: Item) -> MaskPixels:
             width, height = open_rgb(content.path(item), 2**31).size
         return class_mask(item, height, width, offset=0)
     path = content.root / item.mask.decode("utf-8", "surrogateescape")
-    try:
-        with Image.open(path, formats=MASK_FORMATS) as image:
-            if image.width * image.height > MOST_MASK_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels are too many")
-            if image.mode in ("L", "P"):
-                return np.array(image)
-            if image.mode == "1":
-                return np.array(image).astype(np.uint8)
-            mode = image.mode
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+    found = read_mask(path)
+    if isinstance(found, MaskProblem):
         raise DataError(
-            "The mask {path} cannot be read: {reason}.",
+            "The mask {path} cannot be used: {problem}.",
             path=path,
-            reason=str(error)[:120] or type(error).__name__,
-            fix="Replace it or take it away.",
-        ) from error
-    raise DataError(
-        "The mask {path} has colours ({mode}), and not one byte a pixel.",
-        path=path,
-        mode=mode,
-        fix="Save it as an 8-bit grey or palette PNG whose values are the classes.",
-    )
+            problem=t(found.what, **found.fields),
+            fix="Save it as an 8-bit grey or palette PNG whose values are the classes.",
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class MaskProblem:
+    """What is wrong with a mask's file, as `Faults.add` takes it."""
+
+    what: str
+    fields: dict[str, object]
+
+
+def read_mask(file: Path) -> MaskPixels | MaskProblem:
+    """(height, width): each pixel's value as the file has it, a palette's numbers included."""
+    if file.suffix.lower() not in MASK_SUFFIXES:
+        return MaskProblem(NO_MASK_SUFFIX, {"suffix": file.suffix or file.name})
+    try:
+        with Image.open(file, formats=MASK_FORMATS) as image:
+            if image.width * image.height > MOST_MASK_PIXELS:
+                return MaskProblem(
+                    "the mask has {width} x {height} pixels, too many to be read",
+                    {"width": image.width, "height": image.height},
+                )
+            if image.mode not in ("L", "P", "1"):
+                return MaskProblem(
+                    "the mask has colours ({mode}), not one byte a pixel", {"mode": image.mode}
+                )
+            scale = _scale(image)
+            return np.asarray(image).astype(np.uint8) // np.uint8(scale)
+    except UnidentifiedImageError:  # its words are the whole path
+        return MaskProblem("the mask is no {formats} file, whatever its name says",
+                           {"formats": ", ".join(MASK_FORMATS)})  # fmt: skip
+    except (OSError, SyntaxError, ValueError, ArithmeticError) as error:
+        reason = " ".join(str(error).split())[:80] or type(error).__name__
+        return MaskProblem("the mask cannot be read ({reason})", {"reason": reason})
+
+
+def _scale(image: Image.Image) -> int:
+    """What Pillow multiplies grey values of two or four bits by, so that the largest is white."""
+    decoders = repr(getattr(image, "tile", ()))
+    return next((scale for raw_mode, scale in _SCALES if raw_mode in decoders), 1)
 
 
 def is_whole(rle: Rle) -> bool:
@@ -140,60 +207,3 @@ def to_outlines(shape: Shape) -> tuple[Points, ...]:
         return traced(rle_mask(shape.rle))
     left, top, right, bottom = shape.bounds()
     return (np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64),)
-
-
-def traced(mask: MaskPixels) -> tuple[Points, ...]:
-    """Polygons around the parts of a mask of 0 and 1: painted again, they give the mask.
-
-    The edge runs between the pixels (marching along unit steps), so nothing is smoothed away;
-    a hole is a polygon of its own, inside the one around it, and is lost on painting.
-    """
-    return tuple(_traced(mask.astype(bool)))
-
-
-def _traced(mask: NDArray[np.bool_]) -> list[Points]:
-    padded = np.pad(mask, 1)
-    edges: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    inner = padded[1:-1, 1:-1]
-    # Each side of a marked pixel that borders on none, run so that the mark lies to the right.
-    for step, start, end in (
-        ((padded[:-2, 1:-1]), (0, 0), (1, 0)),
-        ((padded[1:-1, 2:]), (1, 0), (1, 1)),
-        ((padded[2:, 1:-1]), (1, 1), (0, 1)),
-        ((padded[1:-1, :-2]), (0, 1), (0, 0)),
-    ):
-        for y, x in np.argwhere(inner & ~step).tolist():
-            edges.setdefault((x + start[0], y + start[1]), []).append((x + end[0], y + end[1]))
-    found = []
-    while edges:
-        first = next(iter(edges))
-        ring, here = [first], _next_corner(edges, first)
-        while here != first:
-            ring.append(here)
-            here = _next_corner(edges, here)
-        points = _corners(np.array(ring, np.float64))
-        if _turn(points) > 0:  # around a part, not around a hole
-            found.append(points)
-    return found
-
-
-def _next_corner(
-    edges: dict[tuple[int, int], list[tuple[int, int]]], here: tuple[int, int]
-) -> tuple[int, int]:
-    following = edges[here].pop()
-    if not edges[here]:
-        del edges[here]
-    return following
-
-
-def _corners(ring: Points) -> Points:
-    """Without the points in the middle of a straight line."""
-    before, after = np.roll(ring, 1, 0), np.roll(ring, -1, 0)
-    bends: Points = ring[((ring - before) != (after - ring)).any(1)]
-    return bends
-
-
-def _turn(points: Points) -> float:
-    """Twice the signed area: above 0 where the ring runs clockwise on the screen."""
-    x, y = points[:, 0], points[:, 1]
-    return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())

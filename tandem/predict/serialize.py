@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from tandem.data.content import Shape
-from tandem.data.masks import rle_mask, traced
+from tandem.data.masks import rle_mask
+from tandem.data.outlines import traced
 from tandem.predict.answers import Answer, DetectedBox, Detections, SegmentationMask
 from tandem.predict.prediction import Prediction
 

@@ -130,7 +130,8 @@ def _outlines(shape: _IndexedShape) -> list[list[list[float]]] | None:
     if height * width > MOST_TRACED_PIXELS:
         return None
     from tandem.data.content import Rle
-    from tandem.data.masks import rle_mask, traced
+    from tandem.data.masks import rle_mask
+    from tandem.data.outlines import traced
 
     try:
         rings = traced(rle_mask(Rle(height, width, counts.encode("latin-1"))))
