@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +11,15 @@ from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as coco
 
 from tandem.data.content import IGNORED, Content, Item, Points, Rle, Shape
+from tandem.data.faults import Faults
 from tandem.data.images import MASK_FORMATS, MOST_MASK_PIXELS, open_rgb
 from tandem.data.outlines import traced
 from tandem.spec.errors import DataError
-from tandem.spec.i18n import t
 
 MaskPixels = NDArray[np.uint8]
 MOST_DIGITS = 8
 MASK_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".gif"})
 """In lower case. Others, JPEG above all, change the values of pixels when they are saved."""
-NO_MASK_SUFFIX = (
-    "a {suffix} file is no mask: it does not keep a pixel's value; save masks as PNG"
-)
 _SCALES = (("L;2", 0x55), ("L;4", 0x11))
 
 
@@ -114,6 +110,17 @@ def class_mask(item: Item, height: int, width: int, *, offset: int = 1) -> MaskP
     return whole
 
 
+def overlaps(item: Item) -> bool:
+    """Whether a pixel of its picture lies in two shapes."""
+    count = np.zeros((item.height, item.width), np.uint8)
+    for shape in item.shapes or []:
+        mask = shape_mask(shape, item.height, item.width)
+        if np.any(count & mask):
+            return True
+        count |= mask
+    return False
+
+
 def item_mask(content: Content, item: Item) -> MaskPixels:
     """(height, width) class of each pixel, from its file or painted from its shapes."""
     if item.mask is None:
@@ -122,48 +129,45 @@ def item_mask(content: Content, item: Item) -> MaskPixels:
             width, height = open_rgb(content.path(item), 2**31).size
         return class_mask(item, height, width, offset=0)
     path = content.root / item.mask.decode("utf-8", "surrogateescape")
-    found = read_mask(path)
-    if isinstance(found, MaskProblem):
+    faults = Faults()
+    found = read_mask(path, path.name, faults)
+    if found is None:
         raise DataError(
             "The mask {path} cannot be used: {problem}.",
             path=path,
-            problem=t(found.what, **found.fields),
+            problem=faults.found[0].what(),
             fix="Save it as an 8-bit grey or palette PNG whose values are the classes.",
         )
     return found
 
 
-@dataclass(frozen=True)
-class MaskProblem:
-    """What is wrong with a mask's file, as `Faults.add` takes it."""
+def read_mask(file: Path, name: str, faults: Faults) -> MaskPixels | None:
+    """(height, width): each pixel's value as the file has it, a palette's numbers included.
 
-    what: str
-    fields: dict[str, object]
-
-
-def read_mask(file: Path) -> MaskPixels | MaskProblem:
-    """(height, width): each pixel's value as the file has it, a palette's numbers included."""
+    None, with a fault of `name`, for what is no mask.
+    """
     if file.suffix.lower() not in MASK_SUFFIXES:
-        return MaskProblem(NO_MASK_SUFFIX, {"suffix": file.suffix or file.name})
+        faults.add(name, 0, "a {suffix} file is no mask: it does not keep a pixel's value; save "
+                   "masks as PNG", suffix=file.suffix or file.name)  # fmt: skip
+        return None
     try:
         with Image.open(file, formats=MASK_FORMATS) as image:
             if image.width * image.height > MOST_MASK_PIXELS:
-                return MaskProblem(
-                    "the mask has {width} x {height} pixels, too many to be read",
-                    {"width": image.width, "height": image.height},
-                )
-            if image.mode not in ("L", "P", "1"):
-                return MaskProblem(
-                    "the mask has colours ({mode}), not one byte a pixel", {"mode": image.mode}
-                )
-            scale = _scale(image)
-            return np.asarray(image).astype(np.uint8) // np.uint8(scale)
+                faults.add(name, 0, "the mask has {width} x {height} pixels, too many to be read",
+                           width=image.width, height=image.height)  # fmt: skip
+            elif image.mode not in ("L", "P", "1"):
+                faults.add(name, 0, "the mask has colours ({mode}), not one byte a pixel",
+                           mode=image.mode)  # fmt: skip
+            else:
+                scale = _scale(image)  # which is forgotten once the pixels are read
+                return np.asarray(image).astype(np.uint8) // np.uint8(scale)
     except UnidentifiedImageError:  # its words are the whole path
-        return MaskProblem("the mask is no {formats} file, whatever its name says",
-                           {"formats": ", ".join(MASK_FORMATS)})  # fmt: skip
+        faults.add(name, 0, "the mask is no {formats} file, whatever its name says",
+                   formats=", ".join(MASK_FORMATS))  # fmt: skip
     except (OSError, SyntaxError, ValueError, ArithmeticError) as error:
         reason = " ".join(str(error).split())[:80] or type(error).__name__
-        return MaskProblem("the mask cannot be read ({reason})", {"reason": reason})
+        faults.add(name, 0, "the mask cannot be read ({reason})", reason=reason)
+    return None
 
 
 def _scale(image: Image.Image) -> int:

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
+from tandem.data.progress import OnProgress
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.verify import verify
 from tandem.spec import i18n
@@ -230,10 +231,19 @@ def _named(path: Path, layout: str | None) -> str | None:
     return named
 
 
-def read(path: Path, faults: Faults, kind: str | None = None, layout: str | None = None) -> Content:
+def read(
+    path: Path,
+    faults: Faults,
+    kind: str | None = None,
+    layout: str | None = None,
+    *,
+    masks: bool = True,
+    progress: OnProgress | None = None,
+) -> Content:
     """All of a data set, by its layout, verified. DataError where it cannot be read as `kind`.
 
     Where the layout was found by looking and the folder can be read otherwise too, a note says so.
+    `masks` and `progress` are `verify`'s.
     """
     entry, *others = readings(path, kind, layout)
     content = entry.make().content(path, faults, kind)
@@ -244,7 +254,7 @@ def read(path: Path, faults: Faults, kind: str | None = None, layout: str | None
             found=content.kind,
             asked=kind,
         )
-    verify(content, faults)
+    verify(content, faults, masks=masks, progress=progress)
     notes = [*content.notes, *unsure(path, entry, others, layout), *_other_kinds(content, kind)]
     return replace(content, notes=tuple(notes))
 

@@ -13,26 +13,38 @@ import numpy as np
 
 from tandem.data.content import Content, Item, Shape
 from tandem.data.faults import Faults
+from tandem.data.progress import OnProgress
 from tandem.data.reading.file_names import tell_alike
+from tandem.data.verification.masks import verify_masks
+from tandem.data.verification.support import verify_support
 
 BEYOND = 1e-6
 """The part of the picture's side: what rounding to six digits may leave outside."""
 
 
-def verify(content: Content, faults: Faults) -> None:
+def verify(
+    content: Content, faults: Faults, *, masks: bool = True, progress: OnProgress | None = None
+) -> None:
     """Tell what is wrong, and put right what has one right reading: items are changed in place.
 
     A shape that reaches out of its picture is cut at the edge and told; one of which nothing lies
-    in the picture is taken out, and told; the second of two equal shapes likewise.
+    in the picture is taken out, and told; the second of two equal shapes likewise. An item of
+    whose label nothing is left is unlabelled. Every mask's file is opened, unless `masks` is
+    False, for pages that only list; `progress` hears how many are done.
     """
     tell_alike(content, faults)
     for _, items in content.splits():
         for item in items:
-            if item.faulty and not item.shapes:
-                item.shapes = None  # nobody knows what is in it
             if item.shapes:
                 _cut_at_edges(item, faults)
                 _drop_doubles(item, faults)
+            if item.faulty and not item.shapes:
+                item.shapes = None  # nobody knows what is in it
+    if masks:
+        verify_masks(content, faults, progress)
+    verify_support(content, faults)
+    if not any(items for _, items in content.splits()) and not faults.errors:
+        faults.add(content.root.name, 0, "it holds nothing to learn from")
 
 
 def _cut_at_edges(item: Item, faults: Faults) -> None:
@@ -56,6 +68,8 @@ def _cut_at_edges(item: Item, faults: Faults) -> None:
                    "{height} and is cut at its edge", warning=True, box=shown, width=item.width,
                    height=item.height)  # fmt: skip
         kept.append(_cut(shape, item))
+    if not kept:
+        item.faulty = True
     item.shapes = kept
 
 

@@ -24,7 +24,7 @@ IMAGES: dict[str, list[tuple[str, list[tuple[str, Box]]]]] = {
         ("a.png", [("cat", (4, 5, 20, 25)), ("dog", (10, 2, 30, 12))]),
         ("空 b.PNG", []),
     ],
-    "val": [("c.jpg", [("dog", (0, 0, 40, 30))])],
+    "val": [("c.jpg", [("dog", (0, 0, 40, 30)), ("cat", (8, 6, 16, 12))])],
 }
 TRIANGLE = [(4.0, 5.0), (20.0, 5.0), (4.0, 25.0)]
 
@@ -169,7 +169,9 @@ def segmentation(root: Path) -> None:
 
 
 def sequence(root: Path) -> None:
-    for seed, (label, split) in enumerate([("cat", "train"), ("dog", "train"), ("dog", "val")]):
+    for seed, (label, split) in enumerate(
+        [("cat", "train"), ("dog", "train"), ("dog", "val"), ("cat", "val")]
+    ):
         for frame in range(3):
             draw(root / split / label / f"clip {seed}" / f"{frame}.png",
                  [(label, (frame, 2, frame + 9, 20))], 10 * seed + frame)  # fmt: skip
@@ -177,7 +179,8 @@ def sequence(root: Path) -> None:
 
 def text(root: Path) -> None:
     write(root / "train.csv", 'text,label\n"good, really",pos\nbad,neg\n')
-    write(root / "val.jsonl", '{"sentence": "fine\u2028so", "label": "pos"}\n')
+    rows = '{"sentence": "fine\u2028so", "label": "pos"}\n{"sentence": "no", "label": "neg"}\n'
+    write(root / "val.jsonl", rows)
 
 
 def instruction(root: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tandem.data.inspection.check import report
+from tandem.data.reading.split_names import SPLITS
 from tandem.data.registry import recognise
 from tests.data import make
 
@@ -19,7 +20,8 @@ from tests.data import make
 def told(path: Path, kind: str | None = None) -> list[str]:
     said = report(path, kind)
     assert said.errors + said.warnings == len(said.faults)
-    return [one.sentence() for one in said.faults]
+    # What is left out may be all there was of a class: that is told too, and tested elsewhere.
+    return [one.sentence() for one in said.faults if one.file not in SPLITS]
 
 
 def changed(file: Path, change: Callable[[dict], None]) -> None:
@@ -366,7 +368,7 @@ def test_a_bad_line_of_a_table(line: str, sentence: str, tmp_path: Path) -> None
     with (tmp_path / "labels.csv").open("a") as out:
         out.write(line + "\n")
     [only] = told(tmp_path)
-    assert only.startswith("labels.csv:6: ")
+    assert only.startswith("labels.csv:7: ")
     assert sentence in only
 
 

@@ -39,7 +39,10 @@ def test_check_lists_every_fault_and_ends_in_a_summary(
     assert lines[0] == "labels/train/a.txt:1: 2 lies outside 0 to 1"
     assert lines[1].startswith("labels/train/a.txt:2: there is no class 5")
     assert lines[2].startswith("warning: labels/val/gone.txt: ")
-    assert lines[-1] == "2 faults, 1 warnings."
+    assert lines[3] == (
+        "warning: train: there is no example of cat, dog: nothing can be learnt of it"
+    )
+    assert lines[-1] == "2 faults, 2 warnings."
     assert any(line.split() == ["dog", "0", "1"] for line in lines)
     assert tandem(monkeypatch, "check", tmp_path, "--json") == 2
     said = json.loads(capsys.readouterr().out)

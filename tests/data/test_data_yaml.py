@@ -45,7 +45,7 @@ def test_a_list_of_images_is_read_with_its_lines(tmp_path: Path) -> None:
                                "val": ["images/all/b.png"]}  # fmt: skip
     make.write(tmp_path / "val.txt", "images/all/b.png\nimages/all/gone.png\n../../etc/x.png\n")
     said = report(tmp_path)
-    assert [one.sentence() for one in said.faults] == [
+    assert [one.sentence() for one in said.faults if not one.warning] == [
         "val.txt:2: the picture images/all/gone.png is not there",
         "val.txt:3: the picture ../../etc/x.png is not there",
     ]

@@ -138,6 +138,9 @@ def test_coco_keeps_run_lengths_crowds_several_parts_and_attributes(tmp_path: Pa
                               "attributes are left out: difficult"}),
         ("labelme", "detection", {"a crowd is left out"}),
         ("segmentation", "segmentation", {"shapes of one class that touch become one",
+                                          "a crowd becomes pixels that nobody is asked about",
+                                          "where shapes lie over each other, the smaller one alone "
+                                          "is kept",
                                           "confidences are left out",
                                           "attributes are left out: difficult"}),
     ],
@@ -262,13 +265,29 @@ def test_a_writer_opened_again_goes_on(tmp_path: Path) -> None:
         assert sorted(len(one.shapes or []) for one in back.train) == [0, 2]
 
 
-@pytest.mark.parametrize("bad", ["../up", "a/b", "..", ".hidden", "", "line\nbreak", "a\\b"])
-def test_a_class_that_is_no_folder_name_is_written_nowhere(bad: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bad", ["../up", "a/b", "..", ".hidden", "a\\b"])
+def test_a_class_that_is_no_folder_name_is_written_where_none_is_made_of_it(
+    bad: str, tmp_path: Path
+) -> None:
+    make.draw(tmp_path / "one" / "a.png")
+    content = Content(tmp_path / "one", "", "classification", ("cat", bad),
+                      [Item(b"a.png", 40, 30, label=1)])  # fmt: skip
+    with pytest.raises(DataError, match="no name that a folder could have"):
+        convert.write(content, tmp_path / "two", find("classification"))
+    assert [one.name for one in tmp_path.iterdir()] == ["one"]
+    convert.write(content, tmp_path / "two", find("labelme"))
+    back, told = make.read(tmp_path / "two", "classification")
+    assert not told
+    assert back.classes[back.train[0].label] == bad
+
+
+@pytest.mark.parametrize("bad", ["", "line\nbreak", " space", "line\u2028break"])
+def test_a_class_that_would_not_stay_a_line_is_written_nowhere(bad: str, tmp_path: Path) -> None:
     make.draw(tmp_path / "one" / "a.png")
     content = Content(tmp_path / "one", "", "classification", ("cat", bad),
                       [Item(b"a.png", 40, 30, label=1)])  # fmt: skip
     for name in ("classification", "labelme"):
-        with pytest.raises(DataError, match="no name that a folder could have"):
+        with pytest.raises(DataError, match="does not fit into one line"):
             convert.write(content, tmp_path / "two", find(name))
     assert [one.name for one in tmp_path.iterdir()] == ["one"]
 

@@ -142,11 +142,11 @@ def test_figures_of_boxes(tmp_path: Path) -> None:
     make.coco(tmp_path)
     said, _ = stats(tmp_path)
     assert said.items == {"train": 2, "val": 1}
-    assert said.per_class == {"train": {"cat": 1, "dog": 1}, "val": {"cat": 0, "dog": 1}}
+    assert said.per_class == {"train": {"cat": 1, "dog": 1}, "val": {"cat": 1, "dog": 1}}
     assert said.background == {"train": 1, "val": 0}
     assert said.widths == [40] * 5
-    assert said.shapes_per_item == [0, 0.5, 1, 1.5, 2]
-    assert said.shape_area_shares[0] == pytest.approx(20 * 10 / 1200, abs=1e-5)
+    assert said.shapes_per_item == [0, 1, 2, 2, 2]
+    assert said.shape_area_shares[0] == pytest.approx(8 * 6 / 1200, abs=1e-5)
     assert said.shape_area_shares[-1] == 1
     assert said.unreadable == said.faults == 0
 

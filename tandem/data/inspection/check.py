@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from io import BytesIO
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
-
-from tandem.data.content import IGNORED, Content, Item
+from tandem.data.content import Content, Item
 from tandem.data.faults import Fault, Faults
-from tandem.data.images import MASK_FORMATS, MOST_MASK_PIXELS, decode, is_image
 from tandem.data.progress import OnProgress
 from tandem.data.reading.files import JsonObject
 from tandem.data.registry import read, readings
-from tandem.data.video import frame_count, is_video
+from tandem.data.verification.files import OpenedFile, open_all
+from tandem.data.verification.support import class_counts, is_annotated
 from tandem.spec.errors import DataError
 
-MAX_PIXELS = 120_000_000
 MOST_COPIES_TOLD = 1000
 
 
@@ -86,14 +78,12 @@ def report(
         return _ended(said, faults)
     said.format, said.kind = content.format, content.kind
     said.classes, said.notes = list(content.classes), list(content.notes)
-    opened = _open_all(content, faults, progress)
+    opened = open_all(content, faults, progress)
     _check_sizes(content, opened, faults)
     for split, items in content.splits():
         said.items[split] = len(items)
-        said.annotated[split] = sum(_annotated(one) for one in items)
-        said.per_class[split] = counts_of(content, items, faults)
-    if not any(items for _, items in content.splits()):
-        faults.add(path.name, 0, "it holds nothing to learn from")
+        said.annotated[split] = sum(is_annotated(one) for one in items)
+        said.per_class[split] = counts_of(content, items)
     _compare(content, opened, faults)
     return _ended(said, faults)
 
@@ -103,100 +93,10 @@ def _ended(said: CheckReport, faults: Faults) -> CheckReport:
     return said
 
 
-def _annotated(item: Item) -> bool:
-    return item.label >= 0 or item.shapes is not None or item.mask is not None
-
-
-def counts_of(content: Content, items: list[Item], faults: Faults) -> dict[str, int]:
-    """Labels, boxes, or masks with the class, of each class; faults of masks are told."""
-    counts: Counter[int] = Counter()
-    for item in items:
-        if item.label >= 0:
-            counts[item.label] += 1
-        for shape in item.shapes or []:
-            counts[shape.label] += 1
-        if item.mask is not None:
-            counts.update(_values(content, item, faults))
+def counts_of(content: Content, items: list[Item]) -> dict[str, int]:
+    """Labels, shapes, or masks with the class, of each class by name."""
+    counts = class_counts(items)
     return {name: counts[number] for number, name in enumerate(content.classes)}
-
-
-def _values(content: Content, item: Item, faults: Faults) -> list[int]:
-    """The classes in a mask's file; faults of its form, size and values are told."""
-    assert item.mask is not None
-    name = os.fsdecode(item.mask)
-    try:
-        with Image.open(content.root / name, formats=MASK_FORMATS) as image:
-            if image.width * image.height > MOST_MASK_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels are too many")
-            if image.mode not in ("L", "P", "1"):
-                faults.add(name, 0, "the mask has colours ({mode}), not one byte a pixel",
-                           mode=image.mode)  # fmt: skip
-                return []
-            size, values = image.size, np.unique(np.asarray(image)).tolist()
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        faults.add(name, 0, "the mask cannot be read ({reason})", reason=str(error)[:80])
-        return []
-    if size != (item.width, item.height):
-        faults.add(name, 0, "the mask is {wide} x {high}, its picture {width} x {height}",
-                   wide=size[0], high=size[1], width=item.width, height=item.height)  # fmt: skip
-    known = [int(one) for one in values if one != IGNORED]
-    beyond = [one for one in known if one >= len(content.classes)]
-    if beyond:
-        faults.add(name, 0, "the value {value} is no class; they are 0 to {last}",
-                   value=beyond[0], last=len(content.classes) - 1)  # fmt: skip
-    return [one for one in known if one < len(content.classes)]
-
-
-@dataclass(frozen=True)
-class OpenedFile:
-    """What a file held that could be read."""
-
-    digest: bytes
-    size: tuple[int, int] | None
-    """Width and height of a picture, as it is shown."""
-
-
-def _open_all(
-    content: Content, faults: Faults, progress: OnProgress | None
-) -> dict[bytes, OpenedFile]:
-    """Each file that is whole, by path."""
-    paths = [
-        path
-        for _, items in content.splits()
-        for item in items
-        for path in (item.frames or ((item.path,) if item.text is None or item.width else ()))
-    ]
-    found: dict[bytes, OpenedFile] = {}
-
-    def opened(path: bytes) -> None:
-        one = _open(content.root, path, faults)
-        if one is not None:
-            found[path] = one
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for done, _ in enumerate(pool.map(opened, paths, chunksize=64), 1):
-            if progress is not None and done % 256 == 0:
-                progress(done, len(paths))
-    return found
-
-
-def _open(root: Path, path: bytes, faults: Faults) -> OpenedFile | None:
-    name, size = os.fsdecode(path), None
-    try:
-        if is_video(name):
-            frame_count(root / name)
-            with (root / name).open("rb") as video:
-                return OpenedFile(hashlib.file_digest(video, "sha256").digest(), None)
-        data = (root / name).read_bytes()
-        if is_image(name):
-            size = decode(BytesIO(data), name, MAX_PIXELS).size
-    except DataError as error:
-        faults.add(name, 0, "{reason}", reason=error.sentence())
-        return None
-    except OSError as error:
-        faults.add(name, 0, "it cannot be read: {reason}", reason=error.strerror)
-        return None
-    return OpenedFile(hashlib.blake2b(data, digest_size=16).digest(), size)
 
 
 def _check_sizes(content: Content, opened: dict[bytes, OpenedFile], faults: Faults) -> None:

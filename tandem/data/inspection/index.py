@@ -22,6 +22,7 @@ from tandem.data.images import is_image
 from tandem.data.inspection.changes import plan_of, signature
 from tandem.data.masks import item_mask
 from tandem.data.reading.files import JsonObject, measure
+from tandem.data.reading.split_names import SPLITS, split_of
 from tandem.data.registry import read
 from tandem.spec.errors import DataError
 
@@ -57,7 +58,7 @@ def build(folder: Path, file: Path) -> None:
     plan = plan_of(folder)
     about: JsonObject = {"plan": plan, "signature": signature(folder, plan), "message": None}
     try:
-        content = read(folder, Faults())
+        content = read(folder, Faults(), masks=False)
     except (DataError, OSError) as error:
         about["message"] = error.sentence() if isinstance(error, DataError) else str(error)
         content = _loose(folder)
@@ -179,14 +180,21 @@ def _values(content: Content, item: Item) -> Iterable[int]:
 
 def _loose(folder: Path) -> Content:
     """Pictures wherever they lie, by the folder at the top; links are not followed."""
-    found: dict[str, list[Item]] = {"train": [], "val": []}
+    found: dict[str, list[Item]] = {split: [] for split in SPLITS}
     for count, path in enumerate(_walked(folder)):
         if count >= MOST_LOOSE:
             break
         item = Item(path)
         if measure(folder, item, Faults()):
-            found["val" if b"val" in path.split(b"/")[:-1] else "train"].append(item)
-    return Content(folder, "unknown", "unknown", (), found["train"], found["val"] or None)
+            found[_split_of(item)].append(item)
+    return Content(folder, "unknown", "unknown", (), found["train"], found["val"] or None,
+                   test=found["test"] or None)  # fmt: skip
+
+
+def _split_of(item: Item) -> str:
+    """By the outermost of its folders that has a split's name; train where none has."""
+    parts = Path(item.name).parts[:-1]
+    return next((split for one in parts if (split := split_of(one)) is not None), "train")
 
 
 def _walked(folder: Path) -> Iterator[bytes]:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.images import is_image, open_rgb
-from tandem.data.inspection.check import MAX_PIXELS, counts_of
+from tandem.data.inspection.check import counts_of
 from tandem.data.inspection.near_duplicates import NearDuplicates, find_near_duplicates
 from tandem.data.progress import OnProgress
 from tandem.data.reading.files import JsonObject
 from tandem.data.registry import read
+from tandem.data.verification.files import MAX_PIXELS
 from tandem.spec.errors import DataError
 
 HASHED_PIXELS = 64
@@ -87,7 +88,7 @@ def stats(
     hashes = _hashes(content, progress)
     for split, items in content.splits():
         said.items[split] = len(items)
-        said.per_class[split] = counts_of(content, items, faults)
+        said.per_class[split] = counts_of(content, items)
         said.background[split] = sum(one.shapes == [] for one in items)
         for item in items:
             _measure(item, values)

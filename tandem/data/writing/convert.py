@@ -17,7 +17,8 @@ from tandem.data.faults import Faults
 from tandem.data.masks import class_shapes, item_mask
 from tandem.data.reading.files import JsonObject
 from tandem.data.registry import FormatEntry, Writer, find, read, recognise
-from tandem.data.writing.files import check_class_names, placed
+from tandem.data.verification.files import OpenedFile, files_of, open_all
+from tandem.data.writing.files import check_class_lines, placed
 from tandem.spec.errors import DataError, OutputFolderError
 from tandem.spec.i18n import t
 
@@ -93,18 +94,24 @@ def read_for(
             fix="Choose another format, or another --kind if {source} can be read as one.",
             source=source,
         )
+    opened = open_all(content, faults)
     if not leave_out:
         faults.check()
         return content, faults
-    return _without_faulty(content), faults
+    return _without_faulty(content, opened), faults
 
 
-def _without_faulty(content: Content) -> Content:
-    """Items of whose label nothing was readable go: many layouts would call them background."""
-    kept = {
-        split: [one for one in items if not one.faulty or _is_labelled(one)]
-        for split, items in content.splits()
-    }
+def _without_faulty(content: Content, opened: dict[bytes, OpenedFile]) -> Content:
+    """Items of whose label nothing was readable go: many layouts would call them background.
+
+    So do those of whose pictures or video one is broken.
+    """
+
+    def is_kept(item: Item) -> bool:
+        whole = all(path in opened for path in files_of(item))
+        return whole and (not item.faulty or _is_labelled(item))
+
+    kept = {split: [one for one in items if is_kept(one)] for split, items in content.splits()}
     return content.having(kept["train"], kept.get("val"), kept.get("test"))
 
 
@@ -147,7 +154,7 @@ def check_target(source: Path, target: Path) -> None:
 
 def write(content: Content, target: Path, entry: FormatEntry) -> Written:
     """All of it, aside, and renamed when it is whole: nobody sees half a data set."""
-    check_class_names(content.classes)
+    check_class_lines(content.classes)
     said = Written(str(target), entry.name, content.kind, list(content.classes))
     said.notes = list(content.notes)
     lost: Counter[str] = Counter()

@@ -6,7 +6,7 @@ import filecmp
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -21,10 +21,26 @@ from tandem.spec.errors import DataError
 BLOCK_BYTES = 2**20
 
 
-def check_class_names(classes: tuple[str, ...]) -> None:
-    """DataError for a name that could not be a folder's, or would leave its place in a list."""
+def check_class_lines(classes: Sequence[str]) -> None:
+    """DataError for a name that would not be one line of a list, or not be read as it is."""
     for name in classes:
-        if is_outside_name(name) or any(ord(one) < ord(" ") for one in name):
+        # Of the letters below space, and four above, `splitlines` makes new lines.
+        if not name.strip() or name != name.strip() or len(name.splitlines()) > 1 or any(
+            ord(one) < ord(" ") for one in name
+        ):  # fmt: skip
+            raise DataError(
+                "The class {name!r} cannot be written: it is empty, or begins or ends with a "
+                "space, or does not fit into one line.",
+                name=name,
+                fix="Rename it.",
+            )
+
+
+def check_class_names(classes: Sequence[str]) -> None:
+    """DataError for a name that could not be a folder's."""
+    check_class_lines(classes)
+    for name in classes:
+        if is_outside_name(name):
             raise DataError(
                 "The class {name!r} cannot be written: it is no name that a folder could have.",
                 name=name,

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
-from tandem.data.masks import item_mask
 from tandem.data.registry import find, read
+from tandem.data.verification.files import open_all
+from tandem.data.verification.support import class_counts
 from tandem.data.writing.convert import Written, check_target, write
 from tandem.spec.errors import SpecError, TandemError
 from tandem.spec.i18n import t
@@ -52,6 +53,7 @@ def split(
         check_target(path, target)
     faults = Faults()
     content = read(path, faults, kind, layout)
+    open_all(content, faults)
     faults.check()
     notes: list[str] = []
     divided = divide(content, share, seed, pattern, notes)
@@ -68,12 +70,14 @@ def split(
 def divide(
     content: Content, share: float, seed: int, pattern: str | None, notes: list[str]
 ) -> Content:
-    """The content with `share` of its annotated items in val."""
+    """The content with `share` of its annotated items in val; test stays as it is."""
     if not USUAL[0] <= share <= USUAL[1]:
         notes.append(t("{share:.0%} for val is unusual; 10 to 20 % is.", share=share))
-    everything = [item for _, items in content.splits() for item in items]
+    everything = [*content.train, *(content.val or [])]
     if content.val:
         notes.append(t("The data set had a val split; all of it was mixed and split anew."))
+    if content.test:
+        notes.append(t("The test split stays as it is: {count} items.", count=len(content.test)))
     annotated = [one for one in everything if _annotated(one)]
     rest = [one for one in everything if not _annotated(one)]
     if len(annotated) < 2:
@@ -140,18 +144,8 @@ def _presence(content: Content, items: Sequence[Item]) -> _ClassCounts:
     """How many of the items hold each class; last, how many hold none."""
     counts = np.zeros(len(content.classes) + 1)
     for item in items:
-        counts[sorted(_classes(content, item)) or [-1]] += 1
+        counts[sorted(class_counts([item])) or [-1]] += 1
     return counts
-
-
-def _classes(content: Content, item: Item) -> set[int]:
-    found = {shape.label for shape in item.shapes or []}
-    if item.label >= 0:
-        found.add(item.label)
-    if item.mask is not None:
-        values = np.unique(item_mask(content, item)).tolist()
-        found |= {one for one in values if one < len(content.classes)}
-    return found
 
 
 def pick(counts_GC: _ClassCounts, sizes_G: NDArray[np.int64], share: float, seed: int) -> list[int]:

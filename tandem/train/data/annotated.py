@@ -14,11 +14,18 @@ import numpy as np
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.registry import read
+from tandem.data.verification.support import class_counts, is_annotated
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 from tandem.spec.run import DataSpec
-from tandem.train.data.classification import WARNINGS_TOLD, find_folder
-from tandem.train.data.splits import check_num_classes, check_same_classes, held_out_count
+from tandem.train.data.classification import find_folder
+from tandem.train.data.splits import (
+    check_num_classes,
+    check_same_classes,
+    held_out_count,
+    tell_held_out,
+    tell_warnings,
+)
 from tandem.train.types import ProgressReporter
 
 
@@ -56,13 +63,9 @@ def read_content(
                 rest=len(train),
             )
         )
+        tell_held_out(content.classes, class_counts(train), class_counts(val), progress)
     _check_some(content, train, val)
     return replace(content, train=train, val=val, notes=tuple(notes)), val
-
-
-def is_annotated(item: Item) -> bool:
-    """Whether anybody has said anything of it."""
-    return item.label >= 0 or item.shapes is not None or item.mask is not None
 
 
 def hold_out(items: list[Item], ratio: float, seed: int) -> tuple[list[Item], list[Item]]:
@@ -83,27 +86,23 @@ def hold_out(items: list[Item], ratio: float, seed: int) -> tuple[list[Item], li
 
 
 def _signature(item: Item) -> tuple[int, ...]:
-    if item.shapes is not None:
-        return tuple(sorted({one.label for one in item.shapes}))
-    return (item.label,)
+    return tuple(sorted(class_counts([item])))
 
 
 def _read(
     folder: Path, kind: str | None, layout: str | None, progress: ProgressReporter
 ) -> Content:
     faults = Faults()
-    content = read(folder, faults, kind, layout)
+    doing = t("checking masks")
+    content = read(
+        folder,
+        faults,
+        kind,
+        layout,
+        progress=lambda done, total: progress.progress(doing, done, total),
+    )
     faults.check()
-    for one in [one for one in faults.found if one.warning][:WARNINGS_TOLD]:
-        progress.notice(one.sentence(), warning=True)
-    if faults.warnings > WARNINGS_TOLD:
-        progress.notice(
-            t(
-                "{count} more warnings of this kind; `tandem data check` lists them all.",
-                count=faults.warnings - WARNINGS_TOLD,
-            ),
-            warning=True,
-        )
+    tell_warnings(faults, progress)
     return content
 
 

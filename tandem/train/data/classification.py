@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +14,19 @@ from tandem.data.content import Item
 from tandem.data.faults import Faults
 from tandem.data.reading.labelled_paths import LabelledPaths, LabelledSplits
 from tandem.data.registry import readings, unsure
+from tandem.data.verification.support import verify_listing
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 from tandem.spec.run import DataSpec
 from tandem.train.data.inspect_files import inspect
-from tandem.train.data.splits import check_num_classes, check_same_classes, held_out_count
+from tandem.train.data.splits import (
+    check_num_classes,
+    check_same_classes,
+    held_out_count,
+    tell_held_out,
+    tell_warnings,
+)
 from tandem.train.types import UNLABELLED, ImageTable, ProgressReporter, Splits
-
-WARNINGS_TOLD = 5
 
 
 def read(
@@ -31,9 +37,11 @@ def read(
     What a file held is remembered under `index_root`, so that a second reading opens only new or
     changed files. Raises DataError, one sentence that names what is wrong.
     """
-    listing = _list(find_folder(spec.root, spec.dataset), spec.type)
+    listing = _list(find_folder(spec.root, spec.dataset), spec.type, progress)
     check_num_classes(spec, listing.classes)
-    other = _list(find_folder(spec.root, spec.val_dataset)) if spec.val_dataset else None
+    other = None
+    if spec.val_dataset:
+        other = _list(find_folder(spec.root, spec.val_dataset), None, progress)
     train = _table(listing, listing.train, spec, index_root, progress)
     notes = list(listing.notes)
     if other is not None:
@@ -47,6 +55,7 @@ def read(
     else:
         train, val = _hold_out(train, spec.val_ratio, seed)
         notes.append(_held_out_note(train, val, spec.val_ratio))
+        tell_held_out(listing.classes, _counts(train), _counts(val), progress)
     check_some(listing.root, train, val)
     warn_of_duplicates(train, val, progress)
     return Splits(train, val, listing.kind, tuple(notes))
@@ -96,24 +105,19 @@ def _inside(root: Path, name: str) -> Path:
     return path
 
 
-def _list(path: Path, layout: str | None = None) -> LabelledSplits:
-    """What the format that fits finds there."""
+def _list(path: Path, layout: str | None, progress: ProgressReporter) -> LabelledSplits:
+    """What the format that fits finds there, verified."""
     entry, *others = readings(path, "classification", layout)
     format = entry.make()
+    faults = Faults()
     if hasattr(format, "read"):
         listing: LabelledSplits = format.read(path)
-        said = unsure(path, entry, others, layout)
-        return replace(listing, notes=(*listing.notes, *said))
-    faults = Faults()
+        verify_listing(listing, faults)
+        tell_warnings(faults, progress)
+        return replace(listing, notes=(*listing.notes, *unsure(path, entry, others, layout)))
     content = registry.read(path, faults, "classification", layout)
     faults.check()
-    warned = [one.sentence() for one in faults.found if one.warning]
-    notes = [*content.notes, *warned[:WARNINGS_TOLD]]
-    if len(warned) > WARNINGS_TOLD:
-        notes.append(
-            t("{count} more warnings of this kind; `tandem data check` lists them all.",
-              count=len(warned) - WARNINGS_TOLD)
-        )  # fmt: skip
+    tell_warnings(faults, progress)
     val = None if content.val is None else _listed([one for one in content.val if one.label >= 0])
     test = None if content.test is None else _listed(content.test)
     return LabelledSplits(
@@ -150,6 +154,11 @@ def _table(
         hashes_N=hashes_N,
         classes=listing.classes,
     )
+
+
+def _counts(table: ImageTable) -> Counter[int]:
+    labels: list[int] = table.labels_N[table.labels_N != UNLABELLED].tolist()
+    return Counter(labels)
 
 
 def _labelled_only(table: ImageTable) -> ImageTable:

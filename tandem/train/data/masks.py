@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -13,18 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tandem.data.content import IGNORED, Content, Item
-from tandem.data.images import open_rgb, shown_size
+from tandem.data.content import BACKGROUND, IGNORED, Content, Item
 from tandem.data.masks import item_mask as item_mask
+from tandem.data.verification.support import class_counts, is_annotated
 from tandem.spec.errors import DataError
-from tandem.spec.i18n import t
-from tandem.train.data.annotated import is_annotated
 from tandem.train.data.augment import rendered_mask
-from tandem.train.data.inspect_files import all_faults, inspect
+from tandem.train.data.inspect_files import inspect
 from tandem.train.data.label_digests import mask_digests
 from tandem.train.types import UNLABELLED, Batch, ImageTable, ProgressReporter, RowIndices, Shows
 
-_CHUNK = 256
+NOTHING = (0, BACKGROUND)
 
 
 @dataclass(frozen=True)
@@ -70,11 +66,13 @@ def mask_table(
     index_root: Path | None,
     progress: ProgressReporter,
 ) -> MaskTable:
-    """The items as one table, each image opened once. DataError that names the bad ones."""
+    """The items as one table, each image opened once. DataError that names the bad ones.
+
+    The masks' files were opened when the data set was verified.
+    """
     paths = [item.path for item in items]
     annotated = [0 if is_annotated(item) else UNLABELLED for item in items]
     hashes_N = inspect(content.root, paths, max_pixels, index_root, progress)
-    _check_masks(content, [item for item in items if item.mask is not None], max_pixels, progress)
     return MaskTable(
         root=content.root,
         paths_N=np.array(paths, dtype=np.bytes_),
@@ -86,54 +84,13 @@ def mask_table(
     )
 
 
-def _check_masks(
-    content: Content, items: Sequence[Item], max_pixels: int, progress: ProgressReporter
-) -> None:
-    """Every mask's file before the first step. DataError that names the bad ones."""
-    faults: list[DataError] = []
-
-    def check(item: Item) -> None:
-        try:
-            _check_mask(content, item, max_pixels)
-        except DataError as error:
-            faults.append(error)
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for at in range(0, len(items), _CHUNK):
-            list(pool.map(check, items[at : at + _CHUNK]))
-            progress.progress(t("checking masks"), min(at + _CHUNK, len(items)), len(items))
-    if faults:
-        raise all_faults(sorted(faults, key=str))
-
-
-def _check_mask(content: Content, item: Item, max_pixels: int) -> None:
-    """As large as its picture, and of no value but the classes and IGNORED."""
-    mask_HW, path = item_mask(content, item), content.path(item)
-    shape = mask_HW.shape[::-1]
-    size = shown_size(path, max_pixels)
-    if size != shape:
-        size = open_rgb(path, max_pixels).size  # a PNG may say at its end that it is turned
-    assert item.mask is not None
-    mask = content.root / os.fsdecode(item.mask)
-    if size != shape:
+def check_masks(content: Content, items: Sequence[Item], split: str) -> None:
+    """DataError where nothing in a split's masks has a class but the background."""
+    counts = class_counts(items)
+    if not any(counts[n] for n, name in enumerate(content.classes) if (n, name) != NOTHING):
         raise DataError(
-            "The mask {path} is {wide} x {high}, its picture {width} x {height}.",
-            path=mask,
-            wide=shape[0],
-            high=shape[1],
-            width=size[0],
-            height=size[1],
-            fix="Draw it in the size of the picture.",
-        )
-    count_V = np.bincount(mask_HW.ravel(), minlength=256)
-    count_V[[*range(len(content.classes)), IGNORED]] = 0
-    if count_V.any():
-        raise DataError(
-            "The mask {path} has the value {value}, which is no class: they are 0 to {last}, "
-            "and {ignored} for what is not to be learnt.",
-            path=mask,
-            value=int(count_V.argmax()),
-            last=len(content.classes) - 1,
-            ignored=IGNORED,
-            fix="Draw it anew, or name the class in classes.txt.",
+            "No mask of the {split} split of {path} has a class but the background.",
+            split=split,
+            path=content.root,
+            fix="Draw some, or check that the values of the masks are the classes' numbers.",
         )

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+from tandem.data.faults import Faults
+from tandem.data.verification.support import tell_missing
 from tandem.spec.errors import DataError
+from tandem.spec.i18n import t
 from tandem.spec.run import DataSpec
+from tandem.train.types import ProgressReporter
 
+WARNINGS_TOLD = 5
 MOST_NAMED = 20
 """Classes listed in a sentence; more would hide it."""
 
@@ -51,3 +58,38 @@ def check_same_classes(
 def held_out_count(items: int, ratio: float) -> int:
     """How many of `items` validate: their share, one at the least, and never the last to learn."""
     return min(max(round(items * ratio), 1), items - 1) if items > 1 else 0
+
+
+def tell_warnings(faults: Faults, progress: ProgressReporter) -> None:
+    """A notice for each sort of warning, for a few more of them, and how many are left."""
+    warnings = [one for one in faults.found if one.warning]
+    first = {one.template: one for one in reversed(warnings)}
+    told = [one for one in warnings if first[one.template] is one]
+    told += [one for one in warnings if first[one.template] is not one][
+        : max(WARNINGS_TOLD - len(told), 0)
+    ]
+    for one in told:
+        progress.notice(one.sentence(), warning=True)
+    if faults.warnings > len(told):
+        progress.notice(
+            t(
+                "{count} more warnings of this kind; `tandem data check` lists them all.",
+                count=faults.warnings - len(told),
+            ),
+            warning=True,
+        )
+
+
+def tell_held_out(
+    classes: Sequence[str],
+    train: Counter[int],
+    val: Counter[int],
+    progress: ProgressReporter,
+) -> None:
+    """Tell the classes that lie on one side alone once some items were held out to validate."""
+    faults = Faults()
+    known = [number for number in range(len(classes)) if train[number] or val[number]]
+    names = [classes[number] for number in known]
+    for split, counts in (("train", train), ("val", val)):
+        tell_missing(split, names, Counter({at: counts[n] for at, n in enumerate(known)}), faults)
+    tell_warnings(faults, progress)

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tandem.data.content import IGNORED
+from tandem.data.masks import check_mask_classes
+from tandem.data.verification.support import is_annotated
 from tandem.spec.errors import DataError
 from tandem.spec.run import RunSpec
-from tandem.train.data.annotated import is_annotated, read_content
+from tandem.train.data.annotated import read_content
 from tandem.train.data.augment import Views
 from tandem.train.data.classification import check_some, warn_of_duplicates
-from tandem.train.data.masks import MaskTable, mask_table
+from tandem.train.data.masks import MaskTable, check_masks, mask_table
 from tandem.train.kinds.base import EvalResult, MetricAccumulator
 from tandem.train.kinds.defaults import TableKindDefaults
 from tandem.train.kinds.metrics import per_class
@@ -86,6 +88,10 @@ class SegmentationKind(TableKindDefaults):
                 count=len(content.classes),
                 fix="Name them in classes.txt, one a line from value 0.",
             )
+        check_mask_classes(content.classes)
+        if spec.mode == "direct" or spec.loss.hard_label_weight > 0:
+            check_masks(content, content.train, "train")
+        check_masks(content, held, "val")
         limits = (spec.data.max_image_pixels, index_root, progress)
         train = mask_table(content, content.train, *limits)
         val = mask_table(content, [one for one in held if is_annotated(one)], *limits)

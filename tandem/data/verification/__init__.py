@@ -1,0 +1,1 @@
+"""What `verify` looks at beside shapes: masks, the classes that have examples, whole files."""

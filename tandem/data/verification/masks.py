@@ -1,0 +1,102 @@
+"""Every mask's file is opened once: its form, its size, and the values of its pixels."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.data.content import BACKGROUND, IGNORED, Content, Item
+from tandem.data.faults import Fault, Faults
+from tandem.data.images import open_rgb
+from tandem.data.masks import read_mask
+from tandem.data.progress import OnProgress
+from tandem.spec.errors import DataError
+
+LARGE_SHARE = 0.2
+"""A part of all pixels: more than the ignored rims of things ever are."""
+MOST_PIXELS = 120_000_000
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What one mask's file holds."""
+
+    size: tuple[int, int]
+    """Width and height."""
+    count_V: NDArray[np.int64]
+    """(256,) pixels of each value."""
+
+
+def verify_masks(content: Content, faults: Faults, progress: OnProgress | None = None) -> None:
+    """Tell what is wrong with masks; a faulty one is taken from its item, which is then faulty.
+
+    What is read says `Item.mask_values`. Masks of 0 and 255 for two classes and more are an error:
+    255 is never learnt, and so one class would be all there is.
+    """
+    items = [item for _, several in content.splits() for item in several if item.mask is not None]
+    count_V = np.zeros(256, np.int64)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = pool.map(lambda item: _open(content, item), items)
+        for done, (item, one) in enumerate(zip(items, found, strict=True), 1):
+            if _is_right(content, item, one, faults):
+                assert isinstance(one, _Opened)
+                values = np.flatnonzero(one.count_V).tolist()
+                item.mask_values = tuple(value for value in values if value != IGNORED)
+                count_V += one.count_V
+            else:
+                item.mask, item.faulty = None, True
+            if progress is not None and (done % 256 == 0 or done == len(items)):
+                progress(done, len(items))
+    if count_V.any():
+        _check_ignored(content, count_V, faults)
+
+
+def _open(content: Content, item: Item) -> _Opened | Fault:
+    name, faults = os.fsdecode(item.mask or b""), Faults()
+    mask = read_mask(content.root / name, name, faults)
+    if mask is None:
+        return faults.found[0]
+    height, width = mask.shape
+    if item.width and (width, height) != (item.width, item.height):
+        # Only at its end may a PNG say that it is turned.
+        with suppress(DataError):  # told where pictures are opened
+            item.width, item.height = open_rgb(content.path(item), MOST_PIXELS).size
+    return _Opened((width, height), np.bincount(mask.ravel(), minlength=256))
+
+
+def _is_right(content: Content, item: Item, one: _Opened | Fault, faults: Faults) -> bool:
+    name = os.fsdecode(item.mask or b"")
+    if isinstance(one, Fault):
+        faults.keep(one)
+        return False
+    if item.width and one.size != (item.width, item.height):
+        faults.add(name, 0, "the mask is {wide} x {high}, its picture {width} x {height}",
+                   wide=one.size[0], high=one.size[1], width=item.width,
+                   height=item.height)  # fmt: skip
+        return False
+    beyond = [value for value in np.flatnonzero(one.count_V).tolist()
+              if len(content.classes) <= value != IGNORED]  # fmt: skip
+    if beyond:
+        faults.add(name, 0, "the value {value} is no class; they are 0 to {last}",
+                   value=beyond[0], last=len(content.classes) - 1)  # fmt: skip
+    return not beyond
+
+
+def _check_ignored(content: Content, count_V: NDArray[np.int64], faults: Faults) -> None:
+    """255 where a class is looked for in vain may be meant as that class."""
+    share = float(count_V[IGNORED] / count_V.sum())
+    missing = [(value, name) for value, name in enumerate(content.classes)
+               if not count_V[value] and not (value == 0 and name == BACKGROUND)]  # fmt: skip
+    if not share or not missing:
+        return
+    nothing_else = not count_V[1:IGNORED].any()
+    faults.add("classes.txt", 0, "no pixel of any mask has the value {value} ({name}), and {share} "
+               "of them have 255, which nobody is asked about: if 255 stands for {name}, write "
+               "{value} in its place; else take {name} out of the classes",
+               warning=not nothing_else and share < LARGE_SHARE, value=missing[0][0],
+               name=missing[0][1], share=f"{share:.1%}")  # fmt: skip
