@@ -13,7 +13,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from tandem.data.content import Content, Item
-from tandem.data.faults import Faults
+from tandem.data.faults import Fault, Faults
+from tandem.data.inspection.check import CheckReport
+from tandem.data.reading.split_names import SPLITS
 from tandem.data.registry import formats, recognise
 
 WIDTH, HEIGHT = 40, 30
@@ -241,6 +243,11 @@ EXAMPLES = {one.name: one.example for one in formats().values() if one.example i
 """Of layouts that bring their own: each names a file the loss of which must be told."""
 ALL = EXAMPLES | ALL  # a hand-made one is never put aside
 BOXES = ("coco", "csv", "labelme", "labelstudio", "voc", "yolo")
+
+
+def faults_of(said: CheckReport) -> list[Fault]:
+    """What a reader has told, beside the classes that a split has no example of."""
+    return [one for one in said.faults if one.file not in SPLITS]
 
 
 def read(path: Path, kind: str | None = None) -> tuple[Content, list[str]]:

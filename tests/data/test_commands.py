@@ -92,7 +92,7 @@ def test_convert_says_what_was_lost(
     make.coco(tmp_path / "one")
     assert tandem(monkeypatch, "convert", tmp_path / "one", tmp_path / "two", "--to", "voc") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines == ["It is read as detection; 3 of 3 shapes have outlines, which --kind "
+    assert lines == ["It is read as detection; 4 of 4 shapes have outlines, which --kind "
                      "segmentation reads.",
                      "lost in 2 items: outlines become boxes",
                      f"{tmp_path / 'two'}: voc, detection; train 2, val 1."]  # fmt: skip

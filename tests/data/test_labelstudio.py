@@ -55,7 +55,7 @@ def seen(root: Path) -> dict[str, list[str] | None]:
 
 def told(root: Path) -> list[tuple[str, bool]]:
     """What is wrong beside the file's name, and whether it is a warning."""
-    return [(one.what(), one.warning) for one in report(root).faults]
+    return [(one.what(), one.warning) for one in make.faults_of(report(root))]
 
 
 def test_an_undone_task_is_unlabelled_and_an_empty_annotation_background(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_the_other_readings_are_told_and_end_once_one_is_chosen(clips: Path) -> 
     assert (said.format, said.could_be) == ("sequence", ["classification"])
     assert any("could also be classification" in one for one in said.notes)
     chosen = report(clips, layout="classification")
-    assert (chosen.format, chosen.items) == ("classification", {"train": 6, "val": 3})
+    assert (chosen.format, chosen.items) == ("classification", {"train": 6, "val": 6})
     assert not any("could also be" in one for one in chosen.notes)
     make.write(clips / "meta.json", '{"type": "classification"}')
     assert [one.name for one in readings(clips)] == ["classification", "sequence"]
@@ -53,7 +53,7 @@ def test_every_command_reads_as_it_is_told(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = convert.convert(clips, tmp_path / "out", "classification", layout="classification")
-    assert made.items == {"train": 6, "val": 3}
+    assert made.items == {"train": 6, "val": 6}
     assert split.split(clips, 0.2, 0, layout="classification").kind == "classification"
     monkeypatch.setattr("sys.argv", ["check", str(clips), "--type", "classification", "--json"])
     assert main() == 0
@@ -63,4 +63,4 @@ def test_every_command_reads_as_it_is_told(
         main()
     spec = DataSpec(dataset=str(clips), type="classification")
     splits = classification.read(spec, seed=0, index_root=None, progress=SilentProgress())
-    assert (len(splits.train), len(splits.val)) == (6, 3)
+    assert (len(splits.train), len(splits.val)) == (6, 6)

@@ -17,7 +17,7 @@ from tests.data import make
 
 
 def told(path: Path) -> list[str]:
-    return [one.sentence() for one in report(path).faults]
+    return [one.sentence() for one in make.faults_of(report(path))]
 
 
 def labels(path: Path) -> list[str | None]:
@@ -193,7 +193,7 @@ def test_a_bad_line_of_labels_csv(line: str, sentence: str, tmp_path: Path) -> N
     with (tmp_path / "labels.csv").open("a") as out:
         out.write(line + "\n")
     [only] = told(tmp_path)
-    assert only.startswith("labels.csv:6: ")
+    assert only.startswith("labels.csv:7: ")
     assert sentence in only
 
 

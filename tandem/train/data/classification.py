@@ -121,7 +121,7 @@ def _list(path: Path, layout: str | None, progress: ProgressReporter) -> Labelle
     val = None if content.val is None else _listed([one for one in content.val if one.label >= 0])
     test = None if content.test is None else _listed(content.test)
     return LabelledSplits(
-        path, content.kind, content.classes, _listed(content.train), val, tuple(notes), test
+        path, content.kind, content.classes, _listed(content.train), val, tuple(content.notes), test
     )
 
 

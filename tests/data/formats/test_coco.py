@@ -42,7 +42,7 @@ def lay(
 
 
 def told(path: Path) -> list[tuple[str, bool]]:
-    return [(one.sentence(), one.warning) for one in report(path).faults]
+    return [(one.sentence(), one.warning) for one in make.faults_of(report(path))]
 
 
 def splits(path: Path) -> dict[str, list[str]]:

@@ -32,7 +32,7 @@ def lay(root: Path, labels: dict[str, str | bytes], yaml: str | None = "names: [
 
 
 def told(path: Path) -> list[tuple[str, bool]]:
-    return [(one.sentence(), one.warning) for one in report(path).faults]
+    return [(one.sentence(), one.warning) for one in make.faults_of(report(path))]
 
 
 def boxes(path: Path, split: str = "train") -> dict[str, list[tuple[float, ...]] | None]:
