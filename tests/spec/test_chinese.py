@@ -36,7 +36,7 @@ VARIABLES = {
     ("data/formats/coco/rows.py", "t(shape)"): "what its readers return: `_found` below",
     ("data/formats/labelme.py", "t(found)"): "the same",
     ("data/formats/labelstudio/layout.py", "t(problem)"): "the same",
-    ("data/formats/voc.py", "t(shape)"): "the same",
+    ("data/formats/voc/objects.py", "t(shape)"): "the same",
     ("data/reading/tables.py", "t(SEPARATORS[separator])"): "SEPARATORS: `_listed` below",
     ("spec/run/check.py", 't(str(context["error"]))'): "ValueErrors of spec/run: `_faults` below",
     ("spec/run/check.py", "t(_SAYS[fault_type], field=shown, **context)"): "_SAYS: `_faults` below",
