@@ -39,6 +39,9 @@ def read_application_files(
         if path.is_file()
     }
     active, notes = _active(common, others, env)
+    properties = folder / "application.properties"
+    if properties.is_file():
+        notes.append(t("{path} is not read: only application.yml is.", path=properties))
     chosen = [others[one] for one in reversed(active) if one in others]
     kept = [one for one in [*chosen, *common] if one.resolve() not in read_already]
     layers = [read_file(one, env, active, springs=True) for one in kept]

@@ -37,6 +37,7 @@ def read_file(
     documents = [dict(_leaves(tree)) for tree in read_documents(path)]
     kept = [one for one in documents if _is_active(one, profiles)]
     leaves = {name: leaf for one in kept for name, leaf in one.items()}
+    springs = springs or path.stem.startswith("application")
     springs = springs or any(name.partition(".")[0] == "spring" for name in leaves)
     for name, leaf in leaves.items():
         text = None if leaf is None else _expand(str(leaf), env)

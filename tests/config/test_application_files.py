@@ -80,6 +80,16 @@ def test_a_misspelt_key_of_ours_is_an_error_and_others_pass() -> None:
         load()
 
 
+def test_properties_are_told_and_a_named_file_is_read_as_spring_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = here("server.port=1", "application.properties")
+    assert load().notes == (f"{other} is not read: only application.yml is.",)
+    file = write(Path.cwd() / "etc", "server: {port: 5, servlet: {x: /}}", "application-prod.yml")
+    monkeypatch.setenv("TANDEM_CONFIG", str(file))
+    assert load().text("port") == "5"
+
+
 def test_the_port_must_be_a_number() -> None:
     here("server: {port: many}", "application.yml")
     with pytest.raises(SpecError, match=r"application.yml: server.port"):
