@@ -8,7 +8,7 @@ import pytest
 
 from tests.compat import home as kept
 from tests.compat import seen as ask
-from tests.compat.differences import agree
+from tests.compat.differences import VARIES, agree
 
 
 def test_every_model_says_what_it_said(home_of, seen):
@@ -23,7 +23,14 @@ def test_every_model_says_what_it_said(home_of, seen):
 def test_the_command_line_reads_runs_caches_and_models(home_of, seen):
     home = home_of("runs/resnet", "models")
     now = {line: ask.run(home, line) for line in seen["commands"]}
-    agree(seen["commands"], now)
+    was = seen["commands"]
+    settings = {row["name"]: row for row in was["config show --json"][1]}
+    # A Java system's server.port counts now, and output.models where no root is given; that the
+    # other two move nothing is said in so many words.
+    settings["port"]["legacy_key"] = VARIES
+    for name in ("output_models", "output_logs", "output_checkpoints"):
+        settings[name]["about"] = VARIES
+    agree(was, now)
 
 
 def test_an_interrupted_run_goes_on_from_its_checkpoint(home_of, seen):
