@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
-import { kindOfLayout, layoutsOf, studentFamilyOf, writableLayouts } from '../src/api/catalog'
+import { defaultsOf, kindOfLayout, layoutsOf, studentFamilyOf, writableLayouts } from '../src/api/catalog'
 import { KINDS } from '../src/api/kinds'
 import type { Catalog } from '../src/api/types'
 
@@ -35,5 +35,15 @@ describe('the students of the catalog', () => {
     expect(studentFamilyOf(catalog, '', 'resnet18')?.name).toBe('resnet')
     expect(studentFamilyOf(catalog, '', 'unet-resnet34')?.name).toBe('unet')
     expect(studentFamilyOf(catalog, '', 'no such size')).toBeNull()
+  })
+
+  it('begin with the weights that are configured for their size', () => {
+    const plain = studentFamilyOf(catalog, 'resnet', '')
+    if (plain === null) throw new Error('no resnet')
+    const resnet = { ...plain, configured_weights: { resnet50: 'torchvision' } }
+    const start = { 'student.init': 'pretrained', 'student.path': 'torchvision' }
+    expect(defaultsOf(resnet, 'resnet50')).toEqual({ ...resnet.defaults, ...start })
+    expect(defaultsOf(resnet, 'resnet18')).toEqual(resnet.defaults)
+    expect(defaultsOf(null, '')).toEqual({})
   })
 })

@@ -14,6 +14,8 @@ export interface Student {
   open_sizes?: boolean
   /** What this family begins with, by dotted field. */
   defaults: Record<string, unknown>
+  /** By size: the weights that it starts from where a run does not say. */
+  configured_weights?: Record<string, string>
   licence: string
   needs_extra?: string
   /** While it trains, roughly, by size. */
@@ -47,6 +49,13 @@ export function studentFamilyOf(catalog: Catalog, type: string, size: string): S
   const all = studentsOf(catalog)
   const ofSize = (one: Student) => size in one.sizes || (one.open_sizes === true && size.startsWith(`${one.name}-`))
   return all.find((one) => one.name === type) ?? all.find(ofSize) ?? null
+}
+
+/** What a run of this student begins with, by knob, where that is not the knob's own default. */
+export function defaultsOf(student: Student | null, size: string): Record<string, unknown> {
+  const weights = student?.configured_weights?.[size]
+  const start = weights ? { 'student.init': 'pretrained', 'student.path': weights } : {}
+  return { ...student?.defaults, ...start }
 }
 
 /**

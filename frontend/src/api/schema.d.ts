@@ -2401,7 +2401,7 @@ export interface components {
             };
             /**
              * Students
-             * @description `memory_megabytes` of each size: to train it, by its parameters alone.
+             * @description `memory_megabytes` of each size: to train it, by its parameters alone. `configured_weights` of a size: what it starts from where a run does not say.
              */
             students: {
                 [key: string]: unknown;

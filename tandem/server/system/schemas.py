@@ -73,7 +73,8 @@ class Catalog(BaseModel):
     """What there is to choose from, and the schema of a run's every knob."""
 
     students: list[dict[str, object]] = Field(
-        description="`memory_megabytes` of each size: to train it, by its parameters alone."
+        description="`memory_megabytes` of each size: to train it, by its parameters alone. "
+        "`configured_weights` of a size: what it starts from where a run does not say."
     )
     teachers: list[dict[str, object]]
     losses: list[dict[str, object]]

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from tandem.config.findings import extras, roots, teachers
 from tandem.config.findings import machine as machine_found
-from tandem.config.models import find_teacher
+from tandem.config.models import find_student_weights, find_teacher
 from tandem.config.settings import Settings
 from tandem.server.context import Context
 from tandem.server.db.tables import Lease
@@ -69,7 +69,7 @@ def choices(context: Context) -> Catalog:
     known = catalog.read()
     names = dict.fromkeys([*context.settings.everything.teachers, *known["teacher_names"]])
     return Catalog(
-        students=[_student(one) for one in known["students"]],
+        students=[_student(one, context.settings.everything) for one in known["students"]],
         teachers=[_localized(one) for one in known["teachers"]],
         losses=[_localized(one) for one in known["losses"]],
         formats=[_localized(one) for one in known["formats"]],
@@ -87,9 +87,11 @@ def _teacher(name: str, settings: Settings) -> TeacherOut:
     return TeacherOut(name=name, path=path, here=path is not None and Path(path).is_dir())
 
 
-def _student(entry: dict[str, Any]) -> dict[str, object]:
+def _student(entry: dict[str, Any], settings: Settings) -> dict[str, object]:
     memory = {size: memory_megabytes(millions) for size, millions in entry["sizes"].items()}
-    return _localized(entry) | {"memory_megabytes": memory}
+    found = {size: find_student_weights(size, settings) for size in entry["sizes"]}
+    configured = {size: weights for size, weights in found.items() if weights}
+    return _localized(entry) | {"memory_megabytes": memory, "configured_weights": configured}
 
 
 def _localized(entry: dict[str, Any]) -> dict[str, object]:

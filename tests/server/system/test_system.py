@@ -4,6 +4,8 @@ from importlib.metadata import version
 
 from fastapi.testclient import TestClient
 
+from tandem.config.keys import Value
+
 
 def test_the_machine_is_shown(client: TestClient):
     said = client.get("/api/v1/system").json()
@@ -39,6 +41,15 @@ def test_the_catalog_has_the_schema_of_every_knob(client: TestClient):
     assert "optim" in said["run_schema"]["properties"]
     teachers = {one["name"]: one for one in said["named_teachers"]}
     assert teachers["qwen2.5-vl-7b"]["here"] is False
+
+
+def test_the_catalog_names_the_weights_that_a_student_starts_from(client: TestClient):
+    weights = client.app.state.context.settings.everything.students
+    assert isinstance(weights, dict)
+    weights["ResNet-18"] = Value("torchvision", "a test")
+    students = {one["name"]: one for one in client.get("/api/v1/catalog").json()["students"]}
+    assert students["resnet"]["configured_weights"] == {"resnet18": "torchvision"}
+    assert students["vit"]["configured_weights"] == {}
 
 
 def test_the_catalog_speaks_the_readers_language(client: TestClient):

@@ -1,7 +1,7 @@
 import { computed, ref, watch } from 'vue'
 import { useRoute, useRouter } from 'vue-router'
 
-import { studentFamilyOf } from '@/api/catalog'
+import { defaultsOf, studentFamilyOf } from '@/api/catalog'
 import { api, unwrap } from '@/api/client'
 import { type Schema, trimmed } from '@/form/knobs'
 import { type Tree, get, put } from '@/form/specTree'
@@ -74,7 +74,7 @@ export function useTaskDraft() {
       name: task.name,
       from: task.name,
       description: task.description ?? '',
-      spec: trimmed(spec, catalog.run_schema as Schema, student?.defaults ?? {}),
+      spec: trimmed(spec, catalog.run_schema as Schema, defaultsOf(student, String(get(spec, 'student.size') ?? ''))),
     }
   }
 
