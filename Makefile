@@ -61,7 +61,7 @@ $(READY): requirements/dev.lock pyproject.toml
 	touch $@
 
 lock:
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra quant --extra yolo --group dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra parquet --extra quant --extra yolo --group dev --universal --python-version 3.11 \
 	  --generate-hashes --custom-compile-command "make lock" --output-file requirements/dev.lock
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --constraint requirements/dev.lock \
 	  --generate-hashes --custom-compile-command "make lock" --output-file requirements/runtime.lock

@@ -6,7 +6,7 @@ and y down, from its top left corner; a box is (left, top, right, bottom).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -148,6 +148,10 @@ class Content:
             yield "val", self.val
         if self.test is not None:
             yield "test", self.test
+
+    def noted(self, notes: Iterable[str]) -> Content:
+        """The same with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
 
     def path(self, item: Item) -> Path:
         """The item's file or folder."""

@@ -24,6 +24,8 @@ from tandem.spec.i18n import t
 ENTRY_POINT_GROUP = "tandem.plugins"
 META = "meta.json"
 """What a data set may say of itself: `{"type": "yolo"}`."""
+WRITTEN = {"text": "text", "caption": "caption"}
+"""What a packed data set's items are written as, by kind; of others: an image folder."""
 
 
 Example = Callable[[Path], str]
@@ -84,6 +86,8 @@ class FormatEntry:
     """Where its files lie, for people."""
     flat: bool = False
     """The splits share one folder, and so their pictures' names."""
+    packed: bool = False
+    """Its pictures lie in other files: it is read, and never written."""
     example: Example | None = None
     zh: str = ""
     """The Chinese of `about`."""
@@ -117,6 +121,7 @@ class _FormatRegister:
         writes: Iterable[str] | None = None,
         files: str = "",
         flat: bool = False,
+        packed: bool = False,
         example: Example | None = None,
         zh: str = "",
         zh_more: Mapping[str, str] | None = None,
@@ -124,7 +129,8 @@ class _FormatRegister:
         """Decorates a class with the methods of `Format`.
 
         `writes` are the kinds whose predictions can be written so, where these are others than
-        `kinds`. `flat` says that the splits share one folder. The tests read, write, break and
+        `kinds`. `flat` says that the splits share one folder, `packed` that it is only read.
+        The tests read, write, break and
         split what `example` makes. `zh` is the Chinese of the docstring's first line, `zh_more` of
         what its `faults` and its writer say that zh.json does not have.
         """
@@ -142,8 +148,8 @@ class _FormatRegister:
                 )
             entry = FormatEntry(
                 name, make, frozenset(kinds), frozenset(holds),
-                frozenset(kinds if writes is None else writes), files, flat, example,
-                zh, zh_more or {},
+                frozenset(kinds if writes is None and not packed else writes or ()), files, flat,
+                packed, example, zh, zh_more or {},
             )  # fmt: skip
             self.entries[name] = entry
             i18n.add_chinese(entry.chinese)
@@ -178,6 +184,22 @@ def find(name: str) -> FormatEntry:
     return known[name]
 
 
+def not_written(name: str) -> DataError:
+    """What a layout's `writer` raises that is only read."""
+    return DataError(
+        "The format {format} is read, not written.",
+        format=name,
+        allowed=[one for one, entry in formats().items() if not entry.packed],
+        fix="Write another one.",
+    )
+
+
+def written_as(content: Content) -> FormatEntry:
+    """The layout that a part of a data set is written in: its own, or one that can be written."""
+    entry = find(content.format)
+    return find(WRITTEN.get(content.kind, "classification")) if entry.packed else entry
+
+
 def recognise(path: Path, kind: str | None = None, layout: str | None = None) -> FormatEntry:
     """The layout of a folder: the first of its `readings`. DataError where it has none."""
     return readings(path, kind, layout)[0]
@@ -192,11 +214,13 @@ def readings(path: Path, kind: str | None = None, layout: str | None = None) -> 
     """
     named = _named(path, layout)
     known, listing = formats(), FolderListing(path)
-    # An image folder claims the most: folders in class folders may also be clips.
+    # An image folder claims the most: folders in class folders may also be clips. What is packed
+    # may be a copy of what lies beside it.
     ordered = sorted(
-        known.items(), key=lambda one: (kind not in one[1].kinds, one[0] == "classification")
+        known.values(),
+        key=lambda one: (kind not in one.kinds, one.packed, one.name == "classification"),
     )
-    claims = [entry for _, entry in ordered if entry.make().sniff(listing)]
+    claims = [entry for entry in ordered if entry.make().sniff(listing)]
     if named is not None:
         return [known[named], *(one for one in claims if one.name != named)]
     if claims:

@@ -272,7 +272,7 @@ def _found() -> Iterator[str]:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("faults.add"):
-                yield from _constants(node.args[2]) or ()
+                yield from _constants(node.args[-1]) or ()  # file and line may be starred
             if isinstance(node, ast.Return) and file.startswith("data/formats/"):
                 said = node.value
                 first = said.elts[0] if isinstance(said, ast.Tuple) and said.elts else said

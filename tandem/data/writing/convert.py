@@ -16,7 +16,7 @@ from tandem.data.content import BACKGROUND, IGNORED, Content, Item
 from tandem.data.faults import Faults
 from tandem.data.masks import class_shapes, item_mask
 from tandem.data.reading.files import JsonObject
-from tandem.data.registry import FormatEntry, Writer, find, read, recognise
+from tandem.data.registry import FormatEntry, Writer, find, not_written, read, recognise
 from tandem.data.verification.files import OpenedFile, files_of, open_all
 from tandem.data.writing.files import check_class_lines, placed
 from tandem.spec.errors import DataError, OutputFolderError
@@ -63,6 +63,8 @@ def convert(
     is read as, where it can be several.
     """
     entry = find(to)
+    if entry.packed:
+        raise not_written(to)
     check_target(source, target)
     content, faults = read_for(source, entry, kind, leave_out=leave_out, layout=layout)
     written = write(content, target, entry)

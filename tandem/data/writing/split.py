@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
-from tandem.data.registry import find, read
+from tandem.data.registry import read, written_as
 from tandem.data.verification.files import open_all
 from tandem.data.verification.support import class_counts
 from tandem.data.writing.convert import Written, check_target, write
@@ -58,7 +58,7 @@ def split(
     notes: list[str] = []
     divided = divide(content, share, seed, pattern, notes)
     if target is not None:
-        written = write(divided, target, find(content.format))
+        written = write(divided, target, written_as(content))
     else:
         written = Written("", content.format, content.kind, list(content.classes))
         written.items = {name: len(items) for name, items in divided.splits()}

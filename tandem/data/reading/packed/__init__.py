@@ -1,0 +1,1 @@
+"""What reads data sets whose items lie packed in other files."""
