@@ -206,11 +206,11 @@ def distinct(content: Content, *, flat: bool = False) -> Iterator[tuple[str, Ite
             place = "" if flat else split
             while (name := (place, _written_name(content, renamed))) in taken:
                 number += 1
-                path = Path(item.name)
+                path = Path(os.fsdecode(item.written_as or item.path))
                 # Those that differ in their suffix alone are told apart by it.
                 mark = path.suffix[1:] if number == 1 and path.suffix else number
                 other = path.with_name(f"{path.stem}_{mark}{path.suffix}")
-                renamed = replace(item, path=os.fsencode(other))
+                renamed = replace(item, path=os.fsencode(other), written_as=None)
             taken.add(name)
             yield split, item, renamed
 

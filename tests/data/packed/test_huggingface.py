@@ -103,7 +103,7 @@ def test_texts_and_labels_are_read_as_they_lie(pa: Any, tmp_path: Path) -> None:
     assert "The columns idx are not read." in found.notes
 
 
-def test_pictures_with_captions(pa: Any, tmp_path: Path) -> None:
+def test_images_with_captions(pa: Any, tmp_path: Path) -> None:
     rows = [{"image": {"bytes": jpeg(1), "path": "1.jpg"}, "text": "a cat"}]
     parquet(pa, tmp_path / "train.parquet", rows, None)
     found, _ = content(tmp_path)
@@ -119,7 +119,7 @@ def test_a_label_that_is_none_is_told_by_its_row(
     assert faults == [f"train.parquet:2: there is {match}"]
 
 
-def test_what_is_no_picture_is_told_by_its_row(pa: Any, tmp_path: Path) -> None:
+def test_what_is_no_image_is_told_by_its_row(pa: Any, tmp_path: Path) -> None:
     rows = [*images(0, 1), {"image": {"bytes": b"no", "path": None}, "label": 0},
             {"image": {"bytes": None, "path": "../../etc/passwd"}, "label": 0}]  # fmt: skip
     parquet(pa, tmp_path / "train.parquet", rows)
@@ -149,6 +149,6 @@ def test_without_the_extra_it_says_how_to_get_it(
     make.write(tmp_path / "train.parquet", b"PAR1")
     with pytest.raises(DataError, match="pyarrow") as caught:
         content(tmp_path)
-    assert caught.value.fix == "pip install 'tandem-distill[parquet]'"
+    assert "pip install 'tandem-distill[parquet]'" in (caught.value.fix or "")
     with pytest.raises(DataError):
         arrow_rows.check_installed()

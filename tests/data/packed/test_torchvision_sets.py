@@ -64,9 +64,9 @@ def content(path: Path) -> tuple[Content, list[str]]:
     return found, [one.sentence() for one in faults.found]
 
 
-def picture(found: Content, row: int) -> np.ndarray:
-    with Image.open(found.path(found.train[row])) as image:
-        return np.asarray(image)
+def image(found: Content, row: int) -> np.ndarray:
+    with Image.open(found.path(found.train[row])) as opened:
+        return np.asarray(opened)
 
 
 @pytest.mark.parametrize("below", ["", "cifar-10-batches-py"])
@@ -75,7 +75,7 @@ def test_cifar_is_read_pixel_by_pixel(below: str, tmp_path: Path) -> None:
     assert (found.format, found.classes, faults) == ("torchvision", CLASSES, [])
     assert {name: len(items) for name, items in found.splits()} == {"train": 20, "test": 4}
     assert [one.label for one in found.train[:4]] == [0, 1, 0, 1]
-    assert np.array_equal(picture(found, 1), pixels(4, 0)[1].reshape(3, 32, 32).transpose(1, 2, 0))
+    assert np.array_equal(image(found, 1), pixels(4, 0)[1].reshape(3, 32, 32).transpose(1, 2, 0))
     assert any(FOLDER in one for one in found.notes)
 
 
@@ -98,13 +98,13 @@ def test_mnist_is_read_as_it_lies(zipped: bool, tmp_path: Path) -> None:
     assert (found.classes, faults) == (("3", "4"), [])
     assert {name: len(items) for name, items in found.splits()} == {"train": 6, "test": 4}
     expected = np.random.default_rng(6).integers(0, 255, (6, 7, 5), np.uint8)
-    assert np.array_equal(picture(found, 5), expected[5])
+    assert np.array_equal(image(found, 5), expected[5])
 
 
 def test_emnist_is_put_upright(tmp_path: Path) -> None:
     found, _ = content(mnist(tmp_path, prefix="emnist-letters-"))
     expected = np.random.default_rng(6).integers(0, 255, (6, 7, 5), np.uint8)
-    assert np.array_equal(picture(found, 0), expected[0].T)
+    assert np.array_equal(image(found, 0), expected[0].T)
     assert any("upright" in one for one in found.notes)
 
 

@@ -44,7 +44,7 @@ def labelled(root: Path) -> Path:
     return root
 
 
-def test_pictures_and_labels_of_every_tar_are_read(tmp_path: Path) -> None:
+def test_images_and_labels_of_every_tar_are_read(tmp_path: Path) -> None:
     found, faults = content(labelled(tmp_path))
     assert (found.format, found.kind, found.classes, faults) == (
         "webdataset", "classification", ("0", "1"), [])  # fmt: skip

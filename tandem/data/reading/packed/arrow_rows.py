@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_AT_ONCE = 64
-Row = dict[str, object]
+ArrowRow = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def columns(file: Path) -> list[Column]:
         return _columns(_schema(file))
 
 
-def rows(file: Path, wanted: Sequence[str]) -> Iterator[Row]:
+def rows(file: Path, wanted: Sequence[str]) -> Iterator[ArrowRow]:
     """The file's rows with the columns that are wanted, in their order; few are held at a time."""
     with _told(file):
         for batch in _batches(file, list(wanted)):
@@ -51,7 +51,7 @@ def check_installed() -> None:
     except ImportError as error:
         raise DataError(
             "Parquet and Arrow files are read by pyarrow, which is not installed.",
-            fix="pip install 'tandem-distill[parquet]'",
+            fix="Install it: pip install 'tandem-distill[parquet]'.",
         ) from error
     del pa
 
