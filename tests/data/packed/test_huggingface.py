@@ -63,18 +63,18 @@ def saved(pa: Any, folder: Path, rows: list[dict[str, Any]]) -> None:
 def test_parquet_as_on_the_hub(pa: Any, tmp_path: Path) -> None:
     parquet(pa, tmp_path / "data/train-00000-of-00002.parquet", images(0, 1, 1))
     parquet(pa, tmp_path / "data/train-00001-of-00002.parquet", images(0))
-    parquet(pa, tmp_path / "data/validation-00000-of-00001.parquet", images(1))
+    parquet(pa, tmp_path / "data/validation-00000-of-00001.parquet", images(1, 0))
     parquet(pa, tmp_path / "data/test-00000-of-00001.parquet", images(-1))
     found, faults = content(tmp_path)
     assert (found.format, found.kind, found.classes, faults) == (
         "huggingface", "classification", ("cat", "dog"), [])  # fmt: skip
     assert [one.label for one in found.train] == [0, 1, 1, 0]
-    assert [one.label for one in found.val or []] == [1]
+    assert [one.label for one in found.val or []] == [1, 0]
     assert [one.label for one in found.test or []] == [-1]
     assert found.path(found.train[2]).read_bytes() == jpeg(2)
     assert report(tmp_path).ok
     said = convert.convert(tmp_path, tmp_path.with_name("out"), "classification")
-    assert said.items == {"train": 4, "val": 1, "test": 1}
+    assert said.items == {"train": 4, "val": 2, "test": 1}
 
 
 def test_saved_to_disk_with_splits_and_without(pa: Any, tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ def labelled(root: Path) -> Path:
     tar(root / "train-000000.tar", {"a/1.jpg": jpeg(1), "a/1.cls": b"1", "b/1.jpg": jpeg(2),
                                     "b/1.cls": b"0"})  # fmt: skip
     tar(root / "train-000001.tar", {"2.json": b'{"label": 1}', "2.jpg": jpeg(3)})
-    tar(root / "val-000000.tar", {"9.JPEG": jpeg(4), "9.cls": b"0"})
+    tar(root / "val-000000.tar", {"9.JPEG": jpeg(4), "9.cls": b"0", "8.jpg": jpeg(5),
+                                  "8.cls": b"1"})  # fmt: skip
     return root
 
 
@@ -49,7 +50,7 @@ def test_images_and_labels_of_every_tar_are_read(tmp_path: Path) -> None:
     assert (found.format, found.kind, found.classes, faults) == (
         "webdataset", "classification", ("0", "1"), [])  # fmt: skip
     assert [one.label for one in found.train] == [1, 0, 1]
-    assert [one.label for one in found.val or []] == [0]
+    assert [one.label for one in found.val or []] == [0, 1]
     assert found.path(found.train[1]).read_bytes() == jpeg(2)
     assert report(tmp_path).ok
 
