@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -21,13 +22,27 @@ class ReportedMetrics(ReportPart):
 
     metrics: dict[str, float]
     details: dict[str, object] = Field(default_factory=dict)
-    """per_class, confusion_matrix (rows: the true class; of boxes the last one is nothing)."""
+    """per_class, classes_counted (how many of them the means are over), confusion_matrix (rows:
+    the true class; of boxes the last one is nothing)."""
 
     @property
     def accuracy(self) -> float | None:
         """The figure of its kind: accuracy, of masks mean IoU, of boxes mAP at IoU 0.5."""
         found = [self.metrics[name] for name in FIGURES if name in self.metrics]
         return found[0] if found else None
+
+    @property
+    def counted(self) -> tuple[int, int] | None:
+        """How many classes the means are over, and of how many; None where it is all of them."""
+        return counted_classes(self.details)
+
+
+def counted_classes(details: Mapping[str, object]) -> tuple[int, int] | None:
+    """The same of an evaluation's details."""
+    counted, rows = details.get("classes_counted"), details.get("per_class")
+    if not isinstance(counted, int) or not isinstance(rows, list) or counted == len(rows):
+        return None
+    return counted, len(rows)
 
 
 class TeacherReport(ReportPart):

@@ -75,6 +75,16 @@ def _print(found: RunReport, folder: Path) -> None:
             val=data.val_images,
         )
     )
+    counted = student.measured.counted
+    if counted is not None:
+        print(
+            t(
+                "The means are over {count} of {total} classes: the others have no example to "
+                "validate on.",
+                count=counted[0],
+                total=counted[1],
+            )
+        )
     verdict = found.verdict
     for line in (verdict.sentence, verdict.warning) if verdict else ():
         if line:

@@ -7,13 +7,21 @@ from pathlib import Path
 
 from tandem.data.faults import Faults
 from tandem.data.registry import recognise
+from tandem.data.verify import verify
 from tandem.spec.errors import DataError
 
 
 def dataset_classes(path: Path, kind: str) -> tuple[str, ...]:
-    """The data set's classes; none where nobody has labelled anything yet."""
-    classes: tuple[str, ...] = recognise(path, kind).make().content(path, Faults(), kind).classes
-    return classes
+    """The data set's classes; none where nobody has labelled anything yet.
+
+    DataError where `tandem data check` finds an error: a label that cannot be read may be all
+    that names a class, and the others would then be numbered otherwise.
+    """
+    faults = Faults()
+    content = recognise(path, kind).make().content(path, faults, kind)
+    verify(content, faults)
+    faults.check()
+    return content.classes
 
 
 def map_classes(model: Sequence[str], dataset: Sequence[str]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from tandem.data.content import Item
+from tandem.data.masks import check_mask_classes
 from tandem.data.reading.files import read_json, read_text
 from tandem.data.registry import Writer, find, formats
 from tandem.data.writing.files import placed, write_whole
@@ -46,6 +47,8 @@ class LabelWriter:
         self.spec, self.kind = spec, predictor.config.kind
         self.classes = classes
         self.names = tuple(names) or tuple(predictor.classes)
+        if self.kind == "segmentation":
+            check_mask_classes(self.names)
         self.thresholds = _thresholds(spec, predictor.classes)
         self.origin = {"model": spec.model_name, "version": predictor.version}
         if spec.trained_by:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from tandem.train.types import Student
 
 CALIBRATION_BINS = 15
+ClassFigures = dict[str, float | int | str | None]
+"""What a class is worth, by the figure's name; with `class`, its name, and `support`."""
 THROUGHPUT_BATCH = 32
 
 
@@ -32,21 +34,31 @@ def classification(
     predicted_N = scores_NK.argmax(1)
     confusion_KK = confusion_matrix(labels_N, predicted_N, len(classes))
     rows = per_class(confusion_KK, classes)
-    present = [row for row in rows if row["support"]]
     own_N1 = labels_N[:, None]
     rank_N = (scores_NK > np.take_along_axis(scores_NK, own_N1, 1)).sum(1)
     correct_N = predicted_N == labels_N
     figures = {
         "accuracy": float(correct_N.mean()),
         "top5_accuracy": float((correct_N | (rank_N < min(5, len(classes)))).mean()),
-        **{name: float(np.mean([row[name] for row in present])) for name in _PER_CLASS},
+        **{name: mean_of(rows, name) for name in _PER_CLASS},
         "ece": expected_calibration_error(np.exp(log_probs_NK.max(1)), correct_N),
         "nll": float(-np.take_along_axis(log_probs_NK, own_N1, 1).mean()),
     }
-    return figures, {"per_class": rows, "confusion_matrix": confusion_KK.tolist()}
+    return figures, class_details(rows) | {"confusion_matrix": confusion_KK.tolist()}
 
 
 _PER_CLASS = ("precision", "recall", "f1")
+
+
+def mean_of(rows: Sequence[ClassFigures], name: str) -> float:
+    """The mean of a figure over the classes that have an example; 0 where none has."""
+    known = [float(value) for row in rows if (value := row[name]) is not None]
+    return float(np.mean(known)) if known else 0.0
+
+
+def class_details(rows: Sequence[ClassFigures]) -> dict[str, object]:
+    """`per_class`, and how many of the classes the means are over."""
+    return {"per_class": list(rows), "classes_counted": sum(bool(row["support"]) for row in rows)}
 
 
 def confusion_matrix(
@@ -66,12 +78,11 @@ def expected_calibration_error(
     return float(np.abs(gaps).sum() / len(confidence_N))
 
 
-def per_class(
-    confusion_KK: NDArray[np.int64], classes: Sequence[str]
-) -> list[dict[str, float | int | str]]:
+def per_class(confusion_KK: NDArray[np.int64], classes: Sequence[str]) -> list[ClassFigures]:
     """Precision, recall and f1 of each class, from its counts.
 
-    A ratio with nothing below the line is 0, as in scikit-learn's zero_division=0.
+    A class without an example has none, and they are None. A precision with nothing below the
+    line is 0, as in scikit-learn's zero_division=0: there was something to find.
     """
     right_K, support_K = np.diag(confusion_KK), confusion_KK.sum(1)
     precision_K = right_K / np.maximum(confusion_KK.sum(0), 1)
@@ -80,9 +91,9 @@ def per_class(
     return [
         {
             "class": name,
-            "precision": float(precision_K[k]),
-            "recall": float(recall_K[k]),
-            "f1": float(f1_K[k]),
+            "precision": float(precision_K[k]) if support_K[k] else None,
+            "recall": float(recall_K[k]) if support_K[k] else None,
+            "f1": float(f1_K[k]) if support_K[k] else None,
             "support": int(support_K[k]),
         }
         for k, name in enumerate(classes)

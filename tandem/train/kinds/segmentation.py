@@ -24,7 +24,7 @@ from tandem.train.data.classification import check_some, warn_of_duplicates
 from tandem.train.data.masks import MaskTable, check_masks, mask_table
 from tandem.train.kinds.base import EvalResult, MetricAccumulator
 from tandem.train.kinds.defaults import TableKindDefaults
-from tandem.train.kinds.metrics import per_class
+from tandem.train.kinds.metrics import ClassFigures, class_details, mean_of, per_class
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.dense_probe import DenseKnowledge, DenseProbe, OwnMasks
 from tandem.train.predictions.masks import MaskPredictions, MaskReservoir
@@ -251,29 +251,21 @@ def masks_measured(
 ) -> tuple[dict[str, float], dict[str, object]]:
     """Figures of 0 to 1 from pixel counts (rows: the true class), and details by class.
 
-    miou: mean intersection over union; dice: mean F1 (Dice 1945). Both over the classes that are
-    there, in truth or in prediction.
+    miou: mean intersection over union; dice: mean F1 (Dice 1945). All means are over the classes
+    that have a pixel in truth: what is answered of another counts against those it is taken for.
     """
-    found = per_class(count_KK, classes)
-    iou_K = _ious(count_KK)
-    there_K = ~np.isnan(iou_K)
-    rows = [
-        {**row, "dice": row["f1"], "iou": None if np.isnan(iou) else float(iou)}
-        for row, iou in zip(found, iou_K, strict=True)
+    rows: list[ClassFigures] = [
+        {**row, "dice": row["f1"], "iou": float(iou) if row["support"] else None}
+        for row, iou in zip(per_class(count_KK, classes), _ious(count_KK), strict=True)
     ]
     names = ("precision", "recall", "f1")
-    means = {
-        name: float(np.mean([row[name] for row, is_there in zip(found, there_K, strict=True)
-                             if is_there]))
-        for name in names
-    }  # fmt: skip
     metrics = {
-        "miou": float(np.nanmean(iou_K)),
-        "dice": means["f1"],
+        "miou": mean_of(rows, "iou"),
+        "dice": mean_of(rows, "dice"),
         "pixel_accuracy": float(np.diag(count_KK).sum() / max(count_KK.sum(), 1)),
-        **means,
+        **{name: mean_of(rows, name) for name in names},
     }
-    return metrics, {"per_class": rows, "confusion_matrix": count_KK.tolist()}
+    return metrics, class_details(rows) | {"confusion_matrix": count_KK.tolist()}
 
 
 def _ious(count_KK: NDArray[np.int64]) -> NDArray[np.float64]:

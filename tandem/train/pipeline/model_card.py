@@ -31,9 +31,9 @@ class _ClassRow(BaseModel):
     """What the card shows of one class; the details say more."""
 
     name: str = Field(alias="class")
-    precision: float
-    recall: float
-    f1: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
     support: int
 
 
@@ -177,6 +177,14 @@ def _classes(measured: ReportedMetrics) -> str:
     ]
     heads = [t("class"), t("precision"), t("recall"), t("f1"), t("images")]
     text = f"## {t('Classes')}\n\n" + _table(heads, rows)
+    counted = measured.counted
+    if counted is not None:
+        text += "\n\n" + t(
+            "The means are over {count} of {total} classes: the others have no example to "
+            "validate on.",
+            count=counted[0],
+            total=counted[1],
+        )
     if len(per_class) > CLASSES_SHOWN:
         rest = len(per_class) - CLASSES_SHOWN
         text += "\n\n" + t("{count} more classes are in report.json.", count=rest)

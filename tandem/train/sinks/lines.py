@@ -19,7 +19,8 @@ from tandem.spec.event import (
     Started,
     Stopped,
 )
-from tandem.spec.i18n import t
+from tandem.spec.i18n import joined, t
+from tandem.spec.report import counted_classes
 from tandem.train.sinks.base import Sink
 
 if TYPE_CHECKING:
@@ -101,13 +102,22 @@ def _evaluation(event: Evaluation) -> str | None:
     figures = t(", ").join(
         f"{t(name)} {four_digits(value)}" for name, value in event.metrics.items()
     )
-    return t(
+    line = t(
         "{who} on {samples} samples of {dataset}: {figures}",
         who=who,
         samples=event.samples,
         dataset=event.dataset,
         figures=figures,
     )
+    counted = counted_classes(event.details)
+    if counted is None:
+        return line
+    means = t(
+        "The means are over {count} of {total} classes: the others have no example to validate on.",
+        count=counted[0],
+        total=counted[1],
+    )
+    return joined([f"{line}.", means])
 
 
 def four_digits(value: float) -> str:

@@ -7,7 +7,9 @@ import pytest
 import torch
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
+from tandem.spec.report import counted_classes
 from tandem.train.kinds.metrics import classification, expected_calibration_error, speed
+from tandem.train.kinds.segmentation import masks_measured
 from tandem.train.types import StepOutput, Student
 
 
@@ -36,7 +38,20 @@ def test_a_class_that_val_lacks_neither_warns_nor_lowers_the_mean():
     logits = np.eye(4)[[0, 1, 0, 1]] * 10
     figures, details = classification(logits, np.array([0, 1, 0, 1]), ["a", "b", "c", "d"])
     assert figures["precision"] == figures["recall"] == figures["f1"] == 1.0
-    assert [row["support"] for row in details["per_class"]] == [2, 2, 0, 0]
+    rows = details["per_class"]
+    assert [row["support"] for row in rows] == [2, 2, 0, 0]
+    assert all(rows[k][name] is None for k in (2, 3) for name in ("precision", "recall", "f1"))
+    assert counted_classes(details) == (2, 4)
+
+
+def test_masks_make_no_figure_of_a_class_that_no_pixel_has():
+    counts = np.array([[90, 10, 0], [0, 0, 0], [0, 50, 50]])
+    figures, details = masks_measured(counts, ("background", "nowhere", "thing"))
+    assert figures["miou"] == pytest.approx((0.9 + 0.5) / 2)
+    assert [row["iou"] for row in details["per_class"]] == [0.9, None, 0.5]
+    assert details["per_class"][1]["dice"] is None
+    assert counted_classes(details) == (2, 3)
+    assert counted_classes(masks_measured(np.eye(2, dtype=np.int64), ("a", "b"))[1]) is None
 
 
 def test_rows_without_a_label_are_left_out():

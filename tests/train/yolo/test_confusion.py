@@ -74,4 +74,4 @@ def test_it_agrees_with_the_recall_and_the_precision_beside_it(seed: int) -> Non
     assert matrix[:-1].sum(1).tolist() == [row["support"] for row in worth.per_class]
     for row, right, there in zip(worth.per_class, matrix.diagonal(), matrix.sum(1), strict=False):
         # COCO gives each true box the surest found one, and this the nearest: a few may differ.
-        assert right == pytest.approx(row["recall"] * there, abs=1)
+        assert right == pytest.approx((row["recall"] or 0) * there, abs=1)

@@ -5,7 +5,8 @@ import { useRequest } from '@/composables/useRequest'
 export interface PerClass {
   class: string
   support?: number
-  [figure: string]: string | number | undefined
+  /** Null: the class has no example to validate on. */
+  [figure: string]: string | number | null | undefined
 }
 
 interface Details {

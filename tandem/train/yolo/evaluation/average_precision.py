@@ -17,6 +17,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tandem.train.data.boxes import DetectionTable
+from tandem.train.kinds.metrics import ClassFigures, mean_of
 from tandem.train.predictions.boxes import DetectionArray
 
 Floats = NDArray[np.float64]
@@ -58,7 +59,8 @@ class DetectionScores:
 
     metrics: dict[str, float]
     """map50, map50_95, and precision, recall and f1 at the thresholds: means over the classes."""
-    per_class: list[dict[str, float | int | str]]
+    per_class: list[ClassFigures]
+    """None in place of a figure: the class has no box in the split."""
     thresholds: dict[str, float]
     """By class: the score above which its F1 is best."""
     scores_N: NDArray[np.float64]
@@ -79,10 +81,9 @@ def score(truth: DetectionTable, detections: list[DetectionArray]) -> DetectionS
     per_class = [
         _row(name, precision_TRK[:, :, k], curves[k]) for k, name in enumerate(truth.classes)
     ]
-    there = [row for row in per_class if row["support"]]
     metrics = {"map50": _mean(precision_TRK[0]), "map50_95": _mean(precision_TRK)}
     for name in ("precision", "recall", "f1"):
-        metrics[name] = float(np.mean([row[name] for row in there])) if there else 0.0
+        metrics[name] = mean_of(per_class, name)
     return DetectionScores(
         metrics,
         per_class,
@@ -200,17 +201,16 @@ def _f1_by_image(evaluation: COCOeval, curves: list[_Curve]) -> NDArray[np.float
     return np.where(empty, 1.0, 2 * hits_N / np.where(empty, 1, found_N + there_N))
 
 
-def _row(name: str, precision_TR: Floats, curve: _Curve) -> dict[str, float | int | str]:
-    return {
-        "class": name,
+def _row(name: str, precision_TR: Floats, curve: _Curve) -> ClassFigures:
+    figures = {
         "map50": _mean(precision_TR[0]),
         "map50_95": _mean(precision_TR),
         "precision": curve.precision,
         "recall": curve.recall,
         "f1": curve.f1,
-        "support": curve.support,
-        "threshold": curve.threshold,
     }
+    known = {key: value if curve.support else None for key, value in figures.items()}
+    return {"class": name, **known, "support": curve.support, "threshold": curve.threshold}
 
 
 def _mean(values: Floats) -> float:

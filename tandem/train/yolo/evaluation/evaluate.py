@@ -8,6 +8,7 @@ import torch
 from tandem.train.data.boxes import DetectionTable
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
 from tandem.train.kinds.base import EvalResult
+from tandem.train.kinds.metrics import class_details
 from tandem.train.predictions.boxes import BoxPredictions, DetectionArray, above_threshold
 from tandem.train.types import Student
 from tandem.train.yolo.boxes import Letterbox, letterbox, suppress, unletterbox
@@ -69,10 +70,7 @@ def evaluate(
         primary_metric=precision.metrics["map50"],
         loss=0.0,
         metrics=precision.metrics,
-        details={
-            "per_class": precision.per_class,
-            "confusion_matrix": taken.count_KK.tolist(),
-        },
+        details=class_details(precision.per_class) | {"confusion_matrix": taken.count_KK.tolist()},
         scores_N=precision.scores_N,
         thresholds=precision.thresholds,
         predictions=BoxPredictions(split, kept, precision.scores_N, taken.pairs_N),
