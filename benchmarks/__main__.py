@@ -38,6 +38,7 @@ NAMES = (
     "kind_signals",
     "unet_teaching",
     "zip_import",
+    "zip_directory",
     "predict_speed",
     "predict_memory",
     "console_load",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -68,11 +70,11 @@ def parse(body: bytes, task_id: str) -> list[Event]:
             most=MOST_BYTES,
             fix="Send it in parts.",
         )
-    parts = _parts(body)
+    # One more than may be: so that what is too much is never a list.
+    parts = list(islice(_parts(body), MOST_EVENTS + 1))
     if len(parts) > MOST_EVENTS:
         raise TooLargeError(
             "A batch may have {most} events.",
-            got=len(parts),
             most=MOST_EVENTS,
             fix="Send it in parts.",
         )
@@ -93,14 +95,15 @@ def parse(body: bytes, task_id: str) -> list[Event]:
     return sorted(events, key=lambda event: event.seq)
 
 
-def _parts(body: bytes) -> Sequence[bytes | str]:
+def _parts(body: bytes) -> Iterator[bytes | str]:
     if body.lstrip()[:1] != b"[":
-        return [line for line in body.split(b"\n") if line.strip()]
+        yield from (line for line in io.BytesIO(body) if line.strip())
+        return
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as fault:
         raise InvalidError([{"field": "body", "problem": str(fault)}]) from None
-    return [json.dumps(one) for one in found]
+    yield from (json.dumps(one) for one in found)
 
 
 def _problems(number: int, fault: ValidationError) -> list[Problem]:
