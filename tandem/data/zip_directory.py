@@ -72,16 +72,15 @@ def _read_end(file: int, at: int, found: tuple[int, ...]) -> End:
     _, disk, first_disk, _, count, size, begins, _ = found
     if disk or first_disk:
         raise no_zip(t("it is one of several parts"))
-    ends, is_64 = at, False
-    if 0xFFFF in (count,) or _IN_64 in (size, begins):
-        wide = _read_end64(file, at)
-        if wide is not None:
-            ends, count, size, begins = wide
-            is_64 = True
+    ends = at
+    # PyTorch writes it in any case, also where all numbers would do without.
+    wide = _read_end64(file, at)
+    if wide is not None:
+        ends, count, size, begins = wide
     shift = ends - size - begins
     if size > at or shift < 0:
         raise no_zip(t("its directory is not where its end says"))
-    return End(count, begins + shift, size, is_64, shift)
+    return End(count, begins + shift, size, wide is not None, shift)
 
 
 def _read_end64(file: int, at: int) -> tuple[int, int, int, int] | None:

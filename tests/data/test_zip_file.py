@@ -73,6 +73,16 @@ def test_an_archive_in_zip64_with_a_comment_behind_a_program(tmp_path: Path) -> 
         assert next(opened.members()).name == "t/c/0000000"
 
 
+def test_an_archive_that_is_zip64_without_need(tmp_path: Path) -> None:
+    """As PyTorch writes its own."""
+    plain = zip_of(("a.txt", b"1"), ("b.txt", b"22"))
+    at = plain.index(b"PK\5\6")
+    *_, count, size, begins, _ = struct.unpack("<4s4H2LH", plain[at:])
+    wide = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, begins)
+    place = struct.pack("<4sLQL", b"PK\6\7", 0, at, 1)
+    assert names(tmp_path, plain[:at] + wide + place + plain[at:]) == ["a.txt", "b.txt"]
+
+
 @pytest.mark.parametrize(
     ("given", "meant"),
     [

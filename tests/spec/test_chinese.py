@@ -82,7 +82,7 @@ ALIKE = {
     "AdamW", "Adam", "SGD", "Adagrad", "CPU", "{faults}", ", ", "{reason}", "{reason}.", "25 %",
     "75 %", "{target}: {format}, {kind}; {parts}.", "{format}, {kind}; {parts}.",
     "{field}: {reason}.", "{what}: {fix}", "{version}, {built}", "hub id", "onnx", "ECE", "F1",
-    "MB", "top-5", "CutMix", "LoRA", "MixUp",
+    "MB", "top-5", "CutMix", "LoRA", "MixUp", "{advice}",
 }  # fmt: skip
 """Templates that are the same in both languages, or names."""
 

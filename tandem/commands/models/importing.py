@@ -52,6 +52,8 @@ def import_model(
                 task_id=task_id,
             )
         )
+        for note in imported["notes"]:
+            print(note)
     return 0
 
 

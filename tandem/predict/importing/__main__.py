@@ -29,6 +29,8 @@ class ImportResult(TypedDict):
     classes: list[str]
     size: str
     path: str
+    notes: list[str]
+    """What a person should know of it."""
 
 
 def main() -> int:
@@ -58,38 +60,38 @@ def import_model(
         )
     hidden = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        kind, names, label = _write(path, hidden, classes, size, image_size)
+        kind, names, label, notes = _write(path, hidden, classes, size, image_size)
         _try(hidden)
         hidden.rename(target)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
     model = target / "model.onnx" if (target / "model.onnx").is_file() else target
-    return {"kind": kind, "classes": names, "size": label, "path": str(model)}
+    return {"kind": kind, "classes": names, "size": label, "path": str(model), "notes": notes}
 
 
 def _write(
     path: Path, folder: Path, classes: list[str], size: str, image_size: int | None
-) -> tuple[str, list[str], str]:
+) -> tuple[str, list[str], str, list[str]]:
     match path.suffix.lower():
         case ".pt":
             from tandem.predict.importing import ultralytics_file
 
-            return _save(ultralytics_file.read(path), folder)
+            return *_save(ultralytics_file.read(path, image_size), folder), []
         case ".safetensors":
             from tandem.predict.importing import timm_file
 
-            return _save(timm_file.read(path, classes, size, image_size), folder)
+            return *_save(timm_file.read(path, classes, size, image_size), folder), []
         case ".onnx":
             import onnx
 
             from tandem.predict.importing import onnx_file
 
-            model, config = onnx_file.read(path, classes, image_size)
+            model, config, notes = onnx_file.read(path, classes, image_size)
             folder.mkdir(parents=True)
             onnx.save_model(model, str(folder / "model.onnx"))
             # The same lies in the file; this is for who cannot read ONNX.
             (folder / "model.json").write_text(config.model_dump_json(indent=1), encoding="utf-8")
-            return config.kind, list(config.classes), config.student.size
+            return config.kind, list(config.classes), config.student.size, notes
     raise StudentError(
         "{path} is of no kind that can be imported.",
         path=path,

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 ModelOutput = Mapping[str, "Tensor"]
 """What a model gives for a batch, on the device it ran on, by the names of `StepOutput`'s parts:
-`logits_BK`, `class_map_BHWK`, `boxes_BCA`. Only what its kind gives is there."""
+`logits_BK`, `class_map_BHWK`, `boxes_BCA`; `probabilities_BK` of a foreign classifier.
+Only what its kind gives is there."""
 
 
 @dataclass(frozen=True)

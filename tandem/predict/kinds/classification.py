@@ -9,7 +9,7 @@ import numpy as np
 from tandem.predict.answers import Answer
 from tandem.predict.images import open_image
 from tandem.predict.kinds.base import ModelInput, ModelOutput
-from tandem.predict.prediction import predictions_from_logits
+from tandem.predict.prediction import predictions_from_logits, predictions_from_scores
 from tandem.spec.model import ModelConfig
 from tandem.train.data.augment import whole
 
@@ -26,5 +26,8 @@ class ClassificationProcessor:
         return ModelInput(whole(image, size).transpose(2, 0, 1), height, width)
 
     def postprocess(self, output: ModelOutput, inputs: Sequence[ModelInput]) -> list[Answer]:  # noqa: ARG002
+        if "probabilities_BK" in output:  # of a foreign model, which has applied its own
+            scores_BK = output["probabilities_BK"].float().cpu().numpy()
+            return [*predictions_from_scores(scores_BK, self.config.classes)]
         logits_BK = np.asarray(output["logits_BK"].float().cpu().numpy(), np.float32)
         return [*predictions_from_logits(logits_BK, self.config.classes, self.config.temperature)]

@@ -35,6 +35,7 @@ class ImportAnswer(TypedDict):
     size: str
     classes: list[str]
     path: str
+    notes: list[str]
 
 
 def bring_in(
@@ -116,7 +117,7 @@ def bind(database: Database, name: str, told: ImportAnswer, accuracy: float | No
                 create_time=at,
                 end_time=at,
                 del_flag=DelFlag.NORMAL,
-                remark=t("Imported; it was trained elsewhere."),
+                remark=" ".join([t("Imported; it was trained elsewhere."), *told["notes"]])[:500],
             )
         )
 

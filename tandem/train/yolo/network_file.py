@@ -11,9 +11,12 @@ from typing import Protocol
 import torch
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
+from tandem.data.zip_file import ZipArchive
 from tandem.spec.errors import StudentError
 from tandem.train.yolo.offline import prepare
 
+MOST_TENSORS = 100_000
+"""A file of PyTorch's is a ZIP with a member for each tensor."""
 PARTS = {
     "ultralytics.nn.tasks": ("DetectionModel",),
     "ultralytics.nn.modules.conv": ("Conv", "Concat"),
@@ -47,6 +50,7 @@ def read_network(path: Path) -> tuple[DetectionModel, object]:
     prepare()
     allowed = list(_parts())
     try:
+        _check_count(path)
         foreign = set(get_unsafe_globals_in_checkpoint(path))
         names = {f"{one.__module__}.{one.__qualname__}" for one in allowed}
         if foreign - names:
@@ -69,6 +73,14 @@ def weights_of(net: DetectionModel, path: Path) -> dict[str, torch.Tensor]:
         return dict(net.float().state_dict())
     except (AttributeError, TypeError, KeyError, RuntimeError) as error:
         raise refused(path, f"its network is not whole ({type(error).__name__})") from error
+
+
+def _check_count(path: Path) -> None:
+    """DataError for one that lists so much that looking at it would take all memory."""
+    with path.open("rb") as file:
+        is_zip = file.read(2) == b"PK"
+    if is_zip:
+        ZipArchive(path, MOST_TENSORS).close()
 
 
 def _parts() -> Iterator[Callable[..., object]]:
