@@ -233,7 +233,7 @@ def test_a_set_of_voc_that_names_what_is_not_there(tmp_path: Path) -> None:
         ({"label": "cat", "points": [[1, 1], [1, 9]]}, "it has no area", False),
         ({"label": "", "points": [[1, 1], [9, 9]]}, "it has no label", False),
         ({"label": "cat", "points": [[1, "x"], [9, 9]]}, "its points are no numbers", False),
-        ({"label": "cat", "points": [[1, 1], [9, 9]], "shape_type": "circle"},
+        ({"label": "cat", "points": [[1, 1], [9, 9]], "shape_type": "line"},
          "of this type is left out", True),
         ({"label": "cat", "points": [[1, 1], [9, 9]], "shape_type": "polygon"},
          "it has too few points", False),

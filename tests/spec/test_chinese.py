@@ -34,7 +34,7 @@ VARIABLES = {
     ("commands/i18n.py", "t(word)"): "WORDS: `_listed` below",
     ("data/faults.py", "t(self.template, **self.fields)"): "what `faults.add` was given: `_found`",
     ("data/formats/coco/rows.py", "t(shape)"): "what its readers return: `_found` below",
-    ("data/formats/labelme.py", "t(found)"): "the same",
+    ("data/formats/labelme/shapes.py", "t(shape)"): "the same",
     ("data/formats/labelstudio/layout.py", "t(problem)"): "the same",
     ("data/formats/voc/objects.py", "t(shape)"): "the same",
     ("data/reading/tables.py", "t(SEPARATORS[separator])"): "SEPARATORS: `_listed` below",
