@@ -19,7 +19,7 @@ ULTRALYTICS_REPO = "Ultralytics/YOLOv8"
 """Ultralytics' own repository on the hub, with `yolov8n.pt` to `yolov8x.pt`."""
 
 FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
-"""Of a file of weights: a hub id may hold dots too, `timm/resnet18.a1_in1k`."""
+"""A file of weights ends so; a hub id may hold dots too, `timm/resnet18.a1_in1k`."""
 
 OWNERS = {
     "vit-tiny-patch16-224": "WinKawaks",
