@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 from contextlib import suppress
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import uvicorn
@@ -22,6 +23,7 @@ from tandem.server.db.upgrade import check_at_start
 from tandem.server.events.ending import EndingServer
 from tandem.server.http.connection import CarefulConnection
 from tandem.server.settings import ServerSettings, read
+from tandem.server.tasks import task_log
 from tandem.spec.errors import OutputFolderError, SpecError
 from tandem.spec.i18n import t
 
@@ -29,6 +31,8 @@ TOKEN_FILE = "access_token"  # noqa: S105  a file's name
 LEAST_TOKEN_LETTERS = 16
 END_SECONDS = 10
 KEEP_ALIVE_SECONDS = 30
+LOG_BYTES, LOG_FILES = 10 * 2**20, 5
+"""A log's size before the next is begun, and how many of the older ones stay."""
 
 
 def serve(host: str | None, port: int | None, *, executor: Executor | None = None) -> int:
@@ -36,7 +40,7 @@ def serve(host: str | None, port: int | None, *, executor: Executor | None = Non
     settings = read(host=host, port=port)
     use_hub(settings.everything)
     _make_home(settings.home)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    log_file = _log_to(settings.home / "logs" / "service.log")
     # The port first: a second server by mistake ends here, and never touches the data base.
     with _listening(settings) as listener:
         _prepare(settings)
@@ -45,6 +49,7 @@ def serve(host: str | None, port: int | None, *, executor: Executor | None = Non
             executor = find(settings.executor)()
         app = create_app(settings, executor, dispatch=True, token=token)
         _say_where(settings, listener, where)
+        print(t("Its log is {file}.", file=log_file), flush=True)
         for note in settings.everything.notes:
             print(note, flush=True)
         config = uvicorn.Config(
@@ -92,6 +97,29 @@ def _make_home(home: Path) -> None:
             reason=error.strerror or error,
             fix="Name a folder you may write to.",
         ) from error
+
+
+def _log_to(file: Path) -> Path:
+    """Warnings and what tasks do, to this file and to the terminal; of the owner alone."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = RotatingFileHandler(
+            file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", errors="replace"
+        )
+    except OSError as error:
+        raise OutputFolderError(
+            "The log {file} cannot be written: {reason}.",
+            file=file,
+            reason=error.strerror or error,
+            fix="Name a folder you may write to.",
+        ) from error
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(message)s",
+        level=logging.WARNING,
+        handlers=[logging.StreamHandler(), kept],
+    )
+    task_log.log.setLevel(logging.INFO)
+    return file
 
 
 def _listening(settings: ServerSettings) -> socket.socket:

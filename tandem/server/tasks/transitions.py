@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from tandem.server.db.database import changed_rows
 from tandem.server.db.tables import THERE, Task, TaskEvent
 from tandem.server.host.clock import now
+from tandem.server.tasks import task_log
 from tandem.spec.service_event import ServiceEvent, StateChanged
 from tandem.spec.state import MOVES, State
 
@@ -42,11 +43,17 @@ def move(
     if moved != 1:
         return False
     event = StateChanged(status=to, reason=reason) if reason else StateChanged(status=to)
-    record_event(session, task_id, event)
+    record_event(session, task_id, event, (columns or {}).get("error_message"))
     return True
 
 
-def record_event(session: Session, task_id: str, event: ServiceEvent) -> None:
-    """Keep, and stream, something that happened to a task outside its runs."""
+def record_event(
+    session: Session, task_id: str, event: ServiceEvent, message: object = None
+) -> None:
+    """Keep, stream, and log something that happened to a task outside its runs.
+
+    `message` is why, for the log alone: the task's row has it.
+    """
+    task_log.tell(session, task_id, event, message)
     body = json.dumps(event.body(), ensure_ascii=False)
     session.add(TaskEvent(task_id=task_id, at=now(), type=event.type, body=body))

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 import psutil
+from PIL import Image
 
 T = TypeVar("T")
 MOST_SECONDS = 120.0
@@ -111,6 +112,10 @@ class SmallServer:
 
     def create(self, *, epochs: int, start: bool = False, **pace: float) -> str:
         """A task that runs so many epochs at this pace; its id."""
+        picture = self.home / "datasets" / "pictures" / "train" / "cat" / "0.png"
+        if not picture.exists():  # the service looks for the data, the run does not
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8)).save(picture)
         spec = {
             "mode": "direct",
             "data": {"dataset": "pictures"},

@@ -27,7 +27,9 @@ class RealServer(SmallServer):
 
     command = (sys.executable, "-m", "tandem.cli", "serve", "--port")
 
-    def run(self, *, epochs: int, dataset: str = "shapes", **execution: Any) -> str:
+    def run(
+        self, *, epochs: int, dataset: str = "shapes", start: bool = True, **execution: Any
+    ) -> str:
         spec = {
             "mode": "direct",
             "data": {"dataset": dataset, "image_size": 32, "workers": 0},
@@ -36,7 +38,7 @@ class RealServer(SmallServer):
             "run": {"devices": "cpu", "checkpoint_interval": 1, **execution},
             "report": {"tensorboard": False},
         }
-        body = {"name": "real", "spec": spec, "start": True}
+        body = {"name": "real", "spec": spec, "start": start}
         return str(self.post("/api/v1/tasks", body)["task_id"])
 
     def done(self, task_id: str) -> dict[str, Any]:
@@ -100,7 +102,8 @@ def test_a_real_run_outlives_its_server_and_the_death_of_a_rank(server: RealServ
 
 
 def test_a_users_error_is_told_and_not_tried_again(server: RealServer):
-    task_id = server.run(epochs=2, dataset="nothing-there")
+    task_id = server.run(epochs=2, dataset="nothing-there", start=False)
+    server.post(f"{A}/{task_id}/start")
     done = server.done(task_id)
     assert done["status"] == "FAILED"
     assert "nothing-there" in done["errorMessage"]
