@@ -112,6 +112,8 @@ class TaskStream:
 
     def _parse(self, frame: ServerSentEvent) -> Event | RawServiceEvent | None:
         """The event in a frame; None for what a newer service sends."""
+        if frame.name == "error":  # it ends here; the same is said to who comes back too soon
+            return None
         try:
             found = json.loads(frame.data)
         except ValueError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
@@ -24,6 +26,7 @@ STALLED_SECONDS = 60.0
 """A reader that takes nothing for so long is let go; it comes back and misses nothing."""
 RETRY_MILLISECONDS = 1000
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+log = logging.getLogger(__name__)
 _ID = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
 
 
@@ -91,12 +94,20 @@ def _now(context: Context, task_id: str | None) -> StreamPosition:
 async def frames(
     context: Context, task_id: str | None, at: StreamPosition, types: frozenset[str] | None
 ) -> AsyncGenerator[bytes, None]:
-    """The stream's bytes, until the reader leaves or the server ends."""
+    """The stream's bytes, until the reader leaves or the server ends.
+
+    Where the data base goes away, an `error` event says so and ends it: the reader comes back with
+    the last id, as after any break.
+    """
     yield b"retry: %d\n\n" % RETRY_MILLISECONDS
-    with suppress(SQLAlchemyError):  # away at the very beginning: the reader comes back
+    try:
         async with aclosing(_events(context, task_id, at, types)) as events:
             async for written in events:
                 yield written
+    except SQLAlchemyError as error:
+        log.warning("A stream of events ends: %s", type(error).__name__)
+        said = {"status": 503, "message": t("The data base does not answer.")}
+        yield f"event: error\ndata: {json.dumps(said, ensure_ascii=False)}\n\n".encode()
 
 
 async def _events(
@@ -106,10 +117,7 @@ async def _events(
         listener = Listener(context, channel, at, types)
         while not context.hub.closed:
             changed = channel.changed
-            try:
-                written, moved = await listener.next()
-            except SQLAlchemyError:  # the data base is away; what happens is told when it is back
-                written, moved = b"", False
+            written, moved = await listener.next()
             if written:
                 yield written
             elif not moved:

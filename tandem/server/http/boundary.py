@@ -11,7 +11,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic_core import ErrorDetails
-from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +32,9 @@ log = logging.getLogger("tandem.server")
 DISTILLATION = "/model-distillation"
 TRAINING = ("/api/training", "/api/llm-finetuning")
 MOST_PROBLEMS = 20
+_TAKEN = (1062, 1586, "23505")
+"""A key that is there: MySQL's numbers and PostgreSQL's state."""
+_MYSQL_MISSING = 1364  # it calls a value that is missing an operational error
 HTTP_WORDS = {
     400: "The request is not understood.",
     404: "There is nothing at this address.",
@@ -96,6 +105,12 @@ def failure(path: str, error: Exception) -> JSONResponse:
         case DataError():
             message = t("The data base cannot hold a value of this request.")
             return answer(path, 422, message)
+        case IntegrityError() if _is_taken(error):
+            message = t("Another request has just written the same: look at what is there now.")
+            return answer(path, 409, message)
+        case DBAPIError() if isinstance(error, IntegrityError) or _code(error) == _MYSQL_MISSING:
+            message = t("The data base cannot hold this: a value is missing or belongs to nothing.")
+            return answer(path, 422, message)
         case OperationalError() | InterfaceError() | PoolTimeoutError():
             log.warning("The data base does not answer: %s", getattr(error, "orig", error))
             away = UnavailableError(
@@ -109,6 +124,17 @@ def failure(path: str, error: Exception) -> JSONResponse:
         "Something went wrong in the service (number {number}); its log says what.", number=number
     )
     return answer(path, 500, message)
+
+
+def _is_taken(error: IntegrityError) -> bool:
+    """Whether a key is there already; otherwise a value is missing, or refers to nothing."""
+    return _code(error) in _TAKEN or "UNIQUE constraint" in str(error.orig)
+
+
+def _code(error: DBAPIError) -> object:
+    """MySQL's number or PostgreSQL's state; PyMySQL's own state says less than its number."""
+    first = next(iter(getattr(error.orig, "args", ())), None)
+    return first if isinstance(first, int) else getattr(error.orig, "sqlstate", None)
 
 
 def answer(

@@ -139,23 +139,25 @@ def histories(session: Session, task_id: str, rows: Sequence[dict[str, object]])
         complete = dict.fromkeys(_HISTORY) | {"record_time": _second(now())} | row
         fit, gone = fitted(History, complete)
         fit["record_time"] = _second(fit["record_time"])
-        fresh[fit["epoch"]] = fit | {"task_id": task_id}
         left_out += gone
+        if fit["epoch"] is not None:  # a number that no column holds is no epoch
+            fresh[fit["epoch"]] = fit | {"task_id": task_id}
     if not fresh:
         return left_out
     _locked(session, task_id)  # two writers of one epoch: the second sees the first one's row
     known = select(History.id, History.epoch).where(
         History.task_id == task_id, History.epoch.in_(fresh)
     )
+    there = set()
     for key, epoch in session.execute(known).all():
+        there.add(epoch)  # installed systems may have an epoch twice
         session.execute(
             update(History)
             .where(History.id == key)
             .values(**fresh[epoch])
             .execution_options(synchronize_session=False)
         )
-        fresh[epoch]["known"] = True
-    new = [row for row in fresh.values() if not row.pop("known", False)]
+    new = [row for epoch, row in fresh.items() if epoch not in there]
     if new:
         session.execute(insert(History), new)
     return left_out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Annotated
@@ -10,6 +12,8 @@ from fastapi import APIRouter, Body, Query
 from fastapi.responses import Response, StreamingResponse
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tandem.server.context import Context, Here
 from tandem.server.errors import InvalidError
@@ -24,7 +28,9 @@ from tandem.spec.state import State
 
 router = APIRouter(tags=["tasks"])
 ROWS = TypeAdapter(list[TaskOut])
-HEAD, TAIL = b'{"code":200,"message":"success","data":[', b"]}"
+HEAD, TAIL = b'{"data":[', b'],"code":200,"message":"success"}'
+"""The code comes last: a list that breaks off in the middle can still say so."""
+log = logging.getLogger(__name__)
 _TaskList = Envelope[list[TaskOut]]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
@@ -44,7 +50,20 @@ def whole(context: Context, wanted: TaskFilter) -> Response:
     first = list(islice(parts, 2))  # before the answer begins, so that it may still be refused
     if len(first) < 2:
         return Response(HEAD + b"".join(first) + TAIL, media_type="application/json")
-    return StreamingResponse(chain([HEAD], first, parts, [TAIL]), media_type="application/json")
+    rest = _told_if_cut(parts)
+    return StreamingResponse(chain([HEAD], first, rest), media_type="application/json")
+
+
+def _told_if_cut(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """The parts and the end; where the data base goes away in between, an end that says so."""
+    try:
+        yield from parts
+    except (DBAPIError, PoolTimeoutError) as error:
+        log.warning("The data base went away in the middle of a list: %s", error)
+        said = t("The data base went away in the middle of this list: ask again in a moment.")
+        yield b'],"code":503,"message":' + json.dumps(said).encode() + b"}"
+        return
+    yield TAIL
 
 
 def _parts(chunks: Iterator[Sequence[RowMapping]]) -> Iterator[bytes]:
