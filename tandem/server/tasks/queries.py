@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from tandem.server.db import search
 from tandem.server.db.tables import (
     THERE,
     Attempt,
@@ -29,7 +30,6 @@ from tandem.server.db.tables import (
     SearchGram,
     Task,
 )
-from tandem.server.tasks import search
 from tandem.server.tasks.list_query import TaskFilter
 from tandem.server.wire.task import FIELDS
 from tandem.spec.state import State

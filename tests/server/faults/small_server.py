@@ -112,10 +112,10 @@ class SmallServer:
 
     def create(self, *, epochs: int, start: bool = False, **pace: float) -> str:
         """A task that runs so many epochs at this pace; its id."""
-        picture = self.home / "datasets" / "pictures" / "train" / "cat" / "0.png"
-        if not picture.exists():  # the service looks for the data, the run does not
-            picture.parent.mkdir(parents=True, exist_ok=True)
-            Image.new("RGB", (8, 8)).save(picture)
+        image = self.home / "datasets" / "pictures" / "train" / "cat" / "0.png"
+        if not image.exists():  # the service looks for the data, the run does not
+            image.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8)).save(image)
         spec = {
             "mode": "direct",
             "data": {"dataset": "pictures"},

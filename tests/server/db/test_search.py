@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import insert, select, text, update
 
+from tandem.server.db import search
 from tandem.server.db.database import Database
 from tandem.server.db.migrations import search_index
 from tandem.server.db.tables import SearchGram, SearchNumber, Task
 from tandem.server.db.upgrade import downgrade, upgrade
-from tandem.server.tasks import queries, search
+from tandem.server.tasks import queries
 from tandem.server.tasks.list_query import TaskFilter
 
 LETTERS = [
