@@ -91,6 +91,29 @@ def split(
     run(path, val, by, group_pattern, seed, output, kind, layout, as_json)
 
 
+@data.command("clean", help=t("Take copies out of a data set: shown first, written anew."))
+def clean(
+    path: Folder,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help=t("A new or empty folder."))
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help=t("Do it; else it is only shown."))] = False,
+    near: Annotated[
+        bool, typer.Option("--near", help=t("Pictures that look nearly the same go too."))
+    ] = False,
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help=t("Leave out what is faulty, and say what was."))
+    ] = False,
+    kind: DataKind = None,
+    layout: Layout = None,
+    as_json: AsJson = False,
+) -> None:
+    from tandem.commands.data.clean import clean as run
+
+    run(path, output, yes=yes, near=near, leave_out=leave_out, kind=kind, layout=layout,
+        as_json=as_json)  # fmt: skip
+
+
 @data.command("stats", help=t("Count classes, sizes and near copies."))
 def stats(
     path: Folder,

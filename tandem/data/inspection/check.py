@@ -121,7 +121,7 @@ def _compare(content: Content, opened: dict[bytes, OpenedFile], faults: Faults) 
     told = 0
     for split, items in content.splits():
         for item in items:
-            digest = _of_item(item, opened)
+            digest = digest_of(item, opened)
             if digest is None:
                 continue
             other = first.setdefault(digest, (split, item))
@@ -139,7 +139,8 @@ def _compare(content: Content, opened: dict[bytes, OpenedFile], faults: Faults) 
                            warning=True, other=other[1].name)  # fmt: skip
 
 
-def _of_item(item: Item, opened: dict[bytes, OpenedFile]) -> bytes | None:
+def digest_of(item: Item, opened: dict[bytes, OpenedFile]) -> bytes | None:
+    """What two items share that are the same to the byte; None for what cannot be compared."""
     if item.path in opened:
         return opened[item.path].digest
     if item.frames and all(one in opened for one in item.frames):

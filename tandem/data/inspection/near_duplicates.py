@@ -32,6 +32,11 @@ class NearDuplicates:
 
 def find_near_duplicates(hashes: Sequence[tuple[str, str, int]]) -> NearDuplicates:
     """`hashes`: split, name and 64 bits of each picture."""
+    return _told(hashes, near_groups(hashes))
+
+
+def near_groups(hashes: Sequence[tuple[str, str, int]]) -> list[list[int]]:
+    """The places in `hashes` of pictures that look the same, two or more together."""
     by_hash: dict[int, list[int]] = defaultdict(list)
     for number, (_, _, one) in enumerate(hashes):
         by_hash[one].append(number)
@@ -42,7 +47,7 @@ def find_near_duplicates(hashes: Sequence[tuple[str, str, int]]) -> NearDuplicat
     members: dict[int, list[int]] = defaultdict(list)
     for place, one in enumerate(known):
         members[_top(above, place)] += by_hash[one]
-    return _told(hashes, [sorted(one) for one in members.values() if len(one) > 1])
+    return [sorted(one) for one in members.values() if len(one) > 1]
 
 
 def _told(hashes: Sequence[tuple[str, str, int]], groups: list[list[int]]) -> NearDuplicates:

@@ -85,7 +85,7 @@ def stats(
     said.notes = list(content.notes)
     values = StatsValues()
     said.faults = faults.errors
-    hashes = _hashes(content, progress)
+    hashes = image_hashes(content, progress)
     for split, items in content.splits():
         said.items[split] = len(items)
         said.per_class[split] = counts_of(content, items)
@@ -137,7 +137,10 @@ def _images(content: Content) -> Iterator[tuple[str, str]]:
                 yield split, name
 
 
-def _hashes(content: Content, progress: OnProgress | None) -> list[tuple[str, str, int | None]]:
+def image_hashes(
+    content: Content, progress: OnProgress | None = None
+) -> list[tuple[str, str, int | None]]:
+    """Split, name and perceptual hash of each item's picture; None: it cannot be read."""
     images = list(_images(content))
     found: list[tuple[str, str, int | None]] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

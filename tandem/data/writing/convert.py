@@ -100,10 +100,10 @@ def read_for(
     if not leave_out:
         faults.check()
         return content, faults
-    return _without_faulty(content, opened), faults
+    return without_faulty(content, opened), faults
 
 
-def _without_faulty(content: Content, opened: dict[bytes, OpenedFile]) -> Content:
+def without_faulty(content: Content, opened: dict[bytes, OpenedFile]) -> Content:
     """Items of whose label nothing was readable go: many layouts would call them background.
 
     So do those of whose pictures or video one is broken.
