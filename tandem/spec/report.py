@@ -69,6 +69,8 @@ class StudentReport(ReportPart):
     epochs: int
     seconds: float
     """Spent training, over all attempts."""
+    overfits_from: int | None = None
+    """The epoch of the lowest validation loss, where only the training loss fell after it."""
 
 
 class BaselineReport(ReportPart):

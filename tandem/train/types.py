@@ -139,6 +139,10 @@ class ImageTable:
         """The file of one row."""
         return self.root / bytes(self.paths_N[row]).decode("utf-8", "surrogateescape")
 
+    def class_counts(self) -> NDArray[np.int64]:
+        """(K,) how often each class is labelled."""
+        return np.bincount(self.labels_N[self.labels_N >= 0], minlength=len(self.classes))
+
     def label_digests(self) -> NDArray[np.uint64]:
         """(N,) a number for what is said of each row: another where a label has changed."""
         return self.labels_N.astype(np.uint64)
@@ -189,6 +193,14 @@ class Splits:
     val: ImageTable
     kind: str = "classification"
     notes: tuple[str, ...] = ()
+
+    def class_counts(self) -> NDArray[np.int64]:
+        """(K,) how often each class is in train: rows, boxes, or pixels of masks."""
+        return self.train.class_counts()
+
+    def train_strata(self) -> NDArray[np.int64]:
+        """(N,) the group of each row of train, of which a part of the data takes its share."""
+        return self.train.labels_N
 
     def label_digests(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """(train, val): a number for what is said of each row."""

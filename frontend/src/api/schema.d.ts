@@ -2877,6 +2877,12 @@ export interface components {
              */
             image_size: number;
             /**
+             * Limit
+             * @description Below 1 a share of the training data, from 2 on a number of samples; stratified by class,
+             *     chosen by content and seed. The validation data stays whole. None: all.
+             */
+            limit?: number | null;
+            /**
              * Max Image Pixels
              * @description A larger picture is refused before it is decoded.
              * @default 120000000
@@ -3870,6 +3876,13 @@ export interface components {
              * @default 0
              */
             attention_weight: number;
+            /**
+             * Class Weights
+             * @description The weight of each class in the loss on labels. balanced: the inverse of its share of train;
+             *     or one number a class, in their order. They are scaled so that their mean over train is 1.
+             * @default none
+             */
+            class_weights: ("none" | "balanced") | number[];
             /**
              * Distillation Type
              * @description feature: dense features; logit: soft labels; hybrid: both.
@@ -4881,6 +4894,7 @@ export interface components {
              * @default {
              *       "align_feature": true,
              *       "attention_weight": 0,
+             *       "class_weights": "none",
              *       "distillation_type": "hybrid",
              *       "feature_loss": "mse",
              *       "feature_weight": 1,
@@ -5262,6 +5276,8 @@ export interface components {
             /** Epochs */
             epochs: number;
             measured: components["schemas"]["ReportedMetrics"];
+            /** Overfits From */
+            overfits_from?: number | null;
             /** Parameters */
             parameters: number;
             /** Seconds */

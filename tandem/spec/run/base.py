@@ -59,6 +59,16 @@ def _is_name(value: str) -> str:
 Name = Annotated[str, AfterValidator(_is_name)]
 
 
+def _share_or_count(value: float) -> float:
+    if value >= 1 and (value < 2 or value != int(value)):
+        raise ValueError("a share below 1, or a whole number of samples from 2 on")
+    return value
+
+
+ShareOrCount = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_share_or_count)]
+"""Below 1 a share, from 2 on a number."""
+
+
 class Section(BaseModel):
     """A frozen part of the spec; an unknown key is an error, never ignored."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tandem.spec.run.base import Knob, Section, Weight
+from tandem.spec.run.base import Knob, Section, ShareOrCount, Weight
 
 
 class DataSpec(Section):
@@ -61,6 +61,17 @@ class DataSpec(Section):
         ),
     ] = 0.15
     """Held out of train, stratified and seeded, where there is no `val`."""
+    limit: Annotated[
+        ShareOrCount | None,
+        Knob(
+            "Part of the training data",
+            zh="只用部分训练数据",
+            about_zh="小于 1：训练集的比例；从 2 起：样本数。按类别分层，按内容和种子选取；"
+            "验证集不变。不填：全部。",
+        ),
+    ] = None
+    """Below 1 a share of the training data, from 2 on a number of samples; stratified by class,
+    chosen by content and seed. The validation data stays whole. None: all."""
     num_classes: Annotated[
         Annotated[int, Field(ge=1)] | None,
         Knob(

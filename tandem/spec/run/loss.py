@@ -139,6 +139,21 @@ class LossSpec(Section):
         ),
     ] = 0.0
     """Share of a label spread over all classes."""
+    class_weights: Annotated[
+        Literal["none", "balanced"] | list[Weight],
+        Knob(
+            "Class weights",
+            zh="类别权重",
+            about_zh="标签损失中各类别的权重。balanced：按训练集中的数量取反比；"
+            "或按类别顺序逐个给出。权重会缩放，使训练集上的平均值为 1。",
+            choices={
+                "none": ("All alike", "一视同仁"),
+                "balanced": ("Rare classes weigh more", "稀有类别权重更大"),
+            },
+        ),
+    ] = "none"
+    """The weight of each class in the loss on labels. balanced: the inverse of its share of train;
+    or one number a class, in their order. They are scaled so that their mean over train is 1."""
     options: Annotated[
         dict[str, dict[str, float]],
         Knob(

@@ -105,6 +105,20 @@ class DetectionSplits(Splits):
     train_boxes: DetectionTable = field(kw_only=True)
     val_boxes: DetectionTable = field(kw_only=True)
 
+    def class_counts(self) -> NDArray[np.int64]:
+        train = self.train_boxes
+        labels = [one.label for row in range(len(train)) for one in train.shapes(row)]
+        return np.bincount(np.array(labels, np.int64), minlength=len(train.classes))
+
+    def train_strata(self) -> NDArray[np.int64]:
+        """By the set of classes in each, as a validation split is held out."""
+        sets = [
+            None if one.shapes is None else tuple(sorted({shape.label for shape in one.shapes}))
+            for one in self.train_boxes.items
+        ]
+        numbers = {found: number for number, found in enumerate(dict.fromkeys(sets))}
+        return np.array([numbers[one] for one in sets], np.int64)
+
     def label_digests(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         return shape_digests(self.train_boxes.items), shape_digests(self.val_boxes.items)
 

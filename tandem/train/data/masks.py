@@ -34,6 +34,13 @@ class MaskTable(ImageTable):
         some = super().rows(rows)
         return replace(some, items_N=tuple(self.items_N[row] for row in rows.tolist()))
 
+    def class_counts(self) -> NDArray[np.int64]:
+        """Pixels of each class, of which each mask's file is read."""
+        counts = np.zeros(256, np.int64)
+        for row in np.flatnonzero(self.labels_N != UNLABELLED).tolist():
+            counts += np.bincount(self.mask(row).ravel(), minlength=256)
+        return counts[: len(self.classes)]
+
     def label_digests(self) -> NDArray[np.uint64]:
         return mask_digests(self.root, self.items_N)
 

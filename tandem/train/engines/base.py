@@ -79,6 +79,8 @@ class TrainedStudent:
     epochs: int
     seconds: float
     """Spent training, over all attempts."""
+    overfits_from: int | None = None
+    """The epoch of the lowest validation loss, where only the training loss fell after it."""
     adapter: Adapter | None = None
     """What a student learnt that learns by LoRA; it is merged into `student`."""
 

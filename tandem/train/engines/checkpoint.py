@@ -51,6 +51,13 @@ class TrainingPosition:
     """Rows in one forward pass; 0 until memory ran out."""
     seconds: float = 0.0
     """Spent training, over all attempts."""
+    lowest_val_loss: float = 0.0
+    lowest_val_epoch: int = 0
+    """The epoch of the lowest validation loss; 0 before the first evaluation."""
+    lowest_val_train_loss: float = 0.0
+    """The training loss of that epoch."""
+    overfits_from: int = 0
+    """The epoch after which only the training loss fell; 0 until that is told."""
     plan: str = ""
     """What the batches of an epoch follow from (`plan_key`); empty in a checkpoint of before."""
 

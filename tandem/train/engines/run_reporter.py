@@ -10,6 +10,11 @@ from tandem.train.engines.checkpoint import TrainingPosition
 from tandem.train.engines.context import Run
 from tandem.train.engines.device import gpu_usage_percent, memory_megabytes
 
+OVERFIT_EPOCHS = 5
+"""Evaluations since the lowest validation loss before over-fitting is told."""
+OVERFIT_RISE = 1.05
+"""By how much the validation loss must have risen: less than that is noise."""
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -90,6 +95,34 @@ class RunReporter:
             images_per_second=report.rows / report.seconds,
             gpu_usage_percent=gpu_usage_percent(device),
             memory_megabytes=memory_megabytes(device),
+        )
+
+        self._look_for_overfitting(position, report)
+
+    def _look_for_overfitting(self, position: TrainingPosition, report: EpochReport) -> None:
+        """Tell, once in a run, that what is learnt by now is of the training samples alone."""
+        if position.lowest_val_epoch == 0 or report.val_loss < position.lowest_val_loss:
+            position.lowest_val_loss, position.lowest_val_epoch = report.val_loss, position.epoch
+            position.lowest_val_train_loss = report.train_loss
+            return
+        since = position.epoch - position.lowest_val_epoch
+        risen = report.val_loss > position.lowest_val_loss * OVERFIT_RISE
+        fallen = report.train_loss < position.lowest_val_train_loss
+        if position.overfits_from or since < OVERFIT_EPOCHS or not (risen and fallen):
+            return
+        position.overfits_from = position.lowest_val_epoch
+        self.run.reporter.notice(
+            t(
+                "Over-fitting: since epoch {epoch} the training loss falls ({before:.4g} to "
+                "{now:.4g}) and the validation loss rises ({lowest:.4g} to {risen:.4g}). More or "
+                "other data helps, so do fewer epochs, weight decay and augmentation.",
+                epoch=position.lowest_val_epoch,
+                before=position.lowest_val_train_loss,
+                now=report.train_loss,
+                lowest=position.lowest_val_loss,
+                risen=report.val_loss,
+            ),
+            warning=True,
         )
 
     def resumed(self, position: TrainingPosition) -> None:

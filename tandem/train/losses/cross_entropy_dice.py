@@ -19,6 +19,7 @@ class CrossEntropyDiceOptions(Options):
     cross_entropy_weight: float = Field(1.0, ge=0, description="The weight of the cross-entropy.")
     dice_weight: float = Field(1.0, ge=0, description="The weight of one minus Dice.")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share spread over all classes.")
+    class_weights: list[float] = Field([], description="Of each class; none: all weigh 1.")
 
 
 @register.loss(
@@ -50,6 +51,7 @@ def cross_entropy_dice(
         nats_BHW = F.cross_entropy(
             scores_BKHW,
             torch.where(known_BHW, mask_BHW, -100),
+            scores_BKHW.new_tensor(options.class_weights) if options.class_weights else None,
             reduction="none",
             label_smoothing=options.label_smoothing,
         )

@@ -149,6 +149,7 @@ def _report(outcome: Outcome, measured: ReportedMetrics, began: float) -> RunRep
             best_epoch=trained.best_epoch,
             epochs=trained.epochs,
             seconds=trained.seconds,
+            overfits_from=trained.overfits_from,
         ),
         baseline=None if outcome.baseline is None else _baseline(trained, outcome.baseline),
         agreement=_agreement(outcome),

@@ -13,6 +13,7 @@ from tandem.train.engines.base import Engine, ResolvedRun
 from tandem.train.engines.context import BaselineReporter, Run
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.kinds.base import Kind
+from tandem.train.pipeline.part import weighted
 from tandem.train.types import UNLABELLED, Splits
 
 
@@ -30,7 +31,8 @@ def resolve(run: Run, engine: Engine, kind: Kind, splits: Splits) -> ResolvedRun
     named = run.spec.model_copy(update={"kind": kind.name})
     # LoRA teaches whole pictures' classes; installed systems send it with every task.
     bare = kind.without_adapter(named) or named
-    spec, learnt = engine.complete(kind.complete(bare, splits), kind, splits)
+    completed = weighted(kind.complete(bare, splits), splits)
+    spec, learnt = engine.complete(completed, kind, splits)
     return ResolvedRun(
         spec=spec,
         device_context=run.device_context,

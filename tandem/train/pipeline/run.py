@@ -19,6 +19,7 @@ from tandem.train.engines.stoppable_progress import StoppableProgress
 from tandem.train.kinds.base import Kind
 from tandem.train.pipeline.checks import check_data, check_models, check_spec
 from tandem.train.pipeline.conclude import Outcome, conclude
+from tandem.train.pipeline.part import limited, weights_note
 from tandem.train.pipeline.resolve import baseline_of, resolve, with_defaults
 from tandem.train.pipeline.resume import compare_data, forget_stale_record, report_settings
 from tandem.train.types import Splits, Student
@@ -58,7 +59,7 @@ def read(run: Run, kind: Kind) -> Splits:
     progress = StoppableProgress(run.reporter, run.stop)
     with PartialState().main_process_first():
         assert run.spec.cache.root is not None
-        return kind.read(run.spec, Path(run.spec.cache.root) / "index", progress)
+        return limited(kind.read(run.spec, Path(run.spec.cache.root) / "index", progress), run.spec)
 
 
 def learn_baseline(
@@ -102,6 +103,8 @@ def report_notes(asked: Run, run: ResolvedRun, engine: Engine, student: Student)
         )
     for note in (*run.splits.notes, *student.notes, *engine.notes(run.spec)):
         run.reporter.notice(note)
+    if weights := weights_note(run.spec, run.splits.train.classes):
+        run.reporter.notice(weights)
 
 
 def report_teacher(run: ResolvedRun, teacher: PreparedTeacher | None) -> None:

@@ -94,6 +94,7 @@ class UltralyticsEngine:
             best_epoch=position.best_epoch,
             epochs=position.epoch,
             seconds=position.seconds,
+            overfits_from=position.overfits_from or None,
         )
 
     def evaluate(self, run: ResolvedRun, student: Student) -> EvalResult:

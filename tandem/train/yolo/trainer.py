@@ -135,6 +135,12 @@ class DetectionTrainer(UltralyticsTrainer):
         model.load_state_dict(self.detection_run.start | drawn)
         return model
 
+    def set_class_weights(self) -> None:
+        """Ultralytics' classification loss multiplies each class by them."""
+        weights = self.detection_run.spec.loss.class_weights
+        if isinstance(weights, list):
+            self.model.class_weights = torch.tensor(weights, device=self.device)
+
     def preprocess_batch(self, batch: DetectionBatch | DataError) -> DetectionBatch:
         """Also asks the teacher; a file that went bad since it was read first stops the run."""
         if isinstance(batch, DataError):

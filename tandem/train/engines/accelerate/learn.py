@@ -63,6 +63,7 @@ def _trained(context: TrainingContext, trainer: Trainer, student: Student) -> Tr
         best_epoch=position.best_epoch,
         epochs=position.epoch,
         seconds=position.seconds,
+        overfits_from=position.overfits_from or None,
         adapter=adapter,
     )
 

@@ -128,6 +128,8 @@ def _term(name: str, weight: float, loss: LossSpec) -> Term:
     shared = {
         "temperature": loss.temperature,
         "label_smoothing": loss.label_smoothing,
+        # Numbers by now, where they were asked for: `pipeline.part.weighted`.
+        "class_weights": loss.class_weights if isinstance(loss.class_weights, list) else [],
     }
     own = loss.options.get(name, {})
     unknown = own.keys() - entry.options.model_fields.keys()
