@@ -7,7 +7,9 @@ before any of them changes it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +25,7 @@ from tandem.train.cache.fill import Fill, Memo
 from tandem.train.cache.folder import LOCK, claim, holds_others
 from tandem.train.cache.parts import SignalPart, wanted_parts
 from tandem.train.cache.request import SourceRequest, SourceSetup
-from tandem.train.cache.shards import keys_of
+from tandem.train.cache.shards import damage, keys_of
 from tandem.train.cache.sources import CachedSource, OnlineSource, Shelf
 from tandem.train.cache.teacher_calls import TeacherCalls
 from tandem.train.cache.verify import verify
@@ -142,6 +144,8 @@ def _prepare(session: CacheSession) -> int:
     known = [find_components(part, folder, session.table) for part in session.parts]
     shelves = _shelves(session, [part for part in known if part is not None])
     _say_faults(session, shelves)
+    if _drop_damaged(session, shelves):
+        shelves = _shelves(session, [part for part in known if part is not None])
     # A part that has nothing of this table cannot contradict the teacher about it.
     shelves = [shelf for shelf in shelves if not shelf.places.missing_NV.all()]
     verified = verify(calls, shelves, session.setup.cache.verify_samples, folder)
@@ -205,6 +209,37 @@ def _say_faults(session: CacheSession, shelves: list[Shelf]) -> None:
                 ),
                 warning=True,
             )
+
+
+def _drop_damaged(session: CacheSession, shelves: list[Shelf]) -> bool:
+    """Read what this run is about to use by its check sums; whether a shard was taken away.
+
+    A byte that has turned would else be learnt from: its length tells nothing. The pages that are
+    read here are those that the first epoch asks for.
+    """
+    used = [
+        shelf.shards[number]
+        for shelf in shelves
+        for number in np.unique(shelf.places.shard_NV[shelf.places.shard_NV >= 0]).tolist()
+    ]
+    dropped = False
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+        for done, (shard, why) in enumerate(zip(used, pool.map(damage, used), strict=True), 1):
+            session.setup.progress.progress(t("checking the cache"), done, len(used))
+            if why is None:
+                continue
+            session.setup.progress.notice(
+                t(
+                    "{file} of the cache is not whole ({why}); it is made again.",
+                    file=shard.name,
+                    why=why,
+                ),
+                warning=True,
+            )
+            # Without its note there is no shard: what it held is missing, and is asked for.
+            (shard.folder / f"{shard.name}.json").unlink(missing_ok=True)
+            dropped = True
+    return dropped
 
 
 def _check_whole(session: CacheSession, shelves: list[Shelf]) -> None:
