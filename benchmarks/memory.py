@@ -1,7 +1,9 @@
-"""Resident memory of a run over 100,000 small images, by epoch: flat after the first.
+"""Resident memory of a run over 20,000 small images, by epoch: flat after the first.
 
-In the first epoch the optimizer's state and the first copy of the best weights come to be; what
-grew with the pictures seen would go on growing in the last one.
+In the first epoch the optimizer's state and the copy of the best weights come to be. Until the
+copy was written into the tensors that are there, a better epoch made a second one beside the first,
+and the allocator kept its room: the student's size more (45 MB of a ResNet-18, 4.7 %) from the
+second epoch on. What grew with the pictures seen would go on growing in the last one.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ from tandem.spec.run import (
 )
 from tandem.train.demo.small_qwen import build
 
-IMAGES, EPOCHS = 100_000, 3
-GROWTH = 1.02
+IMAGES, EPOCHS = 20_000, 10
+GROWTH = 1.01
 
 
 def measure(images: int = IMAGES) -> list[Row]:
@@ -36,7 +38,7 @@ def measure(images: int = IMAGES) -> list[Row]:
         build(folder / "teacher", depth=1, hidden=32, heads=2, text_hidden=32, text_heads=2)
         ran = run(_spec(folder))
     megabytes = [one.memory_megabytes or 0.0 for one in ran.epochs]
-    ratio = megabytes[-1] / megabytes[1]
+    ratio = max(megabytes[1:]) / megabytes[1]
     return [
         Row(
             f"memory of a run over {images:,} small images: last epoch over second",
