@@ -9,14 +9,13 @@ from pathlib import Path
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
-from tandem.data.images import is_image
 from tandem.data.reading import data_yaml
 from tandem.data.reading.encodings import is_whole_text, lines_of, read_told
 from tandem.data.reading.files import measure, with_suffix_of_image
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.split_names import SPLIT_NAMES, split_folders
 from tandem.data.reading.tables import read_table, tell_unread
-from tandem.data.reading.texts import TEXTS_LOOKED_AT, has_labels_beside, is_label_line
+from tandem.data.reading.texts import has_labels_beside, is_label_line
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.writing.files import placed, put_image, write_whole
@@ -48,12 +47,12 @@ class Caption:
         # Ultralytics also takes labels that lie beside their pictures, and labelImg writes them so.
         if data_yaml.find(folder.root) is not None or has_labels_beside(folder):
             return False
-        names = folder.names(inner)
-        stems = {Path(one).stem for one in names if is_image(one)}
-        texts = [Path(one).stem for one in names if one.endswith(".txt")][:TEXTS_LOOKED_AT]
+        texts = [Path(one) for one in folder.below(inner, ".txt")]
         # The picture of a text may be beyond the names that a listing reads.
-        beside = folder.root / inner
-        return any(one in stems or with_suffix_of_image(beside, one) for one in texts)
+        beside = [one for one in texts if with_suffix_of_image(folder.root / one.parent, one.stem)]
+        heads = (folder.head(one.as_posix(), HEAD_BYTES) for one in beside)
+        return bool(beside) and not any(_is_of_labels(one.decode("utf-8", "replace"))
+                                        for one in heads)  # fmt: skip
 
     def content(self, path: Path, faults: Faults, kind: str | None = None) -> Content:  # noqa: ARG002
         """Every picture with its caption."""

@@ -93,7 +93,8 @@ def _rows_of(
     for line, row in rows:
         item = Item(name, line=line)
         if _take_texts(item, row, file.name, faults):
-            yield RawLabel(item, split, file.name, line, row.get("label"))
+            label = row.get("label")
+            yield RawLabel(item, split, file.name, line, label, lines and isinstance(label, str))
 
 
 def _take_texts(item: Item, row: Mapping[str, object], file: str, faults: Faults) -> bool:

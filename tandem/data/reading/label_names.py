@@ -28,6 +28,8 @@ class RawLabel:
     file: str
     line: int
     value: object
+    is_name: bool = False
+    """Whether it stands as a text in JSON, beside other types: it is then a name for certain."""
     name: str | None = None
     """The class, as far as it is certain; None: nobody has labelled it, or it is a fault."""
 
@@ -37,7 +39,7 @@ def read_labels(rows: list[RawLabel], faults: Faults) -> tuple[str, ...]:
 
     An empty label is unlabelled. `1.0` is the class 1. `-1` is unlabelled where the whole split
     has no other label, as GLUE's test sets, and a fault beside others; so are nan, fractions,
-    and True or False beside 0 and 1. A faulty item is unlabelled.
+    and True or False beside 0 and 1. A text in JSON is a name as it stands. A faulty item is unlabelled.
     """
     floats: Counter[str] = Counter()
     for row in rows:
@@ -75,6 +77,8 @@ def _plain(row: RawLabel, floats: Counter[str], faults: Faults) -> str | None:
     name = str(value).strip()
     if not name:
         return None
+    if row.is_name:
+        return name
     whole = _WHOLE.fullmatch(name)
     if whole is not None:
         floats[row.file] += 1
@@ -97,7 +101,7 @@ def _take_out_nobodys(rows: list[RawLabel], faults: Faults) -> None:
         by_split.setdefault(row.split, set()).add(row.name)
     told: Counter[str] = Counter()
     for row in rows:
-        if row.name != NOBODYS:
+        if row.name != NOBODYS or row.is_name:
             continue
         row.name = None
         if by_split[row.split] <= {NOBODYS, None}:
