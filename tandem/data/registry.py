@@ -315,7 +315,7 @@ def type_in_meta(path: Path) -> str | None:
         return None
     try:
         meta = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             "{path} is no JSON: {reason}.", path=path, reason=error, fix="Mend it or take it away."
         ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from tandem.data.reading.files import LARGEST_TEXT_BYTES
+from tandem.data.reading.files import read_bytes
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
@@ -18,9 +18,7 @@ MOST_RARE = 0.5
 def read_text(file: Path) -> tuple[str, str]:
     """The text and its encoding. DataError for what cannot be read, or in no encoding for sure."""
     try:
-        if file.stat().st_size > LARGEST_TEXT_BYTES:
-            raise DataError("{file} is too large to be read.", file=file, fix="Split it.")
-        raw = file.read_bytes()
+        raw = read_bytes(file)
     except OSError as error:
         raise DataError(
             "The file {path} cannot be read: {reason}.",

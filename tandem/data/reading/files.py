@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -65,12 +66,23 @@ def number(value: object) -> float | None:
     return found if math.isfinite(found) else None
 
 
+def read_bytes(file: Path) -> bytes:
+    """What a text's file holds. DataError for what is no file, or far too large; OSError else.
+
+    A pipe or a device is never opened: it would wait for somebody who writes, or have no end.
+    """
+    said = file.stat()
+    if not stat.S_ISREG(said.st_mode) and not stat.S_ISDIR(said.st_mode):
+        raise DataError("{path} is no file.", path=file, fix="Take it away.")
+    if said.st_size > LARGEST_TEXT_BYTES:
+        raise DataError("{file} is too large to be read.", file=file, fix="Split it.")
+    return file.read_bytes()
+
+
 def read_text(file: Path) -> str:
     """UTF-8 with or without a mark. DataError for what is not readable or far too large."""
     try:
-        if file.stat().st_size > LARGEST_TEXT_BYTES:
-            raise DataError("{file} is too large to be read.", file=file, fix="Split it.")
-        return file.read_text(encoding="utf-8-sig")
+        return read_bytes(file).decode("utf-8-sig")
     except OSError as error:
         reason = error.strerror or str(error)
     except UnicodeDecodeError:

@@ -17,6 +17,8 @@ _WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?inf(inity)?", re.I)
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 NOBODYS = "-1"
+LONGEST_NUMBER = 50
+"""Letters; what is longer is a name."""
 
 
 @dataclass
@@ -39,7 +41,8 @@ def read_labels(rows: list[RawLabel], faults: Faults) -> tuple[str, ...]:
 
     An empty label is unlabelled. `1.0` is the class 1. `-1` is unlabelled where the whole split
     has no other label, as GLUE's test sets, and a fault beside others; so are nan, fractions,
-    and True or False beside 0 and 1. A text in JSON is a name as it stands. A faulty item is unlabelled.
+    and True or False beside 0 and 1. A text in JSON is a name as it stands. A faulty item is
+    unlabelled.
     """
     floats: Counter[str] = Counter()
     for row in rows:
@@ -77,7 +80,7 @@ def _plain(row: RawLabel, floats: Counter[str], faults: Faults) -> str | None:
     name = str(value).strip()
     if not name:
         return None
-    if row.is_name:
+    if row.is_name or len(name) > LONGEST_NUMBER:
         return name
     whole = _WHOLE.fullmatch(name)
     if whole is not None:
