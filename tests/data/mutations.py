@@ -102,7 +102,7 @@ def value(file: Path, dice: random.Random) -> None:
     number = dice.randrange(len(lines)) if file.suffix == ".jsonl" else None
     try:
         whole = json.loads(lines[number] if number is not None else "\n".join(lines))
-    except ValueError:
+    except (ValueError, RecursionError):
         words(file, dice)
         return
     for _ in range(dice.choice([1, 1, 3])):

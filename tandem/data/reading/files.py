@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import stat
+from itertools import product
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -133,8 +134,7 @@ def is_there(file: Path) -> bool:
 
 def with_suffix_of_image(folder: Path, stem: str) -> Path | None:
     """The picture of that stem in a folder, whatever its suffix and its case."""
-    for suffix in sorted(SUFFIXES):
-        for one in (suffix, suffix.upper()):
-            if is_there(folder / f"{stem}{one}"):
-                return folder / f"{stem}{one}"
+    for suffix in _SUFFIXES_IN_ANY_CASE:
+        if is_there(folder / f"{stem}{suffix}"):
+            return folder / f"{stem}{suffix}"
     return None
