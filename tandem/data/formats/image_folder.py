@@ -106,7 +106,7 @@ class FolderWriter:
         name = placed(item, source)
         if item.label == UNLABELLED:
             put_image(source, self.target / "unlabeled" / name)
-            return []
+            return [] if split == "train" else [t("what nobody has labelled leaves its split")]
         of_class = self.classes[item.label]
         below = name.removeprefix(f"{of_class}/").replace("/", "__")
         put_image(source, self.target / split / of_class / below)

@@ -18,6 +18,12 @@ from tandem.spec.errors import DataError
 JsonObject = dict[str, object]
 SPLITS = ("train", "val")
 LARGEST_TEXT_BYTES = 2 * 2**30
+_SUFFIXES_IN_ANY_CASE = sorted(
+    ("".join(letters) for suffix in SUFFIXES
+     for letters in product(*({one, one.upper()} for one in suffix))),
+    key=lambda one: (not one.islower(), not one.isupper(), one),
+)  # fmt: skip
+"""The usual ones first."""
 
 
 def measure(root: Path, item: Item, faults: Faults) -> bool:
