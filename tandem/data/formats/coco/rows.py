@@ -19,8 +19,8 @@ from tandem.data.reading.turned import is_outside, is_upright, turned_box
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
-HEADER_THREADS = 8
-"""Opening a picture is waiting for the disk."""
+HEADER_THREADS, AT_ONCE = 8, 256
+"""Opening a picture is waiting for the disk; how many one thread opens at a time."""
 STANDARD = {"id", "image_id", "category_id", "bbox", "segmentation", "area", "iscrowd", "score"}
 TURNING = ("rotation", "angle", "theta")
 """Keys of an annotation that say nobody knows what of its box."""
@@ -118,18 +118,18 @@ class CocoRows:
     ) -> None:
         """Every picture's size, against what the file says of it."""
 
-        def one(pair: tuple[Item, tuple[object, object]]) -> tuple[bool, Faults]:
+        def some(pairs: list[tuple[Item, tuple[object, object]]]) -> tuple[list[bool], Faults]:
             said = Faults()
-            return measure_against(self.path, pair[0], pair[1], said, self.name), said
+            return [measure_against(self.path, item, stated, said, self.name)
+                    for item, stated in pairs], said  # fmt: skip
 
         wrong: set[int] = set()
+        parts = [waiting[n : n + AT_ONCE] for n in range(0, len(waiting), AT_ONCE)]
         with ThreadPoolExecutor(HEADER_THREADS) as pool:
-            results = pool.map(one, waiting, chunksize=256)
-            for (item, _), (fits, said) in zip(waiting, results, strict=True):
+            for part, (fits, said) in zip(parts, pool.map(some, parts), strict=True):
                 for fault in said.found:
                     self.faults.keep(fault)
-                if not fits:
-                    wrong.add(id(item))
+                wrong |= {id(item) for (item, _), one in zip(part, fits, strict=True) if not one}
         for key in [key for key, item in self.images.items() if id(item) in wrong]:
             self.told.add(key)
             del self.images[key]

@@ -118,10 +118,11 @@ def _drawn(one: JsonObject, points: Points, item: Item) -> Shape | str:
 
 def _circle(points: Points) -> Points:
     """Around the first point, through the second."""
-    radius = float(np.hypot(*(points[1] - points[0])))
     angles = np.linspace(0, 2 * np.pi, CIRCLE_CORNERS, endpoint=False)
-    ring: Points = points[0] + radius * np.stack([np.cos(angles), np.sin(angles)], 1)
-    return ring.round(9)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told as such
+        radius = float(np.hypot(*(points[1] - points[0])))
+        ring: Points = points[0] + radius * np.stack([np.cos(angles), np.sin(angles)], 1)
+        return ring.round(9)
 
 
 def _mask(coded: object, points: Points, item: Item) -> Rle | None:
