@@ -178,8 +178,10 @@ KEYS: tuple[SettingKey, ...] = (
 MODEL_TABLES = {
     "teachers": "distillation.models.teacher",
     "students": "distillation.models.student",
+    "data_sources": "distillation.data.sources",
 }
-"""Tables of name to path: their key in tandem.yaml, and installed systems' prefix."""
+"""Tables of name to path, or to a source's keys: their key in tandem.yaml, and installed systems'
+prefix."""
 
 VARIABLES = {key.variable: key for key in KEYS if key.env}
 NAMES = {key.name: key for key in KEYS if key.file}

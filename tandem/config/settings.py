@@ -29,6 +29,8 @@ class Settings:
     teachers: Mapping[str, Value] = field(default_factory=dict)
     """Configured paths by the name people use."""
     students: Mapping[str, Value] = field(default_factory=dict)
+    data_sources: Mapping[str, Value] = field(default_factory=dict)
+    """`<name>.url`, `.query`, `.root`, `.kind`: see `tandem.config.data_sources`."""
     notes: tuple[str, ...] = ()
     """What a person should know of how the configuration was read."""
 

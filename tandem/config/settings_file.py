@@ -127,6 +127,13 @@ def _beside(path: Path, text: str | None) -> str:
     return str((path.parent / Path(text or "").expanduser()).absolute())
 
 
+def masked_in_table(table: str, text: str | None) -> str | None:
+    """A value of a table as it may be printed: an address of a data base without its password."""
+    if table != "data_sources" or text is None:
+        return text
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:********@", text)
+
+
 def masked(key: SettingKey, text: str | None) -> str:
     """A value as it may be printed: never a password."""
     if text is None:

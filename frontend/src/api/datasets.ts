@@ -10,6 +10,9 @@ export const get = (id: string, signal?: AbortSignal): Promise<Dataset> =>
   unwrap(api.GET('/api/v1/datasets/{id}', at(id, signal))) as Promise<Dataset>
 export const check = (id: string): Promise<Dataset> =>
   unwrap(api.POST('/api/v1/datasets/{id}/check', at(id))) as Promise<Dataset>
+/** Checks it as this layout from now on; null: by the look of its folder. */
+export const readAs = (id: string, type: string | null): Promise<Dataset> =>
+  unwrap(api.POST('/api/v1/datasets/{id}/check', { ...at(id), body: { type } })) as Promise<Dataset>
 export const remove = async (id: string): Promise<void> => {
   await api.DELETE('/api/v1/datasets/{id}', at(id))
 }

@@ -129,6 +129,19 @@ def stats(
     run(path, kind, layout, chart, as_json)
 
 
+@data.command("fetch", help=t("Fetch what a query of tandem.yaml's data_sources gives."))
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=t("The data source's name."))],
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help=t("Leave out what is faulty, and say what was."))
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    from tandem.commands.data.fetch import fetch as run
+
+    run(name, leave_out, as_json)
+
+
 @data.command("upload", help=t("Send a ZIP to the service; called again, it goes on."))
 def upload(
     file: Annotated[Path, typer.Argument(metavar="FILE.zip", help=t("The ZIP."))],

@@ -29,7 +29,7 @@ def convert(
     written = run(
         source, target, to, known_kind(kind), leave_out=leave_out, layout=known_layout(layout)
     )
-    _print(written, as_json)
+    print_written(written, as_json)
 
 
 def split(
@@ -57,10 +57,11 @@ def split(
     divided = run(
         path, val, seed, output, pattern=pattern, kind=known_kind(kind), layout=known_layout(layout)
     )
-    _print(divided, as_json)
+    print_written(divided, as_json)
 
 
-def _print(result: Written, as_json: bool) -> None:
+def print_written(result: Written, as_json: bool) -> None:
+    """What was written, what was lost and what was left out."""
     if as_json:
         print_json(result.as_dict())
         return

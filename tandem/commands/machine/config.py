@@ -5,7 +5,7 @@ from __future__ import annotations
 from tandem.commands.terminal import print_json, print_status, print_table
 from tandem.config.keys import KEYS, MODEL_TABLES, describe_origin
 from tandem.config.settings import load
-from tandem.config.settings_file import masked
+from tandem.config.settings_file import masked, masked_in_table
 from tandem.spec.i18n import t
 
 
@@ -25,7 +25,8 @@ def show(as_json: bool) -> None:
     ]
     for table, prefix in MODEL_TABLES.items():
         for name, value in getattr(settings, table).items():
-            row = {"name": f"{table}.{name}", "value": value.text, "origin": value.origin}
+            text = masked_in_table(table, value.text)
+            row = {"name": f"{table}.{name}", "value": text, "origin": value.origin}
             rows.append({**row, "variable": None, "legacy_key": f"{prefix}.{name}", "about": ""})
     for note in settings.notes:
         print_status(note)
