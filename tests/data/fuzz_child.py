@@ -42,7 +42,7 @@ def main(folder: Path) -> None:
                 entry.make().content(one, Faults())
             except TandemError as error:
                 error.sentence()
-            ended = "ok" if len(said) < 2**20 else "its report has no end"
+            ended = "ok" if len(said) < 2**24 else "its report has no end"
         except Exception:  # noqa: BLE001  this is what is looked for
             ended = traceback.format_exc()
         print(json.dumps({"name": one.name, "ended": ended}), flush=True)
