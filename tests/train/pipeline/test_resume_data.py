@@ -15,6 +15,7 @@ import pytest
 
 from tandem.train.data import data_record
 from tandem.train.engines import checkpoint
+from tandem.train.engines.accelerate.evaluate import Evaluator
 from tandem.train.engines.accelerate.optimizer_step import OptimizerStep
 from tests.conftest import make_shapes, make_texts
 from tests.train.engines.runs import events, run_here
@@ -140,6 +141,25 @@ def test_other_images_are_told_with_counts_and_the_run_goes_on(home: Path):
     assert events(spec, "started")[-1]["resumed_from_epoch"] == 1
     assert [one["epoch"] for one in events(spec, "epoch")] == [1, 2, 3, 4]
     assert events(spec, "metric") == [] or events(spec)[-1]["type"] == "finished"
+
+
+def test_a_stop_in_the_last_evaluation_loses_nothing(home: Path, monkeypatch: pytest.MonkeyPatch):
+    evaluate = Evaluator.evaluate
+
+    def terminated(self: Evaluator, student, stop=None, keep=False) -> object:
+        if keep:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return evaluate(self, student, stop, keep)
+
+    spec = spec_of(optim__epochs=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "evaluate", terminated)
+        assert run_here(spec, home) == 75
+    end = events(spec)[-1]
+    assert (end["type"], Path(end["checkpoint"]).name) == ("stopped", "epoch-000002")
+    assert run_here(spec, home) == 0
+    assert [one["epoch"] for one in events(spec, "epoch")] == [1, 2]
+    assert events(spec)[-1]["type"] == "finished"
 
 
 def test_what_is_as_it_was_is_not_told(home: Path):

@@ -8,7 +8,7 @@ from torch import nn
 
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
-from tandem.train.engines import quantize_aware
+from tandem.train.engines import checkpoint, quantize_aware
 from tandem.train.engines.accelerate import layer_pairs
 from tandem.train.engines.accelerate.checks import check_terms
 from tandem.train.engines.accelerate.context import TrainingContext, training_context
@@ -24,6 +24,8 @@ from tandem.train.engines.accelerate.training_state import TrainingState
 from tandem.train.engines.base import PreparedTeacher, ResolvedRun, TrainedStudent
 from tandem.train.engines.build_student import seed_everything
 from tandem.train.engines.context import EventReporter
+from tandem.train.engines.stop import EvaluationStoppedError, StoppedEarlyError
+from tandem.train.kinds.base import EvalResult
 from tandem.train.lora import student_adapter
 from tandem.train.types import Student
 
@@ -59,13 +61,27 @@ def _trained(context: TrainingContext, trainer: Trainer, student: Student) -> Tr
     student.eval()
     return TrainedStudent(
         student=student,
-        evaluation=context.evaluator.evaluate(student, keep=run.keeps_predictions),
+        evaluation=_measured(context, trainer, student),
         best_epoch=position.best_epoch,
         epochs=position.epoch,
         seconds=position.seconds,
         overfits_from=position.overfits_from or None,
         adapter=adapter,
     )
+
+
+def _measured(context: TrainingContext, trainer: Trainer, student: Student) -> EvalResult:
+    """The last evaluation. A stop ends it where all steps are saved; else it is let finish."""
+    run, last = context.run, trainer.keeper.last_saved
+    stop = run.stop if last == checkpoint.name(trainer.position) else None
+    try:
+        return context.evaluator.evaluate(student, stop, keep=run.keeps_predictions)
+    except EvaluationStoppedError:
+        raise StoppedEarlyError(
+            "Stopped on request while measuring; the checkpoint {name} is kept.",
+            name=last,
+            fix="Start again with the same arguments to go on.",
+        ) from None
 
 
 def _training_state(
