@@ -61,7 +61,7 @@ def runner(session: InferenceSession) -> ForwardPass:
         given: NDArray[np.generic] = inputs
         if inputs.dtype == np.uint8:
             given = inputs.astype(np.float32) / np.float32(255)
-        arrays = ask(session, given)
+        arrays = ask(session, np.ascontiguousarray(given))
         return {PARTS[one]: torch.from_numpy(arrays[one]) for one in arrays if one in PARTS}
 
     return run

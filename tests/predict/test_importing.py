@@ -31,6 +31,11 @@ def test_an_ultralytics_file_becomes_a_detector_with_its_classes(tmp_path):
     assert (told["kind"], told["classes"], told["size"]) == ("detection", ["cat", "dog"], "yolov8n")
     model = tandem.load(told["path"], "cpu")
     assert model.config.image_size == 64
+    # Its normalisations are folded into its convolutions; what it says is the same.
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 64, 64), np.uint8)
+    with torch.inference_mode():
+        whole = net(torch.from_numpy(pixels) / 255)[0]
+    assert torch.allclose(model._run(pixels)["boxes_BCA"], whole, atol=2e-4)
     from tandem.train.export.final_model import load
 
     pixels = torch.rand(1, 3, 64, 64)

@@ -51,7 +51,11 @@ def letterbox(image_CHW: Tensor, height: int, width: int) -> tuple[Tensor, Lette
         inner_CHW = F.interpolate(image_CHW[None], size=(new_height, new_width), mode="bilinear")[0]
     top, left = (height - new_height) // 2, (width - new_width) // 2
     grey = GREY if image_CHW.dtype == torch.uint8 else GREY / 255
-    canvas_CHW = image_CHW.new_full((image_CHW.shape[0], height, width), grey)
+    if image_CHW.stride(0) == 1:  # colours last in memory, as decoders give them: so the canvas too
+        canvas_HWC = image_CHW.new_full((height, width, image_CHW.shape[0]), grey)
+        canvas_CHW = canvas_HWC.permute(2, 0, 1)
+    else:
+        canvas_CHW = image_CHW.new_full((image_CHW.shape[0], height, width), grey)
     canvas_CHW[:, top : top + new_height, left : left + new_width] = inner_CHW
     # The scales after rounding, not the one wanted: boxes must come back to the pixel.
     placed = Letterbox(
