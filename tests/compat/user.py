@@ -175,7 +175,9 @@ class Service:
 
     def get(self, path: str) -> Any:
         """What a GET gives: [status, its JSON, the events of a stream, or what it is of]."""
-        with self.http.stream("GET", path, timeout=httpx.Timeout(60, read=STILL)) as answer:
+        # Only of a stream is it asked to be still: another answer may be slow on a busy machine.
+        read = STILL if path.partition("?")[0].endswith("/events") else 60.0
+        with self.http.stream("GET", path, timeout=httpx.Timeout(60, read=read)) as answer:
             said = answer.headers.get("content-type", "").split(";")[0]
             if said == "text/event-stream":
                 return [answer.status_code, self._stream(answer)]
