@@ -1,9 +1,9 @@
 """Resident memory of a run over 20,000 small images, by epoch: flat after the first.
 
-In the first epoch the optimizer's state and the copy of the best weights come to be. Until the
-copy was written into the tensors that are there, a better epoch made a second one beside the first,
-and the allocator kept its room: the student's size more (45 MB of a ResNet-18, 4.7 %) from the
-second epoch on. What grew with the pictures seen would go on growing in the last one.
+In the first epoch the optimizer's state and the copy of the best weights come to be. Measured
+before that copy was written into the tensors that are there: 1190 MB, 1235 from epoch 2, 1253
+from epoch 5. The first step, 45 MB, is as large as a second copy of a ResNet-18's weights; the
+other has no name yet.
 """
 
 from __future__ import annotations

@@ -31,8 +31,7 @@ def plan_key(table: ImageTable, batch_size: int, grad_accum_steps: int) -> str:
 def copy_weights(weights: Mapping[str, Tensor], into: dict[str, Tensor]) -> None:
     """Copy to the CPU, into the tensors that are there: the next step changes the weights.
 
-    A second copy beside the first would stay with the allocator when the first is let go: a run
-    then takes the student's size more from its second epoch on.
+    No second copy then lies beside the first, whose room an allocator may keep.
     """
     for name, one in weights.items():
         kept = into.get(name)
