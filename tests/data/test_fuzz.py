@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tandem.data.content import Item
+from tandem.data.faults import Faults
+from tandem.data.reading.files import measure, read_text
+from tandem.spec.errors import DataError
 from tests.data import make
 from tests.data.mutations import mutate
 
@@ -46,3 +50,14 @@ def test_no_reader_breaks_hangs_or_fills_the_memory(name: str, tmp_path: Path) -
               if one.get("ended", "ok") != "ok"]  # fmt: skip
     assert not broken, f"seed {seed}: {len(broken)} broken\n" + "\n".join(broken)
     assert sum("ended" in one for one in ended) == CASES
+
+
+def test_a_pipe_is_no_image_and_no_text(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    faults = Faults()
+    assert not measure(tmp_path, Item(b"a.png"), faults)
+    assert [one.sentence() for one in faults.found] == [
+        "a.png: it is no picture, whatever its name says"
+    ]
+    with pytest.raises(DataError, match="is no file"):
+        read_text(tmp_path / "a.png")

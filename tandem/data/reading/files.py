@@ -28,6 +28,9 @@ _SUFFIXES_IN_ANY_CASE = sorted(
 
 def measure(root: Path, item: Item, faults: Faults) -> bool:
     """Read the picture's width and height from its header, as it is shown; False if it is none."""
+    if not is_there(root / item.name):  # a pipe would wait for somebody who writes
+        faults.add(item.name, 0, "it is no picture, whatever its name says")
+        return False
     try:
         with Image.open(root / item.name, formats=FORMATS) as image:
             width, height = header_size(image)
