@@ -334,3 +334,15 @@ def test_images_are_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "two/images/train/空 b.PNG").read_bytes() == one
     with Image.open(tmp_path / "two/images/val/c.jpg") as image:
         assert image.size == (40, 30)
+
+
+def test_images_of_two_classes_that_differ_in_their_suffix_alone_keep_their_own(
+    tmp_path: Path,
+) -> None:
+    for seed, name in enumerate(("a.png", "a.Png")):
+        make.draw(tmp_path / "one" / name, [], seed)
+    items = [Item(b"a.png", 40, 30, 0), Item(b"a.Png", 40, 30, 1)]
+    content = Content(tmp_path / "one", "", "classification", ("cat", "dog"), items)
+    convert.write(content, tmp_path / "two", find("labelme"))
+    back, _ = make.read(tmp_path / "two")
+    assert sorted(back.classes[one.label] for one in back.train) == ["cat", "dog"]

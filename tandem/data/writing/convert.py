@@ -204,23 +204,27 @@ def distinct(content: Content, *, flat: bool = False) -> Iterator[tuple[str, Ite
                 continue
             renamed, number = item, 0
             place = "" if flat else split
-            while (name := (place, _written_name(content, renamed))) in taken:
+            while (names := _written_names(content, renamed, place)) & taken:
                 number += 1
                 path = Path(os.fsdecode(item.written_as or item.path))
                 # Those that differ in their suffix alone are told apart by it.
                 mark = path.suffix[1:] if number == 1 and path.suffix else number
                 other = path.with_name(f"{path.stem}_{mark}{path.suffix}")
                 renamed = replace(item, path=os.fsencode(other), written_as=None)
-            taken.add(name)
+            taken |= names
             yield split, item, renamed
 
 
-def _written_name(content: Content, item: Item) -> str:
-    """What writers call it, whatever the suffix: labels go by the name without."""
+def _written_names(content: Content, item: Item, place: str) -> set[tuple[str, str]]:
+    """What writers call it, whatever the suffix: labels go by the name without.
+
+    In the folder of its class, where a layout has such folders, and as it lies, where it has none.
+    """
     name = Path(placed(item, None))
     below = str(name.with_suffix("")) if content.kind != "sequence" else name.name
     label = content.classes[item.label] if item.label >= 0 and content.kind != "caption" else ""
-    return f"{label}/{below.removeprefix(f'{label}/').replace('/', '__')}".casefold()
+    of_class = f"{label}/{below.removeprefix(f'{label}/').replace('/', '__')}"
+    return {(place, of_class.casefold()), (place, f"//{below}".casefold())}
 
 
 def _put(
