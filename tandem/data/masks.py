@@ -110,15 +110,16 @@ def class_mask(item: Item, height: int, width: int, *, offset: int = 1) -> MaskP
     return whole
 
 
-def overlaps(item: Item) -> bool:
-    """Whether a pixel of its picture lies in two shapes."""
+def overlap_and_empty(item: Item) -> tuple[bool, int]:
+    """Whether a pixel of its picture lies in two shapes; and how many shapes have no pixel."""
     count = np.zeros((item.height, item.width), np.uint8)
+    twice, empty = False, 0
     for shape in item.shapes or []:
         mask = shape_mask(shape, item.height, item.width)
-        if np.any(count & mask):
-            return True
+        twice = twice or bool(np.any(count & mask))
+        empty += not mask.any()
         count |= mask
-    return False
+    return twice, empty
 
 
 def item_mask(content: Content, item: Item) -> MaskPixels:

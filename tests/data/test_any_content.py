@@ -116,7 +116,8 @@ def _compare(
     there = {key for key, _ in now}
     # Where a layout would call it background, what nobody has annotated stays out, and is told.
     was = [(key, one) for key, one in _by_pixels(before)
-           if key in there or not any("nobody" in said for said in lost[id(one.item)])]  # fmt: skip
+           if key in there or not any("would call it background" in said
+                                           for said in lost[id(one.item)])]  # fmt: skip
     assert sorted(key for key, _ in was) == sorted(key for key, _ in now)
     assert after.kind == before.kind
     assert not {one for one in after.classes if one != "background"} - set(before.classes)

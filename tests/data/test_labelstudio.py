@@ -188,7 +188,7 @@ def test_other_controls_are_told_and_spoil_nothing(tmp_path: Path) -> None:
                               {"type": "choices", "id": "r", "value": {"choices": ["old"]}},
                               {"type": "choices", "value": {"choices": ["day"]}})),
         people(said(note)), people(said({"type": "keypointlabels", "value": {}})))  # fmt: skip
-    assert seen(tmp_path) == {"a": ["cat"], "b": [], "c": []}
+    assert seen(tmp_path) == {"a": ["cat"], "b": [], "c": None}  # a point is no background
     assert all(warning for _, warning in told(tmp_path))
     assert {text.split("type ")[1].split(" ")[0] for text, _ in told(tmp_path)} == {
         "textarea", "relation", "choices", "keypointlabels"}  # fmt: skip

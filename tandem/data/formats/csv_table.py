@@ -10,6 +10,7 @@ from pathlib import Path
 from tandem.data.content import UNLABELLED, Content, Item, Shape
 from tandem.data.faults import Faults
 from tandem.data.reading.encodings import names_in
+from tandem.data.reading.file_names import tell_unread
 from tandem.data.reading.files import inside, is_there, measure_against, number
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.label_names import RawLabel, read_labels
@@ -76,6 +77,8 @@ class Csv:
                            "nobody has looked, a column annotated with 0 says so.", file=FILE,
                            count=reading.bare))  # fmt: skip
         found = {split: list(items.values()) for split, items in reading.found.items()}
+        known = [one.path for several in found.values() for one in several]
+        tell_unread(Walk(path), [path / "images"], known, faults)
         return Content(path, "csv", learnt, classes, found.get("train", []), found.get("val"),
                        tuple(notes), found.get("test"))  # fmt: skip
 

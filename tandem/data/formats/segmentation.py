@@ -16,10 +16,17 @@ from PIL import Image
 
 from tandem.data.content import IGNORED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.masks import MaskPixels, check_mask_classes, class_mask, overlaps, read_mask
+from tandem.data.masks import (
+    MaskPixels,
+    check_mask_classes,
+    class_mask,
+    overlap_and_empty,
+    read_mask,
+)
 from tandem.data.reading.files import measure
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.split_names import SPLITS, split_folders, split_of
+from tandem.data.reading.texts import lines_of, read_label_text
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.writing.files import placed, put_image, write_whole
@@ -73,9 +80,8 @@ def _classes(path: Path, faults: Faults) -> tuple[str, ...]:
     """A name on each line: the first is value 0."""
     file = path / "classes.txt"
     try:
-        # Not `splitlines`, which also breaks at rarer letters than a line's end.
-        lines = file.read_text(encoding="utf-8-sig").rstrip().split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = lines_of(read_label_text(path, file, faults).rstrip())
+    except DataError as error:
         raise DataError(
             "{file} is missing or not readable: it names the classes of the masks.",
             file=file,
@@ -191,7 +197,9 @@ class MaskWriter:
                 mask = _kept(_root_of(source, item) / os.fsdecode(item.mask))
         elif item.shapes is not None:
             mask = class_mask(item, item.height, item.width, offset=0)
-            lost = _lost(item)
+            lost, empty = _lost(item)
+            if item.shapes and empty == len(item.shapes):
+                return lost  # something was drawn: it is no background
         else:
             return []
         if mask is None:
@@ -203,6 +211,7 @@ class MaskWriter:
         return lost
 
     def close(self) -> None:
+        (self.target / "masks").mkdir(parents=True, exist_ok=True)  # by which it is recognised
         write_whole(self.target / "classes.txt", "".join(f"{one}\n" for one in self.classes))
 
 
@@ -212,7 +221,8 @@ def _kept(file: Path) -> MaskPixels:
     return found
 
 
-def _lost(item: Item) -> list[str]:
+def _lost(item: Item) -> tuple[list[str], int]:
+    """What a mask cannot hold of the shapes, and how many of them have no pixel in it."""
     shapes = item.shapes or []
     labels = [one.label for one in shapes if not one.crowd]
     lost = []
@@ -220,9 +230,12 @@ def _lost(item: Item) -> list[str]:
         lost.append(t("shapes of one class that touch become one"))
     if any(one.crowd for one in shapes):
         lost.append(t("a crowd becomes pixels that nobody is asked about"))
-    if overlaps(item):
+    twice, empty = overlap_and_empty(item)
+    if twice:
         lost.append(t("where shapes lie over each other, the smaller one alone is kept"))
-    return lost
+    if empty:
+        lost.append(t("a shape that the centre of no pixel lies in is left out"))
+    return lost, empty
 
 
 def _root_of(source: Path, item: Item) -> Path:

@@ -58,6 +58,9 @@ class TextTables:
                 Walk(path).check(file)
                 rows += _rows_of(path, split, file, faults, notes)
         names = read_labels(rows, faults)
+        if (path / "classes.txt").is_file():
+            faults.add("classes.txt", 0, "it is not read: the classes are the labels in the tables",
+                       warning=True)  # fmt: skip
         items = {split: [row.item for row in rows if row.split == split] for split in files}
         if not items.get("train"):
             raise DataError("The data set {path} has no text to learn from.", path=path,

@@ -79,6 +79,10 @@ class Yolo:
             raise DataError("The data set {path} has no folder images/train.", path=path,
                             fix="Put pictures into {path}/images/train/.")  # fmt: skip
         reading.tell()
+        if reading.bare:
+            notes.append(t("{count} pictures have no label file, such as {file}, and are read as "
+                           "background.", count=len(reading.bare),
+                           file=reading.bare[0]))  # fmt: skip
         tell_alone(walk, labels, faults)
         tell_unread(walk, [path], listed, faults)
         items = [one for several in found.values() for one in several]
@@ -186,6 +190,8 @@ class _Reading:
     faults: Faults
     posed: list[tuple[str, int]] = field(default_factory=list)
     """File and line of each box whose keypoints were left out."""
+    bare: list[str] = field(default_factory=list)
+    """Pictures without a label file."""
 
     def items(self, images: list[bytes]) -> Iterator[Item]:
         for image in images:
@@ -196,6 +202,8 @@ class _Reading:
             if file is not None:
                 self.walk.check(file)
                 item.shapes = list(self._shapes(file, item))
+            else:
+                self.bare.append(item.name)
             yield item
 
     def _shapes(self, file: Path, item: Item) -> Iterator[Shape]:
@@ -315,6 +323,8 @@ class YoloWriter:
             line, problem = self._line(shape, item)
             lines += line
             lost += problem
+        if lost and not lines:
+            return sorted({*lost, t("nothing of it can be written; YOLO would call it background")})
         put_image(source, self.target / "images" / split / name)
         # By the rule that finds it again: names may have folders called images in them.
         file = self.target / data_yaml.label_file(f"images/{split}/{name}")
@@ -352,9 +362,10 @@ class YoloWriter:
         there = [one for one in SPLITS if (self.target / "labels" / one).is_dir()
                  or (self.target / "images" / one).is_dir()]  # fmt: skip
         # Ultralytics wants train and val, whatever there is.
-        places = {"train": there[0] if there else "train"}
-        places |= {"val": "val" if "val" in there else places["train"]}
+        places = {"train": "train", "val": "val" if "val" in there else "train"}
         places |= {"test": "test"} if "test" in there else {}
+        if (self.target / "images").is_dir():
+            (self.target / "images" / "train").mkdir(exist_ok=True)
         told = "".join(f"{split}: images/{place}\n" for split, place in places.items())
         text = f"{told}nc: {len(self.classes)}\nnames:\n{names}"
         write_whole(self.target / "data.yaml", text)

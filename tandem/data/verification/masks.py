@@ -40,6 +40,7 @@ def verify_masks(content: Content, faults: Faults, progress: OnProgress | None =
     """
     items = [item for _, several in content.splits() for item in several if item.mask is not None]
     count_V = np.zeros(256, np.int64)
+    ignoring = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         found = pool.map(lambda item: _open(content, item), items)
         for done, (item, one) in enumerate(zip(items, found, strict=True), 1):
@@ -48,12 +49,14 @@ def verify_masks(content: Content, faults: Faults, progress: OnProgress | None =
                 values = np.flatnonzero(one.count_V).tolist()
                 item.mask_values = tuple(value for value in values if value != IGNORED)
                 count_V += one.count_V
+                ignoring += [item] if one.count_V[IGNORED] else []
             else:
                 item.mask, item.faulty = None, True
             if progress is not None and (done % 256 == 0 or done == len(items)):
                 progress(done, len(items))
-    if count_V.any():
-        _check_ignored(content, count_V, faults)
+    if count_V.any() and not _check_ignored(content, count_V, faults):
+        for item in ignoring:  # which may hold the class that is looked for
+            item.faulty = True
 
 
 def _open(content: Content, item: Item) -> _Opened | Fault:
@@ -87,16 +90,18 @@ def _is_right(content: Content, item: Item, one: _Opened | Fault, faults: Faults
     return not beyond
 
 
-def _check_ignored(content: Content, count_V: NDArray[np.int64], faults: Faults) -> None:
-    """255 where a class is looked for in vain may be meant as that class."""
+def _check_ignored(content: Content, count_V: NDArray[np.int64], faults: Faults) -> bool:
+    """255 where a class is looked for in vain may be meant as that class: then it is no mask."""
     share = float(count_V[IGNORED] / count_V.sum())
     missing = [(value, name) for value, name in enumerate(content.classes)
                if not count_V[value] and not (value == 0 and name == BACKGROUND)]  # fmt: skip
     if not share or not missing:
-        return
+        return True
     nothing_else = not count_V[1:IGNORED].any()
+    is_rim = not nothing_else and share < LARGE_SHARE
     faults.add("classes.txt", 0, "no pixel of any mask has the value {value} ({name}), and {share} "
                "of them have 255, which nobody is asked about: if 255 stands for {name}, write "
                "{value} in its place; else take {name} out of the classes",
-               warning=not nothing_else and share < LARGE_SHARE, value=missing[0][0],
+               warning=is_rim, value=missing[0][0],
                name=missing[0][1], share=f"{share:.1%}")  # fmt: skip
+    return is_rim

@@ -114,11 +114,17 @@ def without_faulty(content: Content, opened: dict[bytes, OpenedFile]) -> Content
         return whole and (not item.faulty or _is_labelled(item))
 
     kept = {split: [one for one in items if is_kept(one)] for split, items in content.splits()}
+    if not any(kept.values()):
+        raise DataError(
+            "Nothing is left of {path}: everything in it is faulty.",
+            path=content.root,
+            fix="`tandem data check` lists them all.",
+        )
     return content.having(kept["train"], kept.get("val"), kept.get("test"))
 
 
 def _is_labelled(item: Item) -> bool:
-    return item.label >= 0 or bool(item.shapes) or item.mask is not None
+    return item.label >= 0 or bool(item.shapes)
 
 
 def _read(source: Path, kind: str | None, layout: str | None) -> tuple[Content, Faults]:

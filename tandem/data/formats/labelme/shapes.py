@@ -49,6 +49,8 @@ def read(told: object, item: Item, name: str, faults: Faults) -> list[_Labelled]
                        warning=True, place=place, first=first)  # fmt: skip
             continue
         _put(found, parts, shape)
+    if told and not found:
+        item.faulty = True  # something was drawn: it is no background
     return found
 
 

@@ -32,6 +32,8 @@ class LabelMeWriter:
                  if isinstance(one.attributes.get("group_id"), int)}  # fmt: skip
         groups = (number for number in count(1) if number not in taken)
         shapes = [one for shape in item.shapes or [] for one in self._shapes(shape, groups, lost)]
+        if lost and not shapes and item.label == UNLABELLED:
+            return sorted(lost)  # only a crowd is in it: it is no background
         shown = name if source is not None else item.name
         write_whole(
             (self.target / split / name).with_suffix(".json"),

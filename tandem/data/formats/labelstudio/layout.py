@@ -146,6 +146,11 @@ class _Reading:
             classes = with_background(classes, [one.item for one in tasks])
         self._tell_images_without_a_task()
         self.unread.tell(self.faults, self.file)
+        predicted = self.unread.predicted
+        if predicted:
+            self.notes.append(t("{file}: {count} tasks have no annotation, task {place} first; "
+                                "their predictions are read.", file=self.file,
+                                count=len(predicted), place=predicted[0]))  # fmt: skip
         return Content(self.root, "labelstudio", learnt, classes,
                        items.get("train", []), items.get("val"), tuple(self.notes),
                        items.get("test"))  # fmt: skip
@@ -216,6 +221,8 @@ class _Reading:
                     continue
                 named.setdefault(region.names[0], []).append((task.item, len(task.item.shapes)))
                 task.item.shapes.append(found)
+            if task.results.drawn_otherwise and not task.item.shapes:
+                task.item.faulty = True  # it is no background
         return named
 
     def _choose(self, tasks: list[_Task]) -> dict[str, list[tuple[Item, int]]]:

@@ -50,6 +50,8 @@ class Sorted:
     choices: dict[str, list[str]]
     """By their control, what was chosen of the picture as a whole."""
     choice_score: float | None = None
+    drawn_otherwise: bool = False
+    """Whether something was drawn that is not read, such as a point."""
 
 
 def sorted_results(said: Said, place: int, unread: Unread) -> Sorted:
@@ -70,6 +72,8 @@ def sorted_results(said: Said, place: int, unread: Unread) -> Sorted:
             found.choice_score = number(one.get("score"))
         else:
             unread.control(str(one.get("type")), place)
+            if str(one.get("type")).endswith("labels") or "x" in _value(one):
+                found.drawn_otherwise = True
     return found
 
 

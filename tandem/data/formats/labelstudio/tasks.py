@@ -31,6 +31,7 @@ class Unread:
     drafts: list[int] = field(default_factory=list)
     several: list[int] = field(default_factory=list)
     scoreless: list[int] = field(default_factory=list)
+    predicted: list[int] = field(default_factory=list)
     controls: dict[str, list[int]] = field(default_factory=dict)
     """By the type of their results."""
 
@@ -83,6 +84,7 @@ def speaking(row: JsonObject, place: int, unread: Unread, faults: Faults, file: 
     found = _said(models, place, unread, faults, file)
     if found is not None:
         found.predicted = True
+        unread.predicted.append(place)
         if found.score is None and any(number(one.get("score")) is None for one in found.results):
             unread.scoreless.append(place)
     return found

@@ -54,7 +54,8 @@ class VocWriter:
         for shape in item.shapes or []:
             lost |= _write(root, shape, self.classes)
         stem = Path(name).stem
-        if item.shapes is not None:
+        # Of a picture that only a crowd is in, nothing is said: it is no background.
+        if item.shapes is not None and (root.find("object") is not None or not item.shapes):
             indent(root)
             file = self.target / "Annotations" / f"{stem}.xml"
             write_whole(file, tostring(root, encoding="unicode") + "\n")
