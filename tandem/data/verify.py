@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from tandem.data.content import Content, Item, Shape
+from tandem.data.content import IGNORED, Content, Item, Shape
 from tandem.data.faults import Faults
 from tandem.data.progress import OnProgress
-from tandem.data.reading.file_names import tell_alike
+from tandem.data.reading.file_names import tell_alike, tell_alike_classes
 from tandem.data.verification.masks import verify_masks
 from tandem.data.verification.support import verify_support
 
@@ -33,6 +33,11 @@ def verify(
     False, for pages that only list; `progress` hears how many are done.
     """
     tell_alike(content, faults)
+    tell_alike_classes(content.classes, faults)
+    if content.kind == "segmentation" and len(content.classes) > IGNORED:
+        faults.add("classes", 0, "there are {count} classes, and a mask has {most} at the most: "
+                   "they can be neither learnt nor written as masks", warning=True,
+                   count=len(content.classes), most=IGNORED)  # fmt: skip
     for _, items in content.splits():
         for item in items:
             if item.shapes:

@@ -181,3 +181,35 @@ def test_classes_beside_tables_of_texts_are_told(tmp_path: Path) -> None:
     _write(tmp_path / "train.csv", "text,label\na,0\nb,1\n")
     _write(tmp_path / "classes.txt", "bad\ngood\n")
     assert [one.file for one in report(tmp_path).faults] == ["classes.txt"]
+
+
+def test_a_missing_file_of_several_is_told(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pytest.importorskip("pyarrow").table({"text": ["a", "b"], "label": [0, 1]})
+    parquet.write_table(table, tmp_path / "train-00000-of-00002.parquet")
+    (fault,) = report(tmp_path).faults
+    assert "train-00001-of-00002.parquet is not there" in fault.what()
+    parquet.write_table(table, tmp_path / "train-00001-of-00002.parquet")
+    assert report(tmp_path).ok
+
+
+def test_classes_of_one_look_are_told(tmp_path: Path) -> None:
+    for name in ("caf\u00e9", "cafe\u0301", "dog"):
+        _image(tmp_path / "train" / name / f"{name}.png")
+    assert "classes" in [one.file for one in report(tmp_path).faults]
+
+
+def test_more_classes_than_a_mask_holds_are_told(tmp_path: Path) -> None:
+    _yolo(tmp_path, label="0 .1 .1 .9 .1 .9 .9\n")
+    names = "".join(f"  {number}: c{number}\n" for number in range(255))
+    _write(tmp_path / "data.yaml", f"train: images/train\nnames:\n{names}")
+    assert report(tmp_path, "segmentation").faults[0].fields["count"] == 256
+    assert all(one.file != "classes" for one in report(tmp_path, "detection").faults)
+
+
+def test_a_row_of_captions_without_its_image_has_its_line(tmp_path: Path) -> None:
+    _image(tmp_path / "train" / "a.png")
+    _write(tmp_path / "train" / "metadata.csv", "file_name,text\na.png,x\nb.png,y\n")
+    assert [one.sentence() for one in report(tmp_path).faults] == [
+        "train/metadata.csv:3: the picture b.png is not there"
+    ]

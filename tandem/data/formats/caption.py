@@ -24,7 +24,8 @@ from tandem.spec.errors import DataError
 TABLES = ("metadata.csv", "metadata.jsonl")
 COLUMNS = ("file_name", "text")
 HEAD_BYTES = 10_000
-_Told = dict[str, str]
+_Told = dict[str, tuple[str, str, int]]
+"""By the picture's path: its text, and the table's file and line that say it."""
 
 
 @register.format(
@@ -64,8 +65,7 @@ class Caption:
                     for item in _captioned(path, path / name, whole, faults, notes)]
             for split, names in splits.items()
         }  # fmt: skip
-        for name in whole:
-            faults.add("metadata", 0, "the picture {file} is not there", file=name[:200])
+        _tell_rest(whole, faults)
         loose = [] if "" in splits.get("train", []) else Walk(path).images(path, deep=False)
         if loose:
             faults.add(os.fsdecode(loose[0]), 0, "{count} pictures lie beside the folders of the "
@@ -101,7 +101,8 @@ def _captioned(
             continue
         beside = (root / item.name).with_suffix(".txt")
         name, of_root = os.path.relpath(root / item.name, folder), os.path.normpath(item.name)
-        listed = told.pop(name, None) or whole.pop(of_root, None)
+        said = told.pop(name, None) or whole.pop(of_root, None)
+        listed = None if said is None else said[0]
         item.text = listed
         if beside.is_file():
             walk.check(beside)
@@ -116,8 +117,12 @@ def _captioned(
             faults.add(item.name, 0, "its caption is a label file of YOLO's")
         else:
             yield item
-    for name in told:
-        faults.add("metadata", 0, "the picture {file} is not there", file=name[:200])
+    _tell_rest(told, faults)
+
+
+def _tell_rest(told: _Told, faults: Faults) -> None:
+    for name, (_, file, line) in told.items():
+        faults.add(file, line, "the picture {file} is not there", file=name[:200])
 
 
 def _text(file: Path, root: Path, faults: Faults, notes: list[str]) -> str:
@@ -146,7 +151,7 @@ def _metadata(folder: Path, root: Path, faults: Faults, notes: list[str]) -> _To
             elif not text.strip() or not is_whole_text(text):
                 faults.add(name, line, "the text is empty" if not text.strip() else
                            "half a character stands in it (a lone surrogate)")  # fmt: skip
-            elif found.setdefault(_below(image), text) != text:
+            elif found.setdefault(_below(image), (text, name, line))[0] != text:
                 faults.add(name, line, "the picture {file} has two captions", file=image[:200])
     return found
 

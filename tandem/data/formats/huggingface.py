@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,10 @@ STATE, DATASET_DICT = "state.json", "dataset_dict.json"
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class", "category")
 IMAGE_COLUMNS = ("image", "img", "picture", "pixel_values")
 CAPTION_COLUMNS = ("caption", "text", "sentence")
+
+MOST_SHARDS = 100_000
+_SHARD = re.compile(r"(.+-)(\d{5,6})-of-(\d{5,6})((?:-[0-9a-f]+)?\.parquet)")
+"""Its beginning, its number from 0, how many there are, and its end."""
 
 
 @register.format(
@@ -150,7 +155,25 @@ def _parquet(path: Path, notes: list[str]) -> dict[Path, str]:
             split = split_of(place) or _split(start, notes)
             if split is not None:
                 found[file] = split
+    _check_shards(list(found))
     return found
+
+
+def _check_shards(files: list[Path]) -> None:
+    """DataError where a name says of how many files it is one, and another is not there."""
+    there = {str(file) for file in files}
+    for file in files:
+        said = _SHARD.fullmatch(file.name)
+        if said is None or int(said[3]) > MOST_SHARDS:
+            continue
+        digits = len(said[3])
+        names = [f"{said[1]}{one:0{digits}}-of-{said[3]}{said[4]}" for one in range(int(said[3]))]
+        missing = [one for one in names if str(file.with_name(one)) not in there]
+        if missing:
+            raise DataError(
+                "{path} is one of {count} files, and {name} is not there.", path=file,
+                count=int(said[3]), name=missing[0], fix="Fetch it, or rename those that are.",
+            )  # fmt: skip
 
 
 def _split(name: str, notes: list[str]) -> str | None:

@@ -113,6 +113,16 @@ def tell_alike(content: Content, faults: Faults) -> None:
                            "Unicode form alone (NFC and NFD)", warning=True)  # fmt: skip
 
 
+def tell_alike_classes(classes: Iterable[str], faults: Faults) -> None:
+    """Warn of two classes that look the same: they are learnt as two."""
+    first: dict[str, str] = {}
+    for name in classes:
+        other = first.setdefault(unicodedata.normalize("NFC", name).strip(), name)
+        if other is not name and other != name:
+            faults.add("classes", 0, "two classes have the name {name}, but for spaces or their "
+                       "Unicode form (NFC and NFD)", warning=True, name=name)  # fmt: skip
+
+
 def tell_unread(walk: Walk, folders: Iterable[Path], read: Iterable[bytes], faults: Faults) -> None:
     """Warn, once, of the pictures below these folders that no split holds."""
     known = set(read)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from tandem.data.content import BACKGROUND, Content, Item
 from tandem.data.faults import Faults
+from tandem.data.reading.file_names import tell_alike_classes
 from tandem.data.reading.labelled_paths import LabelledSplits
 from tandem.data.reading.top_folders import told
 
@@ -41,6 +42,7 @@ def verify_support(content: Content, faults: Faults) -> None:
 
 def verify_listing(listing: LabelledSplits, faults: Faults) -> None:
     """The same for pictures that are known by path and class alone."""
+    tell_alike_classes(listing.classes, faults)
     for split, listed in listing.splits():
         counts = Counter(one for one in listed.labels if one >= 0)
         if counts:
