@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from tandem._version import __version__
 from tandem.predict.importing import onnx_graph
-from tandem.predict.importing.onnx_graph import Array, ImageInput
+from tandem.predict.importing.onnx_graph import Array, GraphInput
 from tandem.predict.onnx_model import CONFIG_KEY, ask, open_session
 from tandem.spec.errors import StudentError
 from tandem.spec.i18n import t
@@ -110,7 +110,7 @@ def _config(path: Path, found: _Found, names: list[str], pixels: int) -> ModelCo
         raise _unfit(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-def _input(path: Path, session: InferenceSession) -> ImageInput:
+def _input(path: Path, session: InferenceSession) -> GraphInput:
     """How it takes its pictures; StudentError where that is no one batch of RGB pictures."""
     inputs = session.get_inputs()
     if len(inputs) != 1:
@@ -126,12 +126,12 @@ def _input(path: Path, session: InferenceSession) -> ImageInput:
     height, width = (side if isinstance(side, int) else None
                      for side in (shape[1:3] if last else shape[2:4]))  # fmt: skip
     batch = shape[0] if isinstance(shape[0], int) else None
-    return ImageInput(one.name, np.dtype(DTYPES[one.type]), last, batch, (height, width))
+    return GraphInput(one.name, np.dtype(DTYPES[one.type]), last, batch, (height, width))
 
 
 def _pixels(
     path: Path,
-    wanted: ImageInput,
+    wanted: GraphInput,
     metadata: Mapping[str, str],
     image_size: int | None,
     notes: list[str],
@@ -156,7 +156,7 @@ def _pixels(
 
 
 def _asked(
-    path: Path, session: InferenceSession, wanted: ImageInput, pixels: int
+    path: Path, session: InferenceSession, wanted: GraphInput, pixels: int
 ) -> dict[str, Array]:
     """Its answers to a few pictures, by output."""
     given = wanted.example(onnx_graph.probes((pixels, pixels)))
@@ -249,7 +249,7 @@ def _classifier(path: Path, name: str, scores_BK: Array, op: str) -> _Found:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """Of `[640, 640]` or `640`; none of anything else."""
+    """The numbers of `[640, 640]` or `640`; none where it holds anything else."""
     try:
         found = ast.literal_eval(text) if text else []
     except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -20,12 +20,12 @@ _TYPES = {np.dtype(np.float16): TensorProto.FLOAT16, np.dtype(np.float64): Tenso
 
 
 @dataclass(frozen=True)
-class ImageInput:
+class GraphInput:
     """How the graph wants its pictures."""
 
     name: str
     dtype: np.dtype[np.generic]
-    """Of floats 0 to 1 is given, of uint8 0 to 255."""
+    """Floats are given as 0 to 1, uint8 as 0 to 255."""
     channels_last: bool
     batch: int | None
     """None: any."""
@@ -52,7 +52,7 @@ def last_op(model: onnx.ModelProto, output: str) -> str:
     return "LogSoftmax" if maker is not None and maker.op_type == "Softmax" else node.op_type
 
 
-def put_input(model: onnx.ModelProto, wanted: ImageInput) -> None:
+def put_input(model: onnx.ModelProto, wanted: GraphInput) -> None:
     """Let it take float pictures of 0 to 1, channels first, whatever it took before."""
     graph = model.graph
     (old,) = (one for one in graph.input if one.name == wanted.name)

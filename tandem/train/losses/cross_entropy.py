@@ -12,7 +12,7 @@ from tandem.train.types import Batch, Options, Signals, StepOutput
 
 class CrossEntropyOptions(Options):
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share spread over all classes.")
-    class_weights: list[float] = Field([], description="Of each class; none: all weigh 1.")
+    class_weights: list[float] = Field([], description="Weights by class; none: all weigh 1.")
 
 
 @register.loss(

@@ -19,7 +19,7 @@ class CrossEntropyDiceOptions(Options):
     cross_entropy_weight: float = Field(1.0, ge=0, description="The weight of the cross-entropy.")
     dice_weight: float = Field(1.0, ge=0, description="The weight of one minus Dice.")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share spread over all classes.")
-    class_weights: list[float] = Field([], description="Of each class; none: all weigh 1.")
+    class_weights: list[float] = Field([], description="Weights by class; none: all weigh 1.")
 
 
 @register.loss(
