@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -174,11 +175,14 @@ def test_the_text_example_trains_a_small_bert(tmp_path: Path, run: Run) -> None:
         "datasets_root": tmp_path / "datasets",
         "epochs": 1,
         "lora_rank": 2,
+        "lora_target_modules": "q_proj,v_proj",  # as the guide writes them; BERT's are query, value
         "output_dir": tmp_path / "training_output" / "test",
     }
     code, out, err = run(TEXT, flags)
     assert code == 0, err
     assert "lora" in out
+    assert "q_proj → query" in out + err
+    assert not re.search("picture|images?\\b", out)  # what it learns from are texts
     config = json.loads((flags["output_dir"] / "final_model" / "config.json").read_text())
     assert (config["kind"], config["student"]["size"]) == ("text", "bert-small")
 

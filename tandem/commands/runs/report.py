@@ -59,14 +59,14 @@ def _print(found: RunReport, folder: Path) -> None:
         rows.append((alone, student.size, student.parameters / 1e6, found.baseline.measured))
     heads = ["", "name", "millions", "accuracy", "top-5", "precision", "recall", "F1", "ECE"]
     cells = [[who, what, f"{size:.1f}", *_figures(measured)] for who, what, size, measured in rows]
-    print_table("", [*heads, "ms an image"], cells)
+    print_table("", [*heads, "ms a sample"], cells)
     if found.exports:
         print_table(t("Exports"), ["", *HEADS], rows_of(found))
     print()
     data = found.data
     print(
         t(
-            "{dataset}: {classes} classes, {train} training images ({labelled} labelled), "
+            "{dataset}: {classes} classes, {train} training samples ({labelled} labelled), "
             "{val} to validate.",
             dataset=data.dataset,
             classes=len(data.classes),

@@ -323,7 +323,26 @@ def _calibrate(
             count=len(rows),
         )
     )
+    if (warning := no_better_than_guessing(right, labels)) is not None:
+        progress.notice(warning, warning=True)
     return {"temperature": fit_temperature(logits_NK, labels), "held_out_accuracy": right}
+
+
+def no_better_than_guessing(right: float, labels_n: NDArray[np.int64]) -> str | None:
+    """A warning where always naming the commonest class of `labels_n` is as often right.
+
+    `right` is the share of them that the adapted teacher names; one class alone says nothing.
+    """
+    counts_K = np.bincount(labels_n)
+    guessed = float(counts_K.max() / len(labels_n))
+    if right > guessed or guessed == 1:
+        return None
+    return t(
+        "The adapted teacher is no better than naming the commonest class each time ({share}): "
+        "its soft labels mislead the student. Train without it (lora.rank 0 takes a probe), or "
+        "give it more labels or lora.epochs.",
+        share=f"{guessed:.1%}",
+    )
 
 
 def _not_finite(epoch: int, step: int) -> NumericError:

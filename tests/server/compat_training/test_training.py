@@ -42,6 +42,7 @@ def test_the_contracts_example_trains_and_is_downloaded(server):
     done = wait_for(ended, LONG_SECONDS)
     assert done["status"] == "completed", done["error"]
     assert (done["progress"], done["current_epoch"], done["total_epochs"]) == (100, 1, 1)
+    assert done["current_step"] == done["total_steps"] == 2  # of 12 pictures, by 8
     assert [one["task_id"] for one in server.get(f"{B}/history")] == [task]
     answer = server.ask("GET", f"{B}/download/{task}")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as model:

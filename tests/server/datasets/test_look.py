@@ -11,6 +11,7 @@ from tandem.data.reading.folder_listing import MOST_NAMES
 from tandem.data.registry import recognise
 from tandem.server.datasets.look import look
 from tests.data import make
+from tests.data.packed.test_torchvision_sets import cifar10, mnist
 
 LAYOUTS = {
     "yolo": ["data.yaml", "images/train/1.jpg", "labels/train/1.txt"],
@@ -95,6 +96,19 @@ def test_what_cannot_be_trained_on_says_so(client, datasets):
     assert said["strange"][0] == "unknown"
     for name in ("one", "only-val", "strange"):
         assert said[name][1].startswith("cannot be trained on: ")
+
+
+def test_torchvisions_folders_are_listed(client, datasets):
+    cifar10(datasets / "cifar10")
+    mnist(datasets / "mnist")
+    answer = client.get("/model-distillation/datasets").json()["data"]
+    assert {one["value"]: one["type"] for one in answer} == dict.fromkeys(
+        ("cifar10", "mnist"), "torchvision"
+    )
+    assert not any("cannot be trained" in one["description"] for one in answer)
+    for name, classes in (("cifar10", 2), ("mnist", 2)):
+        client.post(f"/api/v1/datasets/{name}/check", json={})
+        assert client.get(f"/api/v1/datasets/{name}").json()["type"] == "torchvision", classes
 
 
 def test_what_it_could_also_be_is_shown_and_chosen(client, datasets):

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from tandem.executors.fake import FakeExecutor
 from tandem.server.app import create_app
 from tandem.server.db.database import Database
+from tests.conftest import make_shapes
 from tests.server.faults.small_server import SmallServer, wait_for
 
 from . import zips
@@ -91,6 +92,18 @@ def test_pieces_go_on_where_they_ended_and_known_content_is_recognised(each, tmp
     send(each, again, 0, content)
     assert told(each, "POST", f"/api/v1/uploads/{again}/complete")["dataset"] == "pets"
     assert [one["id"] for one in told(each, "GET", "/api/v1/datasets")] == ["pets"]
+
+
+def test_class_folders_alone_are_ready(server, tmp_path):
+    """No train/ around them: they are train, and val is held out when it is learnt."""
+    made = make_shapes(tmp_path / "made", train=4) / "train"
+    content = zips.of_folder(made)
+    id = begin(server, content)
+    send(server, id, 0, content)
+    server.post(f"/api/v1/uploads/{id}/complete")
+    found = checked(server, "pets")
+    assert (found["status"], found["type"], found["errors"]) == ("READY", "classification", 0)
+    assert found["items"] == {"train": 12}
 
 
 def test_an_upload_and_its_check_survive_the_server(server, tmp_path):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from typer.testing import CliRunner
 
+from tandem.cli import app
 from tandem.commands.data.fetch import write_rows
 from tandem.config.data_sources import DataSource, find_source
 from tandem.config.settings import load
@@ -14,6 +18,9 @@ from tandem.config.settings_file import masked_in_table
 from tandem.data.inspection.check import report
 from tandem.server.db.database import Database
 from tandem.spec.errors import DataError, SpecError
+from tandem.spec.run import DataSpec
+from tandem.train.data import classification
+from tandem.train.types import SilentProgress
 from tests.data import make
 
 QUERY = "SELECT path, label, split FROM told ORDER BY number"
@@ -112,3 +119,22 @@ def test_the_configuration_says_it_and_no_password_is_shown(tmp_path: Path) -> N
     assert "geheim" not in f"{caught.value.sentence()} {caught.value.__cause__}"
     with pytest.raises(SpecError, match="no data source"):
         find_source("other", settings.data_sources)
+
+
+def test_the_command_fetches_what_can_be_trained_on(
+    make_url: Callable[[str], str], root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TANDEM_HOME", str(home))
+    url = make_url("sqlite")
+    fill(Database(url), list(ROWS))
+    make.write(home / "tandem.yaml",
+               f"data_sources:\n  told:\n    url: {url}\n    query: {QUERY}\n"
+               f"    root: {root}\n")  # fmt: skip
+    done = CliRunner().invoke(app, ["data", "fetch", "told", "--json"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["items"] == {"train": 3, "val": 2}
+    spec = DataSpec(dataset=str(home / "datasets" / "told"))
+    splits = classification.read(spec, seed=0, index_root=None, progress=SilentProgress())
+    assert (splits.train.classes, sorted(splits.train.labels_N.tolist())) == (
+        ("cat", "狗"), [-1, 0, 1],
+    )  # fmt: skip

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tandem.spec.errors import DataError, NumericError, TeacherError
 from tandem.spec.run import DataSpec, ExecutionSpec, LoraSpec, RunSpec, TeacherSpec, ViewSpec
 from tandem.train.data.augment import Views
-from tandem.train.lora.fit_teacher import adapt
+from tandem.train.lora.fit_teacher import adapt, no_better_than_guessing
 from tandem.train.types import SilentProgress
 from tests.train.teachers.folders import (
     CPU,
@@ -200,3 +200,14 @@ def test_labels_of_one_class_are_refused(checkpoints, lesson, tmp_path):
     one_class = replace(lesson.table, labels_N=labels)
     with pytest.raises(DataError, match="at least two classes; there are 1"):
         adapted(lesson, checkpoints["vit"], tmp_path, table=one_class)
+
+
+@pytest.mark.parametrize(
+    ("right", "labels", "warns"),
+    [(0.0, [0, 1, 2], True), (0.5, [0, 0, 1, 1], True), (0.75, [0, 0, 1, 1], False),
+     (0.7, [0, 0, 0, 1], True), (0.5, [1, 1], False)],
+)  # fmt: skip
+def test_a_teacher_no_better_than_guessing_is_told(right, labels, warns):
+    said = no_better_than_guessing(right, np.array(labels))
+    assert (said is not None) == warns
+    assert said is None or "commonest class" in said
