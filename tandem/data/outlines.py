@@ -130,3 +130,28 @@ def _next_corner(edges: _Edges, here: tuple[int, int]) -> tuple[int, int]:
     if not edges[here]:
         del edges[here]
     return following
+
+
+def clipped(points: Points, width: float, height: float) -> Points:
+    """What of a polygon (P, 2) lies within 0 to width and 0 to height; (0, 2) where nothing does.
+
+    Side by side (Sutherland and Hodgman 1974): parts that a side cuts off from one another stay
+    joined along it, by an edge of no width. To move the points to the edge instead would bend the
+    edges that lie inside.
+    """
+    for axis, limit, sign in ((0, 0.0, 1.0), (1, 0.0, 1.0), (0, width, -1.0), (1, height, -1.0)):
+        if not len(points):
+            break
+        inside = sign * (points[:, axis] - limit)
+        kept: list[NDArray[np.float64]] = []
+        for before in range(-1, len(points) - 1):
+            here = before + 1
+            if (inside[before] >= 0) != (inside[here] >= 0):
+                share = inside[before] / (inside[before] - inside[here])
+                cut = points[before] + share * (points[here] - points[before])
+                cut[axis] = limit
+                kept.append(cut)
+            if inside[here] >= 0:
+                kept.append(points[here])
+        points = np.array(kept, np.float64).reshape(-1, 2)
+    return points

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
-
 from tandem.data.content import IGNORED, Content, Item, Shape
 from tandem.data.faults import Faults
+from tandem.data.outlines import clipped
 from tandem.data.progress import OnProgress
 from tandem.data.reading.file_names import tell_alike, tell_alike_classes
 from tandem.data.verification.masks import verify_masks
@@ -43,6 +42,8 @@ def verify(
             if item.shapes:
                 _cut_at_edges(item, faults)
                 _drop_doubles(item, faults)
+                if content.kind == "segmentation":
+                    _tell_boxes(item, faults)
             if item.faulty and not item.shapes:
                 item.shapes = None  # nobody knows what is in it
     if masks:
@@ -72,7 +73,9 @@ def _cut_at_edges(item: Item, faults: Faults) -> None:
         faults.add(item.name, item.line, "the box {box} reaches out of the picture of {width} x "
                    "{height} and is cut at its edge", warning=True, box=shown, width=item.width,
                    height=item.height)  # fmt: skip
-        kept.append(_cut(shape, item))
+        part = _cut(shape, item)
+        if not shape.outlines or part.outlines:  # else only the box around it touches the picture
+            kept.append(part)
     if not kept:
         item.faulty = True
     item.shapes = kept
@@ -84,10 +87,15 @@ def _cut(shape: Shape, item: Item) -> Shape:
         left, top, right, bottom = box
         box = (max(0.0, left), max(0.0, top), min(float(item.width), right),
                min(float(item.height), bottom))  # fmt: skip
-    # A polygon's points are moved to the edge, as Ultralytics does: inside, nothing changes.
-    size = np.array([item.width, item.height], np.float64)
-    outlines = tuple(np.clip(points, 0, size) for points in shape.outlines)
-    return replace(shape, box=box, outlines=outlines)
+    cut = (clipped(points, item.width, item.height) for points in shape.outlines)
+    return replace(shape, box=box, outlines=tuple(points for points in cut if len(points)))
+
+
+def _tell_boxes(item: Item, faults: Faults) -> None:
+    count = sum(not one.outlines and one.rle is None for one in item.shapes or [])
+    if count:
+        faults.add(item.name, item.line, "{count} shapes are boxes without an outline: all of each "
+                   "box is read as the thing", warning=True, count=count)  # fmt: skip
 
 
 def _drop_doubles(item: Item, faults: Faults) -> None:

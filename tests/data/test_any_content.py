@@ -75,6 +75,7 @@ def _allowed(sentence: str) -> bool:
     """What is told of the content as it was drawn."""
     said = (
         "are the same but for",
+        "are boxes without an outline",
         "have a prediction without a score",
         "there is no example of",
         "no pixel of any mask has the value",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tandem.data.content import Content, Item, Shape
 from tandem.data.faults import Faults
+from tandem.data.masks import shape_mask
 from tandem.data.reading.files import measure_against
 from tandem.data.registry import read
 from tandem.data.verification.support import verify_support
@@ -80,3 +82,37 @@ def test_an_empty_dataset_is_an_error_for_every_command(tmp_path: Path) -> None:
     verify(Content(tmp_path, "yolo", "detection", ("cat",), []), faults)
     assert [one.what() for one in faults.found] == ["it holds nothing to learn from"]
     assert faults.errors == 1
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [(10, 5), (60, 20), (10, 25)],  # a corner beyond the right side
+        [(-10, -8), (30, 10), (5, 50)],
+        [(20, -20), (60, 15), (20, 50), (-20, 15)],  # a corner beyond each side
+        [(30, 2), (55, 2), (55, 28), (30, 28), (30, 20), (50, 20), (50, 10), (30, 10)],  # two parts
+    ],
+)
+def test_an_outline_is_cut_at_the_edge_and_stays_as_it_is_inside(
+    points: list[tuple[float, float]],
+) -> None:
+    outline, moved = np.array(points, np.float64), np.array(points, np.float64) + 100
+    item = Item(b"a.png", 40, 30, shapes=[Shape(0, outlines=(outline,))])
+    faults = Faults()
+    verify(Content(Path(), "yolo", "detection", ("a",), [item]), faults)
+    assert "reaches out of the picture" in faults.found[0].sentence()
+    whole = shape_mask(Shape(0, outlines=(moved,)), 300, 300)[100:130, 100:140]
+    assert item.shapes
+    assert np.array_equal(shape_mask(item.shapes[0], 30, 40), whole)
+    left, top, right, bottom = item.shapes[0].bounds()
+    assert left >= 0 <= top
+    assert right <= 40
+    assert bottom <= 30
+
+
+def test_a_box_that_is_read_as_a_mask_is_told() -> None:
+    outline = np.array([(1, 1), (9, 1), (9, 9)], np.float64)
+    item = Item(b"a.png", 40, 30, shapes=[Shape(1, (1, 1, 5, 5)), Shape(1, outlines=(outline,))])
+    faults = Faults()
+    verify(Content(Path(), "coco", "segmentation", ("background", "a"), [item]), faults)
+    assert any("1 shapes are boxes without an outline" in one.sentence() for one in faults.found)
