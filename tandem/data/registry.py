@@ -214,11 +214,16 @@ def readings(path: Path, kind: str | None = None, layout: str | None = None) -> 
     """
     named = _named(path, layout)
     known, listing = formats(), FolderListing(path)
-    # An image folder claims the most: folders in class folders may also be clips. What is packed
-    # may be a copy of what lies beside it.
+    # An image folder claims the most, and clips come next: class folders may be either, and label
+    # files beside pictures are neither. What is packed may be a copy of what lies beside it.
+    last = ("sequence", "classification")
     ordered = sorted(
         known.values(),
-        key=lambda one: (kind not in one.kinds, one.packed, one.name == "classification"),
+        key=lambda one: (
+            kind not in one.kinds,
+            one.packed,
+            one.name in last and last.index(one.name) + 1,
+        ),
     )
     claims = [entry for entry in ordered if entry.make().sniff(listing)]
     if named is not None:

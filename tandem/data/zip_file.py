@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tandem.data.reading.encodings import is_rather_gbk
 from tandem.data.zip_directory import BLOCK_BYTES, Entry, entries, find_end, no_zip
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
@@ -162,7 +163,8 @@ class ZipArchive:
             if count > most_files:
                 raise _too_many(count, most_files)
             if encoding == "utf-8" and not entry.flags & UTF8_FLAG and not entry.raw.isascii():
-                encoding = "utf-8" if _is_in(entry.raw, "utf-8") else "gb18030"
+                is_utf8 = _is_in(entry.raw, "utf-8") and not is_rather_gbk(entry.raw)
+                encoding = "utf-8" if is_utf8 else "gb18030"
         # A Mac packs more than 65,535 files without ZIP64: the count has then gone round.
         difference = count - self._end.count
         if difference and (self._end.is_zip64 or difference % 65536):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import pytest
@@ -12,8 +14,10 @@ from PIL import Image
 from tandem.data.content import Content
 from tandem.data.faults import Faults
 from tandem.data.inspection.check import report
+from tandem.data.reading.encodings import decoded
 from tandem.data.registry import read
 from tandem.data.writing.convert import convert
+from tandem.data.zip_file import ZipArchive
 from tandem.spec.errors import DataError
 
 
@@ -213,3 +217,58 @@ def test_a_row_of_captions_without_its_image_has_its_line(tmp_path: Path) -> Non
     assert [one.sentence() for one in report(tmp_path).faults] == [
         "train/metadata.csv:3: the picture b.png is not there"
     ]
+
+
+def test_label_files_beside_images_are_no_clips(tmp_path: Path) -> None:
+    _image(tmp_path / "data" / "obj" / "a.png")
+    _write(tmp_path / "data" / "obj" / "a.txt", "1 .5 .5 .2 .2\n")
+    _write(tmp_path / "obj.names", "cat\ndog\n")
+    _write(tmp_path / "train.txt", "data\\obj\\a.png\n")
+    said = report(tmp_path)
+    assert (said.format, said.per_class) == ("yolo", {"train": {"cat": 0, "dog": 1}})
+
+
+@pytest.mark.parametrize(
+    ("there", "named"), [("a.JPG", "a.jpg"), ("cafe\u0301.jpg", "caf\u00e9.jpg")]
+)
+def test_a_table_and_a_task_find_an_image_by_another_form(
+    tmp_path: Path, there: str, named: str
+) -> None:
+    _image(tmp_path / "csv" / "images" / "train" / there)
+    _write(tmp_path / "csv" / "labels.csv", f"file,label\n{named},cat\n")
+    _tasks(tmp_path / "tasks", [{"annotations": [{"result": [BOX]}]}])
+    (tmp_path / "tasks" / "images" / "train" / "0.png").rename(
+        tmp_path / "tasks" / "images" / "train" / there
+    )
+    file = tmp_path / "tasks" / "label_studio.json"
+    file.write_text(file.read_text().replace("0.png", quote(named)))
+    for one in ("csv", "tasks"):
+        assert read(tmp_path / one, Faults()).train[0].name == f"images/train/{there}"
+
+
+def test_a_table_without_splits_takes_those_of_the_folders(tmp_path: Path) -> None:
+    for split in ("train", "Valid"):
+        _image(tmp_path / "images" / split / "a.png")
+    _write(tmp_path / "labels.csv", "file,label\nimages/train/a.png,x\nimages/Valid/a.png,y\n")
+    assert _sizes(read(tmp_path, Faults())) == {"train": 1, "val": 1}
+
+
+@pytest.mark.parametrize("text", ["图片", "图片/第一张.png"])
+def test_chinese_that_is_utf8_too(text: str) -> None:
+    assert decoded(text.encode("gbk")) == (text, "gb18030")
+
+
+@pytest.mark.parametrize(
+    "text", ["é", "Müller", "phương", "Łódź", "да", "ǎi", "cafe\u0301", "άλφα"]
+)
+def test_what_is_no_chinese_stays(text: str) -> None:
+    assert decoded(text.encode()) == (text, "utf-8-sig")
+
+
+def test_a_zip_whose_names_are_utf8_too(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "one.zip", "w") as out:
+        out.writestr(ZipInfo("_" * 4 + "/a.txt"), b"text")
+    raw = (tmp_path / "one.zip").read_bytes().replace(b"_" * 4, "图片".encode("gbk"))
+    (tmp_path / "one.zip").write_bytes(raw)
+    with ZipArchive(tmp_path / "one.zip") as archive:
+        assert [one.name for one in archive.members()] == ["图片/a.txt"]

@@ -10,8 +10,8 @@ from pathlib import Path
 from tandem.data.content import UNLABELLED, Content, Item, Shape
 from tandem.data.faults import Faults
 from tandem.data.reading.encodings import names_in
-from tandem.data.reading.file_names import tell_unread
-from tandem.data.reading.files import inside, is_there, measure_against, number
+from tandem.data.reading.file_names import FileNames, tell_unread
+from tandem.data.reading.files import inside, measure_against, number
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.label_names import RawLabel, read_labels
 from tandem.data.reading.split_names import split_folders, split_of
@@ -111,14 +111,18 @@ class _Reading:
     """For detection, the shape of each of `labels`."""
     given: dict[int, str] = field(default_factory=dict)
     """The label of each picture that has one, by the item's id."""
+    names: FileNames = field(init=False)
     bare: int = 0
     """Lines of boxes that have none, and do not say whether somebody has looked."""
+
+    def __post_init__(self) -> None:
+        self.names = FileNames(self.path)
 
     def add(self, line: int, row: Row) -> None:
         item = self._item(line, row)
         if item is None:
             return
-        split = _split(row) or "train"
+        split = self._split(row) or "train"
         label, annotated = row.get("label", ""), self._annotated(line, row, item)
         if not label.strip() and not _has_box(row):
             if self.kind == "detection" and annotated is not False:
@@ -171,7 +175,7 @@ class _Reading:
         return classes
 
     def _item(self, line: int, row: Row) -> Item | None:
-        name, split = row.get("file", ""), _split(row)
+        name, split = row.get("file", ""), self._split(row)
         if split is None:
             self.faults.add(FILE, line, "the split {split} is none of train, val and test",
                             split=row["split"][:40])  # fmt: skip
@@ -190,13 +194,22 @@ class _Reading:
         items[name] = item
         return item
 
+    def _split(self, row: Row) -> str | None:
+        """What the row says; else the folder below images/ that its file names; else train."""
+        split = _split(row)
+        parts = row.get("file", "").replace("\\", "/").split("/")
+        if row.get("split", "").strip() or parts[0] != "images" or parts[1:2] == parts[-1:]:
+            return split
+        return split_of(parts[1]) or split
+
     def _file(self, name: str, split: str) -> Path | None:
         images = self.path / "images"
         of_split = [images / one for one in self.folders if split_of(one) == split]
         for given in dict.fromkeys((name, name.replace("\\", "/"))):
             for folder in (*of_split, images, self.path):
-                if given.strip() and is_there(folder / given) and inside(self.path, folder / given):
-                    return folder / given
+                file = self.names.find(folder / given) if given.strip() else None
+                if file is not None and inside(self.path, file):
+                    return file
         return None
 
     def _annotated(self, line: int, row: Row, item: Item) -> bool | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
 from tandem.data.reading.files import read_bytes
@@ -13,6 +14,9 @@ UTF_8, UTF_16, GBK = "utf-8-sig", "utf-16", "gb18030"
 SHOWN = {UTF_16: "UTF-16", GBK: "GBK"}
 MOST_RARE = 0.5
 """The share of characters that GB2312 lacks, beyond ASCII, above which it is no Chinese in GBK."""
+_TWO_BYTES = "\u07ff"
+_RARE = re.compile(r"[\u0180-\u019f\u01a2-\u01ae\u01b1-\u02ff\u0370-\u0385\u0460-\u052f]")
+"""Letters of two bytes that hardly any name holds: African, phonetic, old Greek and Cyrillic."""
 
 
 def read_text(file: Path) -> tuple[str, str]:
@@ -48,14 +52,28 @@ def decoded(raw: bytes) -> tuple[str, str]:
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return raw.decode(UTF_16), UTF_16
     try:
-        return raw.decode(UTF_8), UTF_8
+        text = raw.decode(UTF_8)
+        if text.isascii() or not is_rather_gbk(raw):
+            return text, UTF_8
     except UnicodeDecodeError:
-        text = raw.decode(GBK)
+        pass
+    text = raw.decode(GBK)
     wide = [one for one in text if one > "\x7f"]
     # Most bytes of Latin-1 are GBK too, as characters that hardly anybody writes.
     if sum(not _is_common(one) for one in wide) > MOST_RARE * len(wide):
         raise UnicodeDecodeError(GBK, raw[:1], 0, 1, "hardly a character is a usual one")
     return text, GBK
+
+
+def is_rather_gbk(raw: bytes) -> bool:
+    """Whether bytes that are UTF-8 too are Chinese, as 图片 is: usual there, and here ͼƬ."""
+    try:
+        here = raw.decode(UTF_8)
+        if not _RARE.search(here) or max(here) > _TWO_BYTES:
+            return False
+        return all(_is_common(one) for one in raw.decode(GBK) if one > "\x7f")
+    except UnicodeDecodeError:
+        return False
 
 
 def _is_common(letter: str) -> bool:

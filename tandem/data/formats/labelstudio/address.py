@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from tandem.data.images import is_image
-from tandem.data.reading.files import JsonObject, inside, is_there
+from tandem.data.reading.file_names import FileNames
+from tandem.data.reading.files import JsonObject, inside
 from tandem.data.reading.split_names import split_folders, split_of
 
 LOCAL_FILES = "/data/local-files/?d="
@@ -37,7 +38,7 @@ class ImageFiles:
     """The files of a data set, by the addresses of its tasks."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self.names = root, FileNames(root)
         images = root / "images"
         self.folders = split_folders(images) if images.is_dir() else {}
 
@@ -48,8 +49,8 @@ class ImageFiles:
             for start in range(len(steps)):
                 below = "/".join(steps[start:])
                 for folder in self._folders(split):
-                    file = folder / below
-                    if is_there(file) and inside(self.root, file):
+                    file = self.names.find(folder / below)
+                    if file is not None and inside(self.root, file):
                         return file
         return None
 
