@@ -88,6 +88,8 @@ class FormatEntry:
     """The splits share one folder, and so their pictures' names."""
     packed: bool = False
     """Its pictures lie in other files: it is read, and never written."""
+    lists_classes: bool = True
+    """A class that no item is of has its name in it too."""
     example: Example | None = None
     zh: str = ""
     """The Chinese of `about`."""
@@ -122,6 +124,7 @@ class _FormatRegister:
         files: str = "",
         flat: bool = False,
         packed: bool = False,
+        lists_classes: bool = True,
         example: Example | None = None,
         zh: str = "",
         zh_more: Mapping[str, str] | None = None,
@@ -129,7 +132,8 @@ class _FormatRegister:
         """Decorates a class with the methods of `Format`.
 
         `writes` are the kinds whose predictions can be written so, where these are others than
-        `kinds`. `flat` says that the splits share one folder, `packed` that it is only read.
+        `kinds`. `flat` says that the splits share one folder, `packed` that it is only read,
+        `lists_classes` that a class without an item stays in it.
         The tests read, write, break and
         split what `example` makes. `zh` is the Chinese of the docstring's first line, `zh_more` of
         what its `faults` and its writer say that zh.json does not have.
@@ -149,7 +153,7 @@ class _FormatRegister:
             entry = FormatEntry(
                 name, make, frozenset(kinds), frozenset(holds),
                 frozenset(kinds if writes is None and not packed else writes or ()), files, flat,
-                packed, example, zh, zh_more or {},
+                packed, lists_classes, example, zh, zh_more or {},
             )  # fmt: skip
             self.entries[name] = entry
             i18n.add_chinese(entry.chinese)

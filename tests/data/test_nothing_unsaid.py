@@ -272,3 +272,24 @@ def test_a_zip_whose_names_are_utf8_too(tmp_path: Path) -> None:
     (tmp_path / "one.zip").write_bytes(raw)
     with ZipArchive(tmp_path / "one.zip") as archive:
         assert [one.name for one in archive.members()] == ["图片/a.txt"]
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_an_image_folder_keeps_the_only_split(tmp_path: Path, split: str) -> None:
+    for name in ("cat", "dog"):
+        _image(tmp_path / "one" / split / name / f"{name}.png")
+    convert(tmp_path / "one", tmp_path / "two", "classification")
+    assert report(tmp_path / "two").ok
+    assert _sizes(read(tmp_path / "two", Faults())) == {split: 2}
+
+
+def test_a_class_that_folders_do_not_hold_is_told(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        _image(tmp_path / "one" / "images" / "train" / name)
+    _write(tmp_path / "one" / "labels.csv", "file,label\na.png,cat\nb.png,dog\n")
+    _write(tmp_path / "one" / "classes.txt", "cat\nbird\ndog\n")
+    said = convert(tmp_path / "one", tmp_path / "two", "classification")
+    assert said.notes == [
+        "No item is of the classes bird: the format classification does not hold them."
+    ]
+    assert report(tmp_path / "two").classes == ["cat", "dog"]

@@ -25,6 +25,7 @@ from tandem.spec.i18n import t
 @register.format(
     "classification",
     files="[{train,val,test}/]<class>/*, unlabeled/*",
+    lists_classes=False,
     kinds={"classification"},
     holds={"label"},
     zh="图片放在以类别命名的文件夹中；类别文件夹里还可以有子文件夹。",
@@ -113,8 +114,7 @@ class FolderWriter:
         return [] if item.confidence is None else [t("confidences are left out")]
 
     def close(self) -> None:
-        for one in self.classes:
-            (self.target / "train" / one).mkdir(parents=True, exist_ok=True)
+        """Nothing: an empty class folder would be an error of whoever reads it."""
 
 
 def _by_split(walk: Walk, notes: list[str]) -> dict[str, dict[str, list[bytes]]]:

@@ -27,6 +27,7 @@ from tandem.spec.i18n import t
 @register.format(
     "sequence",
     files="[{train,val,test}/]<class>/<clip>/*.jpg or [{train,val,test}/]<class>/*.mp4",
+    lists_classes=False,
     kinds={"sequence"},
     holds={"label", "frames"},
     zh="片段放在以类别命名的文件夹中：每个片段是一个帧文件夹或一个视频。",
@@ -149,5 +150,4 @@ class ClipWriter:
         return []
 
     def close(self) -> None:
-        for one in self.classes:
-            (self.target / "train" / one).mkdir(parents=True, exist_ok=True)
+        """Nothing: an empty class folder would be an error of whoever reads it."""

@@ -32,6 +32,7 @@ _NumberedRow = tuple[int, Mapping[str, object]]
 @register.format(
     "text",
     files="train.{jsonl,csv,tsv}: text (or sentence, text_a, text_b), label",
+    lists_classes=False,
     kinds={"text"},
     holds={"label", "text"},
     zh="文本及其标签的表格，每个划分一个文件。",

@@ -16,8 +16,10 @@ from tandem.data.content import BACKGROUND, IGNORED, Content, Item
 from tandem.data.faults import Faults
 from tandem.data.masks import class_shapes, item_mask
 from tandem.data.reading.files import JsonObject
+from tandem.data.reading.top_folders import told
 from tandem.data.registry import FormatEntry, Writer, find, not_written, read, recognise
 from tandem.data.verification.files import OpenedFile, files_of, open_all
+from tandem.data.verification.support import class_counts, without_example
 from tandem.data.writing.files import check_class_lines, placed
 from tandem.spec.errors import DataError, OutputFolderError
 from tandem.spec.i18n import t
@@ -165,6 +167,11 @@ def write(content: Content, target: Path, entry: FormatEntry) -> Written:
     check_class_lines(content.classes)
     said = Written(str(target), entry.name, content.kind, list(content.classes))
     said.notes = list(content.notes)
+    counts = class_counts(one for _, items in content.splits() for one in items)
+    missing = without_example(content.classes, counts)
+    if missing and not entry.lists_classes:
+        said.notes.append(t("No item is of the classes {names}: the format {format} does not hold "
+                            "them.", names=told(missing), format=entry.name))  # fmt: skip
     lost: Counter[str] = Counter()
     with _aside(target) as hidden:
         writer: Writer = entry.make().writer(hidden, content.classes, content.kind)
