@@ -293,3 +293,27 @@ def test_a_class_that_folders_do_not_hold_is_told(tmp_path: Path) -> None:
         "No item is of the classes bird: the format classification does not hold them."
     ]
     assert report(tmp_path / "two").classes == ["cat", "dog"]
+
+
+def test_captions_find_an_image_by_another_form(tmp_path: Path) -> None:
+    for name in ("a.JPG", "cafe\u0301.jpg", "no\u0308.jpg"):
+        _image(tmp_path / "train" / name)
+    rows = "file_name,text\na.jpg,x\ncaf\u00e9.jpg,y\n"
+    _write(tmp_path / "train" / "metadata.csv", rows)
+    _write(tmp_path / "train" / "n\u00f6.TXT", "z")
+    faults = Faults()
+    content = read(tmp_path, faults, "caption")
+    assert sorted(one.text or "" for one in content.train) == ["x", "y", "z"]
+    assert [one.sentence() for one in faults.found if not one.warning] == []
+
+
+def test_a_split_of_masks_of_0_and_255_is_told(tmp_path: Path) -> None:
+    _write(tmp_path / "classes.txt", "background\ncat\n")
+    for split, value in (("train", 1), ("val", 255)):
+        _image(tmp_path / "images" / split / "a.png")
+        (tmp_path / "masks" / split).mkdir(parents=True)
+        mask = np.zeros((30, 40), np.uint8)
+        mask[:3] = value
+        Image.fromarray(mask).save(tmp_path / "masks" / split / "a.png")
+    said = [one.sentence() for one in report(tmp_path).faults]
+    assert any(one.startswith("val: its masks hold nothing but 0 and 255") for one in said)

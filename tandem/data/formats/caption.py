@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.reading import data_yaml
 from tandem.data.reading.encodings import is_whole_text, lines_of, read_told
+from tandem.data.reading.file_names import FileNames, forward
 from tandem.data.reading.files import measure, with_suffix_of_image
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.split_names import SPLIT_NAMES, split_folders
@@ -94,14 +96,15 @@ def _captioned(
     root: Path, folder: Path, whole: _Told, faults: Faults, notes: list[str]
 ) -> Iterator[Item]:
     told = _metadata(folder, root, faults, notes)
-    walk = Walk(root)
+    walk, names = Walk(root), FileNames(root)
     for image in walk.images(folder):
         item = Item(image)
         if not measure(root, item, faults):
             continue
         beside = (root / item.name).with_suffix(".txt")
+        beside = names.find(beside) or beside
         name, of_root = os.path.relpath(root / item.name, folder), os.path.normpath(item.name)
-        said = told.pop(name, None) or whole.pop(of_root, None)
+        said = told.pop(_below(name), None) or whole.pop(_below(of_root), None)
         listed = None if said is None else said[0]
         item.text = listed
         if beside.is_file():
@@ -157,7 +160,9 @@ def _metadata(folder: Path, root: Path, faults: Faults, notes: list[str]) -> _To
 
 
 def _below(image: str) -> str:
-    return os.path.normpath(image.replace("\\", "/"))
+    """The path as it is compared: whatever its slashes, Unicode form and suffix's case."""
+    stem, suffix = os.path.splitext(os.path.normpath(forward(image)))  # noqa: PTH122
+    return unicodedata.normalize("NFC", stem) + suffix.lower()
 
 
 def _table(

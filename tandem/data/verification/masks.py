@@ -38,8 +38,9 @@ def verify_masks(content: Content, faults: Faults, progress: OnProgress | None =
     What is read says `Item.mask_values`. Masks of 0 and 255 for two classes and more are an error:
     255 is never learnt, and so one class would be all there is.
     """
+    of_split = {id(item): split for split, several in content.splits() for item in several}
     items = [item for _, several in content.splits() for item in several if item.mask is not None]
-    count_V = np.zeros(256, np.int64)
+    count_SV = {split: np.zeros(256, np.int64) for split, _ in content.splits()}
     ignoring = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         found = pool.map(lambda item: _open(content, item), items)
@@ -48,15 +49,22 @@ def verify_masks(content: Content, faults: Faults, progress: OnProgress | None =
                 assert isinstance(one, _Opened)
                 values = np.flatnonzero(one.count_V).tolist()
                 item.mask_values = tuple(value for value in values if value != IGNORED)
-                count_V += one.count_V
+                count_SV[of_split[id(item)]] += one.count_V
                 ignoring += [item] if one.count_V[IGNORED] else []
             else:
                 item.mask, item.faulty = None, True
             if progress is not None and (done % 256 == 0 or done == len(items)):
                 progress(done, len(items))
+    count_V = sum(count_SV.values(), np.zeros(256, np.int64))
     if count_V.any() and not _check_ignored(content, count_V, faults):
         for item in ignoring:  # which may hold the class that is looked for
             item.faulty = True
+        return
+    for split, of_one in count_SV.items():
+        if of_one[IGNORED] and not of_one[1:IGNORED].any() and len(content.classes) > 1:
+            faults.add(split, 0, "its masks hold nothing but 0 and 255, which nobody is asked "
+                       "about: where 255 stands for a class, write its number",
+                       warning=True)  # fmt: skip
 
 
 def _open(content: Content, item: Item) -> _Opened | Fault:
