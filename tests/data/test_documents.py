@@ -34,7 +34,7 @@ def documented(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_documented_layout_works(tmp_path: Path) -> None:
     make.classification(tmp_path / "one")
     said = convert(tmp_path / "one", tmp_path / "two", "foo")
-    assert not said.lost
+    assert said.lost == {"the split is left out": 2}
     content, faults = make.read(tmp_path / "two")
     assert not faults
     assert (content.format, content.classes) == ("foo", make.CLASSES)
