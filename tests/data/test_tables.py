@@ -144,18 +144,18 @@ def test_latin_1_is_never_taken_for_gbk(tmp_path: Path) -> None:
 
 def test_splits_by_every_name_and_two_files_of_one_name(tmp_path: Path) -> None:
     for name in ("train.csv", "validation.csv", "dev.csv", "test.CSV"):
-        make.write(tmp_path / name, f"text,label\n{name},a\n")
-    content, faults = make.read(tmp_path)
+        make.write(tmp_path / "in" / name, f"text,label\n{name},a\n")
+    content, faults = make.read(tmp_path / "in")
     assert not faults
     assert {split: len(items) for split, items in content.splits()} == {
         "train": 1, "val": 2, "test": 1}  # fmt: skip
-    make.write(tmp_path / "train.tsv", "text\tlabel\nx\ta\n")
+    make.write(tmp_path / "in" / "train.tsv", "text\tlabel\nx\ta\n")
     assert "train.tsv: it is there beside train.csv, and only one of them can be meant" in told(
-        tmp_path
+        tmp_path / "in"
     )
-    said = convert(tmp_path, tmp_path.parent / "out", "text", leave_out=True)
+    said = convert(tmp_path / "in", tmp_path / "out", "text", leave_out=True)
     assert said.items == {"train": 1, "val": 2, "test": 1}
-    assert make.read(tmp_path.parent / "out")[0].test
+    assert make.read(tmp_path / "out")[0].test
 
 
 def test_an_empty_line_of_boxes_is_background_or_nobody_has_looked(tmp_path: Path) -> None:

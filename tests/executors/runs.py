@@ -50,7 +50,9 @@ class RealStage:
         return handle
 
     def end(self, handle: Handle, code: int) -> None:
-        (self.folder / "end").write_text(str(code))
+        hidden = self.folder / "end.new"  # renamed: the script may look between open and write
+        hidden.write_text(str(code))
+        hidden.replace(self.folder / "end")
 
     def was_asked(self, handle: Handle) -> bool:
         return (self.folder / "asked").exists()

@@ -13,9 +13,11 @@ folder = spec["folder"]
 
 
 def note(name, text=""):
-    with open(f"{folder}/{name}.new", "w") as stream:
+    # Named by the moment: a second SIGTERM may come in the midst of the first one's note.
+    hidden = f"{folder}/{name}.{time.monotonic_ns()}"
+    with open(hidden, "w") as stream:
         stream.write(text)
-    os.replace(f"{folder}/{name}.new", f"{folder}/{name}")
+    os.replace(hidden, f"{folder}/{name}")
 
 
 signal.signal(signal.SIGTERM, lambda *_: note("asked"))

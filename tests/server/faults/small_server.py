@@ -110,12 +110,16 @@ class SmallServer:
         assert answer.is_success, answer.text
         return answer.json()
 
-    def create(self, *, epochs: int, start: bool = False, **pace: float) -> str:
-        """A task that runs so many epochs at this pace; its id."""
+    def put_pictures(self) -> None:
+        """The data set `pictures`: the service looks for it, the small run does not."""
         image = self.home / "datasets" / "pictures" / "train" / "cat" / "0.png"
-        if not image.exists():  # the service looks for the data, the run does not
+        if not image.exists():
             image.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (8, 8)).save(image)
+
+    def create(self, *, epochs: int, start: bool = False, **pace: float) -> str:
+        """A task that runs so many epochs at this pace; its id."""
+        self.put_pictures()
         spec = {
             "mode": "direct",
             "data": {"dataset": "pictures"},

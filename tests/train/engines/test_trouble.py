@@ -72,8 +72,8 @@ def test_out_of_memory_halves_the_micro_batch_and_goes_on(spec_of, tmp_path, sma
     spec = spec_of(data__image_size=64, optim__epochs=1)
     assert run_here(spec, tmp_path) == 0
     told = [one["message"] for one in events(spec, "notice") if one["level"] == "warning"]
-    assert any("16 images" in one and "8" in one for one in told)
-    assert any("8 images" in one and "4" in one for one in told)
+    assert any("16 samples" in one and "8" in one for one in told)
+    assert any("8 samples" in one and "4" in one for one in told)
 
 
 def test_out_of_memory_at_one_image_fails_with_what_would_fit(

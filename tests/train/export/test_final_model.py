@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tandem.spec.errors import StudentError
+from tandem.spec.errors import DiskFullError, StudentError
 from tandem.train.export import final_model
 
 from .models import CLASSES, make_student, save_model
@@ -56,7 +56,7 @@ def test_a_disk_that_fills_up_leaves_the_old_model_whole(copy, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(final_model, "save_file", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFullError, match="disk is full"):
         final_model.save(student, copy, spec=spec, classes=CLASSES, metrics={}, card="")
     final_model.load(copy)
     assert [entry.name for entry in copy.parent.iterdir()] == ["copy"]
