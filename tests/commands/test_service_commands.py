@@ -27,7 +27,7 @@ DIRECT = ["--dataset_id", "pictures", "--training_mode", "direct", "--student_mo
 def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallServer]:
     home.mkdir()
     with SmallServer(home, f"sqlite:///{home / 'tandem.db'}") as running:
-        running.put_pictures()
+        running.put_images()
         monkeypatch.setenv("TANDEM_SERVER_URL", running.base_url)
         yield running
 

@@ -64,3 +64,8 @@ def test_every_command_reads_as_it_is_told(
     spec = DataSpec(dataset=str(clips), type="classification")
     splits = classification.read(spec, seed=0, index_root=None, progress=SilentProgress())
     assert (len(splits.train), len(splits.val)) == (6, 6)
+
+
+def test_labels_beside_images_are_no_class_folders(tmp_path: Path) -> None:
+    make.ALL["labelme"](tmp_path)
+    assert [one.name for one in readings(tmp_path)] == ["labelme"]

@@ -21,6 +21,9 @@ from tandem.data.writing.files import check_class_names, placed, put_image
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
 
+LABEL_SUFFIXES = (".json", ".xml", ".txt")
+"""Files beside pictures that are another layout's labels."""
+
 
 @register.format(
     "classification",
@@ -45,7 +48,10 @@ class ImageFolder:
         inner = [one for split in splits for one in folder.folders(split)]
         if any(Path(one).name.casefold() in NOT_CLASSES for one in inner):
             return False
-        return bool(inner) or any(is_image(name) for one in splits for name in folder.names(one))
+        # Loose pictures are claimed to say where they belong; with labels beside, others read them.
+        loose = [name for one in splits for name in folder.names(one)]
+        labels = any(name.lower().endswith(LABEL_SUFFIXES) for name in loose)
+        return bool(inner) or (not labels and any(map(is_image, loose)))
 
     def read(self, path: Path) -> LabelledSplits:
         """Every picture's name and class; DataError for a layout that cannot be meant."""

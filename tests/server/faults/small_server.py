@@ -110,7 +110,7 @@ class SmallServer:
         assert answer.is_success, answer.text
         return answer.json()
 
-    def put_pictures(self) -> None:
+    def put_images(self) -> None:
         """The data set `pictures`: the service looks for it, the small run does not."""
         image = self.home / "datasets" / "pictures" / "train" / "cat" / "0.png"
         if not image.exists():
@@ -119,7 +119,7 @@ class SmallServer:
 
     def create(self, *, epochs: int, start: bool = False, **pace: float) -> str:
         """A task that runs so many epochs at this pace; its id."""
-        self.put_pictures()
+        self.put_images()
         spec = {
             "mode": "direct",
             "data": {"dataset": "pictures"},
