@@ -99,20 +99,13 @@ def _tell_boxes(item: Item, faults: Faults) -> None:
 
 
 def _drop_doubles(item: Item, faults: Faults) -> None:
-    seen: Counter[object] = Counter(shape_key(one) for one in item.shapes or [])
+    seen: Counter[object] = Counter(one.key() for one in item.shapes or [])
     if len(seen) == len(item.shapes or []):
         return
     kept: dict[object, Shape] = {}
     for shape in item.shapes or []:
-        kept.setdefault(shape_key(shape), shape)
+        kept.setdefault(shape.key(), shape)
     doubled = sum(seen.values()) - len(seen)
     faults.add(item.name, item.line, "{count} shapes are there twice and are read once",
                warning=True, count=doubled)  # fmt: skip
     item.shapes = list(kept.values())
-
-
-def shape_key(shape: Shape) -> object:
-    """What is said of a shape: two of one key are the same."""
-    outlines = tuple(points.tobytes() for points in shape.outlines)
-    rle = None if shape.rle is None else shape.rle.counts
-    return shape.label, shape.box, outlines, rle, shape.crowd, shape.confidence

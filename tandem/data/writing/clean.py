@@ -17,7 +17,6 @@ from tandem.data.inspection.stats import image_hashes
 from tandem.data.reading.files import JsonObject
 from tandem.data.registry import read, written_as
 from tandem.data.verification.files import open_all
-from tandem.data.verify import shape_key
 from tandem.data.writing.convert import Written, check_target, without_faulty, write
 
 _KEPT_FIRST = ("test", "val", "train")
@@ -136,7 +135,7 @@ def _label(content: Content, item: Item) -> object:
         mask = hashlib.sha256((content.root / os.fsdecode(item.mask)).read_bytes()).digest()
     text = item.text if item.width else None  # a caption; else it is the item itself
     messages = item.attributes.get("messages")
-    shapes = None if item.shapes is None else sorted(repr(shape_key(one)) for one in item.shapes)
+    shapes = None if item.shapes is None else sorted(repr(one.key()) for one in item.shapes)
     if item.label < 0 and shapes is None and mask is None and text is None and messages is None:
         return None
     return item.label, shapes, mask, text, repr(messages)
