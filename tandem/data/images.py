@@ -107,23 +107,6 @@ def open_rgb(path: Path, max_pixels: int, least: Least | None = None) -> Image.I
         ) from error
 
 
-def shown_size(path: Path, max_pixels: int) -> tuple[int, int]:
-    """Width and height as it is shown, from the header where that says it.
-
-    DataError for what is no picture, or has more pixels than `max_pixels`.
-    """
-    try:
-        with path.open("rb") as file:
-            return header_size(_opened(file, str(path), max_pixels))
-    except OSError as error:
-        raise DataError(
-            "The file {path} cannot be read: {reason}.",
-            path=path,
-            reason=error.strerror or error,
-            fix="Check that it is there and that you may read it.",
-        ) from error
-
-
 def header_size(image: Image.Image) -> tuple[int, int]:
     """Width and height of an opened picture as `decode` will give them: turned as EXIF or XMP says.
 

@@ -56,7 +56,7 @@ def test_a_layout_becomes_itself(name: str, tmp_path: Path) -> None:
 
 
 def _key(item: Item) -> str:
-    return placed(item, None) if not item.line else f"{item.text}"
+    return placed(item) if not item.line else f"{item.text}"
 
 
 @pytest.mark.parametrize("source", make.BOXES)

@@ -200,7 +200,7 @@ class CaptionWriter:
         self.target = target
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
-        file = self.target / split / placed(item, source)
+        file = self.target / split / placed(item)
         put_image(source, file)
         write_whole(file.with_suffix(".txt"), f"{item.text}\n")
         return []

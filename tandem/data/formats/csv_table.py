@@ -250,7 +250,7 @@ class CsvWriter:
         self.parts = Parts(target / ".parts.jsonl")
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
-        name = placed(item, source)
+        name = placed(item)
         put_image(source, self.target / "images" / split / name)
         shown = name if source is not None else item.name
         start: list[object] = [shown, split]

@@ -110,7 +110,7 @@ class FolderWriter:
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         if source is None:
             return [t("an image folder is nothing but its pictures")]
-        name = placed(item, source)
+        name = placed(item)
         if item.label == UNLABELLED:
             put_image(source, self.target / "unlabeled" / name)
             return [] if split == "train" else [t("what nobody has labelled leaves its split")]

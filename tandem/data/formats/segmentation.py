@@ -186,7 +186,7 @@ class MaskWriter:
         self.target, self.classes = target, classes
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
-        name = placed(item, source)
+        name = placed(item)
         put_image(source, self.target / "images" / split / name)
         lost: list[str] = []
         if item.mask_pixels is not None:

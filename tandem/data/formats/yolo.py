@@ -317,7 +317,7 @@ class YoloWriter:
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         if item.shapes is None and item.mask_pixels is None:
             return [t("nobody has annotated it; YOLO would call it background")]
-        name = placed(item, source)
+        name = placed(item)
         lines, lost = [], []
         for shape in item.shapes or []:
             line, problem = self._line(shape, item)

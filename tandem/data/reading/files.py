@@ -16,7 +16,6 @@ from tandem.data.images import FORMATS, SUFFIXES, header_size
 from tandem.spec.errors import DataError
 
 JsonObject = dict[str, object]
-SPLITS = ("train", "val")
 LARGEST_TEXT_BYTES = 2 * 2**30
 _SUFFIXES_IN_ANY_CASE = sorted(
     ("".join(letters) for suffix in SUFFIXES

@@ -233,7 +233,7 @@ def _written_names(content: Content, item: Item, place: str) -> set[tuple[str, s
 
     In the folder of its class, where a layout has such folders, and as it lies, where it has none.
     """
-    name = Path(placed(item, None))
+    name = Path(placed(item))
     below = str(name.with_suffix("")) if content.kind != "sequence" else name.name
     label = content.classes[item.label] if item.label >= 0 and content.kind != "caption" else ""
     of_class = f"{label}/{below.removeprefix(f'{label}/').replace('/', '__')}"

@@ -27,7 +27,6 @@ from tandem.spec.i18n import t
 
 USUAL = (0.1, 0.2)
 LONGEST_PATTERN = 1000
-TEXTS = ("text", "instruction")
 _ClassCounts = NDArray[np.float64]
 
 

@@ -32,7 +32,7 @@ class LabelStudioWriter:
         self.parts = Parts(target / ".parts.jsonl")
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
-        name = placed(item, source)
+        name = placed(item)
         put_image(source, self.target / "images" / split / name)
         lost: set[str] = set()
         results = [one for shape in item.shapes or [] for one in self._drawn(shape, item, lost)]
