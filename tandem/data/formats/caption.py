@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -11,13 +10,13 @@ from pathlib import Path
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.reading import data_yaml
-from tandem.data.reading.encodings import is_whole_text, lines_of, read_told
+from tandem.data.reading.encodings import is_whole_text, read_told
 from tandem.data.reading.file_names import FileNames, forward
 from tandem.data.reading.files import measure, with_suffix_of_image
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.split_names import SPLIT_NAMES, split_folders
 from tandem.data.reading.tables import read_table, tell_unread
-from tandem.data.reading.texts import has_labels_beside, is_label_line
+from tandem.data.reading.texts import has_labels_beside, is_label_line, json_lines
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.writing.files import placed, put_image, write_whole
@@ -101,13 +100,12 @@ def _captioned(
         item = Item(image)
         if not measure(root, item, faults):
             continue
-        beside = (root / item.name).with_suffix(".txt")
-        beside = names.find(beside) or beside
+        beside = names.find((root / item.name).with_suffix(".txt"))
         name, of_root = os.path.relpath(root / item.name, folder), os.path.normpath(item.name)
         said = told.pop(_below(name), None) or whole.pop(_below(of_root), None)
         listed = None if said is None else said[0]
         item.text = listed
-        if beside.is_file():
+        if beside is not None:
             walk.check(beside)
             text = _text(beside, root, faults, notes)
             item.text = listed or text
@@ -177,19 +175,9 @@ def _lines(
     file: Path, name: str, faults: Faults, notes: list[str]
 ) -> Iterator[tuple[int, dict[str, object]]]:
     unread: set[str] = set()
-    for line, one in enumerate(lines_of(read_told(file, notes)), 1):
-        if not one.strip():
-            continue
-        try:
-            row = json.loads(one)
-        except (ValueError, RecursionError):
-            faults.add(name, line, "it is no JSON")
-            continue
-        if isinstance(row, dict):
-            unread |= row.keys() - set(COLUMNS)
-            yield line, row
-        else:
-            faults.add(name, line, "it is no JSON object")
+    for line, row in json_lines(read_told(file, notes), name, faults):
+        unread |= row.keys() - set(COLUMNS)
+        yield line, row
     tell_unread(name, sorted(unread), (), notes)
 
 

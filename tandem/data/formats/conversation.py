@@ -10,11 +10,12 @@ from pathlib import Path
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.formats.text import once_each
-from tandem.data.reading.encodings import decoded, lines_of, read_told
+from tandem.data.reading.encodings import decoded, read_told
 from tandem.data.reading.files import JsonObject, inside, is_there
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.messages import Conversation, conversation
 from tandem.data.reading.split_names import SPLITS, split_files, split_of
+from tandem.data.reading.texts import json_lines
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.writing.files import Parts, put_image, write_whole
@@ -74,14 +75,7 @@ def _rows(root: Path, file: Path, faults: Faults, notes: list[str]) -> Iterator[
     if not text.strip():
         faults.add(file.name, 0, "it holds no row")
     name = file.relative_to(root).as_posix().encode()
-    for line, one in enumerate(lines_of(text), 1):
-        if not one.strip():
-            continue
-        try:
-            row = json.loads(one)
-        except (ValueError, RecursionError):
-            faults.add(file.name, line, "it is no JSON")
-            continue
+    for line, row in json_lines(text, file.name, faults):
         found = conversation(row, file.name, line, faults)
         if found is None or not _has_images(root, found, file.name, line, faults):
             continue

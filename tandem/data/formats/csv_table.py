@@ -9,13 +9,13 @@ from pathlib import Path
 
 from tandem.data.content import UNLABELLED, Content, Item, Shape
 from tandem.data.faults import Faults
-from tandem.data.reading.encodings import names_in
 from tandem.data.reading.file_names import FileNames, tell_unread
 from tandem.data.reading.files import inside, measure_against, number
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.label_names import RawLabel, read_labels
 from tandem.data.reading.split_names import split_folders, split_of
 from tandem.data.reading.tables import SEPARATORS, Row, read_table
+from tandem.data.reading.texts import names_in
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.writing.files import Parts, placed, put_image, write_whole, writing_whole

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
-from tandem.data.reading.encodings import is_whole_text, lines_of, read_told
+from tandem.data.reading.encodings import is_whole_text, read_told
 from tandem.data.reading.files import JsonObject, number
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.label_names import RawLabel, read_labels
 from tandem.data.reading.split_names import SPLITS, split_files, split_of
 from tandem.data.reading.tables import read_table, tell_unread
+from tandem.data.reading.texts import json_lines
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.data.writing.files import Parts, write_whole
@@ -141,19 +142,9 @@ def _read_columns(columns: Mapping[str, object] | tuple[str, ...]) -> set[str]:
 
 def _json_rows(file: Path, faults: Faults, notes: list[str]) -> Iterator[_NumberedRow]:
     unread: dict[str, None] = {}
-    for line, one in enumerate(lines_of(read_told(file, notes)), 1):
-        if not one.strip():
-            continue
-        try:
-            row = json.loads(one)
-        except (ValueError, RecursionError):
-            faults.add(file.name, line, "it is no JSON")
-            continue
-        if isinstance(row, dict):
-            unread.update(dict.fromkeys(row.keys() - _read_columns(row)))
-            yield line, row
-        else:
-            faults.add(file.name, line, "it is no JSON object")
+    for line, row in json_lines(read_told(file, notes), file.name, faults):
+        unread.update(dict.fromkeys(row.keys() - _read_columns(row)))
+        yield line, row
     tell_unread(file.name, sorted(unread), (), notes)
 
 

@@ -91,13 +91,3 @@ def is_whole_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def lines_of(text: str) -> list[str]:
-    """A JSON text may hold U+2028 and its like, at which `splitlines` would cut it."""
-    return text.replace("\r\n", "\n").split("\n")
-
-
-def names_in(file: Path) -> tuple[str, ...]:
-    """The names in a classes.txt, a line each."""
-    return tuple(one for one in lines_of(read_text(file)[0]) if one.strip())

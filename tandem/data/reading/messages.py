@@ -54,11 +54,8 @@ class Conversation:
         return [one for one in named if isinstance(one, str)]
 
 
-def conversation(row: object, file: str, line: int, faults: Faults) -> Conversation | None:
+def conversation(row: JsonObject, file: str, line: int, faults: Faults) -> Conversation | None:
     """The turns of one line; None where a fault says what is wrong with it."""
-    if not isinstance(row, dict):
-        faults.add(file, line, "it is no JSON object")
-        return None
     talks = [key for key in ("messages", "conversations") if row.get(key)]
     ways = [*talks, *(["instruction"] if "instruction" in row else [])]
     if len(ways) > 1:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from tandem.data.faults import Faults
 from tandem.data.images import is_image
 from tandem.data.reading.encodings import SHOWN, read_text
+from tandem.data.reading.files import JsonObject
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.split_names import split_of
 from tandem.spec.errors import DataError
@@ -36,6 +38,23 @@ def lines_of(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
+def json_lines(text: str, file: str, faults: Faults) -> Iterator[tuple[int, JsonObject]]:
+    """The objects of JSONL, each with its line from 1; empty lines are left out."""
+    # Not `splitlines`: a JSON text may hold U+2028 and its like, at which that would cut it.
+    for line, one in enumerate(text.split("\n"), 1):
+        if not one.strip():
+            continue
+        try:
+            row = json.loads(one)
+        except (ValueError, RecursionError):
+            faults.add(file, line, "it is no JSON")
+            continue
+        if isinstance(row, dict):
+            yield line, row
+        else:
+            faults.add(file, line, "it is no JSON object")
+
+
 def read_label_json(root: Path, file: Path, faults: Faults) -> object:
     """Its value; DataError for what is no JSON, nested without end, or in no known encoding."""
     text = read_label_text(root, file, faults)
@@ -49,6 +68,11 @@ def read_label_json(root: Path, file: Path, faults: Faults) -> object:
             fix="Mend it or take it away.",
         ) from error
     return found
+
+
+def names_in(file: Path) -> tuple[str, ...]:
+    """The names in a classes.txt by which labels go, whatever their numbers: a line each."""
+    return tuple(one for one in lines_of(read_text(file)[0]) if one.strip())
 
 
 def class_list(root: Path, faults: Faults, folders: tuple[str, ...] = ("",)) -> list[str] | None:

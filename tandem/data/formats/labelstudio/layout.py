@@ -19,10 +19,11 @@ from tandem.data.formats.labelstudio.results import (
 from tandem.data.formats.labelstudio.tasks import FILE, Said, Unread, speaking
 from tandem.data.formats.labelstudio.writer import LabelStudioWriter
 from tandem.data.formats.yolo import with_background
-from tandem.data.reading.encodings import is_whole_text, names_in
+from tandem.data.reading.encodings import is_whole_text
 from tandem.data.reading.files import JsonObject, measure, read_json
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.split_names import split_of
+from tandem.data.reading.texts import names_in
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
