@@ -21,15 +21,7 @@ _RARE = re.compile(r"[\u0180-\u019f\u01a2-\u01ae\u01b1-\u02ff\u0370-\u0385\u0460
 
 def read_text(file: Path) -> tuple[str, str]:
     """The text and its encoding. DataError for what cannot be read, or in no encoding for sure."""
-    try:
-        raw = read_bytes(file)
-    except OSError as error:
-        raise DataError(
-            "The file {path} cannot be read: {reason}.",
-            path=file,
-            reason=error.strerror,
-            fix="Check that it is there and that you may read it.",
-        ) from error
+    raw = read_bytes(file)
     try:
         return decoded(raw)
     except UnicodeDecodeError as error:

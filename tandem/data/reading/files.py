@@ -76,27 +76,31 @@ def number(value: object) -> float | None:
 
 
 def read_bytes(file: Path) -> bytes:
-    """What a text's file holds. DataError for what is no file, or far too large; OSError else.
+    """What a text's file holds. DataError for what is no file, far too large, or not readable.
 
     A pipe or a device is never opened: it would wait for somebody who writes, or have no end.
     """
-    said = file.stat()
-    if not stat.S_ISREG(said.st_mode) and not stat.S_ISDIR(said.st_mode):
-        raise DataError("{path} is no file.", path=file, fix="Take it away.")
-    if said.st_size > LARGEST_TEXT_BYTES:
-        raise DataError("{file} is too large to be read.", file=file, fix="Split it.")
-    return file.read_bytes()
+    try:
+        said = file.stat()
+        if not stat.S_ISREG(said.st_mode) and not stat.S_ISDIR(said.st_mode):
+            raise DataError("{path} is no file.", path=file, fix="Take it away.")
+        if said.st_size > LARGEST_TEXT_BYTES:
+            raise DataError("{file} is too large to be read.", file=file, fix="Split it.")
+        return file.read_bytes()
+    except OSError as error:
+        raise _unreadable(file, error.strerror or str(error)) from error
 
 
 def read_text(file: Path) -> str:
     """UTF-8 with or without a mark. DataError for what is not readable or far too large."""
     try:
         return read_bytes(file).decode("utf-8-sig")
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except UnicodeDecodeError:
-        reason = "it is not UTF-8"
-    raise DataError(
+    except UnicodeDecodeError as error:
+        raise _unreadable(file, "it is not UTF-8") from error
+
+
+def _unreadable(file: Path, reason: str) -> DataError:
+    return DataError(
         "The file {path} cannot be read: {reason}.",
         path=file,
         reason=reason,
@@ -106,7 +110,11 @@ def read_text(file: Path) -> str:
 
 def read_json(file: Path) -> object:
     """Its value; DataError for what is no JSON, or nested without end."""
-    text = read_text(file)
+    return json_in(read_text(file), file)
+
+
+def json_in(text: str, file: Path) -> object:
+    """The value of a file's text; DataError for what is no JSON, or nested without end."""
     try:
         found: object = json.loads(text)
         return found

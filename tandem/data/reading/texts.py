@@ -11,10 +11,9 @@ from pathlib import Path
 from tandem.data.faults import Faults
 from tandem.data.images import is_image
 from tandem.data.reading.encodings import SHOWN, read_text
-from tandem.data.reading.files import JsonObject
+from tandem.data.reading.files import JsonObject, json_in
 from tandem.data.reading.folder_listing import FolderListing
 from tandem.data.reading.split_names import split_of
-from tandem.spec.errors import DataError
 
 CLASS_LISTS = ("classes.txt", "predefined_classes.txt", "obj.names")
 """The names that Tandem and labelImg, labelImg's own list, and Darknet give the list of classes."""
@@ -57,17 +56,7 @@ def json_lines(text: str, file: str, faults: Faults) -> Iterator[tuple[int, Json
 
 def read_label_json(root: Path, file: Path, faults: Faults) -> object:
     """Its value; DataError for what is no JSON, nested without end, or in no known encoding."""
-    text = read_label_text(root, file, faults)
-    try:
-        found: object = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            "{path} is no JSON: {reason}.",
-            path=file,
-            reason=str(error)[:120],
-            fix="Mend it or take it away.",
-        ) from error
-    return found
+    return json_in(read_label_text(root, file, faults), file)
 
 
 def names_in(file: Path) -> tuple[str, ...]:
