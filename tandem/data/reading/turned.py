@@ -22,10 +22,19 @@ def turned_box(box: Box, degrees: float) -> Points | None:
     left, top, right, bottom = box
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
     centre = np.array([(left + right) / 2, (top + bottom) / 2])
-    sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+    return turned(corners, centre, degrees).round(9)
+
+
+def turned(points: Points, about: Points, degrees: float) -> Points:
+    """(P, 2) points turned about (2,) another, clockwise as one sees it; quarters exactly."""
+    quarter = degrees / 90
+    if quarter == round(quarter):
+        cosine, sine = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[round(quarter) % 4]
+    else:
+        cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     # y runs down: this matrix turns clockwise on the screen.
-    turned: Points = (corners - centre) @ np.array([[cosine, sine], [-sine, cosine]]) + centre
-    return turned.round(9)
+    found: Points = (points - about) @ np.array([[cosine, sine], [-sine, cosine]]) + about
+    return found
 
 
 def is_upright(points: Points) -> bool:

@@ -11,6 +11,7 @@ from tandem.data.formats.labelstudio import brush
 from tandem.data.formats.labelstudio.tasks import Said, Unread
 from tandem.data.masks import mask_rle
 from tandem.data.reading.files import JsonObject, number
+from tandem.data.reading.turned import turned
 
 ELLIPSE_POINTS = 120
 DRAWN = ("rectangle", "polygon", "ellipse", "brush")
@@ -131,18 +132,6 @@ def _numbers(value: JsonObject, *keys: str) -> list[float] | None:
     return told if len(told) == len(keys) else None
 
 
-def _turned(points: Points, about: Points, degrees: float) -> Points:
-    """Clockwise on the screen; quarters exactly."""
-    quarter = degrees / 90
-    if quarter == round(quarter):
-        cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[round(quarter) % 4]
-    else:
-        cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    turn = np.array([[cos, sin], [-sin, cos]], np.float64)
-    found: Points = (points - about) @ turn + about
-    return found
-
-
 def _rectangle(value: JsonObject, size: Points) -> Shape | _Problem:
     sides = _numbers(value, "x", "y", "width", "height")
     degrees = number(value.get("rotation") or 0)
@@ -154,7 +143,7 @@ def _rectangle(value: JsonObject, size: Points) -> Shape | _Problem:
     left, top, right, bottom = np.array([x, y, x + width, y + height]) * np.tile(size, 2) / 100
     ring = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
     if degrees % 360:
-        ring = _turned(ring, ring[0], degrees)
+        ring = turned(ring, ring[0], degrees)
     if degrees % 90:
         return Shape(0, outlines=(ring,))
     (left, top), (right, bottom) = ring.min(0).tolist(), ring.max(0).tolist()
@@ -173,7 +162,7 @@ def _ellipse(value: JsonObject, size: Points) -> Shape | _Problem:
     centre, radii = np.array([x, y]) * size / 100, np.array([wide, high]) * size / 100
     angles = np.linspace(0, 2 * np.pi, ELLIPSE_POINTS, endpoint=False)
     ring = centre + np.stack((np.cos(angles), np.sin(angles)), 1) * radii
-    return Shape(0, outlines=(_turned(ring, centre, degrees),))
+    return Shape(0, outlines=(turned(ring, centre, degrees),))
 
 
 def _polygon(value: JsonObject, size: Points) -> Shape | _Problem:
