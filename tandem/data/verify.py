@@ -14,6 +14,7 @@ from tandem.data.faults import Faults
 from tandem.data.outlines import clipped
 from tandem.data.progress import OnProgress
 from tandem.data.reading.file_names import tell_alike, tell_alike_classes
+from tandem.data.reading.turned import is_outside
 from tandem.data.verification.masks import verify_masks
 from tandem.data.verification.support import verify_support
 
@@ -65,7 +66,7 @@ def _cut_at_edges(item: Item, faults: Faults) -> None:
             kept.append(shape)
             continue
         shown = f"{left:g} {top:g} {right:g} {bottom:g}"
-        if right <= 0 or bottom <= 0 or left >= item.width or top >= item.height:
+        if is_outside((left, top, right, bottom), item.width, item.height):
             faults.add(item.name, item.line, "the box {box} lies outside the picture of {width} x "
                        "{height} and is left out", warning=True, box=shown, width=item.width,
                        height=item.height)  # fmt: skip

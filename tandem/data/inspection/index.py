@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from tandem.data.masks import item_mask
 from tandem.data.reading.files import JsonObject, measure
 from tandem.data.reading.split_names import SPLITS, split_of
 from tandem.data.registry import read
+from tandem.data.verification.support import class_counts, is_annotated
 from tandem.spec.errors import DataError
 
 MOST_OPENED = 2000
@@ -124,8 +126,7 @@ def _text(item: Item) -> str | None:
 
 
 def _is_labelled(content: Content, item: Item) -> bool:
-    known = item.label >= 0 or item.shapes is not None or item.mask is not None
-    return known or content.kind in UNCLASSED
+    return is_annotated(item) or content.kind in UNCLASSED
 
 
 def _truth(content: Content, item: Item) -> JsonObject | None:
@@ -153,20 +154,15 @@ def _shape(content: Content, shape: Shape) -> JsonObject:
     return told
 
 
-def _held(content: Content, item: Item, opened: _OpenBudget) -> dict[int, int]:
+def _held(content: Content, item: Item, opened: _OpenBudget) -> Counter[int]:
     """How many times it shows each class; a mask shows a class once."""
-    found: dict[int, int] = {}
-    if item.label >= 0:
-        found[item.label] = 1
-    for shape in item.shapes or []:
-        found[shape.label] = found.get(shape.label, 0) + 1
+    found = class_counts([item])
     if item.mask is not None and opened.left <= 0:
         opened.unopened += 1
     elif item.mask is not None:
         opened.left -= 1
         opened.masks += 1
-        for value in _values(content, item):
-            found[value] = found.get(value, 0) + 1
+        found.update(_values(content, item))
     return found
 
 

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.data.content import BACKGROUND, IGNORED, Content, Item
+from tandem.data.content import IGNORED, Content, Item
 from tandem.data.faults import Fault, Faults
 from tandem.data.images import open_rgb
 from tandem.data.masks import read_mask
 from tandem.data.progress import OnProgress
+from tandem.data.verification.files import MAX_PIXELS
+from tandem.data.verification.support import numbers_without_example
 from tandem.spec.errors import DataError
 
 LARGE_SHARE = 0.2
 """A part of all pixels: more than the ignored rims of things ever are."""
-MOST_PIXELS = 120_000_000
 
 
 @dataclass(frozen=True)
@@ -38,23 +39,23 @@ def verify_masks(content: Content, faults: Faults, progress: OnProgress | None =
     What is read says `Item.mask_values`. Masks of 0 and 255 for two classes and more are an error:
     255 is never learnt, and so one class would be all there is.
     """
-    of_split = {id(item): split for split, several in content.splits() for item in several}
-    items = [item for _, several in content.splits() for item in several if item.mask is not None]
+    masked = [(split, item) for split, items in content.splits()
+              for item in items if item.mask is not None]  # fmt: skip
     count_SV = {split: np.zeros(256, np.int64) for split, _ in content.splits()}
     ignoring = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = pool.map(lambda item: _open(content, item), items)
-        for done, (item, one) in enumerate(zip(items, found, strict=True), 1):
+        found = pool.map(lambda one: _open(content, one[1]), masked)
+        for done, ((split, item), one) in enumerate(zip(masked, found, strict=True), 1):
             if _is_right(content, item, one, faults):
                 assert isinstance(one, _Opened)
                 values = np.flatnonzero(one.count_V).tolist()
                 item.mask_values = tuple(value for value in values if value != IGNORED)
-                count_SV[of_split[id(item)]] += one.count_V
+                count_SV[split] += one.count_V
                 ignoring += [item] if one.count_V[IGNORED] else []
             else:
                 item.mask, item.faulty = None, True
-            if progress is not None and (done % 256 == 0 or done == len(items)):
-                progress(done, len(items))
+            if progress is not None and (done % 256 == 0 or done == len(masked)):
+                progress(done, len(masked))
     count_V = sum(count_SV.values(), np.zeros(256, np.int64))
     if count_V.any() and not _check_ignored(content, count_V, faults):
         for item in ignoring:  # which may hold the class that is looked for
@@ -76,7 +77,7 @@ def _open(content: Content, item: Item) -> _Opened | Fault:
     if item.width and (width, height) != (item.width, item.height):
         # Only at its end may a PNG say that it is turned.
         with suppress(DataError):  # told where pictures are opened
-            item.width, item.height = open_rgb(content.path(item), MOST_PIXELS).size
+            item.width, item.height = open_rgb(content.path(item), MAX_PIXELS).size
     return _Opened((width, height), np.bincount(mask.ravel(), minlength=256))
 
 
@@ -101,8 +102,7 @@ def _is_right(content: Content, item: Item, one: _Opened | Fault, faults: Faults
 def _check_ignored(content: Content, count_V: NDArray[np.int64], faults: Faults) -> bool:
     """255 where a class is looked for in vain may be meant as that class: then it is no mask."""
     share = float(count_V[IGNORED] / count_V.sum())
-    missing = [(value, name) for value, name in enumerate(content.classes)
-               if not count_V[value] and not (value == 0 and name == BACKGROUND)]  # fmt: skip
+    missing = numbers_without_example(content.classes, count_V)
     if not share or not missing:
         return True
     nothing_else = not count_V[1:IGNORED].any()
@@ -110,6 +110,6 @@ def _check_ignored(content: Content, count_V: NDArray[np.int64], faults: Faults)
     faults.add("classes.txt", 0, "no pixel of any mask has the value {value} ({name}), and {share} "
                "of them have 255, which nobody is asked about: if 255 stands for {name}, write "
                "{value} in its place; else take {name} out of the classes",
-               warning=is_rim, value=missing[0][0],
-               name=missing[0][1], share=f"{share:.1%}")  # fmt: skip
+               warning=is_rim, value=missing[0],
+               name=content.classes[missing[0]], share=f"{share:.1%}")  # fmt: skip
     return is_rim

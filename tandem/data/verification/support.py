@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tandem.data.content import BACKGROUND, Content, Item
 from tandem.data.faults import Faults
 from tandem.data.reading.file_names import tell_alike_classes
@@ -63,6 +66,13 @@ def tell_missing(split: str, classes: Sequence[str], counts: Counter[int], fault
 
 
 def without_example(classes: Sequence[str], counts: Counter[int]) -> list[str]:
-    """The classes that are counted nowhere. What no shape covers is background, and is none."""
-    return [name for number, name in enumerate(classes)
+    """The names of the classes that are counted nowhere."""
+    return [classes[number] for number in numbers_without_example(classes, counts)]
+
+
+def numbers_without_example(
+    classes: Sequence[str], counts: Counter[int] | NDArray[np.int64]
+) -> list[int]:
+    """Those classes' numbers. What no shape covers is background, and is none."""
+    return [number for number, name in enumerate(classes)
             if not counts[number] and not (number == 0 and name == BACKGROUND)]  # fmt: skip

@@ -20,7 +20,7 @@ from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
 from tandem.data.registry import read, written_as
 from tandem.data.verification.files import open_all
-from tandem.data.verification.support import class_counts
+from tandem.data.verification.support import class_counts, is_annotated
 from tandem.data.writing.convert import Written, check_target, write
 from tandem.spec.errors import SpecError, TandemError
 from tandem.spec.i18n import t
@@ -101,9 +101,7 @@ def divide(
 
 def _annotated(item: Item) -> bool:
     return (
-        item.label >= 0
-        or item.shapes is not None
-        or item.mask is not None
+        is_annotated(item)
         or bool(item.attributes.get("messages"))
         or (item.text is not None and item.width > 0)  # a picture's caption
     )
