@@ -239,6 +239,14 @@ def test_255_and_above_are_no_values_of_classes(tmp_path: Path) -> None:
     assert "256 classes are named; the values of masks end at 254" in told(tmp_path / "three")[0]
 
 
+def test_more_classes_than_a_byte_counts_are_told_where_masks_ignore_pixels(tmp_path: Path) -> None:
+    classes(tmp_path, *(f"c{number}" for number in range(300)))
+    mask = block(1)
+    mask[0] = 255
+    put(tmp_path, "train/a", mask)
+    assert "300 classes are named; the values of masks end at 254" in told(tmp_path)[0]
+
+
 def ring() -> Mask:
     mask = np.zeros((40, 40), np.uint8)
     mask[5:35, 5:35] = 1

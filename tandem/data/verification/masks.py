@@ -102,7 +102,8 @@ def _is_right(content: Content, item: Item, one: _Opened | Fault, faults: Faults
 def _check_ignored(content: Content, count_V: NDArray[np.int64], faults: Faults) -> bool:
     """255 where a class is looked for in vain may be meant as that class: then it is no mask."""
     share = float(count_V[IGNORED] / count_V.sum())
-    missing = numbers_without_example(content.classes, count_V)
+    # No mask can hold a class behind these, which is told of the classes themselves.
+    missing = numbers_without_example(content.classes[:IGNORED], count_V)
     if not share or not missing:
         return True
     nothing_else = not count_V[1:IGNORED].any()
