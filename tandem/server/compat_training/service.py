@@ -74,7 +74,7 @@ def start(context: Context, said: StartIn) -> str:
 
     return tasks.create(
         context, make, name=f"{size} · {Path(said.dataset_path).name}"[:100], description=None,
-        start=True, data_must_be_there=True,
+        start=True,
     )  # fmt: skip
 
 

@@ -83,7 +83,6 @@ def create_task(context: Here, body: NewTask) -> object:
         description=body.description,
         priority=body.priority,
         start=body.start,
-        data_must_be_there=body.start,  # else it may still come
     )
     return _answer(serialize.detail(context, task_id), 201)
 

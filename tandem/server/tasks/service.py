@@ -107,16 +107,16 @@ def create(
     description: str | None,
     priority: int = 0,
     start: bool = False,
-    data_must_be_there: bool = False,
     **columns: object,
 ) -> str:
     """Insert a task, PENDING or, with `start`, QUEUED; its id.
 
-    InvalidError for a data set that is known to be faulty, or is not there though it must be.
+    InvalidError for a data set that is known to be faulty or, with `start`, is not there: else it
+    may still come.
     """
     for left in reversed(range(MOST_IDS)):
         made = make(creation.new_id())
-        check_usable(context, made.data_root, made.datasets, must_be_there=data_must_be_there)
+        check_usable(context, made.data_root, made.datasets, must_be_there=start)
         row = made.row | {"task_name": name, "description": description} | columns
 
         def insert(
