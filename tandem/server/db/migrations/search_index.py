@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, insert, select, text
 from sqlalchemy.exc import DBAPIError
@@ -80,59 +81,67 @@ def _same_collations(connection: Connection) -> bool:
     return len(found.all()) == 1
 
 
-def _inserts(connection: Connection, row: str, source: str) -> Iterator[str]:
-    """What puts the grams of `row`, of a table or a trigger, into the index."""
-    mysql = connection.dialect.name == "mysql"
-    ignore = "IGNORE " if mysql else "OR IGNORE " if connection.dialect.name == "sqlite" else ""
-    after = " ON CONFLICT DO NOTHING" if connection.dialect.name == "postgresql" else ""
-    into = f"INSERT {ignore}INTO md_search_gram (gram, task_key)"
-    also = f", {source}" if source else ""
-    length = "LENGTH" if connection.dialect.name == "sqlite" else "CHAR_LENGTH"
+@dataclass(frozen=True)
+class _Dialect:
+    """What the data bases call differently."""
+
+    insert: str
+    """Adds rows, and passes over those that are there: with what `after` says at its end."""
+    length: str
+    """Counts letters."""
+    size: str
+    """Counts the bytes of a text in UTF-8."""
+    after: str = ""
+
+
+_DIALECTS = {
+    "mysql": _Dialect("INSERT IGNORE", "CHAR_LENGTH", "LENGTH(CONVERT({} USING utf8mb4))"),
+    "sqlite": _Dialect("INSERT OR IGNORE", "LENGTH", "LENGTH(CAST({} AS BLOB))"),
+    "postgresql": _Dialect(
+        "INSERT", "CHAR_LENGTH", "OCTET_LENGTH({})", after=" ON CONFLICT DO NOTHING"
+    ),
+}
+
+
+def _inserts(connection: Connection, row: str, source: str = "") -> Iterator[str]:
+    """What puts the grams of `row`, of the table `source` or a trigger, into the index."""
+    says = _DIALECTS[connection.dialect.name]
+    into = f"{says.insert} INTO md_search_gram (gram, task_key)"
+    tables = f"md_search_number n{source and f', {source}'}"
+
+    def put(gram: str, fits: str) -> str:
+        return f"{into} SELECT {gram}, {row}.id FROM {tables} WHERE {fits}{says.after}"
+
     for column in TEXTS:
         found = f"LOWER({row}.{column})"
-        for letters in (3, 2):
-            gram = f"SUBSTR({found}, n.n, {letters})"
-            fits = f"n.n <= {length}({found}) - {letters - 1}"
-            if letters == 2:  # of ASCII they are too common to be worth their room
-                size = f"LENGTH(CAST({gram} AS BLOB))"
-                if mysql:
-                    size = f"LENGTH(CONVERT({gram} USING utf8mb4))"
-                elif connection.dialect.name == "postgresql":
-                    size = f"OCTET_LENGTH({gram})"
-                fits += f" AND {size} > {length}({gram})"
-            yield (
-                f"{into} SELECT {gram}, {row}.id FROM md_search_number n{also} WHERE {fits}{after}"
-            )
-        too_long = f"{length}({found}) > {MOST_LETTERS}"
-        source_of = f" FROM {source}" if source else " FROM md_search_number n"
-        one = "" if source else " AND n.n = 1"
-        yield f"{into} SELECT '', {row}.id{source_of} WHERE {too_long}{one}{after}"
+        length = f"{says.length}({found})"
+        yield put(f"SUBSTR({found}, n.n, 3)", f"n.n <= {length} - 2")
+        pair = f"SUBSTR({found}, n.n, 2)"
+        # Of ASCII they are too common to be worth their room.
+        no_ascii = f"{says.size.format(pair)} > {says.length}({pair})"
+        yield put(pair, f"n.n <= {length} - 1 AND {no_ascii}")
+        yield put("''", f"n.n = 1 AND {length} > {MOST_LETTERS}")
 
 
 def _made(connection: Connection) -> Iterator[str]:
-    body = "; ".join(_inserts(connection, "NEW", ""))
-    inserted, updated = TRIGGERS
+    body = "; ".join(_inserts(connection, "NEW"))
+    run = changed = f"BEGIN {body}; END"
+    update = f"UPDATE OF {', '.join(TEXTS)}"
     match connection.dialect.name:
         case "postgresql":
             yield (
                 f"CREATE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS"
                 f" $body$ BEGIN {body}; RETURN NULL; END $body$"
             )
-            run = f"FOR EACH ROW EXECUTE PROCEDURE {FUNCTION}()"
-            yield f"CREATE TRIGGER {inserted} AFTER INSERT ON md_training_task {run}"
-            of = f"UPDATE OF {', '.join(TEXTS)}"
-            yield f"CREATE TRIGGER {updated} AFTER {of} ON md_training_task {run}"
-        case "sqlite":
-            body = f"BEGIN {body}; END"
-            yield f"CREATE TRIGGER {inserted} AFTER INSERT ON md_training_task {body}"
-            of = f"UPDATE OF {', '.join(TEXTS)}"
-            yield f"CREATE TRIGGER {updated} AFTER {of} ON md_training_task {body}"
-        case _:
-            each = "ON md_training_task FOR EACH ROW"
-            yield f"CREATE TRIGGER {inserted} AFTER INSERT {each} BEGIN {body}; END"
+            run = changed = f"EXECUTE PROCEDURE {FUNCTION}()"
+        case "mysql":  # has no UPDATE OF
+            update = "UPDATE"
             same = " AND ".join(f"NEW.{one} <=> OLD.{one}" for one in TEXTS)
             changed = f"BEGIN IF NOT ({same}) THEN {body}; END IF; END"
-            yield f"CREATE TRIGGER {updated} AFTER UPDATE {each} {changed}"
+    inserted, updated = TRIGGERS
+    on = "ON md_training_task FOR EACH ROW"
+    yield f"CREATE TRIGGER {inserted} AFTER INSERT {on} {run}"
+    yield f"CREATE TRIGGER {updated} AFTER {update} {on} {changed}"
 
 
 def _dropped(connection: Connection) -> Iterator[str]:
