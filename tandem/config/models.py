@@ -152,16 +152,18 @@ def _laid_down(hub_id: str, settings: Settings) -> Path | None:
     if not root.is_dir():
         return None
     owner, name = hub_id.split("/")
-    for folder in _folders(root):
-        if key(folder.name) == key(name):
-            return folder
     owners = [one for base in (root, root / "models", root / "hub" / "models", root / "hub")
               for one in _folders(base) if one.name.lower() == owner.lower()]  # fmt: skip
-    for base in owners:
-        for folder in _folders(base):
-            if key(folder.name) == key(name):
-                return folder
+    for base in (root, *owners):
+        folder = _called(name, base)
+        if folder is not None:
+            return folder
     return next(iter([*snapshots(root, hub_id), *snapshots(root / "hub", hub_id)]), None)
+
+
+def _called(name: str, base: Path) -> Path | None:
+    """The first folder in `base` with this name, in any spelling."""
+    return next((one for one in _folders(base) if key(one.name) == key(name)), None)
 
 
 def _folders(base: Path) -> Iterator[Path]:
@@ -186,8 +188,7 @@ def _folder(name: str, settings: Settings, here: bool) -> Path | None:
     root = settings.path("models_root")
     if (root / name).is_dir():
         return root / name
-    if "/" not in name:
-        for folder in _folders(root):
-            if key(folder.name) == key(name):
-                return folder
+    folder = _called(name, root) if "/" not in name else None
+    if folder is not None:
+        return folder
     return written.absolute() if here and written.is_dir() else None
