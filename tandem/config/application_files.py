@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tandem.config.files import read_documents
-from tandem.config.settings_file import SettingsLayer, read_file, words
+from tandem.config.settings_file import SettingsLayer, read_file, read_leaves, words
 from tandem.spec.i18n import t
 
 SUFFIXES = (".yml", ".yaml")
@@ -44,7 +43,7 @@ def read_application_files(
         notes.append(t("{path} is not read: only application.yml is.", path=properties))
     chosen = [others[one] for one in reversed(active) if one in others]
     kept = [one for one in [*chosen, *common] if one.resolve() not in read_already]
-    layers = [read_file(one, env, active, springs=True) for one in kept]
+    layers = [read_file(one, env, active) for one in kept]
     return ApplicationFiles(layers, notes)
 
 
@@ -62,16 +61,16 @@ def _active(
         profile, path = next(iter(others.items()))
         note = t("{path} is read: it is the only application file here.", path=path)
         return [profile], [note]
-    left = [path for profile, path in others.items() if profile not in named]
     notes = [
         t(
             "{path} is not read: the profile {profile} is not active. "
             "{variable}={profile} makes it so.",
             path=path,
-            profile=path.stem.removeprefix("application-"),
+            profile=profile,
             variable=PROFILES,
         )
-        for path in left
+        for profile, path in others.items()
+        if profile not in named
     ]
     return named, notes
 
@@ -79,13 +78,7 @@ def _active(
 def _named_in(common: list[Path]) -> list[str]:
     """`spring.profiles.active` of the files that hold for every profile."""
     for path in common:
-        for tree in read_documents(path):
-            active = _below(_below(_below(tree, "spring"), "profiles"), "active")
-            active = active or tree.get("spring.profiles.active")
-            if active:
+        for leaves in read_leaves(path):
+            if active := leaves.get("spring.profiles.active"):
                 return words(active)
     return []
-
-
-def _below(tree: object, name: str) -> object:
-    return tree.get(name) if isinstance(tree, dict) else None

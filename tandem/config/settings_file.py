@@ -24,21 +24,20 @@ class SettingsLayer:
     tables: dict[str, dict[str, Value]]
 
 
-def read_file(
-    path: Path, env: Mapping[str, str], profiles: Sequence[str] = (), *, springs: bool = False
-) -> SettingsLayer:
+def read_file(path: Path, env: Mapping[str, str], profiles: Sequence[str] = ()) -> SettingsLayer:
     """The settings in one file, nested or dotted; SpecError on a key that is not known.
 
     Of several documents those count that are for all profiles or for one of `profiles`, and the
-    later wins, as Spring reads them. `springs`: it is a Java system's, and what is not near a key
-    of ours is its own.
+    later wins, as Spring reads them. In a Java system's file, what is not near a key of ours is its
+    own.
     """
     layer = SettingsLayer({}, {table: {} for table in MODEL_TABLES})
-    documents = [dict(_leaves(tree)) for tree in read_documents(path)]
+    documents = read_leaves(path)
     kept = [one for one in documents if _is_active(one, profiles)]
     leaves = {name: leaf for one in kept for name, leaf in one.items()}
-    springs = springs or path.stem.startswith("application")
-    springs = springs or any(name.partition(".")[0] == "spring" for name in leaves)
+    springs = path.stem.startswith("application") or any(
+        name.partition(".")[0] == "spring" for name in leaves
+    )
     for name, leaf in leaves.items():
         text = None if leaf is None else _expand(str(leaf), env)
         table, model = _model(name)
@@ -53,6 +52,11 @@ def read_file(
             value = _beside(path, text) if key.what == "path" else text
             layer.values[key.name] = Value(value, f"{path}: {name}")
     return layer
+
+
+def read_leaves(path: Path) -> list[dict[str, object]]:
+    """What each document of a file says, by dotted names; SpecError as `read_tree`."""
+    return [dict(_leaves(tree)) for tree in read_documents(path)]
 
 
 def _is_active(leaves: Mapping[str, object], profiles: Sequence[str]) -> bool:
@@ -129,9 +133,7 @@ def _beside(path: Path, text: str | None) -> str:
 
 def masked_in_table(table: str, text: str | None) -> str | None:
     """A value of a table as it may be printed: an address of a data base without its password."""
-    if table != "data_sources" or text is None:
-        return text
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:********@", text)
+    return text if table != "data_sources" or text is None else _without_password(text)
 
 
 def masked(key: SettingKey, text: str | None) -> str:
@@ -139,5 +141,9 @@ def masked(key: SettingKey, text: str | None) -> str:
     if text is None:
         return ""
     if key.name == "database_url":
-        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:********@", text)
+        return _without_password(text)
     return "********" if key.what == "secret" else text
+
+
+def _without_password(address: str) -> str:
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:********@", address)
