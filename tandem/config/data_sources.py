@@ -12,8 +12,6 @@ from tandem.spec.errors import SpecError
 
 KEYS = ("url", "query", "root", "kind")
 KINDS = ("classification", "text")
-SECRET = "url"
-"""The key that may hold a password."""
 
 
 @dataclass(frozen=True)
