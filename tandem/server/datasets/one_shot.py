@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from tandem.server.context import Context
 from tandem.server.datasets import service, uploads
-from tandem.server.datasets.look import UNKNOWN, look
+from tandem.server.datasets.look import UNKNOWN
 from tandem.server.datasets.schemas import PlainDataset
 from tandem.server.errors import InvalidError, RequestError
 from tandem.spec.i18n import t
@@ -55,14 +55,14 @@ def _keep(context: Context, file: UploadFile, name: str, layout: str | None) -> 
         raise
     assert done.dataset is not None
     shown = service.plain_one(context, done.dataset)
-    found = look(context.settings.datasets_root / done.dataset).type
+    found = service.seen_as(context.settings.datasets_root / done.dataset).type
     return {**shown, "type": found if found != UNKNOWN else shown["type"]}
 
 
 def check_type(word: str | None) -> None:
     """InvalidError for a word that names no layout and no kind of data."""
-    known = {*(one["name"] for one in catalog.read()["formats"]), *SAYINGS}
-    known |= {kind for one in catalog.read()["formats"] for kind in one["kinds"]}
+    formats = catalog.read()["formats"]
+    known = {name for one in formats for name in (one["name"], *one["kinds"])} | SAYINGS
     if word is not None and word not in known:
         problem = t("It must be one of {allowed}.", allowed=", ".join(sorted(known)))
         raise InvalidError([{"field": "type", "problem": problem}])

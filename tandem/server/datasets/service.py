@@ -33,7 +33,7 @@ BUSY = (State.QUEUED, State.RUNNING, State.PAUSED)
 def every(context: Context) -> list[DatasetChoice]:
     """Each folder directly under the root, by name. Links that leave the root are passed over."""
     rows = _rows(context)
-    return [_shown(folder, rows.get(folder.name)) for folder in folders(context)]
+    return [_shown(folder, rows.get(folder.name), seen_as(folder)) for folder in folders(context)]
 
 
 def folders(context: Context) -> list[Path]:
@@ -53,8 +53,7 @@ def _is_one(entry: os.DirEntry[str], root: Path) -> bool:
     return not entry.is_symlink() or really_below(entry.path, root) is not None
 
 
-def _shown(folder: Path, row: DatasetRow | None) -> DatasetChoice:
-    seen = _seen(folder, _changed_at(folder))
+def _shown(folder: Path, row: DatasetRow | None, seen: Look) -> DatasetChoice:
     said = seen.description
     if row is not None and row.status == FAULTY and row.message:
         said = t("cannot be trained on: {reason}", reason=row.message)
@@ -65,6 +64,11 @@ def _shown(folder: Path, row: DatasetRow | None) -> DatasetChoice:
         path=str(folder),
         description=said,
     )
+
+
+def seen_as(folder: Path) -> Look:
+    """What a look says of it, kept until its names change."""
+    return _seen(folder, _changed_at(folder))
 
 
 def _changed_at(folder: Path) -> tuple[int, ...]:
@@ -113,8 +117,8 @@ def _rows(context: Context) -> Mapping[str, DatasetRow]:
 
 
 def _with_check(folder: Path, row: DatasetRow | None) -> DatasetV1:
-    seen = _shown(folder, row)
-    could_be = list(_seen(folder, _changed_at(folder)).could_be)
+    found = seen_as(folder)
+    seen = _shown(folder, row, found)
     said = summary_of(row.summary) if row else {}
     shown = DatasetV1(
         id=folder.name,
@@ -122,7 +126,7 @@ def _with_check(folder: Path, row: DatasetRow | None) -> DatasetV1:
         type=seen.type,
         path=seen.path,
         description=seen.description,
-        could_be=could_be,
+        could_be=list(found.could_be),
     )
     if row is None:
         return shown
@@ -231,7 +235,7 @@ def plain_one(context: Context, name: str) -> PlainDataset:
 
 
 def _plain(folder: Path, row: DatasetRow | None) -> PlainDataset:
-    seen = _seen(folder, _changed_at(folder))
+    seen = seen_as(folder)
     made = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
     return {
         "id": folder.name,
