@@ -116,7 +116,7 @@ def from_spec(tree: SpecTree, settings: Settings, *, task_id: str, prefix: str =
     names = {path: f"{prefix}{path}" for path in set(REST.values())}
     if get(tree, MODEL) is None:
         names[MODEL] = f"{prefix}student.size"
-    vain = without_effect(tree, [path for path in paths() if get(tree, path) is not None], names)
+    vain = without_effect(tree, paths(), names)
     made = _made(copy.deepcopy(tree), names, settings, task_id, _ClientWords(prefix=prefix))
     return replace(made, notes=[*made.notes, *vain])
 
