@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import subprocess
 import time
 import uuid
@@ -22,6 +20,7 @@ from tandem.server.db.database import Database
 from tandem.server.db.tables import Table
 from tandem.server.settings import ServerSettings, read
 from tests.server import mysql_server
+from tests.server.machine import absent, listens
 
 KINDS = ("sqlite", "mariadb", "mysql", "postgresql")
 SERVERS = KINDS[1:]
@@ -45,7 +44,7 @@ def admin_url(kind: str) -> str:
 
 
 def _start_service(kind: str) -> None:
-    if _listens(PORTS[kind]):
+    if listens(PORTS[kind]):
         return
     if kind == "mariadb" and shutil.which("mariadbd", path="/usr/sbin:/usr/bin"):
         command = ["start-stop-daemon", "--start", "--oknodo", "--background"]
@@ -55,18 +54,10 @@ def _start_service(kind: str) -> None:
         command = ["pg_ctlcluster", "--skip-systemctl-redirect", versions[-1], "main", "start"]
         subprocess.run(command, check=False)
     until = time.monotonic() + 30
-    while not _listens(PORTS[kind]):
+    while not listens(PORTS[kind]):
         if time.monotonic() > until:
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"{kind} is not here, and CI wants it")
-            pytest.skip(f"{kind} is not here")
+            absent(f"{kind} is not here")
         time.sleep(0.1)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import fcntl
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,10 +20,11 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 from filelock import FileLock
+
+from tests.server.machine import absent, free_port, listens
 
 SITE = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -55,16 +55,10 @@ def fetched() -> Path:
                 made.rename(folder)
             except (OSError, subprocess.CalledProcessError) as error:
                 said = getattr(error, "stderr", None) or str(error)
-                _absent(f"MySQL cannot be fetched from Debian's sid: {said[-500:]}")
+                absent(f"MySQL cannot be fetched from Debian's sid: {said[-500:]}")
             finally:
                 shutil.rmtree(made, ignore_errors=True)
     return folder
-
-
-def _absent(reason: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{reason}, and CI wants it")
-    pytest.skip(reason)
 
 
 def _fetch(folder: Path) -> None:
@@ -126,7 +120,7 @@ def shared() -> int:
             _held = os.open(users, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             # Waits while a server that nobody used any more is on its way out.
             fcntl.flock(_held, fcntl.LOCK_SH)
-        if place.is_file() and _listens(int(place.read_text())):
+        if place.is_file() and listens(int(place.read_text())):
             return int(place.read_text())
         place.unlink(missing_ok=True)
         # A process of init's: this one may end before the last of those that use it.
@@ -137,7 +131,7 @@ def shared() -> int:
                 keeper, cwd=root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True
             )
         until = time.monotonic() + START_SECONDS
-        while not (place.is_file() and _listens(int(place.read_text()))):
+        while not (place.is_file() and listens(int(place.read_text()))):
             if time.monotonic() > until:
                 pytest.fail(f"MySQL does not start: {cache() / 'mysql.log'}")
             time.sleep(0.05)
@@ -171,20 +165,6 @@ def _keep(folder: Path) -> None:
             server.kill()
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def free_port() -> int:
-    """One that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from sqlalchemy.exc import OperationalError
 
 from tandem.server.db.database import address
 from tests.server import mysql_server
+from tests.server.machine import absent, free_port
 
 SERVERS = ("mariadb", "mysql", "postgresql")
 START_SECONDS = 60
@@ -40,7 +41,7 @@ class PrivateServer(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data_folder = folder / "data"
-        self.port = mysql_server.free_port()
+        self.port = free_port()
         self._running: subprocess.Popen[bytes] | None = None
 
     @property
@@ -148,7 +149,7 @@ class PrivateMariaDB(PrivateServer):
     def _base(self) -> list[str]:
         """No system tables and no rights: a data folder in a fifth of a second."""
         server = shutil.which("mariadbd", path="/usr/sbin:/usr/bin")
-        server = server or _absent("mariadbd")
+        server = server or absent("mariadbd is not here")
         command = [server, "--no-defaults", f"--datadir={self.data_folder}"]
         command += ["--skip-grant-tables", "--skip-networking=0", "--skip-name-resolve"]
         command += ["--innodb-log-file-size=8M", "--innodb-buffer-pool-size=16M"]
@@ -209,14 +210,8 @@ def _as_postgres() -> list[str]:
 def _postgres(program: str) -> str:
     folders = [str(found) for found in sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
     return shutil.which(program, path=":".join([*reversed(folders), os.environ["PATH"]])) or (
-        _absent(program)
+        absent(f"{program} is not here")
     )
-
-
-def _absent(program: str) -> str:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{program} is not here, and CI wants it")
-    pytest.skip(f"{program} is not here")
 
 
 @contextmanager

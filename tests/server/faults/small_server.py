@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 from PIL import Image
+
+from tests.server.machine import free_port
 
 T = TypeVar("T")
 MOST_SECONDS = 120.0
@@ -49,7 +50,7 @@ class SmallServer:
             "PYTHONPATH": str(ROOT),
             **env,
         }
-        self.port = _free_port()
+        self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=self.base_url, timeout=30)
         self.arguments = [str(self.port), *([str(clock_file)] if clock_file else [])]
@@ -164,9 +165,3 @@ def _words(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
