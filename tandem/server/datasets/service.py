@@ -259,23 +259,26 @@ def check_usable(
         if name is None:
             continue
         folder = (root or context.settings.datasets_root) / name
-        problem = _known_fault(context, name) or (_missing(folder) if must_be_there else None)
+        problem = _known_fault(context, folder) or (_missing(folder) if must_be_there else None)
         if problem is not None:
             raise InvalidError([{"field": field, "problem": problem}])
 
 
-def _known_fault(context: Context, name: str) -> str | None:
+def _known_fault(context: Context, folder: Path) -> str | None:
+    root = context.settings.datasets_root
+    if os.path.realpath(folder.parent) != os.path.realpath(root):
+        return None  # only those directly under the root are checked
     with context.database.read() as session:
         found = session.execute(
             select(DatasetRow.status, DatasetRow.message).where(
-                DatasetRow.name_hash == hash_of(Path(name).name)
+                DatasetRow.name_hash == hash_of(folder.name)
             )
         ).one_or_none()
     if found is None or found.status != FAULTY:
         return None
     return t(
         "The data set {name} is faulty: {reason} Mend it and have it checked again.",
-        name=Path(name).name,
+        name=folder.name,
         reason=found.message or "-",
     )
 

@@ -53,3 +53,16 @@ def test_nothing_is_started_on_what_is_not_there_or_known(one: TestClient, root:
     assert one.post(V1, json=sent | {"start": False}).status_code == 201
     write(root / "pictures" / "notes.txt", "none")
     assert "cannot be trained on" in one.post(V1, json=sent).text
+
+
+@pytest.mark.parametrize("data", [{"dataset": "group/pictures"},
+                                  {"dataset": "pictures", "root": "group"}])  # fmt: skip
+def test_one_of_the_same_name_in_a_folder_below_is_another(
+    one: TestClient, root: Path, data: dict[str, str]
+):
+    classification(root / "pictures")
+    classification(root / "group" / "pictures")
+    checked(one, FAULTY)
+    sent = {"name": "a", "spec": SPEC | {"data": data}, "start": True}
+    answer = one.post(V1, json=sent)
+    assert answer.status_code == 201, answer.text
