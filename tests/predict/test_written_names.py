@@ -219,3 +219,10 @@ def test_names_that_are_no_utf8_are_kept(tmp_path: Path) -> None:
     found = list(InputListing(folder, tmp_path / "run", "detection", 1, outputs))
     assert [one.name for one in found] == [bad]
     assert (tmp_path / "out" / FILE).is_file()
+
+
+def test_a_job_below_a_folder_that_is_no_utf8_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / b"\xd5\xd5".decode("utf-8", "surrogateescape")
+    draw(folder, ("0.png",))
+    for _ in range(2):
+        assert InputListing(folder, tmp_path / "run", "detection").count == 1

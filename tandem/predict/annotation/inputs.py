@@ -16,6 +16,7 @@ from PIL import Image
 
 from tandem.data.images import SUFFIXES, decode, is_image
 from tandem.data.video import is_video
+from tandem.data.writing.files import write_whole
 from tandem.data.zip_file import Member, ZipArchive
 from tandem.predict.annotation.written_names import WrittenNames, opened
 from tandem.predict.images import MAX_PIXELS
@@ -153,23 +154,21 @@ class InputListing:
 
     def _check_same(self) -> None:
         """A folder of an earlier job holds that one's names: it would go on with them."""
-        asked = {"input": os.fsencode(self.root).hex(), "path": str(self.root)}
-        asked |= {"kind": self.kind, "video_every": str(self.video_every)}
+        asked = {"input": os.fsencode(self.root).hex(), "kind": self.kind}
+        asked |= {"video_every": str(self.video_every)}
         file = self.file.with_name(LISTED)
-        if self.file.is_file() and file.is_file():
+        if not self.file.is_file():
+            path = str(self.root).encode("utf-8", "replace").decode()  # for people alone
+            write_whole(file, json.dumps(asked | {"path": path}))
+        elif file.is_file():  # beside a list of an older version there is none
             listed = json.loads(file.read_text(encoding="utf-8"))
-            if {key: listed.get(key) for key in asked} != asked:
+            if any(listed.get(key) != value for key, value in asked.items()):
                 raise OutputFolderError(
                     "{folder} is of a job over {path}, and would go on with its pictures.",
                     folder=file.parent,
                     path=listed.get("path"),
                     fix="Name another output folder, or take this folder away to begin anew.",
                 )
-            return
-        if not self.file.is_file():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            told = json.dumps(asked | {"path": asked["path"].encode("utf-8", "replace").decode()})
-            file.write_text(told, encoding="utf-8")
 
     def _write(self) -> None:
         """The names, aside and then in place: a listing that was cut short is made again."""
