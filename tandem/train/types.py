@@ -143,6 +143,10 @@ class ImageTable:
         """(K,) how often each class is labelled."""
         return np.bincount(self.labels_N[self.labels_N >= 0], minlength=len(self.classes))
 
+    def strata(self) -> NDArray[np.int64]:
+        """(N,) the group of each row: its class, or the set of classes in it."""
+        return self.labels_N
+
     def label_digests(self) -> NDArray[np.uint64]:
         """(N,) a number for what is said of each row: another where a label has changed."""
         return self.labels_N.astype(np.uint64)
@@ -200,7 +204,7 @@ class Splits:
 
     def train_strata(self) -> NDArray[np.int64]:
         """(N,) the group of each row of train, of which a part of the data takes its share."""
-        return self.train.labels_N
+        return self.train.strata()
 
     def label_digests(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """(train, val): a number for what is said of each row."""

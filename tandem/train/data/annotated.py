@@ -6,10 +6,12 @@ Classification keeps columns in place of objects (`train.data`): it meets millio
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tandem.data.content import Content, Item
 from tandem.data.faults import Faults
@@ -83,6 +85,13 @@ def hold_out(items: list[Item], ratio: float, seed: int) -> tuple[list[Item], li
     chosen = {order[int(place)] for place in places}
     train = [item for row, item in enumerate(items) if row not in chosen]
     return train, [item for row, item in enumerate(items) if row in chosen]
+
+
+def class_sets(items: Sequence[Item]) -> NDArray[np.int64]:
+    """(N,) one number for all items with the same classes, another for those nobody annotated."""
+    sets = [_signature(item) if is_annotated(item) else None for item in items]
+    numbers = {found: number for number, found in enumerate(dict.fromkeys(sets))}
+    return np.array([numbers[one] for one in sets], np.int64)
 
 
 def _signature(item: Item) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tandem.data.content import UNLABELLED, Content, Item, Shape
 from tandem.data.images import load_rgb
 from tandem.spec.errors import DataError
+from tandem.train.data.annotated import class_sets
 from tandem.train.data.inspect_files import inspect
 from tandem.train.data.label_digests import shape_digests
 from tandem.train.types import ImageTable, ProgressReporter, Splits
@@ -111,13 +112,7 @@ class DetectionSplits(Splits):
         return np.bincount(np.array(labels, np.int64), minlength=len(train.classes))
 
     def train_strata(self) -> NDArray[np.int64]:
-        """By the set of classes in each, as a validation split is held out."""
-        sets = [
-            None if one.shapes is None else tuple(sorted({shape.label for shape in one.shapes}))
-            for one in self.train_boxes.items
-        ]
-        numbers = {found: number for number, found in enumerate(dict.fromkeys(sets))}
-        return np.array([numbers[one] for one in sets], np.int64)
+        return class_sets(self.train_boxes.items)
 
     def label_digests(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         return shape_digests(self.train_boxes.items), shape_digests(self.val_boxes.items)

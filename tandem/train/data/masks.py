@@ -15,6 +15,7 @@ from tandem.data.content import BACKGROUND, IGNORED, Content, Item
 from tandem.data.masks import item_mask as item_mask
 from tandem.data.verification.support import class_counts, is_annotated
 from tandem.spec.errors import DataError
+from tandem.train.data.annotated import class_sets
 from tandem.train.data.augment import rendered_mask
 from tandem.train.data.inspect_files import inspect
 from tandem.train.data.label_digests import mask_digests
@@ -40,6 +41,9 @@ class MaskTable(ImageTable):
         for row in np.flatnonzero(self.labels_N != UNLABELLED).tolist():
             counts += np.bincount(self.mask(row).ravel(), minlength=256)
         return counts[: len(self.classes)]
+
+    def strata(self) -> NDArray[np.int64]:
+        return class_sets(self.items_N)
 
     def label_digests(self) -> NDArray[np.uint64]:
         return mask_digests(self.root, self.items_N)

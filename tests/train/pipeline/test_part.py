@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tandem.data.content import Item
 from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
+from tandem.train.data.masks import MaskTable
 from tandem.train.engines.checkpoint import TrainingPosition
 from tandem.train.engines.run_reporter import EpochReport, RunReporter
 from tandem.train.losses.cross_entropy import CrossEntropyOptions, cross_entropy
@@ -44,6 +48,18 @@ def test_each_class_gives_its_share(limit: float, shares: list[int]):
     assert [int((labels_n == one).sum()) for one in (0, 1, -1)] == shares
     assert len(some.val) == 120
     assert bool(some.notes) == (sum(shares) < 120)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_set_of_classes_in_masks_gives_its_share(seed: int):
+    given = [(0, 1)] * 18 + [(0, 2)] * 2
+    items = [Item(b"%d.png" % n, mask=b"m", mask_values=one) for n, one in enumerate(given)]
+    plain = splits([20]).train
+    columns = {one.name: getattr(plain, one.name) for one in dataclasses.fields(plain)}
+    table = MaskTable(**columns, items_N=tuple(items))
+    some = limited(Splits(table, table), spec(data={"limit": 4}, run={"seed": seed}))
+    assert isinstance(some.train, MaskTable)
+    assert Counter(one.mask_values for one in some.train.items_N) == {(0, 1): 3, (0, 2): 1}
 
 
 def test_the_part_follows_from_content_and_seed_alone():
