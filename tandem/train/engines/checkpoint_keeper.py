@@ -83,9 +83,9 @@ class CheckpointKeeper:
         return checkpoint.load(found)
 
     def rewound(self, position: TrainingPosition, plan: str) -> bool:
-        """Put `position` at the begin of its epoch where its batches are others now; whether."""
-        other = bool(position.plan) and position.plan != plan and position.step > 0
-        if other:
+        """Whether the batches are others than `position` counts; its epoch then begins again."""
+        changed = position.plan not in ("", plan)
+        if changed and position.step > 0:
             self.run.reporter.notice(
                 t(
                     "The batches of epoch {epoch} are others now: it begins again.",
@@ -94,7 +94,7 @@ class CheckpointKeeper:
             )
             position.step, position.sums = 0, {}
         position.plan = plan
-        return other
+        return changed
 
     def enough(self, position: TrainingPosition) -> bool:
         """Whether so many epochs were no better that the run is to end early."""

@@ -78,10 +78,8 @@ class ResumableDetectionTrainer(DetectionTrainer):
         if decay := self.detection_run.spec.optim.ema_decay:
             self.ema.decay = lambda count: min(decay, (1 + count) / (10 + count))
         if self.saved is not None:
-            changed = self.saved.position.plan not in ("", self.plan)
             training_state.restore(self, self.saved)
-            self.keeper.rewound(self.position, self.plan)
-            if changed:
+            if self.keeper.rewound(self.position, self.plan):
                 # Gradients that waited for their step were of batches that are no more.
                 self.pending, self.gradients = 0, {}
                 self.position.global_step = self.position.epoch * len(self.train_loader)

@@ -63,10 +63,8 @@ class Trainer:
             return False
         restore(self.state, saved, self.device_context)
         self.position = position = saved.position
-        changed = position.plan not in ("", self.plan)
-        self.keeper.rewound(position, self.plan)
-        if changed:
-            position.global_step = position.epoch * self.steps_an_epoch + position.step
+        if self.keeper.rewound(position, self.plan):
+            position.global_step = position.epoch * self.steps_an_epoch
             place_schedule(self.state, position.global_step)
         self.optimizer_step.micro_batch = saved.position.micro_batch
         return True
