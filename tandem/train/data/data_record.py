@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem.train.data.classification import keys
 from tandem.train.data.texts import TextTable
 from tandem.train.types import ImageTable, Splits
 
@@ -129,7 +130,7 @@ def compared(before: Rows, now: Rows) -> RowChanges:
 
 
 def _rows(table: ImageTable, labels_N: NDArray[np.uint64]) -> Rows:
-    content_N = np.ascontiguousarray(table.hashes_N[:, :8]).view(np.uint64).reshape(-1)
+    content_N = keys(table.hashes_N)
     # Many texts stand in one file, so a text is known by itself.
     names_N = content_N if isinstance(table, TextTable) else _digests(table.paths_N)
     return np.stack([names_N, content_N, labels_N], axis=1)

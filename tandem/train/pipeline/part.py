@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
+from tandem.train.data.classification import keys
 from tandem.train.types import RowIndices, Splits
 
 MOST_NAMED = 10
@@ -43,7 +44,7 @@ def chosen_rows(
     A row is chosen by its content and the seed, so that neither its name nor what lies beside it
     moves it in or out before its stratum's share does.
     """
-    keys_N = _mixed(np.ascontiguousarray(hashes_N[:, :8]).view(np.uint64).reshape(-1), seed)
+    keys_N = _mixed(keys(hashes_N), seed)
     groups = [np.flatnonzero(strata_N == one) for one in np.unique(strata_N)]
     exact = np.array([len(group) * count / len(strata_N) for group in groups])
     shares = np.floor(exact).astype(np.int64)
