@@ -27,9 +27,14 @@ def check_num_classes(spec: DataSpec, classes: tuple[str, ...]) -> None:
             asked=spec.num_classes,
             dataset=spec.dataset,
             found=found,
-            names=", ".join(classes[:MOST_NAMED]) + (", …" if found > MOST_NAMED else ""),
+            names=first_names(classes, MOST_NAMED),
             fix="Leave num_classes out, or set it to {found}.",
         )
+
+
+def first_names(classes: Sequence[str], most: int) -> str:
+    """The first `most` of them, and whether there are more."""
+    return ", ".join(classes[:most]) + (", …" if len(classes) > most else "")
 
 
 def check_same_classes(

@@ -11,6 +11,7 @@ from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.train.data.classification import keys
+from tandem.train.data.splits import first_names
 from tandem.train.types import RowIndices, Splits
 
 MOST_NAMED = 10
@@ -80,7 +81,7 @@ def weighted(spec: RunSpec, splits: Splits) -> RunSpec:
             "loss.class_weights has {given} numbers, but there are {classes} classes: {names}.",
             given=len(asked),
             classes=len(classes),
-            names=", ".join(classes[:MOST_NAMED]) + (", …" if len(classes) > MOST_NAMED else ""),
+            names=first_names(classes, MOST_NAMED),
             fix="Give one number a class, in this order.",
         )
     counts_K = splits.class_counts().astype(np.float64)

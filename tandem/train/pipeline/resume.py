@@ -8,6 +8,7 @@ from tandem.spec.errors import OutputFolderError
 from tandem.spec.i18n import t
 from tandem.train.data import data_record
 from tandem.train.data.data_record import DataRecord, RowChanges
+from tandem.train.data.splits import first_names
 from tandem.train.engines.context import Run
 from tandem.train.kinds.base import Kind
 from tandem.train.types import Splits
@@ -99,8 +100,7 @@ def _check_classes(run: Run, before: Sequence[str], now: Sequence[str]) -> None:
 
 
 def _named(classes: Sequence[str]) -> str:
-    shown = ", ".join(classes[:MOST_NAMED]) or "-"
-    return shown + (", …" if len(classes) > MOST_NAMED else "")
+    return first_names(classes, MOST_NAMED) or "-"
 
 
 def _sentence(changes: dict[str, RowChanges]) -> str:
