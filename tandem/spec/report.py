@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 
 FIGURES = ("accuracy", "miou", "map50")
@@ -31,18 +32,25 @@ class ReportedMetrics(ReportPart):
         found = [self.metrics[name] for name in FIGURES if name in self.metrics]
         return found[0] if found else None
 
-    @property
-    def counted(self) -> tuple[int, int] | None:
-        """How many classes the means are over, and of how many; None where it is all of them."""
-        return counted_classes(self.details)
-
 
 def counted_classes(details: Mapping[str, object]) -> tuple[int, int] | None:
-    """The same of an evaluation's details."""
+    """How many classes an evaluation's means are over, and of how many; None where it is all."""
     counted, rows = details.get("classes_counted"), details.get("per_class")
     if not isinstance(counted, int) or not isinstance(rows, list) or counted == len(rows):
         return None
     return counted, len(rows)
+
+
+def means_note(details: Mapping[str, object]) -> str | None:
+    """A sentence of it; None where the means are over all classes."""
+    counted = counted_classes(details)
+    if counted is None:
+        return None
+    return t(
+        "The means are over {count} of {total} classes: the others have no example to validate on.",
+        count=counted[0],
+        total=counted[1],
+    )
 
 
 class TeacherReport(ReportPart):

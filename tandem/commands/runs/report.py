@@ -13,7 +13,7 @@ from tandem.commands.terminal import print_status, print_table
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError, UserInputError
 from tandem.spec.i18n import t
-from tandem.spec.report import ReportedMetrics, RunReport
+from tandem.spec.report import ReportedMetrics, RunReport, means_note
 
 UNSENT = 1
 
@@ -75,16 +75,8 @@ def _print(found: RunReport, folder: Path) -> None:
             val=data.val_images,
         )
     )
-    counted = student.measured.counted
-    if counted is not None:
-        print(
-            t(
-                "The means are over {count} of {total} classes: the others have no example to "
-                "validate on.",
-                count=counted[0],
-                total=counted[1],
-            )
-        )
+    if (note := means_note(student.measured.details)) is not None:
+        print(note)
     verdict = found.verdict
     for line in (verdict.sentence, verdict.warning) if verdict else ():
         if line:

@@ -7,7 +7,7 @@ import re
 from pydantic import BaseModel, Field, TypeAdapter
 
 from tandem.spec.i18n import t
-from tandem.spec.report import ReportedMetrics, RunReport
+from tandem.spec.report import ReportedMetrics, RunReport, means_note
 
 CLASSES_SHOWN = 50
 CONFUSIONS_SHOWN = 5
@@ -177,14 +177,8 @@ def _classes(measured: ReportedMetrics) -> str:
     ]
     heads = [t("class"), t("precision"), t("recall"), t("f1"), t("images")]
     text = f"## {t('Classes')}\n\n" + _table(heads, rows)
-    counted = measured.counted
-    if counted is not None:
-        text += "\n\n" + t(
-            "The means are over {count} of {total} classes: the others have no example to "
-            "validate on.",
-            count=counted[0],
-            total=counted[1],
-        )
+    if (note := means_note(measured.details)) is not None:
+        text += f"\n\n{note}"
     if len(per_class) > CLASSES_SHOWN:
         rest = len(per_class) - CLASSES_SHOWN
         text += "\n\n" + t("{count} more classes are in report.json.", count=rest)

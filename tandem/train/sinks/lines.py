@@ -20,7 +20,7 @@ from tandem.spec.event import (
     Stopped,
 )
 from tandem.spec.i18n import joined, t
-from tandem.spec.report import counted_classes
+from tandem.spec.report import means_note
 from tandem.train.sinks.base import Sink
 
 if TYPE_CHECKING:
@@ -109,15 +109,8 @@ def _evaluation(event: Evaluation) -> str | None:
         dataset=event.dataset,
         figures=figures,
     )
-    counted = counted_classes(event.details)
-    if counted is None:
-        return line
-    means = t(
-        "The means are over {count} of {total} classes: the others have no example to validate on.",
-        count=counted[0],
-        total=counted[1],
-    )
-    return joined([f"{line}.", means])
+    note = means_note(event.details)
+    return line if note is None else joined([f"{line}.", note])
 
 
 def four_digits(value: float) -> str:
