@@ -201,14 +201,14 @@ def _fill(session: CacheSession, shelves: list[Shelf]) -> bool:
 def _say_faults(session: CacheSession, shelves: list[Shelf]) -> None:
     for shelf in shelves:
         for file, why in shelf.faults:
-            session.setup.progress.notice(
-                t(
-                    "{file} of the cache is not whole ({why}); it is made again.",
-                    file=file.name,
-                    why=why,
-                ),
-                warning=True,
-            )
+            _say_fault(session, file.name, why)
+
+
+def _say_fault(session: CacheSession, name: str, why: str) -> None:
+    session.setup.progress.notice(
+        t("{file} of the cache is not whole ({why}); it is made again.", file=name, why=why),
+        warning=True,
+    )
 
 
 def _drop_damaged(session: CacheSession, shelves: list[Shelf]) -> bool:
@@ -228,14 +228,7 @@ def _drop_damaged(session: CacheSession, shelves: list[Shelf]) -> bool:
             session.setup.progress.progress(t("checking the cache"), done, len(used))
             if why is None:
                 continue
-            session.setup.progress.notice(
-                t(
-                    "{file} of the cache is not whole ({why}); it is made again.",
-                    file=shard.name,
-                    why=why,
-                ),
-                warning=True,
-            )
+            _say_fault(session, shard.name, why)
             # Without its note there is no shard: what it held is missing, and is asked for.
             (shard.folder / f"{shard.name}.json").unlink(missing_ok=True)
             dropped = True
