@@ -83,10 +83,7 @@ def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> Prepare
     origin = knowledge_source(setup.spec, setup.splits)
     if layer_pairs.must_fit(setup.spec, terms):
         # Before adapters are trained and pictures shown: that may be hours.
-        bare = find("teachers", family_of(setup.teacher_spec)).make(
-            setup.teacher_spec, setup.device_context.device
-        )
-        layer_pairs.check_fit(setup.spec, student, terms, bare)
+        layer_pairs.check_fit(setup.spec, student, terms, _bare(setup))
     teacher = _open(setup, origin)
     if setup.teacher_spec.knowledge in ("auto", "own"):
         origin = _own_or(origin, setup, teacher)
@@ -132,7 +129,6 @@ def _own_or(origin: str, setup: TeacherSetup, teacher: Teacher) -> str:
 
 
 def _open(setup: TeacherSetup, origin: str) -> Teacher:
-    teacher_spec, device = setup.teacher_spec, setup.device_context.device
     if setup.spec.lora.rank > 0 and setup.spec.lora.on != "student":
         from tandem.train.lora.fit_teacher import adapt  # PEFT takes seconds to import
 
@@ -140,23 +136,26 @@ def _open(setup: TeacherSetup, origin: str) -> Teacher:
         with PartialState().main_process_first():
             return adapt(
                 setup.spec,
-                device,
+                setup.device_context.device,
                 *_adapted_on(setup),
                 setup.folder.path / "teacher",
                 setup.progress,
             )
-    teacher = find("teachers", family_of(teacher_spec)).make(teacher_spec, device)
+    teacher = _bare(setup)
     if origin == "label_scoring":
-        return LabelScoring(teacher, teacher_spec, setup.splits.train.classes)
+        return LabelScoring(teacher, setup.teacher_spec, setup.splits.train.classes)
     return teacher
+
+
+def _bare(setup: TeacherSetup) -> Teacher:
+    """The teacher as it came, unopened: no adapter, no class scores of ours."""
+    entry = find("teachers", family_of(setup.teacher_spec))
+    return entry.make(setup.teacher_spec, setup.device_context.device)
 
 
 def _adapted_on(setup: TeacherSetup) -> tuple[ImageTable, Views]:
     """What adapters learn from: the train table, a text's in the teacher's own tokens."""
-    bare = find("teachers", family_of(setup.teacher_spec)).make(
-        setup.teacher_spec, setup.device_context.device
-    )
-    table = setup.kind.teacher_table(setup.splits.train, bare)
+    table = setup.kind.teacher_table(setup.splits.train, _bare(setup))
     same = table is setup.splits.train
     return table, setup.train_views if same else setup.kind.views(table, setup.spec)
 
