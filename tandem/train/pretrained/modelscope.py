@@ -48,7 +48,7 @@ def fetch(name: str) -> Path:
         return there
     folder = folders[0]
     aside = folder.with_name(f".{folder.name}.incomplete")
-    aside.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")):  # processes of one run ask at once
         if not (folder / "config.json").is_file():
             aside.mkdir(exist_ok=True)
