@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from PIL import Image
 
 from tandem.data.inspection.check import report
 from tandem.data.writing import convert
+from tandem.spec.errors import DiskFullError
 from tests.data import make
 from tests.data.packed.test_torchvision_sets import content
 
@@ -101,3 +104,16 @@ def test_a_tar_that_is_cut_short_is_told(tmp_path: Path) -> None:
     file = labelled(tmp_path) / "train-000000.tar"
     file.write_bytes(file.read_bytes()[:700])
     assert any(one.file == file.name for one in report(tmp_path).faults)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_without_room_and_a_quota_are_told_as_such(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_file: Path, _data: bytes) -> int:
+        raise OSError(number, os.strerror(number))
+
+    labelled(tmp_path)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DiskFullError, match="cannot be taken out"):
+        content(tmp_path)

@@ -7,7 +7,6 @@ anybody else. A folder there appears whole: `about.json`, written last, is what 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
@@ -27,6 +26,7 @@ from tandem.data.reading.files import measure
 from tandem.data.reading.split_names import SPLITS
 from tandem.spec.errors import DataError, DiskFullError
 from tandem.spec.i18n import t
+from tandem.spec.os_errors import is_disk_full
 
 FOLDER = ".unpacked"
 FORM = "1"
@@ -165,7 +165,7 @@ def _unpack(path: Path, folder: Path, fill: Callable[[Unpacking], str]) -> None:
 
 
 def _refused(path: Path, error: OSError) -> DataError | DiskFullError:
-    if error.errno == errno.ENOSPC:
+    if is_disk_full(error):
         return DiskFullError(
             "The disk is full: the pictures of {path} cannot be taken out of their files.",
             path=path,
