@@ -94,6 +94,10 @@ def put_output(
     `channels_last`: a class map (B, K, H, W) becomes (B, H, W, K).
     """
     graph = model.graph
+    if ours in {one for node in graph.node for one in (*node.input, *node.output)}:
+        theirs = f"foreign_{ours}"
+        _rename(model, ours, theirs)
+        name = theirs if name == ours else name
     nodes = [helper.make_node("Cast", [name], ["tandem_float"], to=TensorProto.FLOAT)]
     name = "tandem_float"
     if log:
@@ -105,9 +109,6 @@ def put_output(
     if channels_last:
         nodes.append(helper.make_node("Transpose", [name], ["tandem_map"], perm=[0, 2, 3, 1]))
         name = "tandem_map"
-    if ours in {one for node in graph.node for one in (*node.input, *node.output)}:
-        _rename(model, ours, f"foreign_{ours}")
-        nodes[0].input[0] = f"foreign_{ours}" if nodes[0].input[0] == ours else nodes[0].input[0]
     nodes.append(helper.make_node("Identity", [name], [ours]))
     graph.node.extend(nodes)
     del graph.output[:]
