@@ -64,17 +64,6 @@ def letterbox(image_CHW: Tensor, height: int, width: int) -> tuple[Tensor, Lette
     return canvas_CHW, placed
 
 
-def canvas_size(height: int, width: int, image_size: int) -> tuple[int, int]:
-    """The smallest canvas (rows, columns) in whole strides whose longer side is `image_size`."""
-    scale = image_size / max(height, width)
-    # Up to the next stride, not to a square: the margin that is left out costs time.
-    rows, columns = (
-        min(-(-max(round(side * scale), 1) // STRIDE) * STRIDE, whole_strides(image_size))
-        for side in (height, width)
-    )
-    return rows, columns
-
-
 def whole_strides(image_size: int) -> int:
     """The next size that the network's three scales divide."""
     return -(-image_size // STRIDE) * STRIDE

@@ -28,8 +28,6 @@ from tandem.train.yolo.types import (
 )
 
 ALWAYS, NEVER = 0, 2**31
-AVERAGE_STEPS = 2000
-"""Over which the moving average slows down, as Ultralytics has it."""
 
 
 @dataclass(frozen=True)
