@@ -9,8 +9,9 @@ from pathlib import Path
 from tandem.config.models import find_student_weights, find_teacher
 from tandem.config.settings import Settings
 from tandem.config.without_effect import without_effect
-from tandem.spec.errors import SpecError, StudentError
+from tandem.spec.errors import StudentError
 from tandem.spec.i18n import t
+from tandem.spec.os_errors import path_error
 from tandem.spec.plugins.catalog import students
 from tandem.spec.plugins.students import defaults, is_type, resolve
 from tandem.spec.run import RunSpec
@@ -44,16 +45,7 @@ def complete_tree(
     try:
         return _completed(tree, names, settings, here)
     except OSError as error:  # such as a name that no file system takes
-        raise SpecError(
-            "The path {path} cannot be used: {reason}.",
-            path=_short(str(error.filename)),
-            reason=error.strerror or error,
-            fix="Give another path.",
-        ) from error
-
-
-def _short(path: str) -> str:
-    return path if len(path) <= 200 else f"{path[:200]}…"
+        raise path_error(str(error.filename), error.strerror or str(error)) from error
 
 
 def _completed(tree: SpecTree, names: dict[str, str], settings: Settings, here: bool) -> list[str]:

@@ -106,6 +106,11 @@ def unusable_path(error: BaseException, numbers: frozenset[int] = NAMES) -> Spec
         path, reason = str(error.filename), error.strerror or os.strerror(error.errno or 0)
     else:
         return None
+    return path_error(path, reason)
+
+
+def path_error(path: str, reason: str) -> SpecError:
+    """The sentence for a path that cannot be used; of a long one its beginning is shown."""
     return SpecError(
         "The path {path} cannot be used: {reason}.",
         path=path[:200] + ("…" if len(path) > 200 else ""),
