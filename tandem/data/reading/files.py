@@ -14,6 +14,7 @@ from tandem.data.content import Item
 from tandem.data.faults import Faults
 from tandem.data.images import FORMATS, SUFFIXES, header_size
 from tandem.spec.errors import DataError
+from tandem.spec.i18n import t
 
 JsonObject = dict[str, object]
 LARGEST_TEXT_BYTES = 2 * 2**30
@@ -96,7 +97,7 @@ def read_text(file: Path) -> str:
     try:
         return read_bytes(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _unreadable(file, "it is not UTF-8") from error
+        raise _unreadable(file, t("it is not UTF-8")) from error
 
 
 def _unreadable(file: Path, reason: str) -> DataError:
