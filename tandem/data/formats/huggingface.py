@@ -12,6 +12,7 @@ from tandem.data.faults import Faults
 from tandem.data.formats.text import SECOND_COLUMNS, TEXT_COLUMNS
 from tandem.data.reading.files import inside, is_outside_name, is_there, read_json
 from tandem.data.reading.folder_listing import FolderListing
+from tandem.data.reading.label_names import sorted_names
 from tandem.data.reading.packed import unpacked
 from tandem.data.reading.packed.arrow_rows import Column, check_installed, columns, rows
 from tandem.data.reading.packed.unpacked import LARGEST_IMAGE_BYTES, Unpacking
@@ -294,7 +295,7 @@ def _texts(
                         text_b=None if second is None else str(second))  # fmt: skip
             found.setdefault(split, []).append((item, _label(row, table, faults, (shown, number))))
     names = {name for several in found.values() for _, name in several if name is not None}
-    classes = table.classes or tuple(sorted(names, key=unpacked.in_order(names)))
+    classes = table.classes or sorted_names(names)
     numbers = {name: number for number, name in enumerate(classes)}
     items: dict[str, list[Item]] = {}
     for split, several in found.items():

@@ -21,8 +21,8 @@ from PIL import Image
 
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Fault, Faults
-from tandem.data.images import FORMATS
-from tandem.data.reading.files import measure
+from tandem.data.images import FORMATS, header_size
+from tandem.data.reading.label_names import sorted_names
 from tandem.data.reading.split_names import SPLITS
 from tandem.spec.errors import DataError, DiskFullError
 from tandem.spec.i18n import t
@@ -54,7 +54,7 @@ class Unpacking:
         """A picture of (height, width) or (height, width, 3) bytes, kept as PNG."""
         out = io.BytesIO()
         Image.fromarray(pixels).save(out, "PNG", compress_level=1)
-        self._put(split, out.getvalue(), ".png", label, None, ("", 0))
+        self._put(split, out.getvalue(), ".png", (pixels.shape[1], pixels.shape[0]), label, None)
 
     def add_encoded(
         self,
@@ -70,20 +70,21 @@ class Unpacking:
                 raise ValueError(f"{len(data)} bytes")
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 suffix = _SUFFIXES.get(image.format or "", ".jpg")
+                size = header_size(image)
         except (OSError, SyntaxError, ValueError, ArithmeticError) as error:
             self.faults.add(*where, "it is no picture that can be read ({reason})",
                             reason=str(error)[:80] or type(error).__name__)  # fmt: skip
             return
-        self._put(split, data, suffix, label, text, where)
+        self._put(split, data, suffix, size, label, text)
 
     def _put(
         self,
         split: str,
         data: bytes,
         suffix: str,
+        size: tuple[int, int],
         label: str | None,
         text: str | None,
-        where: tuple[str, int],
     ) -> None:
         number = self._counts[split]
         self._counts[split] += 1
@@ -91,16 +92,9 @@ class Unpacking:
         file = self.folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
-        item = Item(os.fsencode(name))
-        aside = Faults()
-        if not measure(self.folder, item, aside):
-            file.unlink()
-            for fault in aside.found:
-                self.faults.keep(Fault(where[0], where[1], fault.template, fault.fields))
-            return
         if label is not None:
             self._names.add(label)
-        line = [split, name, item.width, item.height, label, text]
+        line = [split, name, *size, label, text]
         self.lines.write(json.dumps(line, ensure_ascii=True) + "\n")
 
     def conclude(self, kind: str) -> None:
@@ -110,15 +104,9 @@ class Unpacking:
              "fields": {name: str(value) for name, value in one.fields.items()}}
             for one in self.faults.found
         ]  # fmt: skip
-        classes = self.classes or sorted(self._names, key=in_order(self._names))
+        classes = self.classes or sorted_names(self._names)
         about = {"kind": kind, "classes": list(classes), "notes": self.notes, "faults": faults}
         (self.folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
-
-
-def in_order(names: set[str]) -> Callable[[str], tuple[int, str]]:
-    """Numbers by their size, else names by their letters."""
-    numbers = all(one.isdecimal() for one in names)
-    return lambda one: (int(one), "") if numbers else (0, one)
 
 
 def content(
