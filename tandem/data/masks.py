@@ -89,15 +89,27 @@ def check_mask_classes(classes: Sequence[str]) -> None:
         )
 
 
+def shape_masks(item: Item, height: int, width: int) -> list[MaskPixels]:
+    """The mask of each of its shapes, (height, width) of 0 and 1."""
+    return [shape_mask(one, height, width) for one in item.shapes or []]
+
+
 def class_mask(item: Item, height: int, width: int, *, offset: int = 1) -> MaskPixels:
     """(height, width): each pixel's class index + `offset`, 0 where no shape is.
 
     Larger shapes are painted first, so that a small one before a large one is seen; a crowd is
     IGNORED.
     """
+    return painted(item, shape_masks(item, height, width), height, width, offset)
+
+
+def painted(
+    item: Item, masks: Sequence[MaskPixels], height: int, width: int, offset: int
+) -> MaskPixels:
+    """The same from its shapes' masks, where these are there already."""
     whole = np.zeros((height, width), np.uint8)
-    masks = [(shape_mask(one, height, width), one) for one in item.shapes or []]
-    for mask, shape in sorted(masks, key=lambda pair: -int(pair[0].sum())):
+    pairs = zip(masks, item.shapes or [], strict=True)
+    for mask, shape in sorted(pairs, key=lambda pair: -int(pair[0].sum())):
         if not shape.crowd and shape.label + offset >= IGNORED:
             raise DataError(
                 "The class number {number} of {item} has no value in a mask: a pixel is one byte, "
@@ -110,15 +122,14 @@ def class_mask(item: Item, height: int, width: int, *, offset: int = 1) -> MaskP
     return whole
 
 
-def overlap_and_empty(item: Item) -> tuple[bool, int]:
-    """Whether a pixel of its picture lies in two shapes; and how many shapes have no pixel."""
-    count = np.zeros((item.height, item.width), np.uint8)
+def overlap_and_empty(masks: Sequence[MaskPixels]) -> tuple[bool, int]:
+    """Whether a pixel lies in two of one picture's masks; and how many of them have no pixel."""
     twice, empty = False, 0
-    for shape in item.shapes or []:
-        mask = shape_mask(shape, item.height, item.width)
-        twice = twice or bool(np.any(count & mask))
+    covered: MaskPixels | None = None
+    for mask in masks:
+        twice = twice or (covered is not None and bool(np.any(covered & mask)))
         empty += not mask.any()
-        count |= mask
+        covered = mask if covered is None else covered | mask
     return twice, empty
 
 

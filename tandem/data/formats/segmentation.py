@@ -19,9 +19,10 @@ from tandem.data.faults import Faults
 from tandem.data.masks import (
     MaskPixels,
     check_mask_classes,
-    class_mask,
     overlap_and_empty,
+    painted,
     read_mask,
+    shape_masks,
 )
 from tandem.data.reading.files import measure
 from tandem.data.reading.folder_listing import FolderListing
@@ -196,8 +197,9 @@ class MaskWriter:
             if source is not None:  # beside its picture lies the data set that it is from
                 mask = _kept(_root_of(source, item) / os.fsdecode(item.mask))
         elif item.shapes is not None:
-            mask = class_mask(item, item.height, item.width, offset=0)
-            lost, empty = _lost(item)
+            masks = shape_masks(item, item.height, item.width)
+            mask = painted(item, masks, item.height, item.width, 0)
+            lost, empty = _lost(item, masks)
             if item.shapes and empty == len(item.shapes):
                 return lost  # something was drawn: it is no background
         else:
@@ -221,7 +223,7 @@ def _kept(file: Path) -> MaskPixels:
     return found
 
 
-def _lost(item: Item) -> tuple[list[str], int]:
+def _lost(item: Item, masks: list[MaskPixels]) -> tuple[list[str], int]:
     """What a mask cannot hold of the shapes, and how many of them have no pixel in it."""
     shapes = item.shapes or []
     labels = [one.label for one in shapes if not one.crowd]
@@ -230,7 +232,7 @@ def _lost(item: Item) -> tuple[list[str], int]:
         lost.append(t("shapes of one class that touch become one"))
     if any(one.crowd for one in shapes):
         lost.append(t("a crowd becomes pixels that nobody is asked about"))
-    twice, empty = overlap_and_empty(item)
+    twice, empty = overlap_and_empty(masks)
     if twice:
         lost.append(t("where shapes lie over each other, the smaller one alone is kept"))
     if empty:
