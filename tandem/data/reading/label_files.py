@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tandem.data.content import Item
 from tandem.data.faults import Faults
 from tandem.data.reading.data_yaml import label_file
-from tandem.data.reading.file_names import FileNames
+from tandem.data.reading.file_names import FileNames, forward
 from tandem.data.reading.texts import CLASS_LISTS, is_label_line
 from tandem.data.reading.walk import Walk
 
@@ -39,6 +40,19 @@ class Labels:
         if found is not None:
             self.images.setdefault(found, []).append(image)
         return found
+
+
+def is_of(said: str, item: Item, images: list[bytes], name: str, faults: Faults) -> bool:
+    """Whether a label file names this one of several pictures that differ in their suffix alone.
+
+    Where it names none of them, that is a fault, and each of them is faulty.
+    """
+    wanted = Path(forward(said)).name
+    among = [one for one in images if Path(os.fsdecode(one)).name == wanted]
+    if not among:
+        faults.add(name, 0, "it is the label file of several pictures, and names none of them")
+        item.faulty = True
+    return among == [item.path]
 
 
 def tell_alone(walk: Walk, labels: Labels, faults: Faults) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tandem.data.content import Item, Shape
 from tandem.data.faults import Faults
 from tandem.data.images import is_image
 from tandem.data.reading.encodings import SHOWN, read_text
@@ -93,6 +94,18 @@ def ordered_names(root: Path, names: set[str], faults: Faults) -> tuple[str, ...
                    "names", warning=True, names=", ".join(missing[:5]))  # fmt: skip
         return tuple(sorted(names | set(listed)))
     return tuple(dict.fromkeys(listed))
+
+
+def give_shapes(
+    item: Item, named: Sequence[tuple[str, Shape]] | None, numbers: Mapping[str, int]
+) -> Item:
+    """The item with shapes that are known by their classes' names; None: nobody has looked."""
+    if named is not None:
+        item.shapes = []
+        for name, shape in named:
+            shape.label = numbers[name]
+            item.shapes.append(shape)
+    return item
 
 
 def is_label_line(line: str) -> bool:

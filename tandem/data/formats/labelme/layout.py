@@ -18,8 +18,9 @@ from tandem.data.images import is_image
 from tandem.data.reading.file_names import FileNames, forward, tell_unread
 from tandem.data.reading.files import JsonObject, inside, measure, measure_against, number
 from tandem.data.reading.folder_listing import HEAD_BYTES, FolderListing
+from tandem.data.reading.label_files import is_of
 from tandem.data.reading.split_names import split_folders, split_of
-from tandem.data.reading.texts import ordered_names, read_label_json
+from tandem.data.reading.texts import give_shapes, ordered_names, read_label_json
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
@@ -64,7 +65,8 @@ class LabelMe:
             name for _, shapes, _ in everything for name, _ in shapes or []
         }  # fmt: skip
         classes = ordered_names(path, names, faults)
-        found = {split: [_named(one, classes, by_flag) for one in several]
+        numbers = {name: number for number, name in enumerate(classes)}
+        found = {split: [_named(one, numbers, by_flag) for one in several]
                  for split, several in drawn.items()}  # fmt: skip
         masks = kind == "segmentation"
         if masks:
@@ -200,12 +202,7 @@ class _Reading:
         wanted = Path(forward(said)).name if isinstance(said, str) else ""
         images = self.owners[file]
         if len(images) > 1:
-            among = [one for one in images if Path(os.fsdecode(one)).name == wanted]
-            if among:
-                return among == [item.path]
-            faults.add(name, 0, "it is the label file of several pictures, and names none of them")
-            item.faulty = True
-            return False
+            return is_of(wanted, item, images, name, faults)
         own = Path(item.name)
         if not wanted or Path(wanted).stem == own.stem or not is_image(wanted):
             return True
@@ -249,14 +246,9 @@ def _image_path(root: Path, file: Path) -> str | None:
     return said if isinstance(said, str) else ""
 
 
-def _named(drawn: _LabelledItem, classes: tuple[str, ...], by_flag: bool) -> Item:
+def _named(drawn: _LabelledItem, numbers: dict[str, int], by_flag: bool) -> Item:
     item, shapes, flag = drawn
     if by_flag:
-        item.label = classes.index(flag) if flag else UNLABELLED
+        item.label = numbers[flag] if flag else UNLABELLED
         return item
-    if shapes is not None:
-        item.shapes = []
-        for name, shape in shapes:
-            shape.label = classes.index(name)
-            item.shapes.append(shape)
-    return item
+    return give_shapes(item, shapes, numbers)

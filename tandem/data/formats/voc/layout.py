@@ -15,7 +15,8 @@ from tandem.data.formats.voc.writer import VocWriter
 from tandem.data.reading.file_names import forward, tell_unread
 from tandem.data.reading.files import measure, measure_against
 from tandem.data.reading.folder_listing import FolderListing
-from tandem.data.reading.texts import ordered_names
+from tandem.data.reading.label_files import is_of
+from tandem.data.reading.texts import give_shapes, ordered_names
 from tandem.data.reading.walk import Walk
 from tandem.data.registry import Writer, register
 from tandem.spec.errors import DataError
@@ -56,7 +57,8 @@ class Voc:
         names = {name for several in drawn.values() for _, shapes in several
                  for name, _ in shapes or []}  # fmt: skip
         classes = ordered_names(path, names, faults)
-        found = {split: [_named(one, classes) for one in several]
+        numbers = {name: number for number, name in enumerate(classes)}
+        found = {split: [give_shapes(item, shapes, numbers) for item, shapes in several]
                  for split, several in drawn.items()}  # fmt: skip
         return Content(path, "voc", "detection", classes, found.get("train", []),
                        found.get("val"), tuple(notes), found.get("test"))  # fmt: skip
@@ -64,16 +66,6 @@ class Voc:
     def writer(self, target: Path, classes: tuple[str, ...], kind: str) -> Writer:  # noqa: ARG002
         """Boxes only."""
         return VocWriter(target, classes)
-
-
-def _named(drawn: _LabelledItem, classes: tuple[str, ...]) -> Item:
-    item, shapes = drawn
-    if shapes is not None:
-        item.shapes = []
-        for name, shape in shapes:
-            shape.label = classes.index(name)
-            item.shapes.append(shape)
-    return item
 
 
 @dataclass
@@ -106,7 +98,7 @@ class _Reading:
             if measure(self.walk.root, item, faults):
                 yield item, None
             return
-        if len(images) > 1 and not self._is_of(told.image, item, images, name):
+        if len(images) > 1 and not is_of(told.image, item, images, name, faults):
             if measure(self.walk.root, item, faults):
                 yield item, None
             return
@@ -116,17 +108,6 @@ class _Reading:
                        warning=True, other=other, file=item.name)  # fmt: skip
         if measure_against(self.walk.root, item, told.size, faults, name):
             yield item, objects.shapes(told.objects, item, name, faults, self.left_out)
-
-    def _is_of(self, said: str, item: Item, images: list[bytes], name: str) -> bool:
-        """Whether it names this one of several pictures that differ in their suffix alone."""
-        faults = self.faults
-        wanted = Path(forward(said)).name
-        among = [one for one in images if Path(os.fsdecode(one)).name == wanted]
-        if not among:
-            faults.add(name, 0, "it is the label file of several pictures, and names none of them",
-                       )  # fmt: skip
-            item.faulty = True
-        return among == [item.path]
 
     def _other(self, said: str, item: Item) -> str | None:
         """Another picture beside the item's, whose name the file says."""
