@@ -270,15 +270,17 @@ def read(
     kind: str | None = None,
     layout: str | None = None,
     *,
+    claims: Sequence[FormatEntry] | None = None,
     masks: bool = True,
     progress: OnProgress | None = None,
 ) -> Content:
     """All of a data set, by its layout, verified. DataError where it cannot be read as `kind`.
 
     Where the layout was found by looking and the folder can be read otherwise too, a note says so.
-    `masks` and `progress` are `verify`'s.
+    `claims` is what `readings` says of the same, where that was asked before. `masks` and
+    `progress` are `verify`'s.
     """
-    entry, *others = readings(path, kind, layout)
+    entry, *others = claims or readings(path, kind, layout)
     content = entry.make().content(path, faults, kind)
     if kind is not None and content.kind != kind:
         raise DataError(

@@ -70,8 +70,9 @@ def report(
     said = CheckReport(str(path))
     faults = Faults()
     try:
-        said.could_be = [one.name for one in readings(path, kind, layout)[1:]]
-        content = read(path, faults, kind, layout)
+        claims = readings(path, kind, layout)
+        said.could_be = [one.name for one in claims[1:]]
+        content = read(path, faults, kind, layout, claims=claims)
     except (DataError, OSError) as error:
         sentence = error.sentence() if isinstance(error, DataError) else str(error)
         faults.add(path.name, 0, "{reason}", reason=sentence)

@@ -17,7 +17,7 @@ from tandem.data.faults import Faults
 from tandem.data.masks import class_shapes, item_mask
 from tandem.data.reading.files import JsonObject
 from tandem.data.reading.top_folders import told
-from tandem.data.registry import FormatEntry, Writer, find, not_written, read, recognise
+from tandem.data.registry import FormatEntry, Writer, find, not_written, read
 from tandem.data.verification.files import OpenedFile, files_of, open_all
 from tandem.data.verification.support import class_counts, without_example
 from tandem.data.writing.files import check_class_lines, placed
@@ -83,10 +83,9 @@ def read_for(
     layout: str | None = None,
 ) -> tuple[Content, Faults]:
     """The content as what the target can hold: outlines rather than boxes where all have them."""
-    found = recognise(source, kind, layout)
     content, faults = _read(source, kind, layout)
     if kind is None:
-        kind = _best(content, found, entry)
+        kind = _best(content, entry)
         if kind is not None and kind != content.kind:
             content, faults = _read(source, kind, layout)
     if content.kind not in entry.kinds:
@@ -134,8 +133,8 @@ def _read(source: Path, kind: str | None, layout: str | None) -> tuple[Content, 
     return read(source, faults, kind, layout), faults
 
 
-def _best(content: Content, found: FormatEntry, entry: FormatEntry) -> str | None:
-    common = found.kinds & entry.kinds
+def _best(content: Content, entry: FormatEntry) -> str | None:
+    common = find(content.format).kinds & entry.kinds
     if content.kind == "detection" and "segmentation" in common and _all_outlined(content):
         return "segmentation"
     if content.kind in entry.kinds:
