@@ -121,6 +121,16 @@ class Item:
         """The path, to be shown and joined."""
         return self.path.decode("utf-8", "surrogateescape")
 
+    @property
+    def place(self) -> str:
+        """The path, with the line where it is one of many in a file."""
+        return f"{self.name}:{self.line}" if self.line else self.name
+
+    @property
+    def shown(self) -> bytes:
+        """The file that stands for it where one picture is looked at: a clip's middle frame."""
+        return self.frames[len(self.frames) // 2] if self.frames else self.path
+
 
 @dataclass(frozen=True)
 class Content:

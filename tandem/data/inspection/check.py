@@ -128,15 +128,14 @@ def _compare(content: Content, opened: dict[bytes, OpenedFile], faults: Faults) 
             other = first.setdefault(digest, (split, item))
             if other[1] is item or told >= MOST_COPIES_TOLD:
                 continue
-            where = item.name if not item.line else f"{item.name}:{item.line}"
             if other[0] != split:
                 told += 1
-                faults.add(where, 0, "the same as {other} of {split}: the scores will look better "
-                           "than they are", warning=True, other=other[1].name,
+                faults.add(item.place, 0, "the same as {other} of {split}: the scores will look "
+                           "better than they are", warning=True, other=other[1].name,
                            split=other[0])  # fmt: skip
             elif other[1].label != item.label:
                 told += 1
-                faults.add(where, 0, "the same as {other}, but with another label",
+                faults.add(item.place, 0, "the same as {other}, but with another label",
                            warning=True, other=other[1].name)  # fmt: skip
 
 

@@ -112,10 +112,8 @@ def _plain(item: Item) -> str:
 
 
 def _image(item: Item) -> bytes | None:
-    """What stands for it: a clip's middle frame; texts have none."""
-    if item.frames:
-        return item.frames[len(item.frames) // 2]
-    return None if item.text is not None and not item.width else item.path
+    """What stands for it; texts have none."""
+    return None if item.text is not None and not item.width else item.shown
 
 
 def _text(item: Item) -> str | None:

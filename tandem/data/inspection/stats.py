@@ -131,8 +131,7 @@ def _images(content: Content) -> Iterator[tuple[str, str]]:
     """One of each item: a clip's middle frame stands for it; videos and texts have none."""
     for split, items in content.splits():
         for item in items:
-            path = item.frames[len(item.frames) // 2] if item.frames else item.path
-            name = os.fsdecode(path)
+            name = os.fsdecode(item.shown)
             if is_image(name):
                 yield split, name
 

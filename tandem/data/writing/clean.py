@@ -84,7 +84,9 @@ def clean(
             exact[digest].append(item)
     _take_out(content, exact.values(), places, gone, said, near=False)
     if near:
-        shown = {_image(item): item for _, item in places.values() if id(item) not in gone}
+        shown = {
+            os.fsdecode(item.shown): item for _, item in places.values() if id(item) not in gone
+        }
         hashes = [one for one in image_hashes(content) if one[1] in shown and one[2] is not None]
         known = [(split, name, bits) for split, name, bits in hashes if bits is not None]
         groups = [[shown[known[n][1]] for n in group] for group in near_groups(known)]
@@ -95,10 +97,6 @@ def clean(
         rest = content.having(kept["train"], kept.get("val"), kept.get("test"))
         said.written = write(rest, target, written_as(content))
     return said
-
-
-def _image(item: Item) -> str:
-    return os.fsdecode(item.frames[len(item.frames) // 2] if item.frames else item.path)
 
 
 def _take_out(
@@ -118,14 +116,10 @@ def _take_out(
         first = ordered[0]
         for item in ordered[1:]:
             if _label(content, item) not in (None, _label(content, first)):
-                said.conflicts.append((_name(first), _name(item)))
+                said.conflicts.append((first.place, item.place))
                 continue
             gone.add(id(item))
-            said.removed.append(RemovedCopy(_name(item), places[id(item)][0], _name(first), near))
-
-
-def _name(item: Item) -> str:
-    return f"{item.name}:{item.line}" if item.line else item.name
+            said.removed.append(RemovedCopy(item.place, places[id(item)][0], first.place, near))
 
 
 def _label(content: Content, item: Item) -> object:
