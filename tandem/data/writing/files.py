@@ -115,7 +115,7 @@ def layout_folders(name: str) -> list[str]:
     return found
 
 
-def placed(item: Item) -> str:
+def placed(item: Item, source: Path | None = None) -> str:  # noqa: ARG001  plug-ins give it
     """Where an item goes in a layout: its path below its split's folder.
 
     It follows from the item alone, so that a writer opened again agrees with itself and needs to
