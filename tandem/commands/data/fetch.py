@@ -23,6 +23,7 @@ from tandem.config.settings import load
 from tandem.data.content import UNLABELLED, Content, Item
 from tandem.data.faults import Faults
 from tandem.data.reading.files import inside, is_there, measure
+from tandem.data.reading.label_names import sorted_names
 from tandem.data.reading.split_names import SPLITS, split_of
 from tandem.data.registry import find
 from tandem.data.writing.convert import Written, write
@@ -89,7 +90,7 @@ def _content(source: DataSource, faults: Faults) -> Content:
         else:
             faults.add(source.name, number, "{file} is in row {row} already", file=item.name,
                        row=first[0], warning=first[1] == label)  # fmt: skip
-    names = sorted({label for one in found.values() for _, label in one if label is not None})
+    names = sorted_names({label for one in found.values() for _, label in one if label})
     numbers = {label: number for number, label in enumerate(names)}
     items: dict[str, list[Item]] = {}
     for split, several in found.items():
@@ -100,7 +101,7 @@ def _content(source: DataSource, faults: Faults) -> Content:
         raise DataError("The data source {name} gives no row that can be used.", name=source.name,
                         fix="Mend its query in tandem.yaml.")  # fmt: skip
     root = (source.root or Path()).resolve()
-    return Content(root, "csv", source.kind, tuple(names), items["train"], items["val"] or None,
+    return Content(root, "csv", source.kind, names, items["train"], items["val"] or None,
                    (), items["test"] or None)  # fmt: skip
 
 
