@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
@@ -59,7 +60,15 @@ def batches(
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
         warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
         stream = iter(
-            DataLoader(_InWorker(rendered), batch_size=None, num_workers=workers, prefetch_factor=2)
+            DataLoader(
+                _InWorker(rendered),
+                batch_size=None,
+                num_workers=workers,
+                prefetch_factor=2,
+                # Else it draws its workers' seeds, which nothing here reads, from the state that
+                # dropout goes on from: a stream opened anew after a stop would shift the masks.
+                generator=torch.Generator(),
+            )
         )
     for found in stream:
         if isinstance(found, DataError):

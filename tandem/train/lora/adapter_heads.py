@@ -6,9 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypedDict
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tandem.spec.errors import TeacherError
@@ -115,23 +113,23 @@ class EncoderAdapterTrainer:
         self,
         teacher: HfVisionTeacher | HfTextTeacher,
         lora: LoraSpec,
-        pooled_nD: NDArray[np.float32],
-        labels_n: NDArray[np.int64],
         classes: int,
         say: Callable[[str], None],
+        probe: Probe | None = None,
     ) -> None:
-        """`say` tells the person who watches which layers are adapted."""
+        """`say` tells the person who watches which layers are adapted; the head starts as
+        `probe`."""
         self.teacher, self.dtype, self.device = teacher, teacher.dtype, teacher.device
         teacher.load()
         assert teacher.model is not None
         self.adapted = attach(
             teacher.model, lora, choose_targets(teacher.model, lora, ENCODER_TARGETS, say)
         )
-        probe = Probe.fit(pooled_nD, labels_n, num_classes=classes, folds=5, seed=0)
         self.head = nn.Linear(teacher.width, classes).to(teacher.device)
-        with torch.no_grad():
-            self.head.weight.copy_(probe.weight_FKD[-1])
-            self.head.bias.copy_(probe.bias_FK[-1])
+        if probe is not None:
+            with torch.no_grad():
+                self.head.weight.copy_(probe.weight_FKD[-1])
+                self.head.bias.copy_(probe.bias_FK[-1])
 
     def parameters(self) -> list[ParameterGroup]:
         trained = [p for p in self.adapted.parameters() if p.requires_grad]

@@ -8,9 +8,7 @@ fitted first distorts the features least). A part of the labels is kept back for
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import TypedDict
@@ -19,41 +17,39 @@ import numpy as np
 import torch
 from filelock import FileLock
 from numpy.typing import NDArray
-from torch import nn
-from torch.nn.functional import cross_entropy
 
-from tandem.spec.errors import DataError, NumericError, TeacherError
+from tandem.spec.errors import DataError, TeacherError
 from tandem.spec.i18n import t
-from tandem.spec.run import LoraSpec, RunSpec, TeacherSpec
+from tandem.spec.run import RunSpec
+from tandem.train.cache.disk import write_bytes
 from tandem.train.data.augment import Views
-from tandem.train.data.loader import BatchPlan, batches, worker_count
 from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.knowledge.label_scoring import LabelScoring
+from tandem.train.knowledge.probe import Probe
+from tandem.train.lora import fit_checkpoint
 from tandem.train.lora.adapted_teachers import AdaptedHfText, AdaptedHfVision, AdaptedQwenVL
 from tandem.train.lora.adapter_heads import (
     AdapterTrainer,
     EncoderAdapterTrainer,
     LanguageAdapterTrainer,
 )
+from tandem.train.lora.adapter_task import Adaptable, AdapterTask, whole_views
+from tandem.train.lora.fit_checkpoint import FitState
+from tandem.train.lora.fit_loop import AdapterFit
 from tandem.train.registry import find
 from tandem.train.teachers.family import family_of
 from tandem.train.teachers.hf_text import HfTextTeacher
-from tandem.train.teachers.hf_vision import HfVisionTeacher
 from tandem.train.teachers.qwen_vl import QwenVLTeacher
 from tandem.train.types import (
     UNLABELLED,
     Batch,
     ImageTable,
     ProgressReporter,
-    RowIndices,
     Teacher,
 )
 
 STATE_FILE = "tandem.json"  # written last: a folder without it is not finished
 LEAST_HELD_OUT = 10
-WARM_UP = 0.1
-MAX_GRAD_NORM = 1.0
-Adaptable = QwenVLTeacher | HfVisionTeacher | HfTextTeacher
 
 
 class _State(TypedDict, total=False):
@@ -63,24 +59,6 @@ class _State(TypedDict, total=False):
     loss_of_each_epoch: list[float]
     temperature: float
     held_out_accuracy: float
-
-
-@dataclass(frozen=True)
-class AdapterTask:
-    """What the adapter learns from."""
-
-    spec: RunSpec
-    table: ImageTable
-    views: Views
-    learn_n: RowIndices
-    held_out_n: RowIndices
-    base: Adaptable
-    """The teacher before it learns, opened but not loaded."""
-
-    @property
-    def teacher(self) -> TeacherSpec:
-        assert self.spec.teacher is not None
-        return self.spec.teacher
 
 
 def adapt(
@@ -94,7 +72,8 @@ def adapt(
     """The teacher with an adapter fitted on the labelled rows; its signals carry `logits_BK`.
 
     The adapter is a PEFT folder, `folder`; one that the same settings wrote is read, not trained
-    again. DataError without labels, TeacherError for a target that does not exist, NumericError
+    again, and one that was stopped or killed in between goes on where it was, with the same result.
+    DataError without labels, TeacherError for a target that does not exist, NumericError
     for a loss that is not finite.
     """
     task = _task(spec, device, table, views)
@@ -105,9 +84,10 @@ def adapt(
             losses = _train(task, device, folder, progress)
             state = {"key": _key(task), "loss_of_each_epoch": losses}
             state.update(_calibrate(task, device, folder, progress))
-            (folder / STATE_FILE).write_text(json.dumps(state), encoding="utf-8")
+            write_bytes(folder / STATE_FILE, [memoryview(json.dumps(state).encode())])
         else:
             progress.notice(t("The teacher's adapter is read from {folder}.", folder=folder))
+        fit_checkpoint.forget(folder)
     return _open(task, device, folder, state["temperature"])
 
 
@@ -191,114 +171,58 @@ def _train(
 ) -> list[float]:
     """Mean loss of each epoch."""
     (folder / STATE_FILE).unlink(missing_ok=True)
+    begun = _begun(task, folder, progress)
     # The student's own start must not depend on whether a teacher learnt before it.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(task.spec.run.seed)
-        trainer = _adapter_trainer(task, progress)
-        losses = _fit(task, trainer, progress)
+        trainer = _adapter_trainer(task, progress, goes_on=begun is not None)
+        fit = AdapterFit(task, trainer, folder, _key(task), progress)
+        if begun is not None:
+            fit.restore(begun)
+            progress.notice(
+                t("The teacher's adapter goes on from epoch {epoch}.", epoch=fit.position.epoch + 1)
+            )
+        losses = fit.run()
     trainer.save(folder)
     task.base.unload()
     return losses
 
 
-def _adapter_trainer(task: AdapterTask, progress: ProgressReporter) -> AdapterTrainer:
+def _begun(task: AdapterTask, folder: Path, progress: ProgressReporter) -> FitState | None:
+    """What an attempt before this one has left of the fit, if it was of this adapter."""
+    try:
+        return fit_checkpoint.load(folder, _key(task))
+    except fit_checkpoint.DamagedFitError as error:
+        progress.notice(
+            t("A checkpoint is damaged and is passed over: {path}.", path=error), warning=True
+        )
+        return None
+
+
+def _adapter_trainer(
+    task: AdapterTask, progress: ProgressReporter, *, goes_on: bool
+) -> AdapterTrainer:
+    """`goes_on`: the head comes from a checkpoint, so that nothing need be looked at for it."""
     lora, table, teacher = task.spec.lora, task.table, task.base
     if isinstance(teacher, QwenVLTeacher):
         return LanguageAdapterTrainer(teacher, lora, task.teacher, table.classes, progress.notice)
+    if goes_on:
+        return EncoderAdapterTrainer(teacher, lora, len(table.classes), progress.notice)
     pooled = [teacher.signals(batch.inputs).pooled_BD for batch in _once(task, progress)]
     pooled_nD = np.concatenate([one.cpu().numpy() for one in pooled if one is not None])
     teacher.unload()  # int4 weights that have answered on a CPU are packed so that none can learn
     labels_n = table.labels_N[task.learn_n]
     count = len(table.classes)
-    return EncoderAdapterTrainer(teacher, lora, pooled_nD, labels_n, count, progress.notice)
+    probe = Probe.fit(pooled_nD, labels_n, num_classes=count, folds=5, seed=0)
+    return EncoderAdapterTrainer(teacher, lora, count, progress.notice, probe)
 
 
 def _once(task: AdapterTask, progress: ProgressReporter) -> Iterator[Batch]:
     """The rows to learn from, whole, in their order."""
-    plan = _chunks(task.learn_n, task.teacher.batch_size)
-    for number, batch in enumerate(_batches(task, plan)):
+    plan = whole_views(task.learn_n, task.teacher.batch_size)
+    for number, batch in enumerate(task.batches(plan)):
         progress.progress(t("The teacher looks at the labelled samples"), number, len(plan))
         yield batch
-
-
-def _fit(task: AdapterTask, adapted: AdapterTrainer, progress: ProgressReporter) -> list[float]:
-    """Mean loss of each epoch."""
-    lora = task.spec.lora
-    groups = adapted.parameters()
-    optimizer = torch.optim.AdamW(
-        [{"params": g["params"], "lr": lora.learning_rate * g["times"]} for g in groups],
-        weight_decay=0.0,
-    )
-    per_epoch = math.ceil(len(task.learn_n) / lora.batch_size)
-    total = per_epoch * lora.epochs
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, total))
-    half = adapted.dtype == torch.float16
-    scaler = torch.amp.GradScaler(adapted.device.type, enabled=half)
-    adapted.train(True)
-    losses, step = [], 0
-    for epoch in range(lora.epochs):
-        summed = 0.0
-        for batch in _batches(task, _shuffled(task, lora, epoch)):
-            loss = _step(adapted, batch, optimizer, scaler, step)
-            if not math.isfinite(loss):
-                raise _not_finite(epoch, step)
-            schedule.step()
-            summed, step = summed + loss * len(batch.labels_B), step + 1
-            progress.progress(t("The teacher learns from the labels"), step, total)
-        losses.append(summed / len(task.learn_n))
-    adapted.train(False)
-    return losses
-
-
-def _step(
-    adapted: AdapterTrainer,
-    batch: Batch,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    step: int,
-) -> float:
-    logits_BK = adapted.logits(batch.inputs, step)
-    loss = cross_entropy(logits_BK, batch.labels_B.to(logits_BK.device))
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.unscale_(optimizer)
-    for group in optimizer.param_groups:
-        nn.utils.clip_grad_norm_(group["params"], MAX_GRAD_NORM)
-    scaler.step(optimizer)
-    scaler.update()
-    return float(loss.detach())
-
-
-def _rate(step: int, total: int) -> float:
-    """Up over the first tenth, then down to nothing: a part of the learning rate."""
-    up = max(1, round(WARM_UP * total))
-    return min((step + 1) / up, (total - step) / max(1, total - up))
-
-
-def _shuffled(task: AdapterTask, lora: LoraSpec, epoch: int) -> BatchPlan:
-    """Each row once, in a view drawn anew each epoch."""
-    random = np.random.default_rng([task.spec.run.seed, 11, epoch])
-    rows = random.permutation(task.learn_n)
-    views = random.integers(0, task.views.count, len(rows))
-    size = lora.batch_size
-    return [(rows[i : i + size], views[i : i + size]) for i in range(0, len(rows), size)]
-
-
-def _chunks(rows: RowIndices, size: int) -> BatchPlan:
-    parts = [rows[i : i + size] for i in range(0, len(rows), size)]
-    return [(part, np.zeros_like(part)) for part in parts]
-
-
-def _batches(task: AdapterTask, plan: BatchPlan) -> Iterator[Batch]:
-    data = task.spec.data
-    yield from batches(
-        task.table,
-        task.views,
-        plan,
-        image_size=task.base.image_size,
-        max_pixels=data.max_image_pixels,
-        workers=worker_count(data.workers),
-    )
 
 
 def _calibrate(
@@ -309,8 +233,8 @@ def _calibrate(
     if len(rows) == 0:
         return {"temperature": 1.0}
     teacher = _open(task, device, folder, 1.0)
-    plan = _chunks(rows, task.teacher.batch_size)
-    said = [teacher.signals(b.inputs).logits_BK for b in _batches(task, plan)]
+    plan = whole_views(rows, task.teacher.batch_size)
+    said = [teacher.signals(b.inputs).logits_BK for b in task.batches(plan)]
     logits_NK = np.concatenate([part.cpu().numpy() for part in said if part is not None])
     teacher.unload()
     labels = task.table.labels_N[rows]
@@ -342,13 +266,4 @@ def no_better_than_guessing(right: float, labels_n: NDArray[np.int64]) -> str | 
         "its soft labels mislead the student. Train without it (lora.rank 0 takes a probe), or "
         "give it more labels or lora.epochs.",
         share=f"{guessed:.1%}",
-    )
-
-
-def _not_finite(epoch: int, step: int) -> NumericError:
-    return NumericError(
-        "The loss of the teacher's adapter is not finite at step {step} of epoch {epoch}.",
-        step=step,
-        epoch=epoch + 1,
-        fix="Lower lora.learning_rate, or use teacher.precision bf16 or fp32.",
     )

@@ -61,6 +61,12 @@ def test_any_number_of_workers_gives_the_same_bytes(table: ImageTable) -> None:
         assert (one.index_B == other.index_B).all()
 
 
+def test_workers_leave_the_random_state_that_dropout_goes_on_from(table: ImageTable) -> None:
+    before = torch.get_rng_state()
+    assert len(load(table, plan_of(table), workers=1)) == 12
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_an_empty_plan_yields_nothing(table: ImageTable) -> None:
     assert load(table, [], workers=2) == []
 
