@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tandem.predict.importing.imported_model import ImportedModel
 from tandem.spec.run import StudentSpec
-from tandem.train.yolo.boxes import STRIDE
+from tandem.train.detection.boxes import STRIDE
 from tandem.train.yolo.network_file import DetectionModel, read_network, refused, weights_of
 from tandem.train.yolo.student import YoloStudent, make_net
 

@@ -14,7 +14,7 @@ from tandem.predict.answers import Answer
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tandem.train.yolo.boxes import Letterbox
+    from tandem.train.detection.boxes import Letterbox
 
 ModelOutput = Mapping[str, "Tensor"]
 """What a model gives for a batch, on the device it ran on, by the names of `StepOutput`'s parts:

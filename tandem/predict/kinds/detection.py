@@ -11,7 +11,7 @@ from tandem.predict.answers import Answer, DetectedBox, Detections
 from tandem.predict.images import open_image
 from tandem.predict.kinds.base import ModelInput, ModelOutput
 from tandem.spec.model import ModelConfig
-from tandem.train.yolo.boxes import letterbox, suppress, unletterbox, whole_strides
+from tandem.train.detection.boxes import letterbox, suppress, unletterbox, whole_strides
 
 THRESHOLD = 0.25
 """The threshold of a class for which none was found: Ultralytics' own."""

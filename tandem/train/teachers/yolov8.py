@@ -1,77 +1,30 @@
-"""A trained YOLOv8 as a teacher: of a smaller one (`yolo.family`), or by its features alone."""
+"""A trained YOLOv8 as a teacher: of a smaller detector, or by its features alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from tandem.spec.model import FORMAT
 from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.registry import register
-from tandem.train.types import Signals
-from tandem.train.yolo.boxes import STRIDE, whole_strides
-from tandem.train.yolo.student import YoloStudent
 
-
-class YoloTeacher:
-    """Tokens are the neck's coarsest map; pooled is their mean."""
-
-    gives = frozenset({"pooled", "tokens"})
-    layer_count = 0
-    layers: tuple[int, ...] = ()
-
-    def __init__(self, spec: TeacherSpec, device: torch.device) -> None:
-        from tandem.train.yolo.teacher.detector import fingerprint, open_detector
-
-        self.spec, self.device = spec, device
-        self.detector: YoloStudent | None
-        self.detector, _ = open_detector(spec, device)
-        self.image_size = whole_strides(spec.image_size)
-        self.grid, self.width = self.image_size // STRIDE, self.detector.tokens_width
-        self.parameters = sum(one.numel() for one in self.detector.parameters())
-        self._weights = fingerprint(spec)
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes with the weights and the size that it sees."""
-        return f"{self._weights[:48]}{self.image_size:04d}"
-
-    @property
-    def logits_key(self) -> str | None:
-        """None: its class scores are of boxes, not of pictures."""
-        return None
-
-    def know(self, classes: Sequence[str]) -> bool:  # noqa: ARG002
-        """False: it is asked about whole pictures for its features alone."""
-        return False
-
-    def signals(self, images_BCHW: Tensor) -> Signals:
-        """Float images of 0 to 1; no gradient flows back."""
-        if self.detector is None:
-            from tandem.train.yolo.teacher.detector import open_detector
-
-            self.detector, _ = open_detector(self.spec, self.device)
-        size = (self.image_size, self.image_size)
-        with torch.no_grad():
-            shown = images_BCHW.to(self.device)
-            if shown.shape[-2:] != size:
-                shown = F.interpolate(shown, size, mode="bilinear", antialias=True)
-            said = self.detector(shown)
-        return Signals(pooled_BD=said.pooled_BD.float(), tokens_BHWD=said.tokens_BHWD.float())
-
-    def unload(self) -> None:
-        """Free the weights; the next `signals` loads them again."""
-        self.detector = None
+if TYPE_CHECKING:
+    from tandem.train.detection.teacher.features import DetectorFeatures
 
 
 def recognises(checkpoint: PretrainedCheckpoint) -> bool:
-    """A final_model folder of a detector."""
+    """A final_model folder of a YOLOv8."""
     config = checkpoint.raw_config
-    return config.get("format") == FORMAT and config.get("kind") == "detection"
+    student = config.get("student")
+    return (
+        config.get("format") == FORMAT
+        and config.get("kind") == "detection"
+        and isinstance(student, dict)
+        and student.get("type") == "yolov8"
+    )
 
 
 @register.teacher(
@@ -83,6 +36,9 @@ def recognises(checkpoint: PretrainedCheckpoint) -> bool:
     source="https://github.com/ultralytics/ultralytics",
     zh="YOLOv8：用较大模型的 final_model 文件夹教较小的模型。AGPL-3.0。",
 )
-def load(spec: TeacherSpec, device: torch.device) -> YoloTeacher:
+def load(spec: TeacherSpec, device: torch.device) -> DetectorFeatures:
     """YOLOv8: a final_model folder of a larger one teaches a smaller. AGPL-3.0."""
-    return YoloTeacher(spec, device)
+    # Not before it is asked for: its parts stand above the teachers.
+    from tandem.train.detection.teacher.features import DetectorFeatures
+
+    return DetectorFeatures(spec, device)

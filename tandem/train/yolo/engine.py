@@ -11,20 +11,20 @@ from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
 from tandem.train import kinds
 from tandem.train.data.boxes import detection_splits
+from tandem.train.detection.boxes import whole_strides
+from tandem.train.detection.evaluation.evaluate import evaluate, letterboxed
+from tandem.train.detection.teacher.prepare import check, open_detection_teacher
+from tandem.train.detection.types import DetectionTeacher
 from tandem.train.engines.base import PreparedTeacher, ResolvedRun, TrainedStudent
 from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.stop import EvaluationStoppedError, StoppedEarlyError
 from tandem.train.kinds.base import EvalResult, Kind
 from tandem.train.types import Splits, Student
 from tandem.train.yolo import settings
-from tandem.train.yolo.boxes import whole_strides
-from tandem.train.yolo.evaluation.evaluate import evaluate, letterboxed
 from tandem.train.yolo.offline import prepare
 from tandem.train.yolo.resumable_trainer import ResumableDetectionTrainer
 from tandem.train.yolo.student import YoloStudent
-from tandem.train.yolo.teacher.prepare import check, open_detection_teacher
 from tandem.train.yolo.trainer import DetectionRun
-from tandem.train.yolo.types import DetectionTeacher
 
 SCRATCH = "detection"
 """Ultralytics' own folder within a run's; gone when the run is finished."""

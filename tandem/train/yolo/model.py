@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from ultralytics.nn.tasks import DetectionModel
 
 from tandem.spec.plugins.losses import LossRole
-from tandem.train.grids import pool_to
-from tandem.train.registry import find
-from tandem.train.types import Batch, Signals, StepOutput
-from tandem.train.yolo.types import (
+from tandem.train.detection.types import (
     BoxLabels,
     DetectionBatch,
     DetectionLossWeights,
     HeadOutput,
     TeacherTargets,
 )
+from tandem.train.grids import pool_to
+from tandem.train.registry import find
+from tandem.train.types import Batch, Signals, StepOutput
 
 OWN = ("box", "cls", "dfl")
 """The parts of Ultralytics' loss."""

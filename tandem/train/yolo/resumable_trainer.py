@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from tandem.spec.errors import DataError
+from tandem.train.detection.types import DetectionBatch
 from tandem.train.engines.checkpoint import Saved, TrainingPosition
 from tandem.train.engines.checkpoint_keeper import CheckpointKeeper, copy_weights, plan_key
 from tandem.train.engines.run_reporter import EpochReport, RunReporter, StepReport
 from tandem.train.yolo import training_state
 from tandem.train.yolo.model import OWN
 from tandem.train.yolo.trainer import DetectionRun, DetectionTrainer
-from tandem.train.yolo.types import DetectionBatch
 
 MAP50 = "metrics/mAP50(B)"
 

@@ -8,8 +8,8 @@ from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
 from tandem.train.data.augment import flip_allowed
 from tandem.train.data.loader import worker_count
+from tandem.train.detection.boxes import whole_strides
 from tandem.train.engines.device import DeviceContext
-from tandem.train.yolo.boxes import whole_strides
 
 LEAST_SIZE = 64
 """At 32 pixels the coarsest map has one cell: a batch of one has no variance there."""

@@ -17,15 +17,15 @@ from ultralytics.models.yolo.detect import DetectionTrainer as UltralyticsTraine
 from tandem.spec.errors import DataError, NumericError, OutOfMemoryError
 from tandem.spec.run import RunSpec
 from tandem.train.data.boxes import DetectionTable, detection_splits
-from tandem.train.engines.base import ResolvedRun
-from tandem.train.yolo import settings
-from tandem.train.yolo.data.dataset import ResumableLoader, TandemDataset
-from tandem.train.yolo.model import TaughtModel
-from tandem.train.yolo.types import (
+from tandem.train.detection.types import (
     DetectionBatch,
     DetectionLossWeights,
     DetectionTeacher,
 )
+from tandem.train.engines.base import ResolvedRun
+from tandem.train.yolo import settings
+from tandem.train.yolo.data.dataset import ResumableLoader, TandemDataset
+from tandem.train.yolo.model import TaughtModel
 
 ALWAYS, NEVER = 0, 2**31
 

@@ -12,9 +12,9 @@ from fastapi.testclient import TestClient
 from tandem.data.content import Item, Shape
 from tandem.spec.run import RunSpec
 from tandem.train.data.boxes import DetectionTable
+from tandem.train.detection.evaluation.confusion import confusion
 from tandem.train.predictions.boxes import BoxPredictions, above_threshold
 from tandem.train.predictions.write import FILE, write
-from tandem.train.yolo.evaluation.confusion import confusion
 from tests.server.samples.conftest import Listed, know
 from tests.train.yolo.drawn import CLASSES, write_yolo
 

@@ -13,7 +13,7 @@ from pycocotools.cocoeval import COCOeval
 
 from tandem.data.content import Item, Shape
 from tandem.train.data.boxes import DetectionTable
-from tandem.train.yolo.evaluation.average_precision import score
+from tandem.train.detection.evaluation.average_precision import score
 
 CLASSES = ("cat", "dog", "bird")
 SIDE = 200

@@ -9,9 +9,9 @@ import pytest
 
 from tandem.data.content import Item, Shape
 from tandem.train.data.boxes import DetectionTable
+from tandem.train.detection.evaluation.average_precision import score
+from tandem.train.detection.evaluation.confusion import confusion
 from tandem.train.predictions.boxes import above_threshold
-from tandem.train.yolo.evaluation.average_precision import score
-from tandem.train.yolo.evaluation.confusion import confusion
 from tests.train.yolo.test_average_precision import predictions, truth
 
 CAT, DOG, NOTHING = 0, 1, 2

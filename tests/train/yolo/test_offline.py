@@ -37,7 +37,7 @@ code = main([sys.argv[1]])
 import torch
 from pathlib import Path
 from tandem.train.export import final_model
-from tandem.train.yolo.boxes import suppress
+from tandem.train.detection.boxes import suppress
 out = Path(sys.argv[2])
 student, _ = final_model.load(out / "final_model")
 with torch.no_grad():

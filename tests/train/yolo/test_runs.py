@@ -12,9 +12,9 @@ import torch
 from tandem.data.images import load_rgb
 from tandem.spec.errors import NumericError, StoppedError
 from tandem.spec.save_request import SAVE_NOW
+from tandem.train.detection.boxes import letterbox, suppress, unletterbox
 from tandem.train.engines import checkpoint
 from tandem.train.export import final_model
-from tandem.train.yolo.boxes import letterbox, suppress, unletterbox
 from tests.train.yolo.drawn import CLASSES
 from tests.train.yolo.runs import Ear, run, spec_of, untaught
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 from tandem.data.content import Item, Shape
 from tandem.train.data.boxes import DetectionTable
+from tandem.train.detection.teacher.warp import Canvases, cell_samples
 from tandem.train.types import Signals
 from tandem.train.yolo.offline import prepare
-from tandem.train.yolo.teacher.warp import Canvases, cell_samples
 
 SIZE, GRID, STRIDE, ROWS = 128, 32, 8, 12
 SHAPES = ((90, 128), (128, 70), (64, 64), (200, 150))
@@ -60,8 +60,8 @@ def test_tokens_that_say_where_they_are_agree_with_the_image_that_does(
     prepare()
     from ultralytics.cfg import get_cfg
 
+    from tandem.train.detection.data.sampling import SampleRef
     from tandem.train.yolo.data.dataset import TandemDataset
-    from tandem.train.yolo.data.sampling import SampleRef
 
     quiet = {"hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.0}
     dataset = TandemDataset(
@@ -97,7 +97,7 @@ def test_tokens_that_say_where_they_are_agree_with_the_image_that_does(
 
 def test_cells_that_no_image_reaches_are_not_covered(table: DetectionTable) -> None:
     prepare()
-    from tandem.train.yolo.data.geometry import transformed, whole_canvas
+    from tandem.train.detection.data.geometry import transformed, whole_canvas
 
     half = transformed([whole_canvas(3, 64, 64)], np.array([[1, 0, 64], [0, 1, 0], [0, 0, 1.0]]))
     where = cell_samples(Canvases.of([half], torch.device("cpu")), 4, 4, 32)
@@ -118,9 +118,9 @@ class FakeSource:
 
 def test_half_precision_of_the_step_does_not_move_the_tokens(table: DetectionTable) -> None:
     prepare()
-    from tandem.train.yolo.data.geometry import transformed, whole_canvas
-    from tandem.train.yolo.teacher.targets import CachedTargets
-    from tandem.train.yolo.types import DetectionLossWeights
+    from tandem.train.detection.data.geometry import transformed, whole_canvas
+    from tandem.train.detection.teacher.targets import CachedTargets
+    from tandem.train.detection.types import DetectionLossWeights
 
     shift = np.array([[1, 0, 37.3], [0, 1, 11.9], [0, 0, 1.0]])
     batch = {

@@ -18,9 +18,10 @@ from ultralytics.data.dataset import YOLODataset
 
 from tandem.spec.errors import DataError
 from tandem.train.data.boxes import DetectionTable
-from tandem.train.yolo.data.geometry import recorded, whole_canvas
-from tandem.train.yolo.data.sampling import MosaicBuffer, SampleRef, ShuffledSampler
-from tandem.train.yolo.types import DetectionBatch, DetectionSample
+from tandem.train.detection.data.geometry import whole_canvas
+from tandem.train.detection.data.sampling import MosaicBuffer, SampleRef, ShuffledSampler
+from tandem.train.detection.types import DetectionBatch, DetectionSample
+from tandem.train.yolo.data.geometry import recorded
 
 
 class TandemDataset(YOLODataset):

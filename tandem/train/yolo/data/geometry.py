@@ -1,8 +1,7 @@
 """Where on the final canvas each source picture lies: what Ultralytics' augmentation did to it.
 
-A place in a source is (u, v), 0 to 1 from its left and top edge. A place on a canvas is in OpenCV's
-pixels, whose centres are whole numbers. `matrix` takes (u, v, 1) to the canvas; mosaic, warp and
-flips each multiply theirs from the left.
+Places are those of `detection.data.geometry`; mosaic, warp and flips each multiply their matrix
+from the left.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from typing import TypedDict
 import numpy as np
 from ultralytics.data.augment import BaseTransform, Compose, Mosaic, RandomFlip, RandomPerspective
 
-from tandem.train.yolo.types import CanvasSource, DetectionSample, Matrix33
+from tandem.train.detection.data.geometry import mirrored, transformed
+from tandem.train.detection.types import CanvasSource, DetectionSample, Matrix33
 
 
 class Patch(TypedDict):
@@ -48,18 +48,6 @@ class FlipParams(TypedDict):
 
     flip: bool
     direction: str
-
-
-def whole_canvas(row: int, height: int, width: int) -> CanvasSource:
-    """A picture that is its own canvas."""
-    # OpenCV counts pixel centres: the image's edge, u = 0, lies half a pixel left of centre 0.
-    matrix = np.array([[width, 0, -0.5], [0, height, -0.5], [0, 0, 1]], np.float64)
-    return CanvasSource(row, matrix, (0.0, 0.0, 1.0, 1.0))
-
-
-def transformed(sources: list[CanvasSource], matrix: Matrix33) -> list[CanvasSource]:
-    """The same after the whole canvas was transformed."""
-    return [replace(one, matrix=matrix @ one.matrix) for one in sources]
 
 
 class RecordedMosaic(Mosaic):
@@ -117,17 +105,9 @@ class RecordedFlip(RandomFlip):
         if params["flip"]:
             height, width = flipped["img"].shape[:2]
             upside = params["direction"] == "vertical"
-            mirror = _mirror(height if upside else width, upside)
+            mirror = mirrored(height if upside else width, upside)
             flipped["sources"] = transformed(flipped["sources"], mirror)
         return flipped
-
-
-def _mirror(pixels: int, upside: bool) -> Matrix33:
-    matrix = np.eye(3)
-    axis = int(upside)
-    # Centre 0 goes to the last centre, pixels - 1; not to `pixels`, which is an edge.
-    matrix[axis, axis], matrix[axis, 2] = -1, pixels - 1
-    return matrix
 
 
 _RECORDED: dict[type, type[BaseTransform]] = {

@@ -1,4 +1,4 @@
-"""A larger YOLOv8 as the teacher of a smaller: its neck and its class scores, on what the
+"""A larger detector as the teacher of a smaller: its neck and its class scores, on what the
 student sees itself."""
 
 from __future__ import annotations
@@ -12,31 +12,32 @@ from torch import Tensor
 from tandem.spec.errors import StudentError, TeacherError
 from tandem.spec.run import TeacherSpec
 from tandem.train.data.boxes import DetectionSplits
-from tandem.train.engines.base import ResolvedRun, parameter_count
-from tandem.train.export import final_model
-from tandem.train.yolo.evaluation.evaluate import evaluate
-from tandem.train.yolo.student import YoloStudent
-from tandem.train.yolo.types import (
+from tandem.train.detection.evaluation.evaluate import evaluate
+from tandem.train.detection.student import DetectorStudent
+from tandem.train.detection.types import (
     DetectionBatch,
     DetectionLossWeights,
     DetectionTeacher,
     TeacherTargets,
 )
+from tandem.train.engines.base import ResolvedRun, parameter_count
+from tandem.train.export import final_model
 
-YOLO = "yolov8"
+DETECTORS = ("yolov8", "yolox")
+"""The families of teachers that are detectors of ours."""
 
 
-def is_yolo(spec: TeacherSpec) -> bool:
+def is_detector(spec: TeacherSpec) -> bool:
     """Whether the teacher is named as one, or its folder holds a detector of ours."""
     if spec.family != "auto":
-        return spec.family == YOLO
+        return spec.family in DETECTORS
     try:
         return final_model.read_config(_folder(spec)).kind == "detection"
     except StudentError:
         return False
 
 
-def open_detector(spec: TeacherSpec, device: torch.device) -> tuple[YoloStudent, list[str]]:
+def open_detector(spec: TeacherSpec, device: torch.device) -> tuple[DetectorStudent, list[str]]:
     """The trained detector and its classes; TeacherError for a folder that holds none."""
     folder = _folder(spec)
     try:
@@ -45,11 +46,13 @@ def open_detector(spec: TeacherSpec, device: torch.device) -> tuple[YoloStudent,
         raise TeacherError(
             "The teacher {path} is no detector that Tandem has trained.",
             path=folder,
-            fix="Name the final_model folder of a YOLOv8.",
+            fix="Name the final_model folder of a detector.",
         ) from error
-    if not isinstance(detector, YoloStudent):
+    if not isinstance(detector, DetectorStudent):
         raise TeacherError(
-            "The teacher {path} is a {type}, not a YOLOv8.", path=folder, type=config.student.type
+            "The teacher {path} is a {type}, which finds no boxes.",
+            path=folder,
+            type=config.student.type,
         )
     return detector.requires_grad_(False), list(config.classes)
 
@@ -61,7 +64,10 @@ def fingerprint(spec: TeacherSpec) -> str:
 
 
 def open_detector_teacher(
-    run: ResolvedRun, splits: DetectionSplits, student: YoloStudent, weights: DetectionLossWeights
+    run: ResolvedRun,
+    splits: DetectionSplits,
+    student: DetectorStudent,
+    weights: DetectionLossWeights,
 ) -> DetectionTeacher:
     """Its classes must hold all of the student's; they are matched by name."""
     spec = run.spec.teacher
@@ -109,7 +115,7 @@ class DetectorTargets:
     """Looks at the very canvases of the batch: cells and anchors are the same."""
 
     def __init__(
-        self, detector: YoloStudent, order: list[int], weights: DetectionLossWeights
+        self, detector: DetectorStudent, order: list[int], weights: DetectionLossWeights
     ) -> None:
         self.detector, self.order, self.weights = detector, order, weights
 

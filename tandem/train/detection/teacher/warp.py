@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tandem.train.yolo.types import CanvasSource
+from tandem.train.detection.types import CanvasSource
 
 
 @dataclass(frozen=True)

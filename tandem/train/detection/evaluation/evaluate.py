@@ -6,14 +6,14 @@ import numpy as np
 import torch
 
 from tandem.train.data.boxes import DetectionTable
+from tandem.train.detection.boxes import Letterbox, letterbox, suppress, unletterbox
+from tandem.train.detection.evaluation.average_precision import score
+from tandem.train.detection.evaluation.confusion import confusion
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
 from tandem.train.kinds.base import EvalResult
 from tandem.train.kinds.metrics import class_details
 from tandem.train.predictions.boxes import BoxPredictions, DetectionArray, above_threshold
 from tandem.train.types import Student
-from tandem.train.yolo.boxes import Letterbox, letterbox, suppress, unletterbox
-from tandem.train.yolo.evaluation.average_precision import score
-from tandem.train.yolo.evaluation.confusion import confusion
 
 
 def detect(

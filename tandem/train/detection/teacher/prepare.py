@@ -1,4 +1,4 @@
-"""A teacher for a detector: one that sees (dense tokens, a class map), or a larger YOLOv8."""
+"""A teacher for a detector: one that sees (dense tokens, a class map), or a larger detector."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from tandem.train.cache import (
 )
 from tandem.train.data.augment import Views
 from tandem.train.data.boxes import DetectionSplits, detection_splits
+from tandem.train.detection.student import DetectorStudent
+from tandem.train.detection.teacher import box_probe, detector
+from tandem.train.detection.teacher.box_probe import BoxProbe
+from tandem.train.detection.teacher.targets import CachedTargets, OnlineTargets
+from tandem.train.detection.types import (
+    DetectionLossWeights,
+    DetectionTeacher,
+)
 from tandem.train.engines.base import ResolvedRun
 from tandem.train.engines.stoppable_progress import StoppableProgress
 from tandem.train.registry import find
 from tandem.train.teachers.family import family_of
-from tandem.train.yolo.student import YoloStudent
-from tandem.train.yolo.teacher import box_probe, detector
-from tandem.train.yolo.teacher.box_probe import BoxProbe
-from tandem.train.yolo.teacher.targets import CachedTargets, OnlineTargets
-from tandem.train.yolo.types import (
-    DetectionLossWeights,
-    DetectionTeacher,
-)
 
 KNOWLEDGE = ("auto", "probe", "none")
 
@@ -37,7 +37,7 @@ def check(spec: RunSpec) -> None:
     """SpecError for what no teacher of a detector can say, before any is opened."""
     assert spec.teacher is not None
     loss_weights(spec)
-    if not detector.is_yolo(spec.teacher) and spec.teacher.knowledge not in KNOWLEDGE:
+    if not detector.is_detector(spec.teacher) and spec.teacher.knowledge not in KNOWLEDGE:
         raise SpecError(
             "A detector's classes come from a probe on the teacher's tokens, not from {asked}.",
             asked=spec.teacher.knowledge,
@@ -46,11 +46,11 @@ def check(spec: RunSpec) -> None:
         )
 
 
-def open_detection_teacher(run: ResolvedRun, student: YoloStudent) -> DetectionTeacher:
+def open_detection_teacher(run: ResolvedRun, student: DetectorStudent) -> DetectionTeacher:
     """Open the teacher, fill what is missing of its cache, and fit its probe."""
     assert run.spec.teacher is not None
     splits, weights = detection_splits(run.splits), loss_weights(run.spec)
-    if detector.is_yolo(run.spec.teacher):
+    if detector.is_detector(run.spec.teacher):
         return detector.open_detector_teacher(run, splits, student, weights)
     return _open_seeing(run, splits, student, weights)
 
@@ -61,7 +61,7 @@ def loss_weights(spec: RunSpec) -> DetectionLossWeights:
     for name in ("attention_weight", "relation_weight", "intermediate_weight"):
         if getattr(loss, name) > 0:
             raise SpecError(
-                "loss.{name} is for students of whole pictures; a YOLOv8 learns boxes, features "
+                "loss.{name} is for students of whole pictures; a detector learns boxes, features "
                 "and classes.",
                 name=name,
                 fix="Set loss.{name} to 0.",
@@ -103,7 +103,7 @@ def loss_weights(spec: RunSpec) -> DetectionLossWeights:
 def _open_seeing(
     run: ResolvedRun,
     splits: DetectionSplits,
-    student: YoloStudent,
+    student: DetectorStudent,
     weights: DetectionLossWeights,
 ) -> DetectionTeacher:
     spec, device = run.spec, run.device_context.device

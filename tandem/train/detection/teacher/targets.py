@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tandem.train.cache import OnlineSource
+from tandem.train.detection.data.geometry import whole_canvas
+from tandem.train.detection.student import STRIDES
+from tandem.train.detection.teacher.box_probe import BoxProbe
+from tandem.train.detection.teacher.warp import Canvases, cell_samples
+from tandem.train.detection.types import DetectionBatch, DetectionLossWeights, TeacherTargets
 from tandem.train.types import SignalSource
-from tandem.train.yolo.data.geometry import whole_canvas
-from tandem.train.yolo.student import STRIDES
-from tandem.train.yolo.teacher.box_probe import BoxProbe
-from tandem.train.yolo.teacher.warp import Canvases, cell_samples
-from tandem.train.yolo.types import DetectionBatch, DetectionLossWeights, TeacherTargets
 
 FINEST = 16
 """Pixels of a cell in which features are compared. A teacher's tokens are seldom finer, and the

@@ -1,0 +1,1 @@
+"""A detection split as a loop takes it: order, canvases, and where each source lies on one."""

@@ -1,0 +1,80 @@
+"""YOLOX as a student: the network with the taps of `StepOutput`, and its own loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from tandem.train.detection.student import BoxTargets, Heads, LearningDetector
+from tandem.train.detection.yolox.loss import PARTS, anchors_of, box_loss, decoded
+from tandem.train.detection.yolox.network import SHAPES, RawHeads, YoloxNet
+from tandem.train.types import StepOutput
+
+STEM = "net.backbone.backbone.stem.conv.conv.weight"
+BYTES = 255.0
+
+
+class YoloxStudent(LearningDetector):
+    """Ge et al. 2021. A score is how likely an object is there, times its class."""
+
+    parts = PARTS
+
+    def __init__(self, size: str, *, num_classes: int, image_size: int) -> None:
+        super().__init__()
+        shape = SHAPES[size]
+        self.net = YoloxNet(shape, num_classes)
+        self.place(num_classes, image_size, [shape.channels(one) for one in (256, 512, 1024)])
+
+    def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:
+        """Sides in whole strides of 32. `layers` counts the neck's maps; none named: all three."""
+        self.check_layers(layers)
+        raw: RawHeads = self.net(images_BCHW)
+        boxes_BCA = None if self.training else _boxes(raw)
+        scores_BK = joint_logits(raw.objects_BA, raw.classes_BAK).amax(1)
+        return self.output(raw.maps_BCHW, scores_BK, boxes_BCA, layers)
+
+    def heads(self, images_BCHW: Tensor) -> Heads:
+        raw: RawHeads = self.net(images_BCHW)
+        scores_BAK = joint_logits(raw.objects_BA, raw.classes_BAK)
+        return Heads(raw.maps_BCHW, raw.classes_BAK, scores_BAK, raw)
+
+    def label_loss(self, heads: Heads, targets: BoxTargets, *, last: bool) -> dict[str, Tensor]:
+        assert isinstance(heads.own, RawHeads)
+        return box_loss(heads.own, targets, last=last)
+
+
+def joint_logits(objects_BA: Tensor, classes_BAK: Tensor) -> Tensor:
+    """(B, A, K): the logit of sigmoid(object) times sigmoid(class), in float32.
+
+    p / (1 - p) of p = 1 / ((1 + e^-o) (1 + e^-c)) is 1 / (e^-o + e^-c + e^-(o + c)).
+    """
+    objects_BA1, classes_BAK = objects_BA.float()[..., None], classes_BAK.float()
+    either = torch.logaddexp(-objects_BA1, -classes_BAK)
+    return -torch.logaddexp(either, -objects_BA1 - classes_BAK)
+
+
+def _boxes(raw: RawHeads) -> Tensor:
+    """`StepOutput.boxes_BCA`."""
+    boxes_BA4 = decoded(raw.boxes_BA4.float(), anchors_of(raw.maps_BCHW))
+    scores_BAK = raw.objects_BA.float().sigmoid()[..., None] * raw.classes_BAK.float().sigmoid()
+    return torch.cat((boxes_BA4, scores_BAK), -1).transpose(1, 2)
+
+
+def from_published(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of YOLOX's own checkpoints under our names, for pictures as we show them.
+
+    They were trained on bytes in the order blue, green, red; ours see 0 to 1 in red, green, blue.
+    The first convolution takes both up, so that its outputs are the same.
+    """
+    ours = {f"net.{name}": value for name, value in weights.items()}
+    stem = ours[STEM]
+    # Twelve channels: four neighbours of three colours each.
+    turned = stem.unflatten(1, (4, 3)).flip(2).flatten(1, 2)
+    return ours | {STEM: turned * BYTES}
+
+
+def is_published(weights: Mapping[str, Tensor]) -> bool:
+    """Whether their names are those of YOLOX's own checkpoints."""
+    return STEM.removeprefix("net.") in weights
