@@ -46,7 +46,7 @@ def _drawn(name: str, value: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.asarray(drawn, np.float32))
 
 
-def pictures() -> torch.Tensor:
+def images() -> torch.Tensor:
     """(2, 3, SIDE, SIDE), 0 to 1."""
     random = np.random.default_rng(7)
     return torch.from_numpy(random.uniform(0, 1, (2, 3, SIDE, SIDE)).astype(np.float32))
@@ -69,14 +69,14 @@ def main(target: Path) -> None:
         model.eval()
         model.head.export = True
         with torch.no_grad():
-            boxes = model(pictures())  # (B, A, 5 + K): box, object, classes
+            boxes = model(images())  # (B, A, 5 + K): box, object, classes
         model.head.export = False
         losses = {}
         for name, last in (("loss", False), ("last", True)):
             model.head.use_l1 = last
             model.train()
             model.load_state_dict(fill(model.state_dict()))
-            found = model(pictures(), torch.tensor(BOXES))
+            found = model(images(), torch.tensor(BOXES))
             losses[name] = {
                 key: float(torch.as_tensor(value).detach()) for key, value in found.items()
             }

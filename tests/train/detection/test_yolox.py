@@ -18,7 +18,7 @@ from tandem.train.detection.yolox.student import (
     is_published,
     joint_logits,
 )
-from tests.train.detection.reference import BOXES, CLASSES, SIDE, digest, fill, pictures
+from tests.train.detection.reference import BOXES, CLASSES, SIDE, digest, fill, images
 
 SAID = json.loads((Path(__file__).parent / "libreyolo.json").read_text())
 PARTS = {"box": "iou_loss", "obj": "obj_loss", "cls": "cls_loss", "l1": "l1_loss"}
@@ -50,7 +50,7 @@ def test_parameters_are_those_of_the_paper(size: str) -> None:
 def test_boxes_and_scores_are_those_of_another_implementation(size: str) -> None:
     net = network(size).eval()
     with torch.no_grad():
-        heads = net(pictures())
+        heads = net(images())
     boxes = decoded(heads.boxes_BA4, anchors_of(heads.maps_BCHW))
     scores = torch.cat((heads.objects_BA[..., None], heads.classes_BAK), -1).sigmoid()
     ours = digest(torch.cat((boxes, scores), -1))
@@ -60,14 +60,15 @@ def test_boxes_and_scores_are_those_of_another_implementation(size: str) -> None
 @pytest.mark.parametrize("size", SHAPES)
 def test_assignment_and_loss_are_those_of_another_implementation(size: str) -> None:
     for name, last in (("loss", False), ("last", True)):
-        heads = network(size).train()(pictures())
+        heads = network(size).train()(images())
         parts = box_loss(heads, true_boxes(), last=last)
         theirs = {part: SAID[size][name][key] for part, key in PARTS.items()}
-        assert {k: float(v.detach()) for k, v in parts.items()} == pytest.approx(theirs, rel=1e-4, abs=1e-6)
+        ours = {part: float(value.detach()) for part, value in parts.items()}
+        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-6)
 
 
 def test_a_canvas_without_boxes_is_background() -> None:
-    heads = network("yolox-nano").train()(pictures())
+    heads = network("yolox-nano").train()(images())
     nothing = BoxTargets(torch.zeros(0, 4), torch.zeros(0).long(), torch.zeros(0).long())
     parts = box_loss(heads, nothing, last=True)
     assert [float(parts[name].detach()) for name in ("box", "cls", "l1")] == [0, 0, 0]
@@ -109,8 +110,8 @@ def test_published_weights_see_bytes_in_blue_green_red() -> None:
     assert is_published(weights)
     assert not is_published(student.state_dict())
     student.load_state_dict(from_published(weights))
-    images = pictures()
+    shown = images()
     with torch.no_grad():
-        theirs: RawHeads = published(images.flip(1) * 255)
-        ours: RawHeads = student.net(images)
+        theirs: RawHeads = published(shown.flip(1) * 255)
+        ours: RawHeads = student.net(shown)
     torch.testing.assert_close(ours.boxes_BA4, theirs.boxes_BA4, rtol=0.01, atol=0.05)

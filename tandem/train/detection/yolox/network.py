@@ -23,7 +23,7 @@ HEAD_WIDTH = 256
 
 
 @dataclass(frozen=True)
-class Shape:
+class YoloxSize:
     """How deep and wide one size is, as parts of `l`."""
 
     depth: float
@@ -40,10 +40,10 @@ class Shape:
 
 
 SHAPES = {
-    "yolox-nano": Shape(0.33, 0.25, separable=True),
-    "yolox-tiny": Shape(0.33, 0.375),
-    "yolox-s": Shape(0.33, 0.50),
-    "yolox-m": Shape(0.67, 0.75),
+    "yolox-nano": YoloxSize(0.33, 0.25, separable=True),
+    "yolox-tiny": YoloxSize(0.33, 0.375),
+    "yolox-s": YoloxSize(0.33, 0.50),
+    "yolox-m": YoloxSize(0.67, 0.75),
 }
 """The paper's table 3; nano's 3x3 convolutions are separable."""
 
@@ -65,7 +65,7 @@ class RawHeads:
 class Darknet(nn.Module):
     """CSPDarknet: stages of stride 8, 16 and 32."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: YoloxSize) -> None:
         super().__init__()
         widths = [shape.channels(64 * 2**level) for level in range(5)]
         self.stem = Focus(widths[0])
@@ -77,7 +77,7 @@ class Darknet(nn.Module):
 
     @staticmethod
     def _stage(
-        shape: Shape, inside: int, outside: int, depth: int, *, last: bool = False
+        shape: YoloxSize, inside: int, outside: int, depth: int, *, last: bool = False
     ) -> nn.Sequential:
         # The three of `l` are rounded first and then tripled, as published: m has 6, not 6.03.
         count = shape.blocks(3) * (depth // 3)
@@ -95,7 +95,7 @@ class Darknet(nn.Module):
 class Neck(nn.Module):
     """Coarse to fine, and back (PANet, Liu et al. 2018); `backbone` within, as published."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: YoloxSize) -> None:
         super().__init__()
         small, middle, large = (shape.channels(one) for one in (256, 512, 1024))
         self.backbone = Darknet(shape)
@@ -109,7 +109,7 @@ class Neck(nn.Module):
         self.C3_n4 = self._join(shape, 2 * middle, large)
 
     @staticmethod
-    def _join(shape: Shape, inside: int, outside: int) -> PartialStage:
+    def _join(shape: YoloxSize, inside: int, outside: int) -> PartialStage:
         return PartialStage(
             inside, outside, shape.blocks(3), shortcut=False, separable=shape.separable
         )
@@ -126,7 +126,7 @@ class Neck(nn.Module):
 class DecoupledHead(nn.Module):
     """For each map, two branches of two convolutions: one for classes, one for box and object."""
 
-    def __init__(self, shape: Shape, num_classes: int) -> None:
+    def __init__(self, shape: YoloxSize, num_classes: int) -> None:
         super().__init__()
         width, insides = shape.channels(HEAD_WIDTH), [shape.channels(n) for n in (256, 512, 1024)]
         self.stems = nn.ModuleList(ConvUnit(inside, width) for inside in insides)
@@ -138,7 +138,7 @@ class DecoupledHead(nn.Module):
         self.expect_few()
 
     @staticmethod
-    def _branch(width: int, shape: Shape) -> nn.Sequential:
+    def _branch(width: int, shape: YoloxSize) -> nn.Sequential:
         return nn.Sequential(*(spatial(width, width, separable=shape.separable) for _ in range(2)))
 
     def expect_few(self) -> None:
@@ -163,7 +163,7 @@ class DecoupledHead(nn.Module):
 class YoloxNet(nn.Module):
     """The whole network. Sides of the pictures are in whole strides of 32."""
 
-    def __init__(self, shape: Shape, num_classes: int) -> None:
+    def __init__(self, shape: YoloxSize, num_classes: int) -> None:
         super().__init__()
         self.backbone = Neck(shape)
         self.head = DecoupledHead(shape, num_classes)
