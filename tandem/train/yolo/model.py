@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from ultralytics.nn.tasks import DetectionModel
 
 from tandem.spec.plugins.losses import LossRole
+from tandem.train.detection.teacher_terms import make_projectors, on_classes, on_features
 from tandem.train.detection.types import (
     BoxLabels,
     DetectionBatch,
@@ -17,9 +17,6 @@ from tandem.train.detection.types import (
     HeadOutput,
     TeacherTargets,
 )
-from tandem.train.grids import pool_to
-from tandem.train.registry import find
-from tandem.train.types import Batch, Signals, StepOutput
 
 OWN = ("box", "cls", "dfl")
 """The parts of Ultralytics' loss."""
@@ -40,7 +37,7 @@ class TaughtModel(DetectionModel):
         self.weights = weights
         # Part of this model, so that Ultralytics' optimizer, moving average and gradient limit
         # take them in; `student_state` leaves them behind.
-        self.projectors = nn.ModuleList(nn.Conv2d(one, other, 1) for one, other in projections)
+        self.projectors = make_projectors(projections)
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -79,11 +76,13 @@ class TaughtModel(DetectionModel):
         if self.weights.feature > 0:
             # Ultralytics' own loss comes times the batch's images, and its steps sum up `nbs` of
             # them: a mean is brought to that scale, or it would weigh less in a larger batch.
-            feature = self._on_features(preds["feats"], targets)
+            feature = on_features(self.projectors, preds["feats"], targets, self.weights)
             items[self.weights.feature_loss] = feature.detach()
             parts.append((self.weights.feature * count * feature)[None])
         if self.weights.soft > 0:
-            soft = self._on_classes(preds["scores"], targets)
+            scores_BAK = preds["scores"].transpose(1, 2)
+            gain: float = self.args.cls
+            soft = on_classes(scores_BAK, scores_BAK, targets, self.weights, gain=gain)
             items["soft"] = soft.detach()
             parts.append((self.weights.soft * count * soft)[None])
         return torch.cat(parts), items
@@ -105,72 +104,6 @@ class TaughtModel(DetectionModel):
             return total, _named(items)
         total, items = super().loss(batch, preds)
         return total, _named(items)
-
-    def _on_features(self, maps_BCHW: list[Tensor], targets: TeacherTargets) -> Tensor:
-        """The mean over the three scales, each over the cells that the teacher has seen."""
-        entry = find("losses", self.weights.feature_loss)
-        parts = []
-        for number, projector in enumerate(self.projectors):
-            covered_BHW = targets.covered_BHW[number]
-            # Cells first, then their projection: it is far wider than the student's map.
-            map_BHWC = maps_BCHW[number].permute(0, 2, 3, 1)
-            cells_NC = pool_to(map_BHWC, *covered_BHW.shape[1:]).flatten(0, 2)
-            if not covered_BHW.all():
-                # Not by a boolean index, whose backward sorts all the places; this one adds rows.
-                cells_NC = cells_NC.index_select(0, covered_BHW.flatten().nonzero()[:, 0])
-            if len(cells_NC) == 0:
-                # The mean of nothing is NaN; this keeps the map in the graph with a gradient of 0.
-                parts.append(maps_BCHW[number].sum() * 0)
-                continue
-            assert isinstance(projector, nn.Conv2d)
-            # A 1x1 convolution is a linear layer over cells, and here only some cells are left.
-            student_MD = F.linear(cells_NC, projector.weight.flatten(1), projector.bias).float()
-            value: Tensor = entry.make(
-                _as_output(student_MD),
-                Signals(tokens_BHWD=targets.tokens_MD[number][None, None]),
-                _NO_BATCH,
-                self.weights.feature_options,
-            )
-            parts.append(value)
-        return torch.stack(parts).mean()
-
-    def _on_classes(self, scores_BKA: Tensor, targets: TeacherTargets) -> Tensor:
-        assert targets.classes_BAK is not None
-        student_BAK = scores_BKA.transpose(1, 2).float()
-        if targets.classes_of == "score":
-            # Scaled as Ultralytics scales its own on the labels: a weight of 1 is its equal.
-            summed = F.binary_cross_entropy_with_logits(
-                student_BAK, targets.classes_BAK, reduction="sum"
-            )
-            gain: float = self.args.cls
-            return gain * summed / targets.classes_BAK.sum().clamp_min(1)
-        return which_class(student_BAK, targets.classes_BAK, self.weights.temperature)
-
-
-def which_class(student_BAK: Tensor, teacher_BAK: Tensor, temperature: float) -> Tensor:
-    """KL of the classes' shares, nats times T², weighted by how sure the teacher is that
-    anything is there.
-
-    The teacher's map knows what lies in a cell, not which cell's box will fit it best: how high
-    the scores are is left to the labels.
-    """
-    # 1 less the share of the background: empty cells, most of them, teach nothing.
-    there_BA = teacher_BAK.sum(-1)
-    # The logarithm brings shares back to logits, so that they can be softened as the student's
-    # are; what the background took from each falls out in the softmax.
-    target_BAK = F.log_softmax(teacher_BAK.clamp_min(1e-6).log() / temperature, -1)
-    own_BAK = F.log_softmax(student_BAK / temperature, -1)
-    divergence_BA = F.kl_div(own_BAK, target_BAK, log_target=True, reduction="none").sum(-1)
-    return temperature**2 * (divergence_BA * there_BA).sum() / there_BA.sum().clamp_min(1e-6)
-
-
-_NO_BATCH: Batch = Batch(torch.empty(0), torch.empty(0), None, None)  # type: ignore[arg-type]
-"""No feature loss looks at one."""
-
-
-def _as_output(tokens_MD: Tensor) -> StepOutput:
-    nothing = tokens_MD.new_zeros(1, 1)
-    return StepOutput(nothing, nothing, tokens_BHWD=tokens_MD[None, None])
 
 
 def _named(items: dict[str, Tensor]) -> dict[str, Tensor]:

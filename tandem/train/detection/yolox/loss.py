@@ -85,7 +85,7 @@ def _assigned(
     classes_BAK: Tensor,
     targets: BoxTargets,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """For each of the F anchors that learn a box: its place in the batch, its box, class and overlap now."""
+    """For each of the F anchors that learn a box: its place in the batch, box, class, overlap."""
     places, boxes, labels, overlaps = [], [], [], []
     count = boxes_BA4.shape[1]
     for canvas in range(len(boxes_BA4)):
