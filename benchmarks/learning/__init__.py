@@ -1,0 +1,1 @@
+"""What teaching is worth, on data that ships inside packages; `python -m benchmarks.learning`."""

@@ -1,0 +1,123 @@
+"""Several ways to teach one student, each by three seeds, judged on what nobody has looked at."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.engine import Ran, changed, run
+from tandem.spec.run import RunSpec
+
+Judge = Callable[[Path], dict[str, float]]
+"""From a final_model folder to figures of 0 to 1 on the test part."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is tried: all of it for the table, a little to see that it works."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    share: float = 1.0
+    """Of the epochs that the table's figures are of."""
+
+    def epochs(self, wanted: int) -> int:
+        return max(1, round(wanted * self.share))
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table."""
+
+    name: str
+    """The command's."""
+    what: str
+    figure: str
+    values: tuple[float, ...]
+    against: tuple[float, ...] = ()
+    """The fair baseline's, seed by seed; empty for the baseline itself."""
+    how: str = ""
+
+    @property
+    def mean(self) -> str:
+        return mean_and_spread(self.values)
+
+    @property
+    def gain(self) -> str:
+        """Mean of the differences by seed, with their spread: seeds share data and weights."""
+        if not self.against:
+            return "–"
+        apart = [one - other for one, other in zip(self.values, self.against, strict=True)]
+        return mean_and_spread(apart, sign="+")
+
+
+def mean_and_spread(values: Sequence[float], sign: str = "") -> str:
+    """In points of a hundred: mean ± sample standard deviation."""
+    mean = f"{100 * statistics.fmean(values):{sign}.1f}"
+    return mean if len(values) < 2 else f"{mean} ± {100 * statistics.stdev(values):.1f}"
+
+
+@dataclass
+class Variant:
+    """One way to teach: a spec for each seed, and what came of it."""
+
+    what: str
+    spec_of: Callable[[int], RunSpec]
+    how: str = ""
+    runs: list[Ran] = field(default_factory=list)
+    figures: list[dict[str, float]] = field(default_factory=list)
+
+    def values(self, figure: str) -> tuple[float, ...]:
+        return tuple(one[figure] for one in self.figures)
+
+
+def train(variants: Sequence[Variant], judge: Judge, effort: Effort) -> None:
+    """Each variant by each seed, the variants in turn; the figures are left in them."""
+    for seed in effort.seeds:
+        for variant in variants:
+            spec = variant.spec_of(seed)
+            spec = changed(
+                spec,
+                optim={"epochs": effort.epochs(spec.optim.epochs)},
+                run={"seed": seed},
+                report={"tensorboard": False, "baseline": False},
+            )
+            variant.runs.append(run(spec))
+            found = judge(Path(spec.run.output_dir) / "final_model")
+            variant.figures.append(found)
+            said = ", ".join(f"{key} {value:.4f}" for key, value in found.items())
+            print(f"      {variant.what}, seed {seed}, test: {said}", flush=True)
+
+
+def lines(name: str, variants: Sequence[Variant], figures: Sequence[str]) -> list[Line]:
+    """The first variant is the fair baseline."""
+    alone = variants[0]
+    return [
+        Line(
+            name=name,
+            what=variant.what,
+            figure=figure,
+            values=variant.values(figure),
+            against=() if variant is alone else alone.values(figure),
+            how=variant.how,
+        )
+        for figure in figures
+        for variant in variants
+    ]
+
+
+def alone(spec: RunSpec, labelled: int, rows: int) -> RunSpec:
+    """The same student on labels alone, for as many optimizer steps, with fresh views.
+
+    `labelled` of `rows` rows of train have a label. 64 views of each picture, so that it is held to
+    a few of them no more than a taught one is.
+    """
+    steps = spec.optim.epochs * _batches(rows, spec)
+    epochs = -(-steps // _batches(labelled, spec))
+    direct = spec.model_copy(update={"mode": "direct", "teacher": None})
+    return changed(direct, optim={"epochs": epochs}, views={"count": 64})
+
+
+def _batches(rows: int, spec: RunSpec) -> int:
+    return -(-rows // spec.optim.batch_size)
