@@ -34,7 +34,7 @@ class Box:
 
 def classes(model: Path, inputs: Sequence[Any], labels: Sequence[str]) -> dict[str, float]:
     """`accuracy`, `macro_f1`, `ece` (15 equal bins) and `nll` (nats) of a classifier."""
-    said = [one for one in tandem.load(model, device="cpu").predict(list(inputs))]
+    said = tandem.load(model, device="cpu").predict(list(inputs))
     answers = [one for one in said if isinstance(one, Prediction)]
     found = [one.label for one in answers]
     right = np.array([a == b for a, b in zip(found, labels, strict=True)])
@@ -63,7 +63,7 @@ def calibration_error(sure_N: NDArray[np.float64], right_N: NDArray[np.bool_]) -
 def masks(
     model: Path, images: Sequence[Path], truth_NHW: NDArray[np.uint8], count: int
 ) -> dict[str, float]:
-    """`miou`: the mean over the classes of intersection over union, pixels of all images together."""
+    """`miou`: intersection over union of all images' pixels, its mean over the classes."""
     overlap, union = np.zeros(count), np.zeros(count)
     for answer, mask in zip(tandem.load(model, device="cpu").predict(list(images)), truth_NHW,
                             strict=True):  # fmt: skip

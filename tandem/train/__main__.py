@@ -43,6 +43,9 @@ def main(argv: list[str] | None = None) -> int:
         if len(arguments) != 1:
             raise SpecError("Give one file: the specification of a run, in JSON.")
         spec = read_spec(Path(arguments[0]))
+        from tandem.train.engines.visible_gpus import see_only
+
+        see_only(spec.run.devices, os.environ)
         if "RANK" not in os.environ:
             from tandem.train.engines.device import wanted_processes
             from tandem.train.pipeline.launch import launch

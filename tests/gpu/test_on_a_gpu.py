@@ -1,8 +1,15 @@
 """What only a GPU can show. These run where there is one, and say why where there is none."""
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
+from tandem.spec.run import ExecutionSpec
+from tandem.train.engines.device import device_context
 from tests.train.engines.runs import events, run_here, weights
 
 pytestmark = [
@@ -53,3 +60,40 @@ def test_a_batch_that_does_not_fit_is_cut(spec_of, tmp_path):
     assert run_here(spec, tmp_path) == 0
     assert any("Out of memory" in one["message"] for one in events(spec, "notice"))
     del taken
+
+
+def test_the_gpu_that_is_named_is_the_one_that_computes(spec_of, tmp_path):
+    """In a process of its own: CUDA reads once which GPUs it may show."""
+    last = torch.cuda.device_count() - 1
+    spec = spec_of(run__devices=[last], optim__epochs=1)
+    file = tmp_path / "spec.json"
+    file.write_text(json.dumps(spec))
+    code = (
+        "import sys, os; from tandem.train.__main__ import main; code = main(sys.argv[1:]);"
+        "import torch; print(torch.cuda.device_count(), os.environ['CUDA_VISIBLE_DEVICES']);"
+        "sys.exit(code)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.splitlines()[-1].split() == [
+        "1",
+        os.environ.get("CUDA_VISIBLE_DEVICES", str(last)).split(",")[-1],
+    ]
+    assert events(spec, "started")[0]["device"] == "cuda:0"
+
+
+def test_auto_is_a_precision_that_the_hardware_has():
+    native = torch.cuda.get_device_capability()[0] >= 8
+    context = device_context(ExecutionSpec(output_dir="x", devices=[0]))
+    assert context.precision == ("bf16" if native else "fp16")
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="this machine has one GPU")
+def test_two_gpus_in_any_order_learn_together(spec_of, tmp_path):
+    spec = spec_of(run__devices=[1, 0], optim__epochs=2)
+    file = tmp_path / "spec.json"
+    file.write_text(json.dumps(spec))
+    subprocess.run([sys.executable, "-m", "tandem.train", str(file)], check=True)
+    assert events(spec, "started")[0]["processes"] == 2
+    assert weights(spec)

@@ -3380,7 +3380,8 @@ export interface components {
              * Precision
              * @description The number format of the student's forward pass.
              *
-             *     auto: bf16 on a GPU that has it, else fp32.
+             *     auto: bf16 on a GPU whose hardware has it, fp16 on one that has not (T4, V100, RTX 20), fp32 on
+             *     a CPU.
              * @default auto
              * @enum {string}
              */

@@ -68,14 +68,14 @@ def gpus() -> tuple[Gpu, ...]:
     try:
         for index, name in enumerate(_visible(pynvml.nvmlDeviceGetCount())):
             one = _handle(name)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(one)
+            used, total = _memory(one)
             found.append(
                 Gpu(
                     index=index,
                     name=str(pynvml.nvmlDeviceGetName(one)),
                     usage_percent=_usage(one),
-                    memory_used_megabytes=int(memory.used) / MEGABYTE,
-                    memory_total_megabytes=int(memory.total) / MEGABYTE,
+                    memory_used_megabytes=used,
+                    memory_total_megabytes=total,
                 )
             )
     except pynvml.NVMLError:
@@ -117,6 +117,15 @@ def _handle(name: str) -> object:
     if name.isdigit():
         return pynvml.nvmlDeviceGetHandleByIndex(int(name))
     return pynvml.nvmlDeviceGetHandleByUUID(name)
+
+
+def _memory(one: object) -> tuple[float, float]:
+    """Used and total, in MiB."""
+    try:
+        memory = pynvml.nvmlDeviceGetMemoryInfo(one)
+    except pynvml.NVMLError:  # a virtual GPU may not say; it computes all the same
+        return 0.0, 0.0
+    return int(memory.used) / MEGABYTE, int(memory.total) / MEGABYTE
 
 
 def _usage(one: object) -> float:

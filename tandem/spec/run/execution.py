@@ -129,7 +129,8 @@ class ExecutionSpec(Section):
         Knob(
             "Student's precision",
             zh="学生模型精度",
-            about_zh="学生模型前向计算的精度。\n\nauto：GPU 支持时用 bf16，否则 fp32。",
+            about_zh="学生模型前向计算的精度。\n\n"
+            "auto：GPU 硬件支持时用 bf16，不支持时用 fp16（T4、V100、RTX 20）；CPU 上用 fp32。",
             choices={
                 "auto": ("As the device has it", "由设备决定"),
                 "fp32": ("32-bit floating point", "32 位浮点"),
@@ -140,7 +141,8 @@ class ExecutionSpec(Section):
     ] = "auto"
     """The number format of the student's forward pass.
 
-    auto: bf16 on a GPU that has it, else fp32.
+    auto: bf16 on a GPU whose hardware has it, fp16 on one that has not (T4, V100, RTX 20), fp32 on
+    a CPU.
     """
     save_checkpoints: Annotated[
         bool,

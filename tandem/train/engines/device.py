@@ -6,13 +6,18 @@ import os
 from dataclasses import dataclass
 
 import psutil
+import pynvml  # type: ignore[import-untyped]
 import torch
 from torch import Tensor
 
 from tandem.spec.errors import DeviceError
 from tandem.spec.run import ExecutionSpec
+from tandem.train.engines.visible_gpus import gpu_missing, indices
+from tandem.train.pretrained.quantize import has_bf16
 
 MEGABYTE = 2**20
+_NO_GAUGE = (pynvml.NVMLError, ModuleNotFoundError, RuntimeError, ValueError, LookupError)
+"""NVML's own refusals, and torch's where it cannot find the device by NVML's names."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,15 @@ def memory_megabytes(device: torch.device) -> float:
 
 
 def gpu_usage_percent(device: torch.device) -> float | None:
-    """Utilisation as the driver reports it; None on a CPU or without NVML's package."""
+    """Utilisation as the driver reports it; None on a CPU, and where it reports none.
+
+    A slice of a GPU (MIG) and a virtual one have no such gauge: NVML refuses, and the run goes on.
+    """
     if device.type != "cuda":
         return None
     try:
         return float(torch.cuda.utilization(device))
-    except ModuleNotFoundError:
+    except _NO_GAUGE:
         return None
 
 
@@ -93,29 +101,27 @@ def _gpus(spec: ExecutionSpec) -> list[int]:
         return []
     if spec.devices == "auto":
         return list(range(there))
-    missing = [one for one in spec.devices if one >= there]
+    wanted = indices(spec.devices, os.environ)
+    missing = [one for one in wanted if one >= there]
     if missing:
-        raise DeviceError(
-            "GPU {missing} is not there: this machine has {there}.",
-            missing=", ".join(map(str, missing)),
-            there=there,
-            allowed=[*range(there), "cpu"],
-            fix="Use --gpu_devices cpu, or leave the flag out, to run on the CPU.",
-        )
-    return list(dict.fromkeys(spec.devices))
+        raise gpu_missing(missing, there)
+    return wanted
 
 
 def _precision(asked: str, device: torch.device) -> str:
     on_gpu = device.type == "cuda"
     if asked == "auto":
-        return "bf16" if on_gpu and torch.cuda.is_bf16_supported() else "fp32"
+        if not on_gpu:
+            return "fp32"
+        # fp16 with a loss scaler, where bf16 would be emulated.
+        return "bf16" if has_bf16(device) else "fp16"
     if asked == "fp16" and not on_gpu:
         raise DeviceError(
             "fp16 needs a GPU; this run is on the CPU.",
             allowed=["auto", "fp32", "bf16"],
             fix="Set run.precision to auto.",
         )
-    if asked == "bf16" and on_gpu and not torch.cuda.is_bf16_supported():
+    if asked == "bf16" and not has_bf16(device):
         raise DeviceError("This GPU has no bf16.", allowed=["auto", "fp32", "fp16"])
     return asked
 

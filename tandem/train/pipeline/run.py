@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from accelerate import PartialState
@@ -24,12 +25,17 @@ from tandem.train.pipeline.resolve import baseline_of, resolve, with_defaults
 from tandem.train.pipeline.resume import compare_data, forget_stale_record, report_settings
 from tandem.train.types import Splits, Student
 
+PATIENCE = timedelta(hours=24)
+"""How long a process waits for the others: one may index the data, adapt the teacher or wait for
+another run's cache meanwhile. The default, ten minutes, would end the run. One that has died is
+noticed all the same: its connection breaks, and torchrun ends the rest."""
+
 
 def execute(asked: Run) -> None:
     """Everything, from reading the data to the report. Raises TandemError."""
     began = time.perf_counter()
     # Joins the processes of this run through torchrun's environment, before any of them waits.
-    PartialState(cpu=asked.device_context.device.type == "cpu")
+    PartialState(cpu=asked.device_context.device.type == "cpu", timeout=PATIENCE)
     run = replace(asked, spec=with_defaults(asked.spec))
     report_started(run)  # before anything that may be refused: whoever watches sees the attempt
     report_settings(run)

@@ -34,13 +34,22 @@ INT4_BLOCK, INT4_ROWS = 64, 32
 BLOCK = re.compile(r"\.(blocks|layers?)\.\d+\.")
 
 
+def has_bf16(device: torch.device) -> bool:
+    """True on a CPU, and on a GPU whose hardware has it (compute capability 8.0 and above).
+
+    T4, V100 and RTX 20 only emulate it: cuDNN has no such convolutions for them, and the rest is
+    slower than fp32.
+    """
+    # torch asks the current device, which every process of a run sets before all else.
+    return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+
+
 def resolve_precision(asked: str, device: torch.device) -> str:
     """`auto` decided, the rest checked. DeviceError or MissingExtraError where it cannot be."""
     on_gpu = device.type == "cuda"
-    has_bf16 = not on_gpu or torch.cuda.is_bf16_supported()
     if asked == "auto":
-        return "bf16" if on_gpu and has_bf16 else "fp32"
-    if asked == "bf16" and not has_bf16:
+        return "bf16" if on_gpu and has_bf16(device) else "fp32"
+    if asked == "bf16" and not has_bf16(device):
         raise DeviceError(
             "This GPU has no bf16.",
             allowed=["auto", "fp32", "fp16"],
@@ -61,11 +70,7 @@ def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
     """What the layers that are not quantised, and the activations, are in."""
     if precision in DTYPES:
         return DTYPES[precision]
-    return (
-        torch.bfloat16
-        if device.type == "cuda" and torch.cuda.is_bf16_supported()
-        else torch.float32
-    )
+    return torch.bfloat16 if device.type == "cuda" and has_bf16(device) else torch.float32
 
 
 def quantize_linear(module: nn.Module, precision: str, dtype: torch.dtype) -> None:

@@ -27,12 +27,13 @@ def check(spec: RunSpec, device_context: DeviceContext) -> None:
             processes=device_context.processes,
             fix="Set run.devices to one GPU, such as [0].",
         )
-    if device_context.precision == "fp16" or (
+    # Of `auto` on a GPU without bf16 it makes fp32, below.
+    if spec.run.precision == "fp16" or (
         device_context.precision == "bf16" and device_context.device.type == "cpu"
     ):
         raise SpecError(
             "YOLOv8 does not learn in {precision} on this device.",
-            precision=device_context.precision,
+            precision=spec.run.precision,
             allowed=["auto", "fp32"] + (["bf16"] if device_context.device.type == "cuda" else []),
             fix="Set run.precision to auto.",
         )
