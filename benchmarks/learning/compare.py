@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.engine import Ran, changed, run
 from tandem.spec.run import RunSpec
 
-Judge = Callable[[Path], dict[str, float]]
+Figures = Callable[[Path], dict[str, float]]
 """From a final_model folder to figures of 0 to 1 on the test part."""
 
 
@@ -72,7 +72,7 @@ class Variant:
         return tuple(one[figure] for one in self.figures)
 
 
-def train(variants: Sequence[Variant], judge: Judge, effort: Effort) -> None:
+def train(variants: Sequence[Variant], figures_of: Figures, effort: Effort) -> None:
     """Each variant by each seed, the variants in turn; the figures are left in them."""
     for seed in effort.seeds:
         for variant in variants:
@@ -84,7 +84,7 @@ def train(variants: Sequence[Variant], judge: Judge, effort: Effort) -> None:
                 report={"tensorboard": False, "baseline": False},
             )
             variant.runs.append(run(spec))
-            found = judge(Path(spec.run.output_dir) / "final_model")
+            found = figures_of(Path(spec.run.output_dir) / "final_model")
             variant.figures.append(found)
             said = ", ".join(f"{key} {value:.4f}" for key, value in found.items())
             print(f"      {variant.what}, seed {seed}, test: {said}", flush=True)

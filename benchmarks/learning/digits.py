@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.learning import judge, sources
+from benchmarks.learning import figures, sources
 from benchmarks.learning.compare import Effort, Line, Variant, alone, lines, train
 from tandem.spec.run import (
     CacheSpec,
@@ -37,17 +37,17 @@ EPOCHS = 5
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Data and teacher in a folder, and the judge."""
+class DigitData:
+    """Data and teacher in a folder, and how a model is measured."""
 
     folder: Path
     teacher: Path
     test: Path
     truth: tuple[str, ...]
 
-    def judge(self, model: Path) -> dict[str, float]:
+    def figures(self, model: Path) -> dict[str, float]:
         files = sorted(self.test.glob("*.png"))
-        return judge.classes(model, files, self.truth)
+        return figures.classes(model, files, self.truth)
 
     def spec(self, name: str, seed: int) -> RunSpec:
         """A taught ResNet-18 at 32 pixels."""
@@ -70,7 +70,7 @@ class Bench:
         return alone(self.spec(name, seed), LABELLED, LEARN)
 
 
-def prepare(folder: Path, effort: Effort) -> Bench:
+def prepare(folder: Path, effort: Effort) -> DigitData:
     """Write the test part and teach the teacher."""
     test, _, _, teach = parts()
     here = folder / "test"
@@ -87,7 +87,7 @@ def prepare(folder: Path, effort: Effort) -> Bench:
     )
     recipe = digits_teacher.TeacherRecipe(epochs=max(1, round(20 * effort.share)))
     digits_teacher.make_teacher(teacher, lessons, recipe)
-    return Bench(folder, teacher, here, tuple(map(str, test.labels_N)))
+    return DigitData(folder, teacher, here, tuple(map(str, test.labels_N)))
 
 
 def parts() -> tuple[sources.Images, sources.Images, sources.Images, sources.Images]:
@@ -139,5 +139,5 @@ def measure(folder: Path, effort: Effort) -> list[Line]:
         Variant("labels only", lambda seed: bench.alone("alone", seed), "as many steps, 64 views"),
         Variant("taught", lambda seed: bench.spec("taught", seed), "as Tandem does by itself"),
     ]
-    train(variants, bench.judge, effort)
+    train(variants, bench.figures, effort)
     return lines("digits", variants, ("accuracy", "macro_f1"))
