@@ -192,6 +192,7 @@ class _Register:
         role: LossRole,
         needs: Iterable[str] = (),
         options: type[Options] = Options,
+        kinds: Iterable[str] = (),
         zh: str = "",
         title: tuple[str, str] = ("", ""),
         **facts: object,
@@ -201,6 +202,7 @@ class _Register:
         `role` says what it is in a run: `hard` (on labels), `soft` (on the teacher's class
         scores), `feature` (on its dense features; named `feature_<name>`), `attention`,
         `relation` or `intermediate`. A spec chooses among those of `soft` and of `feature`.
+        `kinds` are those that it can be used for; none named: all.
         """
 
         def decorate(make: _Made) -> _Made:
@@ -213,6 +215,7 @@ class _Register:
                 make=make,  # type: ignore[arg-type]
                 options=options,
                 needs=frozenset(needs),
+                kinds=frozenset(kinds),
                 zh=zh,
                 facts=facts,
             )

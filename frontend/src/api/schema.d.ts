@@ -2039,12 +2039,12 @@ export interface components {
             /** Checkpointinterval */
             checkpointInterval?: number | null;
             /** Distilllosstype */
-            distillLossType?: ("kl_div" | "cosine" | "dkd" | "mse" | "standardised") | null;
+            distillLossType?: ("kl_div" | "cosine" | "cwd" | "dist" | "dkd" | "mse" | "standardised") | null;
             distillationAdvancedConfig?: components["schemas"]["DistillationConfig"] | null;
             /** Distillationtype */
             distillationType?: ("feature" | "logit" | "hybrid") | null;
             /** Featurelosstype */
-            featureLossType?: ("mse" | "cosine" | "pkd") | null;
+            featureLossType?: ("mse" | "cosine" | "cwd" | "pkd" | "similarity") | null;
             /**
              * Featureweight
              * @description 1 when nothing is said; the weight of the loss on features.
@@ -2483,7 +2483,7 @@ export interface components {
              */
             datasetId: string | number;
             /** Distilllosstype */
-            distillLossType?: ("kl_div" | "cosine" | "dkd" | "mse" | "standardised") | null;
+            distillLossType?: ("kl_div" | "cosine" | "cwd" | "dist" | "dkd" | "mse" | "standardised") | null;
             distillationAdvancedConfig?: components["schemas"]["DistillationConfig"] | null;
             /** Distillationtype */
             distillationType?: ("feature" | "logit" | "hybrid") | null;
@@ -2493,7 +2493,7 @@ export interface components {
              */
             epochs?: number | null;
             /** Featurelosstype */
-            featureLossType?: ("mse" | "cosine" | "pkd") | null;
+            featureLossType?: ("mse" | "cosine" | "cwd" | "pkd" | "similarity") | null;
             /**
              * Featureweight
              * @description 1 when nothing is said; the weight of the loss on features.
@@ -2656,7 +2656,7 @@ export interface components {
             /** Description */
             description?: string | null;
             /** Distilllosstype */
-            distillLossType?: ("kl_div" | "cosine" | "dkd" | "mse" | "standardised") | null;
+            distillLossType?: ("kl_div" | "cosine" | "cwd" | "dist" | "dkd" | "mse" | "standardised") | null;
             distillationAdvancedConfig?: components["schemas"]["DistillationConfig"] | null;
             /** Distillationtype */
             distillationType?: ("feature" | "logit" | "hybrid") | null;
@@ -2666,7 +2666,7 @@ export interface components {
              */
             epochs?: number | null;
             /** Featurelosstype */
-            featureLossType?: ("mse" | "cosine" | "pkd") | null;
+            featureLossType?: ("mse" | "cosine" | "cwd" | "pkd" | "similarity") | null;
             /**
              * Featureweight
              * @description 1 when nothing is said; the weight of the loss on features.
@@ -3052,7 +3052,7 @@ export interface components {
             /** Intermediatelayers */
             intermediateLayers?: number[] | string | null;
             /** Losstype */
-            lossType?: ("kl_div" | "cosine" | "dkd" | "mse" | "standardised") | null;
+            lossType?: ("kl_div" | "cosine" | "cwd" | "dist" | "dkd" | "mse" | "standardised") | null;
             /** Softlabelweight */
             softLabelWeight?: number | null;
         };
@@ -3897,7 +3897,7 @@ export interface components {
              * @default mse
              * @enum {string}
              */
-            feature_loss: "mse" | "cosine" | "pkd";
+            feature_loss: "mse" | "cosine" | "cwd" | "pkd" | "similarity";
             /**
              * Feature Weight
              * @description The weight of the loss on dense features.
@@ -3954,7 +3954,7 @@ export interface components {
              * @default kl_div
              * @enum {string}
              */
-            soft_loss: "kl_div" | "cosine" | "dkd" | "mse" | "standardised";
+            soft_loss: "kl_div" | "cosine" | "cwd" | "dist" | "dkd" | "mse" | "standardised";
             /**
              * Temperature
              * @description The temperature of both sides in the soft-label terms.

@@ -94,6 +94,15 @@ def loss_weights(spec: RunSpec) -> DetectionLossWeights:
             astray=", ".join(sorted(astray)),
             allowed=[name],
         )
+    kinds = find("losses", name).kinds
+    if feature and kinds and "detection" not in kinds:
+        raise SpecError(
+            "The loss {loss} is for {kinds}, not for {kind}.",
+            loss=name,
+            kinds=", ".join(sorted(kinds)),
+            kind="detection",
+            fix="Choose another loss.soft_loss or loss.feature_loss.",
+        )
     options = find("losses", name).options(**loss.options.get(name, {}))
     return DetectionLossWeights(
         loss.hard_label_weight, feature, name, options, soft, loss.temperature

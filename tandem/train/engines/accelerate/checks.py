@@ -62,6 +62,19 @@ def check_terms(spec: RunSpec, table: ImageTable, hard: str = "cross_entropy") -
     return terms
 
 
+def check_kinds(terms: list[Term], kind: str) -> None:
+    """SpecError for a loss that is not made for what is learnt."""
+    for term in terms:
+        if term.entry.kinds and kind not in term.entry.kinds:
+            raise SpecError(
+                "The loss {loss} is for {kinds}, not for {kind}.",
+                loss=term.name,
+                kinds=", ".join(sorted(term.entry.kinds)),
+                kind=kind,
+                fix="Choose another loss.soft_loss or loss.feature_loss.",
+            )
+
+
 def check_layers(spec: RunSpec, student: Student, terms: list[Term]) -> None:
     """SpecError for layers that the student lacks, and for attention within a single cell."""
     count = len(student.layer_widths)
@@ -79,6 +92,14 @@ def check_layers(spec: RunSpec, student: Student, terms: list[Term]) -> None:
             size=spec.data.image_size,
             fix="Set loss.attention_weight to 0, or data.image_size to 64 or more.",
         )
+    for term in terms:
+        if term.entry.facts.get("spatial") and student.tokens_grid == 1:
+            raise SpecError(
+                "At {size} px this student has a single cell, and the loss {loss} compares cells.",
+                size=spec.data.image_size,
+                loss=term.name,
+                fix="Set data.image_size to 64 or more, or choose another loss.feature_loss.",
+            )
 
 
 def check_teacher(run: ResolvedRun, terms: list[Term]) -> None:

@@ -33,7 +33,8 @@ class AccelerateEngine:
         checks.check_weights(spec)
 
     def check_data(self, spec: RunSpec, kind: Kind, splits: Splits) -> None:
-        checks.check_terms(spec, splits.train, as_table_kind(kind).hard_loss)
+        terms = checks.check_terms(spec, splits.train, as_table_kind(kind).hard_loss)
+        checks.check_kinds(terms, kind.name)
 
     def complete(self, spec: RunSpec, kind: Kind, splits: Splits) -> tuple[RunSpec, Splits]:
         terms = checks.check_terms(spec, splits.train, as_table_kind(kind).hard_loss)

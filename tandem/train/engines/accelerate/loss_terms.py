@@ -56,6 +56,11 @@ class Term:
         """Whether it sets class scores against the teacher's."""
         return "logits" in self.entry.needs
 
+    @property
+    def by_pixel(self) -> bool:
+        """Whether a class map's pixels are its rows; else it is given the map as it is."""
+        return self.compares_classes and not self.entry.facts.get("dense")
+
 
 @dataclass(frozen=True)
 class Totals:
@@ -171,7 +176,7 @@ def weighted_sum(
             parts.append(own.logits_BK.new_zeros(()))
             continue
         what = (output, signals, batch)
-        if output.class_map_BHWK is not None and term.compares_classes:
+        if output.class_map_BHWK is not None and term.by_pixel:
             what, count = by_pixel(*what), len(labelled_B)
         elif count < len(labelled_B):
             what = pick(*what, labelled_B)
