@@ -11,7 +11,7 @@ import json
 
 from tandem.data.registry import FormatEntry, formats
 from tandem.spec.plugins import catalog
-from tandem.spec.plugins.teachers import HUB_IDS
+from tandem.spec.plugins.teachers import HUB_IDS, licence_of
 from tandem.spec.run import RunSpec
 from tandem.spec.run.legacy import FLAGS, REST
 from tandem.train.registry import FOLDERS, LossEntry, PluginEntry, TeacherEntry, entries
@@ -30,6 +30,7 @@ def build() -> dict[str, object]:
         **groups,
         "formats": [_layout(one) for one in layouts],
         "teacher_names": HUB_IDS,
+        "teacher_licences": {name: licence_of(name) for name in HUB_IDS},
         "flags": {flag.name: flag.path for flag in FLAGS},
         "rest": dict(REST),
         "run_schema": run_schema,

@@ -34,8 +34,9 @@ def show(as_json: bool) -> None:
     print_table(t("Students"), ["type", "size", "parameters", "learns", "licence"], rows)
     rows = [[one["name"], ", ".join(one["gives"]), t(one["about"])] for one in catalog["teachers"]]
     print_table(t("Teachers"), ["family", "gives", "about"], rows)
-    rows = [[name, hub_id] for name, hub_id in catalog["teacher_names"].items()]
-    print_table(t("Teachers by name"), ["name", "hub id"], rows)
+    licences = catalog["teacher_licences"]
+    rows = [[name, hub_id, licences[name]] for name, hub_id in catalog["teacher_names"].items()]
+    print_table(t("Teachers by name"), ["name", "hub id", "licence"], rows)
     rows = [[one["name"], ", ".join(one["needs"]), t(one["about"])] for one in catalog["losses"]]
     print_table(t("Losses"), ["name", "needs", "about"], rows)
     rows = [[one["name"], t(one["about"])] for one in catalog["formats"]]

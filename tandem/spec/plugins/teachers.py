@@ -27,7 +27,20 @@ HUB_IDS: dict[str, str] = {
     "roberta-large": "FacebookAI/roberta-large",
     "xlm-roberta-base": "FacebookAI/xlm-roberta-base",
     "albert-base-v2": "albert/albert-base-v2",
+    "all-minilm-l6-v2": "sentence-transformers/all-MiniLM-L6-v2",
+    "bge-small-en": "BAAI/bge-small-en-v1.5",
+    "bge-base-en": "BAAI/bge-base-en-v1.5",
+    "bge-small-zh": "BAAI/bge-small-zh-v1.5",
+    "bge-base-zh": "BAAI/bge-base-zh-v1.5",
+    "distilbert-sst2": "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
 }
+
+MIT = ("clip-", "roberta-", "xlm-roberta-", "bge-")
+OWN = {
+    "qwen2.5-vl-3b": "Qwen Research License",
+    "qwen2.5-vl-72b": "Qwen License",
+}
+"""Releases under a licence of their makers'."""
 
 NEVER_RELEASED = {"qwen2.5-vl-8b": "qwen2.5-vl-7b"}
 """Installed systems call their teacher so; the release that comes nearest."""
@@ -47,6 +60,13 @@ def release_of(name: str) -> str | None:
     wanted = key(name)
     meant = {key(one): release for one, release in (NEVER_RELEASED | SHORT).items()}
     return meant.get(wanted) or next((one for one in HUB_IDS if key(one) == wanted), None)
+
+
+def licence_of(release: str) -> str:
+    """The licence that the weights of a name in `HUB_IDS` are published under."""
+    if release in OWN:
+        return OWN[release]
+    return "MIT" if release.startswith(MIT) else "Apache-2.0"
 
 
 def key(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
@@ -85,6 +85,33 @@ def refuse_missing_weights(
             example=missing[0],
             fix="Copy the checkpoint again, all of its files.",
         )
+
+
+def learnt_classes(config: ConfigJson, head: str) -> list[str] | None:
+    """The classes that a checkpoint's own head was trained on, in its order; None without one.
+
+    `head` is how the architecture with it is called: `ForImageClassification`.
+    """
+    architectures = config.get("architectures") or []
+    if not any(head in str(one) for one in architectures):
+        return None
+    named = config.get("id2label") or {0: "LABEL_0", 1: "LABEL_1"}
+    return [str(named[key]) for key in sorted(named, key=int)]
+
+
+def order_of(own: Sequence[str] | None, classes: Sequence[str]) -> tuple[int, ...] | None:
+    """The head's number of each of `classes`; None where its own are not these very ones.
+
+    By name, whatever the capitals; by number where the head's classes have no names.
+    """
+    if own is None or len(own) != len(classes):
+        return None
+    places = {name.casefold(): place for place, name in enumerate(own)}
+    by_name = [places[name.casefold()] for name in classes if name.casefold() in places]
+    if len(set(by_name)) == len(classes):
+        return tuple(by_name)
+    unnamed = list(own) == [f"LABEL_{number}" for number in range(len(own))]
+    return tuple(range(len(own))) if unnamed else None
 
 
 def refuse_foreign_code(checkpoint: PretrainedCheckpoint) -> None:

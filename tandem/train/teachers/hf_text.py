@@ -20,6 +20,8 @@ from tandem.train.teachers.family import (
     LAST,
     checkpoint_of,
     family_of,
+    learnt_classes,
+    order_of,
     refuse_foreign_code,
     refuse_missing_weights,
     sees_images,
@@ -73,28 +75,12 @@ class HfTextTeacher(FrozenModel):
         """A head for another task is not loaded."""
         return None if name.startswith(HEADS) else name
 
-    def learnt_classes(self) -> list[str] | None:
-        """The classes that its head was fine-tuned on; None for a bare encoder."""
-        config = self.checkpoint.config
-        architectures = config.get("architectures") or []
-        if not any(str(one).endswith("ForSequenceClassification") for one in architectures):
-            return None
-        named = config.get("id2label") or {0: "LABEL_0", 1: "LABEL_1"}
-        return [str(named[key]) for key in sorted(named, key=int)]
-
     def know(self, classes: Sequence[str]) -> bool:
         """Whether its own classes are these, by name, or by number where they have no names."""
-        own = self.learnt_classes()
-        if own is None or len(own) != len(classes):
+        own = learnt_classes(self.checkpoint.config, "ForSequenceClassification")
+        self.class_order = order_of(own, classes)
+        if self.class_order is None:
             return False
-        places = {name.casefold(): place for place, name in enumerate(own)}
-        by_name = [places.get(name.casefold()) for name in classes]
-        numbers = [f"LABEL_{number}" for number in range(len(own))]
-        if own == numbers and None in by_name:
-            by_name = list(range(len(own)))
-        if None in by_name:
-            return False
-        self.class_order = tuple(place for place in by_name if place is not None)
         self.gives = self.gives | {"logits"}
         return True
 

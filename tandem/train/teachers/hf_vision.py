@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from math import isqrt
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +21,8 @@ from tandem.train.teachers.family import (
     LAST,
     checkpoint_of,
     family_of,
+    learnt_classes,
+    order_of,
     refuse_foreign_code,
     refuse_missing_weights,
     sees_images,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 # Weights of heads that these signals do not come from may be absent.
 MAY_LACK = ("pooler", "head", "classifier", "mask_token", "text_model", "logit_")
+MAY_LACK_WITH_HEAD = ("pooler", "mask_token", "text_model", "logit_")
 TWO_TOWERS = ("clip", "siglip", "siglip2", "chinese_clip", "altclip", "metaclip_2")
 """Models of a text and an image tower: the image tower alone is a teacher."""
 TEXT_SIDE = ("text_model.", "text_projection", "visual_projection", "logit_")
@@ -44,9 +48,19 @@ class VisionOutput(Protocol):
     """The embeddings' and each layer's, where they were asked for."""
 
 
+class ClassifierOutput(Protocol):
+    """The same of a model with a head."""
+
+    logits: Tensor
+    """(B, K)."""
+
+
 class HfVisionTeacher(FrozenTeacher):
     """Tokens are the patches' of the last layer in raster order, class and register tokens left
     out; pooled is their mean, so that a linear probe on it gives a class map per token.
+
+    Where it was fine-tuned on the run's classes, `logits_BK` are its own head's, in the order of
+    `class_order`.
     """
 
     def __init__(
@@ -55,6 +69,9 @@ class HfVisionTeacher(FrozenTeacher):
         self.config = vision_config(checkpoint)
         super().__init__(checkpoint, spec, device, _unit(self.config))
         self.model: nn.Module | None = None
+        """The encoder alone, also where its head is loaded around it."""
+        self.classifier: nn.Module | None = None
+        self.class_order: tuple[int, ...] | None = None
         self.side = self.image_size // _unit(self.config)
         self.layer_count = 0
         self.grid, self.width, self.layer_count = self._shape()
@@ -66,28 +83,60 @@ class HfVisionTeacher(FrozenTeacher):
         """A text tower beside the image encoder is not loaded."""
         return None if name.startswith(TEXT_SIDE) else name
 
+    def know(self, classes: Sequence[str]) -> bool:
+        """Whether its head's classes are these, by name, or by number where they have no names."""
+        own = learnt_classes(self.checkpoint.config, "ForImageClassification")
+        self.class_order = order_of(own, classes)
+        if self.class_order is None or not _loads_with_head(self.checkpoint):
+            self.class_order = None
+            return False
+        self.gives = self.gives | {"logits"}
+        self.forget()
+        return True
+
+    @property
+    def logits_key(self) -> str | None:
+        """The order of the classes: the logits are put into it."""
+        return None if self.class_order is None else f"own-{self.class_order}"
+
     def load(self) -> None:
         if self.model is not None:
             return
-        model = _load(self.checkpoint, self.config, self.dtype)
+        if self.class_order is None:
+            model = _load(self.checkpoint, self.config, self.dtype)
+        else:
+            model = _load_with_head(self.checkpoint, self.dtype)
         quantize_linear(model, self.precision, self.dtype)
-        self.model = model.to(self.device).eval()
+        model = model.to(self.device).eval()
+        if self.class_order is None:
+            self.model = model
+        else:
+            self.model, self.classifier = _encoder_of(model), model
 
     def forget(self) -> None:
-        self.model = None
+        self.model = self.classifier = None
 
     def answer(self, pixels_BCHW: Tensor) -> Signals:
         assert self.model is not None, "prepare loads it"
-        tokens_BHWD, layers_BHWD = self.look(self.model, pixels_BCHW)
+        logits_BK = None
+        if self.classifier is None or self.class_order is None:
+            answer = _run(self.model, pixels_BCHW, hidden=bool(self.layers))
+        else:
+            answer, own_BK = _run_both(self.classifier, self.model, pixels_BCHW, bool(self.layers))
+            logits_BK = own_BK[:, list(self.class_order)]
+        tokens_BHWD, layers_BHWD = self._dense(answer)
         return Signals(
             pooled_BD=self.pool(tokens_BHWD, pixels_BCHW),
             tokens_BHWD=tokens_BHWD,
+            logits_BK=logits_BK,
             layers_BHWD=layers_BHWD,
         )
 
     def look(self, model: nn.Module, pixels_BCHW: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Tokens and the hidden layers asked for, float32; gradient flows if it is on."""
-        answer = _run(model, pixels_BCHW, hidden=bool(self.layers))
+        return self._dense(_run(model, pixels_BCHW, hidden=bool(self.layers)))
+
+    def _dense(self, answer: VisionOutput) -> tuple[Tensor, tuple[Tensor, ...]]:
         hidden = answer.hidden_states or ()
         layers = tuple(to_grid(hidden[i + 1], self.side) for i in self.layers)
         return to_grid(answer.last_hidden_state, self.side), layers
@@ -122,13 +171,29 @@ class HfVisionTeacher(FrozenTeacher):
 
 
 def _run(model: nn.Module, pixels_BCHW: Tensor, hidden: bool) -> VisionOutput:
-    options: dict[str, bool] = {}
-    if "interpolate_pos_encoding" in inspect.signature(model.forward).parameters:
-        options["interpolate_pos_encoding"] = True
-    answer: VisionOutput = model(
-        pixels_BCHW, return_dict=True, output_hidden_states=hidden, **options
-    )
+    answer: VisionOutput = model(pixels_BCHW, **_options(model, hidden))
     return answer
+
+
+def _options(encoder: nn.Module, hidden: bool) -> dict[str, bool]:
+    """How transformers is asked, so that pictures may have whatever size."""
+    options = {"return_dict": True, "output_hidden_states": hidden}
+    if "interpolate_pos_encoding" in inspect.signature(encoder.forward).parameters:
+        options["interpolate_pos_encoding"] = True
+    return options
+
+
+def _run_both(
+    classifier: nn.Module, encoder: nn.Module, pixels_BCHW: Tensor, hidden: bool
+) -> tuple[VisionOutput, Tensor]:
+    """One pass: what the encoder within gives, and the head's (B, K) float32."""
+    found: list[VisionOutput] = []
+    hook = encoder.register_forward_hook(lambda _module, _inputs, output: found.append(output))
+    try:
+        answer: ClassifierOutput = classifier(pixels_BCHW, **_options(encoder, hidden))
+    finally:
+        hook.remove()
+    return found[0], answer.logits.float()
 
 
 def to_grid(hidden: Tensor, side: int) -> Tensor:
@@ -185,6 +250,41 @@ def _load(
     return frozen
 
 
+def _loads_with_head(checkpoint: PretrainedCheckpoint) -> bool:
+    """Whether transformers has a classifier of it whose encoder it built itself."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES as READ,
+    )
+
+    return checkpoint.model_type in READ and checkpoint.model_type != "timm_wrapper"
+
+
+def _load_with_head(checkpoint: PretrainedCheckpoint, dtype: torch.dtype) -> nn.Module:
+    from transformers import AutoModelForImageClassification
+
+    with quiet_transformers():
+        model, info = AutoModelForImageClassification.from_pretrained(
+            checkpoint.source,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=checkpoint.folder is not None,
+            output_loading_info=True,
+        )
+    refuse_missing_weights(checkpoint, info["missing_keys"], MAY_LACK_WITH_HEAD)
+    frozen: nn.Module = model.requires_grad_(False)
+    return frozen
+
+
+def _encoder_of(classifier: nn.Module) -> nn.Module:
+    """The encoder that a model with a head is built around: of two towers, the image one's."""
+    for name in (str(getattr(classifier, "base_model_prefix", "")), "vision_model"):
+        encoder = getattr(classifier, name, None) if name else None
+        if isinstance(encoder, nn.Module):
+            return encoder
+    raise TypeError(f"{type(classifier).__name__} names no encoder of its own")
+
+
 def _unit(config: PreTrainedConfig) -> int:
     """What the picture's side is a multiple of."""
     patch = getattr(config, "patch_size", 1)
@@ -202,16 +302,16 @@ def recognises(checkpoint: PretrainedCheckpoint) -> bool:
 
 @register.teacher(
     "hf_vision",
-    gives={"pooled", "tokens", "layers"},
+    gives={"pooled", "tokens", "layers", "logits"},
     recognises=recognises,
     strict=True,
     precedence=LAST,
     licence="the checkpoint's own",
     source="https://huggingface.co/models?pipeline_tag=image-feature-extraction",
     models=["ViT", "DINOv2", "DINOv3", "SigLIP", "CLIP"],
-    zh="transformers 能加载的图像编码器，来自文件夹或 Hub ID。",
+    zh="transformers 能加载的图像分类器或编码器，来自文件夹或 Hub ID。",
 )
 def open_hf_vision(spec: TeacherSpec, device: torch.device) -> HfVisionTeacher:
-    """An image encoder that transformers loads, from a folder or a hub id."""
+    """An image classifier or encoder that transformers loads, from a folder or a hub id."""
     family_of(spec.model_copy(update={"family": "hf_vision"}))
     return HfVisionTeacher(checkpoint_of(spec), spec, device)

@@ -31,6 +31,8 @@ class TandemTeacher:
 
     layer_count = 0
     layers: tuple[int, ...] = ()
+    calibrated = True
+    """Its temperature was fitted when it was trained, and its logits are divided by it."""
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.folder, self.device = folder, device

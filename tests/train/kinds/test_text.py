@@ -196,14 +196,17 @@ def test_a_teacher_that_cannot_be_had_is_what_is_missing(
 
 def test_its_own_classes_are_known_by_name_only(tuned: Path) -> None:
     from tandem.spec.run import TeacherSpec
-    from tandem.train.teachers.family import checkpoint_of
+    from tandem.train.teachers.family import checkpoint_of, learnt_classes
 
     spec = TeacherSpec(path=str(tuned), family="hf_text")
 
     def teacher() -> HfTextTeacher:
         return HfTextTeacher(checkpoint_of(spec), spec, torch.device("cpu"))
 
-    assert teacher().learnt_classes() == ["positive", "negative"]
+    assert learnt_classes(teacher().checkpoint.config, "ForSequenceClassification") == [
+        "positive",
+        "negative",
+    ]
     one = teacher()
     assert one.know(["negative", "positive"])
     assert one.class_order == (1, 0)

@@ -205,17 +205,24 @@ def _knowledge(
         return setup.kind.fit_probe(train, setup.splits.train, setup.spec)
     if origin == "own":
         return setup.kind.own_knowledge(
-            teacher, train, lambda: _own_temperature(setup, origin, train)
+            teacher, train, lambda: _own_temperature(setup, origin, teacher, train)
         ), None
-    return OwnLogits(origin, _own_temperature(setup, origin, train)), None
+    return OwnLogits(origin, _own_temperature(setup, origin, teacher, train)), None
 
 
-def _own_temperature(setup: TeacherSetup, origin: str, train: TeacherSource) -> float:
-    """The temperature of the teacher's own logits, on the labels; 1 for an adapted teacher, which
-    was fitted on them."""
+def _own_temperature(
+    setup: TeacherSetup, origin: str, teacher: Teacher, train: TeacherSource
+) -> float:
+    """The temperature of the teacher's own logits, on the labels.
+
+    1 for an adapted teacher, which was fitted on them, and for one that brings a temperature of its
+    own: to fit a second on labels that it has learnt from would make it surer than it should be.
+    """
     labels_N = setup.splits.train.labels_N
     rows = np.flatnonzero(labels_N != UNLABELLED)
-    if origin == "lora" or not setup.teacher_spec.calibrate or len(rows) == 0:
+    if origin == "lora" or getattr(teacher, "calibrated", False):
+        return 1.0
+    if not setup.teacher_spec.calibrate or len(rows) == 0:
         return 1.0
     logits = [train.signals(part, np.zeros_like(part)).logits_BK for part in _chunks(rows)]
     logits_NK = np.concatenate([part.float().cpu().numpy() for part in logits if part is not None])
