@@ -5965,10 +5965,10 @@ export interface components {
             frames: number;
             /**
              * Image Size
-             * @description Pixels a side that the teacher sees; rounded to its grid.
-             * @default 224
+             * @description Pixels a side that the teacher sees; rounded to its grid. None: the student's for boxes and
+             *     masks, else the checkpoint's own, or 224 where it names none.
              */
-            image_size: number;
+            image_size?: number | null;
             /**
              * Knowledge
              * @description Where class scores come from.

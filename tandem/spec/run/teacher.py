@@ -86,16 +86,19 @@ class TeacherSpec(Section):
     without labels label scoring.
     """
     image_size: Annotated[
-        int,
+        int | None,
         Field(ge=28, le=2048),
         Knob(
             "Teacher's image size",
             zh="教师模型图像尺寸",
-            about_zh="教师模型看到的边长（像素），按它的网格取整。",
+            about_zh="教师模型看到的边长（像素），按它的网格取整。"
+            "不填：检测框和掩码任务用学生模型的尺寸；其他任务用检查点自己的尺寸，"
+            "检查点没有说明时为 224。",
             unit="pixels",
         ),
-    ] = 224
-    """Pixels a side that the teacher sees; rounded to its grid."""
+    ] = None
+    """Pixels a side that the teacher sees; rounded to its grid. None: the student's for boxes and
+    masks, else the checkpoint's own, or 224 where it names none."""
     layers: Annotated[
         list[int],
         Knob(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tandem.spec.run import CacheSpec
-from tandem.train.cache.reduce import Reduction
+from tandem.train.cache.reduce import FORM, Reduction
 from tandem.train.cache.request import WantedSignals
 from tandem.train.cache.shards import Arrays
 from tandem.train.grids import pool_to
@@ -72,7 +72,7 @@ class SignalPart:
 def wanted_parts(wanted: WantedSignals, spec: CacheSpec, grid: int) -> list[SignalPart]:
     """Without their reductions, which are found or fitted later."""
     parts = [SignalPart("pooled", "pooled", "float32")]
-    form = f"g{grid}-d{spec.dims or 'all'}-{spec.dtype}"
+    form = f"g{grid}-d{spec.dims or 'all'}-{spec.dtype}-{FORM}"
     if wanted.tokens:
         parts.append(SignalPart("tokens", f"tokens-{form}", spec.dtype, dims=spec.dims))
     for place, layer in enumerate(wanted.layers):

@@ -13,18 +13,31 @@ from torch import Tensor
 from tandem.spec.errors import CacheError
 from tandem.train.cache.disk import room, write_array
 
+FORM = "std"
+"""In the names of dense parts: what was kept with one scale for all components is not read."""
+FLOOR = 0.1
+"""A component of less than so much of the median variance is divided as if it had that much: noise
+would else weigh as much as what is there to be learnt."""
+LEAST = 1e-6
+"""The same of the mean, where most components hardly vary."""
 FIT_IMAGES = 512
 """Pictures whose tokens the components are fitted on, spread evenly over the table."""
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """z = ((x - mean) basis) / scale, so that z has the mean square 1 over the fitted tokens."""
+    """z = ((x - mean) basis) / scale, so that z has the mean square 1 over the fitted tokens.
+
+    Each component has a scale of its own, its deviation (with `FLOOR`): with one for all a mean
+    squared error sees the few largest almost alone, as towers have channels of a hundred times the
+    others' variance (Darcet et al. 2023; RADIO standardises for the same reason, Ranzinger et al.
+    2024).
+    """
 
     mean_D: Tensor
     basis_DR: Tensor | None
     """Columns are the components, the largest first. None: all dimensions are kept."""
-    scale: float
+    scale_R: Tensor
     hashes_F: NDArray[np.uint8]
     """(F, 16): the pictures it was fitted on."""
 
@@ -36,20 +49,21 @@ class Reduction:
     def to(self, device: torch.device) -> Reduction:
         """The same on `device`."""
         basis_DR = None if self.basis_DR is None else self.basis_DR.to(device)
-        return Reduction(self.mean_D.to(device), basis_DR, self.scale, self.hashes_F)
+        scale_R = self.scale_R.to(device)
+        return Reduction(self.mean_D.to(device), basis_DR, scale_R, self.hashes_F)
 
     def apply(self, tokens_BHWD: Tensor) -> Tensor:
         """(B, H, W, R) float32."""
         centred_BHWD = tokens_BHWD.float() - self.mean_D
         if self.basis_DR is not None:
             centred_BHWD = centred_BHWD @ self.basis_DR
-        return centred_BHWD / self.scale
+        return centred_BHWD / self.scale_R
 
     def reproject(self, weight_KD: Tensor) -> tuple[Tensor, Tensor]:
         """A linear head on full tokens as one on reduced tokens: weight (K, R), offset (K,)."""
         weight_KD = weight_KD.to(self.mean_D)
         basis_KR = weight_KD if self.basis_DR is None else weight_KD @ self.basis_DR
-        return basis_KR * self.scale, weight_KD @ self.mean_D
+        return basis_KR * self.scale_R, weight_KD @ self.mean_D
 
     def save(self, file: Path) -> None:
         """One array: hashes as a row of bytes would not fit floats, so they lie beside it."""
@@ -61,7 +75,7 @@ class Reduction:
             file.parent.mkdir(parents=True, exist_ok=True)
             # The array itself last: `load_reduction` takes its being there for all three.
             write_array(file.with_suffix(".hashes.npy"), self.hashes_F)
-            write_array(file.with_suffix(".scale.npy"), np.array([self.scale], np.float64))
+            write_array(file.with_suffix(".scale.npy"), self.scale_R.cpu().numpy())
             write_array(file, stacked)
 
 
@@ -72,14 +86,17 @@ def load_reduction(file: Path) -> Reduction | None:
     try:
         stacked = np.load(file, allow_pickle=False)
         hashes_F = np.load(file.with_suffix(".hashes.npy"), allow_pickle=False)
-        scale = float(np.load(file.with_suffix(".scale.npy"), allow_pickle=False)[0])
+        scale_R = np.load(file.with_suffix(".scale.npy"), allow_pickle=False)
     except (OSError, ValueError, EOFError, IndexError) as error:
         raise _broken(file) from error
     whole = stacked.ndim == 2 and stacked.dtype == np.float32 and len(stacked) >= 1
-    if not whole or hashes_F.ndim != 2 or hashes_F.shape[1] != 16 or not scale > 0:
+    if not whole or hashes_F.ndim != 2 or hashes_F.shape[1] != 16:
+        raise _broken(file)
+    width = len(stacked) - 1 or stacked.shape[1]
+    if scale_R.dtype != np.float32 or scale_R.shape != (width,) or not (scale_R > 0).all():
         raise _broken(file)
     basis_DR = torch.from_numpy(stacked[1:]).T.contiguous() if len(stacked) > 1 else None
-    return Reduction(torch.from_numpy(stacked[0]), basis_DR, scale, hashes_F)
+    return Reduction(torch.from_numpy(stacked[0]), basis_DR, torch.from_numpy(scale_R), hashes_F)
 
 
 def _broken(file: Path) -> CacheError:
@@ -117,7 +134,7 @@ def fit(parts: list[Tensor], dims: int | None, hashes_F: NDArray[np.uint8]) -> R
     covariance_DD = square_DD / count - mean_D[:, None] * mean_D[None]
     basis_DR = None
     kept = width if dims is None else min(dims, width)
-    variance = float(covariance_DD.trace()) / width
+    variance_R = covariance_DD.diagonal()
     if kept < width:
         # eigh sorts from the smallest up.
         values_D, vectors_DD = torch.linalg.eigh(covariance_DD)
@@ -125,6 +142,18 @@ def fit(parts: list[Tensor], dims: int | None, hashes_F: NDArray[np.uint8]) -> R
         strongest_R = basis_DR.abs().argmax(0)
         signs_R = torch.sign(basis_DR[strongest_R, torch.arange(kept)])
         basis_DR = (basis_DR * signs_R).float().contiguous()
-        variance = float(values_D.flip(0)[:kept].clamp(min=0).mean())
-    scale = max(variance, 1e-12) ** 0.5
-    return Reduction(mean_D.float(), basis_DR, scale, hashes_F)
+        variance_R = values_D.flip(0)[:kept]
+    return Reduction(mean_D.float(), basis_DR, _scales(variance_R).float(), hashes_F)
+
+
+def _scales(variance_R: Tensor) -> Tensor:
+    """What each component is divided by: in the end all have the mean square 1 together."""
+    variance_R = variance_R.clamp(min=0)
+    mean = variance_R.mean()
+    if not mean > 0:  # tokens that are all alike
+        return torch.full_like(variance_R, 1e-6)
+    # Of the median: an outlier's variance alone can be most of the mean.
+    floor = max(FLOOR * float(variance_R.median()), LEAST * float(mean))
+    scale_R = variance_R.clamp(min=floor).sqrt()
+    scales: Tensor = scale_R * (variance_R / scale_R.square()).mean().sqrt()
+    return scales

@@ -98,6 +98,10 @@ class Kind(Protocol):
         """The spec with what only the data can tell."""
         ...
 
+    def teacher_image_size(self, spec: RunSpec) -> int | None:
+        """Pixels a side that a teacher is shown where the run does not say; None: its own."""
+        ...
+
     def files(self) -> dict[str, str]:
         """What else a trained model needs beside its weights: name and text."""
         ...

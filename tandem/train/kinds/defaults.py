@@ -54,6 +54,10 @@ class KindDefaults:
         """The spec as it is."""
         return spec
 
+    def teacher_image_size(self, spec: RunSpec) -> int | None:  # noqa: ARG002
+        """None: the checkpoint's own."""
+        return None
+
     def files(self) -> dict[str, str]:
         """None: the weights are enough."""
         return {}

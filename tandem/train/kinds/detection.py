@@ -25,6 +25,10 @@ class DetectionKind(KindDefaults):
     primary_metric_name = "map50"
     adapts_teacher = False
 
+    def teacher_image_size(self, spec: RunSpec) -> int:
+        """The student's: what is small in it must not be smaller to its teacher."""
+        return spec.data.image_size
+
     def read(
         self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter
     ) -> DetectionSplits:

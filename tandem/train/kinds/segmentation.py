@@ -103,6 +103,10 @@ class SegmentationKind(TableKindDefaults):
         student = spec.student.model_copy(update={"head": "mask"})
         return spec.model_copy(update={"student": student})
 
+    def teacher_image_size(self, spec: RunSpec) -> int:
+        """The student's: what is small in it must not be smaller to its teacher."""
+        return spec.data.image_size
+
     def evaluator(self, table: ImageTable, keep: bool = False) -> MetricAccumulator:
         return MaskAccumulator(table, MaskReservoir() if keep else None)
 

@@ -34,7 +34,7 @@ def resolve(run: Run, engine: Engine, kind: Kind, splits: Splits) -> ResolvedRun
     completed = weighted(kind.complete(bare, splits), splits)
     spec, learnt = engine.complete(completed, kind, splits)
     return ResolvedRun(
-        spec=spec,
+        spec=_sized(spec, kind),
         device_context=run.device_context,
         folder=run.folder,
         reporter=run.reporter,
@@ -42,6 +42,14 @@ def resolve(run: Run, engine: Engine, kind: Kind, splits: Splits) -> ResolvedRun
         kind=kind,
         splits=learnt,
     )
+
+
+def _sized(spec: RunSpec, kind: Kind) -> RunSpec:
+    """What the teacher is shown, where the run does not say and the kind does."""
+    if spec.teacher is None or spec.teacher.image_size is not None:
+        return spec
+    side = kind.teacher_image_size(spec)
+    return spec.model_copy(update={"teacher": spec.teacher.model_copy(update={"image_size": side})})
 
 
 def baseline_of(run: ResolvedRun, engine: Engine, epochs: int) -> ResolvedRun:

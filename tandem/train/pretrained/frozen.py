@@ -17,6 +17,9 @@ from tandem.train.pretrained.quantize import compute_dtype, resolve_precision
 from tandem.train.pretrained.weights import by_file, count_parameters
 from tandem.train.types import Signals
 
+USUAL_SIZE = 224
+"""Pixels a side where neither the run nor the checkpoint names one."""
+
 
 class FrozenModel:
     """Opening reads config.json and the weights' headers; no weight."""
@@ -115,10 +118,17 @@ class FrozenTeacher(FrozenModel):
     """One that looks at pictures: opening reads its processor's file too."""
 
     def __init__(
-        self, checkpoint: PretrainedCheckpoint, spec: TeacherSpec, device: torch.device, unit: int
+        self,
+        checkpoint: PretrainedCheckpoint,
+        spec: TeacherSpec,
+        device: torch.device,
+        unit: int,
+        native: int | None = None,
     ) -> None:
-        """`unit`: the picture's side is a multiple of it, in pixels."""
-        self.image_size = max(unit, round(spec.image_size / unit) * unit)
+        """`unit`: the picture's side is a multiple of it, in pixels. `native`: the side that the
+        checkpoint was trained with, shown where the run does not say."""
+        side = spec.image_size or native or USUAL_SIZE
+        self.image_size = max(unit, round(side / unit) * unit)
         self.preparation = read_preparation(checkpoint)
         super().__init__(checkpoint, spec, device)
 

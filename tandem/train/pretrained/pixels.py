@@ -51,6 +51,34 @@ def read_preparation(checkpoint: PretrainedCheckpoint) -> Preparation:
     )
 
 
+def native_side(checkpoint: PretrainedCheckpoint) -> int | None:
+    """Pixels a side that the checkpoint's own image processor ends with; None where no file says.
+
+    Of CLIP at 336 px and SigLIP at 384 px these; of DINOv2 224, as it is published, though its
+    positions were learnt at 518.
+    """
+    for name in FILES:
+        path = checkpoint.file(name)
+        if path is None:
+            continue
+        settings: ConfigJson = json.loads(path.read_text(encoding="utf-8"))
+        settings = settings.get("image_processor", settings)
+        crop = settings.get("crop_size") if settings.get("do_center_crop", True) else None
+        if (side := _side(crop or settings.get("size"))) is not None:
+            return side
+    return None
+
+
+def _side(size: object) -> int | None:
+    """A side from what a processor calls its size: a number, or sides by name."""
+    if isinstance(size, int):
+        return size
+    if isinstance(size, dict):
+        found = size.get("height") or size.get("shortest_edge")
+        return int(found) if found else None
+    return None
+
+
 def to_patches(images_BCHW: Tensor, patch: int, merge: int, temporal: int) -> Tensor:
     """Patches in the order of Qwen's processor: (B*H/patch*W/patch, 3*temporal*patch*patch).
 

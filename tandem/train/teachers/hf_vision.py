@@ -14,6 +14,7 @@ from tandem.spec.errors import TeacherError
 from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.pretrained.frozen import FrozenTeacher
+from tandem.train.pretrained.pixels import native_side
 from tandem.train.pretrained.quantize import quantize_linear
 from tandem.train.pretrained.quiet import quiet_transformers
 from tandem.train.registry import register
@@ -67,7 +68,8 @@ class HfVisionTeacher(FrozenTeacher):
         self, checkpoint: PretrainedCheckpoint, spec: TeacherSpec, device: torch.device
     ) -> None:
         self.config = vision_config(checkpoint)
-        super().__init__(checkpoint, spec, device, _unit(self.config))
+        native = native_side(checkpoint) or _side_of(self.config)
+        super().__init__(checkpoint, spec, device, _unit(self.config), native)
         self.model: nn.Module | None = None
         """The encoder alone, also where its head is loaded around it."""
         self.classifier: nn.Module | None = None
@@ -289,6 +291,11 @@ def _unit(config: PreTrainedConfig) -> int:
     """What the picture's side is a multiple of."""
     patch = getattr(config, "patch_size", 1)
     return int(patch[0] if isinstance(patch, list | tuple) else patch)
+
+
+def _side_of(config: PreTrainedConfig) -> int | None:
+    side = getattr(config, "image_size", None)
+    return int(side[0] if isinstance(side, list | tuple) else side) if side else None
 
 
 def recognises(checkpoint: PretrainedCheckpoint) -> bool:

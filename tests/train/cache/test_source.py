@@ -53,10 +53,10 @@ def test_all_dimensions_kept_are_the_tokens_up_to_mean_and_scale(shop: Shop) -> 
     exact = asked_directly(shop, ROWS, VIEWS, DENSE.layers)
     assert source.tokens_width == 24
     assert found.tokens_BHWD.shape == (53, 4, 4, 24)
-    back = found.tokens_BHWD * source.reduction.scale + source.reduction.mean_D
+    back = found.tokens_BHWD * source.reduction.scale_R + source.reduction.mean_D
     assert torch.allclose(back, pool_to(exact.tokens_BHWD, 4, 4), atol=1e-5)
     layer = source.layer_reductions[1]
-    back = found.layers_BHWD[1] * layer.scale + layer.mean_D
+    back = found.layers_BHWD[1] * layer.scale_R + layer.mean_D
     assert torch.allclose(back, pool_to(exact.layers_BHWD[1], 4, 4), atol=1e-5)
 
 
@@ -69,7 +69,7 @@ def test_components_keep_most_of_the_tokens_at_unit_scale(shop: Shop) -> None:
     assert abs(float(found.tokens_BHWD.square().mean()) - 1) < 0.02
     exact = pool_to(asked_directly(shop, ROWS, np.zeros_like(ROWS)).tokens_BHWD, 4, 4)
     reduction = source.reduction
-    back = found.tokens_BHWD * reduction.scale @ reduction.basis_DR.T + reduction.mean_D
+    back = found.tokens_BHWD * reduction.scale_R @ reduction.basis_DR.T + reduction.mean_D
     lost = (back - exact).square().sum() / (exact - exact.mean((0, 1, 2))).square().sum()
     assert lost < 0.05
 

@@ -26,7 +26,7 @@ class DetectorFeatures:
         self.spec, self.device = spec, device
         self.detector: DetectorStudent | None
         self.detector, _ = open_detector(spec, device)
-        self.image_size = whole_strides(spec.image_size)
+        self.image_size = whole_strides(spec.image_size or self.detector.image_size)
         self.grid, self.width = self.image_size // STRIDE, self.detector.tokens_width
         self.parameters = sum(one.numel() for one in self.detector.parameters())
         self._weights = fingerprint(spec)
