@@ -13,7 +13,7 @@ from tandem.config.settings import load
 from tandem.spec.errors import SpecError, StudentError, TandemError
 from tandem.spec.run import RunSpec
 from tandem.spec.run.check import paths
-from tandem.spec.run.legacy import MODEL, TEXT_SCRIPT_DEFAULTS
+from tandem.spec.run.legacy import MODEL, SCRIPT_DEFAULTS, TEXT_SCRIPT_DEFAULTS
 
 NEEDED = ["--task_id", "t", "--teacher_path", "/t", "--dataset_id", "d", "--output_dir", "/o"]
 
@@ -113,9 +113,15 @@ def told(*words: str, defaults: dict[str, str] | None = None) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        ("--distillation_type feature --soft_label_weight 5", ["--soft_label_weight"]),
-        ("--distillation_type feature --set loss.soft_label_weight=5", ["loss.soft_label_weight"]),
+        ("--distillation_type feature --soft_label_weight 5", []),
+        ("--distillation_type feature --soft_label_weight 5 --feature_weight 2",
+         ["--soft_label_weight"]),
+        ("--distillation_type feature --set loss.soft_label_weight=5 --feature_weight 2",
+         ["loss.soft_label_weight"]),
         ("--distillation_type feature --temperature 3", ["--temperature"]),
+        ("--distill_loss_type mse --temperature 3", ["--temperature"]),
+        ("--distill_loss_type mse --temperature 4", []),
+        ("--distillation_type logit --distill_loss_type cosine --temperature 3", []),
         ("--distillation_type feature --temperature 4 --soft_label_weight 0.5", []),
         ("--distillation_type feature --feature_weight 5 --hard_label_weight 2", []),
         ("--distillation_type logit --feature_weight 5 --align_feature False",
@@ -134,6 +140,38 @@ def test_a_script_s_own_defaults_are_not_told(tmp_path: Path) -> None:
     script = dict(TEXT_SCRIPT_DEFAULTS)
     assert told("--distillation_type", "feature", defaults=script) == []
     assert len(told("--distillation_type=feature", "--temperature=2", defaults=script)) == 1
+
+
+def test_a_script_s_default_gives_way_to_a_file(tmp_path: Path) -> None:
+    given = flags.parse_arguments(NEEDED, SCRIPT_DEFAULTS)
+    assert given.tree["loss"] == {"temperature": "4.0"}
+    flags.add_file(given, {"loss": {"temperature": 2, "hard_label_weight": 0.1}})
+    assert given.tree["loss"] == {"temperature": 2, "hard_label_weight": 0.1}
+    assert given.tree["task_id"] == "t"
+    typed = flags.parse_arguments([*NEEDED, "--temperature", "7"], SCRIPT_DEFAULTS)
+    flags.add_file(typed, {"loss": {"temperature": 2}})
+    assert typed.tree["loss"] == {"temperature": "7"}
+
+
+def test_the_temperature_is_the_contract_s_in_its_scripts_and_else_by_the_classes() -> None:
+    assert spec().loss.temperature == "auto"
+    assert spec(defaults=dict(SCRIPT_DEFAULTS)).loss.temperature == 4.0
+    assert spec("--temperature", "4").loss.temperature == 4.0
+
+
+@pytest.mark.parametrize(
+    ("words", "weight"),
+    [
+        ("", 1.0),
+        ("--soft_label_weight 0.9", 1.0),
+        ("--distillation_type feature", 0.5),
+        ("--distillation_type feature --soft_label_weight 0.9", 0.9),
+        ("--distillation_type feature --set loss.alpha=0.7", 0.7),
+        ("--distillation_type feature --soft_label_weight 0.9 --feature_weight 1", 1.0),
+    ],
+)
+def test_without_soft_labels_their_weight_is_the_features(words: str, weight: float) -> None:
+    assert spec(*words.split()).loss.feature_weight == weight
 
 
 def test_the_text_script_has_three_other_defaults_and_a_rank() -> None:

@@ -23,6 +23,10 @@ class ParsedArguments:
     spec: Path | None = None
     tree: dict[str, object] = field(default_factory=dict)
     """The RunSpec's fields that were given, as a tree."""
+    typed: dict[str, object] = field(default_factory=dict)
+    """The same without `defaults`."""
+    defaults: dict[str, object] = field(default_factory=dict)
+    """What `tree` has of fields that nobody gave: a file's word comes before it."""
     names: dict[str, str] = field(default_factory=dict)
     """What each field that was typed was called: `--epochs` for optim.epochs."""
     help: bool = False
@@ -38,8 +42,7 @@ def parse_arguments(
     """
     given = ParsedArguments()
     for name, value in (defaults or {}).items():
-        _fill(given, BY_NAME[name], value)
-    given.names.clear()  # nobody typed these
+        put(given.defaults, BY_NAME[name].path, read_value(BY_NAME[name].path, value))
     left = list(arguments)
     while left:
         word = left.pop(0)
@@ -55,6 +58,8 @@ def parse_arguments(
                 word=word,
                 fix="Every value follows a --flag; --help lists them.",
             )
+    given.typed = given.tree
+    given.tree = merge_trees(given.defaults, given.typed)
     return given
 
 
@@ -108,7 +113,7 @@ def add_file(given: ParsedArguments, tree: Mapping[str, object]) -> None:
     for path in paths():
         if get(tree, path) is not None:
             given.names.setdefault(path, path)
-    given.tree = merge_trees(tree, given.tree)
+    given.tree = merge_trees(given.defaults, merge_trees(tree, given.typed))
 
 
 def merge_trees(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:

@@ -18,7 +18,7 @@ from tandem.config.settings import Settings, load
 from tandem.spec.errors import OutputFolderError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
-from tandem.spec.run.legacy import FLAGS, TEXT_SCRIPT_DEFAULTS, from_rest, is_rest
+from tandem.spec.run.legacy import FLAGS, SCRIPT_DEFAULTS, TEXT_SCRIPT_DEFAULTS, from_rest, is_rest
 
 _DAY_SECONDS = 86_400
 
@@ -38,12 +38,12 @@ def train(arguments: Sequence[str]) -> int:
     return _start(given)
 
 
-def distill(arguments: Sequence[str], defaults: Mapping[str, str] | None = None) -> int:
+def distill(arguments: Sequence[str], defaults: Mapping[str, str] = SCRIPT_DEFAULTS) -> int:
     """The flags of the contract, all required ones present. Returns the run's exit code."""
     given = flags.parse_arguments(arguments, defaults)
     if given.help:
         print(t("Usage: {program} --flag value …", program=Path(sys.argv[0]).name))
-        print(flags.describe(defaults or {}, required=True))
+        print(flags.describe(defaults, required=True))
         return 0
     if given.spec is not None:
         flags.add_file(given, read_tree(given.spec))

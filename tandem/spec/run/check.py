@@ -63,6 +63,8 @@ def faults(error: ValidationError, names: Mapping[str, str]) -> list[tuple[str, 
     """Each field at fault, as the person called it, and a sentence that says what is wrong."""
     by_field: dict[str, ErrorDetails] = {}
     for fault in error.errors(include_url=False):
+        if fault["type"] == "default_factory_not_called":
+            continue  # what it follows from is at fault, and is named
         field = _field(fault["loc"])
         known = by_field.get(field)
         # Of a union's several complaints, the deepest one knows most.

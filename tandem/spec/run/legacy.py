@@ -83,6 +83,9 @@ MORE_FLAGS: tuple[Flag, ...] = (
 )
 """Tandem's own, beside the contract's."""
 
+SCRIPT_DEFAULTS: Mapping[str, str] = {"temperature": "4.0"}
+"""Where the contract of train_qwen_vl_distillation.py has another default than the field."""
+
 TEXT_SCRIPT_DEFAULTS: Mapping[str, str] = {
     "temperature": "3.0",
     "hard_label_weight": "0.3",

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from tandem.spec.plugins.losses import FeatureLoss, SoftLoss
 from tandem.spec.run.base import Fraction, Knob, Positive, Section, Weight
+
+FEW_CLASSES, SOME_CLASSES = 20, 200
+
+
+def temperature_for(classes: int) -> float:
+    """What `auto` comes to: 4 up to 20 classes, 2 up to 200, 1 above.
+
+    The gradient of a softened divergence falls with the number of classes: at T = 4 and 1,000
+    classes it has a seventeenth of the cross-entropy's pull. Recipes for CIFAR have 4, those for
+    ImageNet 1 (Hinton et al. 2015; Beyer et al. 2022).
+    """
+    if classes <= FEW_CLASSES:
+        return 4.0
+    return 2.0 if classes <= SOME_CLASSES else 1.0
+
+
+def feature_weight_for(said: Mapping[str, Any]) -> float:
+    """The weight of features where nobody says one: 1 beside soft labels. Without them a
+    distillation has two terms, and `soft_label_weight` is the second one's."""
+    if said.get("distillation_type") == "feature":
+        return float(said.get("soft_label_weight", 0.5))
+    return 1.0
 
 
 class LossSpec(Section):
@@ -27,15 +50,19 @@ class LossSpec(Section):
     ] = "hybrid"
     """feature: dense features; logit: soft labels; hybrid: both."""
     temperature: Annotated[
-        Positive,
+        Literal["auto"] | Positive,
         Knob(
             "Temperature",
             zh="温度",
-            about_zh="软标签项中教师与学生双方的温度。",
+            about_zh="软标签项中教师与学生双方的温度。\n\n"
+            "auto：20 类以内为 4，200 类以内为 2，更多类别为 1。",
             level="basic",
+            choices={"auto": ("By the number of classes", "按类别数")},
         ),
-    ] = 4.0
-    """The temperature of both sides in the soft-label terms."""
+    ] = "auto"
+    """The temperature of both sides in the soft-label terms.
+
+    auto: 4 up to 20 classes, 2 up to 200, 1 above."""
     hard_label_weight: Annotated[
         Weight,
         Knob(
@@ -51,11 +78,24 @@ class LossSpec(Section):
         Knob(
             "Weight of soft labels",
             zh="软标签权重",
-            about_zh="教师软标签损失的权重。",
+            about_zh="教师软标签损失的权重。\n\n只蒸馏特征时，若未给出特征权重，则为特征的权重。",
             level="basic",
         ),
     ] = 0.5
-    """The weight of the loss on the teacher's soft labels."""
+    """The weight of the loss on the teacher's soft labels.
+
+    Where only features are distilled, it is the weight of these, unless theirs is given."""
+    soft_warmup_epochs: Annotated[
+        Weight,
+        Knob(
+            "Warm-up of the soft weight",
+            zh="软标签权重的预热",
+            about_zh="软标签权重从零按步线性升至全值所用的轮数，可为小数。0：不预热。",
+            unit="epochs",
+        ),
+    ] = 0.0
+    """Epochs, or a part of one, over which the weight of soft labels rises from nothing, step by
+    step. 0: it is whole from the start."""
     soft_loss: Annotated[
         SoftLoss,
         Knob(
@@ -70,11 +110,14 @@ class LossSpec(Section):
         Knob(
             "Weight of features",
             zh="特征权重",
-            about_zh="稠密特征损失的权重。",
+            about_zh="稠密特征损失的权重。\n\n不填：与软标签同用时为 1；只蒸馏特征时为软标签权重。",
             level="basic",
         ),
-    ] = 1.0
-    """The weight of the loss on dense features."""
+    ] = Field(default_factory=feature_weight_for, json_schema_extra={"default": 1.0})
+    """The weight of the loss on dense features.
+
+    Left out: 1 beside soft labels, and the weight of soft labels where only features are
+    distilled."""
     feature_loss: Annotated[
         FeatureLoss,
         Knob(
@@ -93,6 +136,22 @@ class LossSpec(Section):
         ),
     ] = True
     """A linear projector on the student's side; False needs equal widths."""
+    weighting: Annotated[
+        Literal["fixed", "balanced"],
+        Knob(
+            "Weighting of the terms",
+            zh="各项的加权方式",
+            about_zh="fixed：按给出的权重。balanced：在最初 20 步测量各项对学生模型的梯度大小，"
+            "使权重相同的各项作用相同，随后固定并说明。",
+            choices={
+                "fixed": ("As given", "按给出的权重"),
+                "balanced": ("By their gradients", "按梯度大小"),
+            },
+        ),
+    ] = "fixed"
+    """fixed: the weights as they are given. balanced: in the first 20 steps the gradient of each
+    term on the student is measured, and terms of the same weight are made to pull alike; from then
+    on they stay, and are told."""
     attention_weight: Annotated[
         Weight,
         Knob(
@@ -163,3 +222,9 @@ class LossSpec(Section):
         ),
     ] = Field(default_factory=dict)
     """More knobs of a loss by its name, as the catalog lists them."""
+
+    @property
+    def known_temperature(self) -> float:
+        """The temperature; of few classes where it is `auto`, as checks have it that come before
+        the data is read. A run's own is a number by then (`pipeline.temperature`)."""
+        return temperature_for(FEW_CLASSES) if self.temperature == "auto" else self.temperature

@@ -47,6 +47,8 @@ class TrainingPosition:
     best_accuracy: float = -1.0
     best_epoch: int = 0
     epochs_without_better: int = 0
+    term_gradients: dict[str, float] = field(default_factory=dict)
+    """`term_weights.added`: what the terms' gradients came to in the first steps."""
     micro_batch: int = 0
     """Rows in one forward pass; 0 until memory ran out."""
     seconds: float = 0.0

@@ -1,6 +1,8 @@
-"""Distances between the student's and the teacher's softened probabilities."""
+"""Distances between the student's and the teacher's class scores."""
 
 from __future__ import annotations
+
+import math
 
 import torch.nn.functional as F
 from pydantic import Field
@@ -25,26 +27,36 @@ def _probabilities(
 
 @register.loss(
     "mse",
-    title=("Mean squared error", "均方误差"),
+    title=("Mean squared error of the logits", "logits 的均方误差"),
     role="soft",
     needs={"logits"},
-    options=SoftLabelOptions,
     zero_at_teacher=True,
-    zh="概率之间的平方距离，对类别求和，乘以 T²。",
+    zh="中心化 logits 之间平方距离的一半，除以类别数的平方根（Kim et al. 2021）。",
 )
 def mse(
     student: StepOutput,
     teacher: Signals,
     batch: Batch,  # noqa: ARG001
-    options: SoftLabelOptions,
+    options: Options,  # noqa: ARG001
 ) -> Tensor:
-    """Squared distance of the probabilities, summed over classes, times T².
+    """Half the squared distance of centred logits over the root of K (Kim et al. 2021).
 
-    The Brier score (1950) with the teacher's word for the truth. T² keeps the gradient's size as it
-    does for KL: both factors of it, the difference and the softmax's slope, shrink as 1/T.
+    Centred: each row's logits less their mean, as what is the same for all classes falls out of the
+    softmax, and a teacher's log-probabilities would otherwise be compared by little else. There is
+    no softmax in it whose slope would vanish with many classes, and no temperature: KL times T²
+    comes to half the squared distance over K as T grows. The root of
+    K in place of K keeps the gradient of a row as large as the cross-entropy's at any number of
+    classes; the plain mean over classes has a twentieth of it at 1,000.
     """
-    student_BK, teacher_BK = _probabilities(student, teacher, options)
-    return (student_BK - teacher_BK).square().sum(dim=-1).mean() * options.temperature**2
+    assert teacher.logits_BK is not None
+    difference_BK = _centred(student.logits_BK) - _centred(teacher.logits_BK)
+    half_B = difference_BK.square().sum(dim=-1) / 2
+    return half_B.mean() / math.sqrt(difference_BK.shape[1])
+
+
+def _centred(logits_BK: Tensor) -> Tensor:
+    logits_BK = logits_BK.float()
+    return logits_BK - logits_BK.mean(dim=-1, keepdim=True)
 
 
 @register.loss(
@@ -54,7 +66,7 @@ def mse(
     needs={"logits"},
     options=SoftLabelOptions,
     zero_at_teacher=True,
-    zh="1 减去概率之间的余弦，按行平均，乘以 T²（同 `mse`）。",
+    zh="1 减去概率之间的余弦，按行平均，乘以 T²。",
 )
 def cosine(
     student: StepOutput,
@@ -62,7 +74,11 @@ def cosine(
     batch: Batch,  # noqa: ARG001
     options: SoftLabelOptions,
 ) -> Tensor:
-    """One minus the cosine between the probabilities, mean over rows, times T² (as for `mse`)."""
+    """One minus the cosine between the probabilities, mean over rows, times T².
+
+    T² keeps the gradient's size as it does for KL: both factors of it, the difference and the
+    softmax's slope, shrink as 1/T.
+    """
     student_BK, teacher_BK = _probabilities(student, teacher, options)
     distance_B = 1 - F.cosine_similarity(student_BK, teacher_BK, dim=-1)
     return distance_B.mean() * options.temperature**2

@@ -21,6 +21,7 @@ class StandardisedOptions(Options):
     needs={"logits"},
     options=StandardisedOptions,
     zero_at_teacher=True,
+    least_classes=3,
     zh="标准化 logits 的 KL，单位为每行 nat，乘以 T²（Sun et al. 2024，算法 1）。",
 )
 def standardised(
@@ -32,7 +33,9 @@ def standardised(
     """KL of z-scored logits, nats per row, times T² (Sun et al. 2024, algorithm 1).
 
     A small student need not reach the teacher's logit range, only the relations within it. The
-    value does not change when either side's logits are shifted or scaled.
+    value does not change when either side's logits are shifted or scaled. Two logits are always
+    one deviation to both sides of their mean, so that nothing is left to learn: a run of two
+    classes is refused (`least_classes`).
     """
     assert teacher.logits_BK is not None
     t = options.temperature

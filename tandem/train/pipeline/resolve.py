@@ -14,6 +14,7 @@ from tandem.train.engines.context import BaselineReporter, Run
 from tandem.train.engines.run_folder import RunFolder
 from tandem.train.kinds.base import Kind
 from tandem.train.pipeline.part import weighted
+from tandem.train.pipeline.temperature import softened
 from tandem.train.types import UNLABELLED, Splits
 
 
@@ -31,7 +32,7 @@ def resolve(run: Run, engine: Engine, kind: Kind, splits: Splits) -> ResolvedRun
     named = run.spec.model_copy(update={"kind": kind.name})
     # LoRA teaches whole pictures' classes; installed systems send it with every task.
     bare = kind.without_adapter(named) or named
-    completed = weighted(kind.complete(bare, splits), splits)
+    completed = softened(weighted(kind.complete(bare, splits), splits), splits)
     spec, learnt = engine.complete(completed, kind, splits)
     return ResolvedRun(
         spec=_sized(spec, kind),

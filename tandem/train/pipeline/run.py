@@ -23,6 +23,7 @@ from tandem.train.pipeline.conclude import Outcome, conclude
 from tandem.train.pipeline.part import limited, weights_note
 from tandem.train.pipeline.resolve import baseline_of, resolve, with_defaults
 from tandem.train.pipeline.resume import compare_data, forget_stale_record, report_settings
+from tandem.train.pipeline.temperature import temperature_note
 from tandem.train.types import Splits, Student
 
 PATIENCE = timedelta(hours=24)
@@ -109,6 +110,8 @@ def report_notes(asked: Run, run: ResolvedRun, engine: Engine, student: Student)
         )
     for note in (*run.splits.notes, *student.notes, *engine.notes(run.spec)):
         run.reporter.notice(note)
+    if temperature := temperature_note(asked.spec, run.spec, run.splits):
+        run.reporter.notice(temperature)
     if weights := weights_note(run.spec, run.splits.train.classes):
         run.reporter.notice(weights)
 

@@ -40,6 +40,7 @@ def test_every_choice_is_called_something():
         options = field.get("anyOf") or [field]
         values = {one for option in options for one in option.get("enum", ())}
         values |= {one for option in options for one in _referred(option)}
+        values |= {option["const"] for option in options if "const" in option}
         assert field.get("choices", {}).keys() == values, path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ import torch
 import torch.nn.functional as F
 
 from tandem.spec.errors import SpecError
+from tandem.spec.run import RunSpec
+from tandem.train.engines.accelerate.checks import check_terms
 from tandem.train.engines.accelerate.model.projector import Projector
 from tandem.train.registry import find
-from tandem.train.types import Batch, Signals, StepOutput
+from tandem.train.types import Batch, ImageTable, Signals, StepOutput
 
 POOLED = torch.zeros(2, 1)
 STUDENT = torch.tensor([[1.0, 0.0, -1.0], [0.5, 2.0, 0.0]])
@@ -58,7 +61,7 @@ def test_kl_is_the_sum_of_p_log_p_over_q_times_temperature_squared():
     assert loss("kl_div", STUDENT, TEACHER, batch([0, 1]), temperature=3) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", ["kl_div", "mse", "cosine", "dkd", "standardised"])
+@pytest.mark.parametrize("name", ["kl_div", "cosine", "dkd", "standardised"])
 def test_temperature_squared_keeps_the_gradient_in_size(name):
     """Between T = 8 and T = 16 the gradient changes by far less than the factor four."""
 
@@ -73,9 +76,60 @@ def test_temperature_squared_keeps_the_gradient_in_size(name):
     assert 0.7 < size(16) / size(8) < 1.4
 
 
-def test_mse_is_the_brier_score_and_cosine_one_minus_the_cosine():
+def test_mse_is_of_logits_and_blind_to_their_shift():
+    """Half the squared distance of what differs between classes, over the root of K."""
+    one, other = torch.tensor([[3.0, 1.0, 2.0, 2.0]]), torch.tensor([[0.0, 4.0, 2.0, 2.0]])
+    assert loss("mse", one, other, batch([0])) == pytest.approx((9 + 9) / 2 / math.sqrt(4))
+    assert loss("mse", one + 7, other - 90, batch([0])) == pytest.approx(4.5, rel=1e-5)
+
+
+def test_mse_is_what_kl_comes_to_at_a_high_temperature():
+    """T² KL goes to |z - v|² / (2 K) for centred logits (Hinton et al. 2015, eq. 4)."""
+    kl = loss("kl_div", STUDENT, TEACHER, batch([0, 1]), temperature=30)
+    mse = loss("mse", STUDENT, TEACHER, batch([0, 1]))
+    assert kl == pytest.approx(mse / math.sqrt(3), rel=3e-2)
+
+
+@pytest.mark.parametrize("classes", [2, 10, 100, 1000])
+def test_mse_pulls_as_the_cross_entropy_does_at_any_number_of_classes(classes):
+    """A student half way to a good teacher, mean norm of a row's gradient."""
+    generator = torch.Generator().manual_seed(0)
+    labels = (torch.arange(64) % classes).tolist()
+    teacher_BK = torch.randn(64, classes, generator=generator)
+    teacher_BK[torch.arange(64), labels] += 5
+    noise_BK = torch.randn(64, classes, generator=generator) / 2
+
+    def pull(name: str) -> float:
+        logits_BK = (teacher_BK / 2 + noise_BK).requires_grad_()
+        entry = find("losses", name)
+        student = StepOutput(logits_BK, torch.zeros(64, 1))
+        entry.make(
+            student, Signals(logits_BK=teacher_BK), batch(labels), entry.options()
+        ).backward()
+        return 64 * float(logits_BK.grad.norm(dim=1).mean())
+
+    assert 0.5 < pull("mse") < 1.5
+    if classes == 1000:
+        assert pull("mse") > 0.5 * pull("cross_entropy")
+
+
+def test_two_standardised_logits_say_nothing_and_such_a_run_is_refused(spec_of):
+    one, other = torch.tensor([[3.0, 1.0]]), torch.tensor([[9.0, 1.0]])
+    assert loss("standardised", one, other, batch([0])) == pytest.approx(0, abs=1e-5)
+    spec = RunSpec.model_validate(spec_of(loss__soft_loss="standardised"))
+    check_terms(spec, table_of(3))
+    with pytest.raises(SpecError, match=r"teaches nothing with 2 classes; it needs 3 or more"):
+        check_terms(spec, table_of(2))
+
+
+def table_of(classes: int) -> ImageTable:
+    names = tuple("abc"[:classes])
+    empty = np.zeros((classes, 16), np.uint8)
+    return ImageTable(Path(), np.array([b"x"] * classes), np.arange(classes), empty, names)
+
+
+def test_cosine_is_one_minus_the_cosine():
     one, other = torch.tensor([[100.0, 0.0]]), torch.tensor([[0.0, 100.0]])
-    assert loss("mse", one, other, batch([0]), temperature=1) == pytest.approx(2)
     assert loss("cosine", one, other, batch([0]), temperature=1) == pytest.approx(1)
 
 

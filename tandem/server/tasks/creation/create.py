@@ -23,10 +23,11 @@ from tandem.server.tasks.creation.kind import kind_of
 from tandem.server.wire.create import DEFAULTS, INT_MOST
 from tandem.spec.errors import SpecError, StudentError, TeacherError
 from tandem.spec.i18n import t
-from tandem.spec.run import RunSpec
+from tandem.spec.run import LossSpec, RunSpec
 from tandem.spec.run.base import SpecTree
 from tandem.spec.run.check import faults, paths
 from tandem.spec.run.legacy import MODEL, REST, from_rest, get, put
+from tandem.spec.run.loss import feature_weight_for
 from tandem.spec.state import State
 
 TRANSFORMERS = ("vit", "bert")
@@ -247,7 +248,8 @@ def _row(spec: RunSpec, given: SpecTree, words: _ClientWords) -> dict[str, objec
         "current_epoch": 0,
         "batch_size": spec.optim.batch_size,
         "learning_rate": spec.optim.learning_rate,
-        "temperature": spec.loss.temperature,
+        # A column of numbers; what `auto` comes to is in the run's report.
+        "temperature": None if spec.loss.temperature == "auto" else spec.loss.temperature,
         "alpha": _first(words.alpha, spec.loss.soft_label_weight),
         "lora_rank": _first(words.lora_rank, lora.rank),
         "lora_alpha": lora.alpha,
@@ -289,7 +291,7 @@ def _config(spec: RunSpec, given: SpecTree, words: _ClientWords) -> str:
         "distillationType": loss.distillation_type,
         "featureLossType": loss.feature_loss,
         "alignFeature": loss.align_feature,
-        **({} if loss.feature_weight == 1 else {"featureWeight": loss.feature_weight}),
+        **_feature_weight(loss),
         "teacherModelConfig": {
             "paramSize": words.teacher_size,
             "modelPath": words.teacher_path or get(given, "teacher.path"),
@@ -317,6 +319,12 @@ def _config(spec: RunSpec, given: SpecTree, words: _ClientWords) -> str:
     if len(text.encode()) > CONFIG_BYTES:
         raise InvalidError([_too_large("trainingConfig")])
     return text
+
+
+def _feature_weight(loss: LossSpec) -> dict[str, float]:
+    """Where it was asked for: no client of the contract knows the field."""
+    follows = loss.feature_weight == feature_weight_for(loss.model_dump())
+    return {} if follows else {"featureWeight": loss.feature_weight}
 
 
 def _first(said: object, otherwise: object) -> object:

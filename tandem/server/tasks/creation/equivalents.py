@@ -19,6 +19,7 @@ from tandem.spec.run.base import SpecTree
 from tandem.spec.run.check import paths
 from tandem.spec.run.knobs import KNOBS
 from tandem.spec.run.legacy import FLAGS, MORE_FLAGS, get, put
+from tandem.spec.run.loss import feature_weight_for
 
 SERVICES_OWN = ("task_id", "run.output_dir")
 ALWAYS = ("mode", "kind", "teacher.name", "student.type", "student.size", "data.dataset")
@@ -108,6 +109,8 @@ def _defaults(spec: RunSpec) -> SpecTree:
     plain = RunSpec.model_validate(bare).model_dump(mode="json")
     plain["mode"] = "distillation"
     plain["teacher"]["name"] = None
+    # It follows from what else is said: without that, a weight that was asked for looks left out.
+    plain["loss"]["feature_weight"] = feature_weight_for(spec.loss.model_dump())
     found = {path: get(plain, path) for path in KNOBS}
     student = spec.student.type or resolve("", "")[0]
     return found | dict(defaults(student))

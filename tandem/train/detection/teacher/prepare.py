@@ -105,7 +105,7 @@ def loss_weights(spec: RunSpec) -> DetectionLossWeights:
         )
     options = find("losses", name).options(**loss.options.get(name, {}))
     return DetectionLossWeights(
-        loss.hard_label_weight, feature, name, options, soft, loss.temperature
+        loss.hard_label_weight, feature, name, options, soft, loss.known_temperature
     )
 
 

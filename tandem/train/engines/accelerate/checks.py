@@ -35,6 +35,7 @@ def check_weights(spec: RunSpec) -> None:
 def check_terms(spec: RunSpec, table: ImageTable, hard: str = "cross_entropy") -> list[Term]:
     """The loss terms that this data can feed, matched with what the student gives."""
     terms = chosen(spec, hard)
+    _check_classes(terms, len(table.classes))
     if not (table.labels_N != UNLABELLED).any():
         terms = [term for term in terms if not term.only_labelled]
         if not terms:
@@ -72,6 +73,21 @@ def check_kinds(terms: list[Term], kind: str) -> None:
                 kinds=", ".join(sorted(term.entry.kinds)),
                 kind=kind,
                 fix="Choose another loss.soft_loss or loss.feature_loss.",
+            )
+
+
+def _check_classes(terms: list[Term], classes: int) -> None:
+    """SpecError for a loss that can tell nothing among so few classes."""
+    for term in terms:
+        least = term.entry.facts.get("least_classes", 1)
+        assert isinstance(least, int)
+        if classes < least:
+            raise SpecError(
+                "The loss {loss} teaches nothing with {classes} classes; it needs {least} or more.",
+                loss=term.name,
+                classes=classes,
+                least=least,
+                fix="Set loss.soft_loss to kl_div.",
             )
 
 

@@ -19,6 +19,7 @@ from tandem.train.engines.accelerate.model.projected_student import ProjectedStu
 from tandem.train.engines.accelerate.model.projector import Projector
 from tandem.train.engines.accelerate.optim import make_optimizer, make_scheduler
 from tandem.train.engines.accelerate.optimizer_step import OptimizerStep
+from tandem.train.engines.accelerate.term_weights import TermWeights
 from tandem.train.engines.accelerate.trainer import Trainer, steps_an_epoch
 from tandem.train.engines.accelerate.training_state import TrainingState
 from tandem.train.engines.base import PreparedTeacher, ResolvedRun, TrainedStudent
@@ -39,7 +40,9 @@ def learn(run: ResolvedRun, student: Student, teacher: PreparedTeacher | None) -
     # From here on processes differ: each has dropout masks of its own.
     seed_everything(run.spec.run.seed, run.device_context.rank)
     state, model = _training_state(context, projected)
-    trainer = Trainer(context, state, OptimizerStep(context, model, state.optimizer))
+    weights = TermWeights(run.spec.loss, terms, steps_an_epoch(len(run.splits.train), run.spec))
+    optimizer_step = OptimizerStep(context, model, state.optimizer, weights)
+    trainer = Trainer(context, state, optimizer_step)
     resumed = trainer.resume()
     _lower_micro_batch(trainer.optimizer_step, run.reporter)
     if resumed and trainer.position.epoch < run.spec.optim.epochs:

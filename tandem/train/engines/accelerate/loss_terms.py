@@ -35,6 +35,10 @@ class Term:
     options: Options
 
     @property
+    def role(self) -> LossRole:
+        return self.entry.role
+
+    @property
     def needs(self) -> frozenset[str]:
         return self.entry.needs
 
@@ -131,7 +135,7 @@ def _of_role(name: str, role: LossRole, field: str) -> str:
 def _term(name: str, weight: float, loss: LossSpec) -> Term:
     entry = find("losses", name)
     shared = {
-        "temperature": loss.temperature,
+        "temperature": loss.known_temperature,
         "label_smoothing": loss.label_smoothing,
         # Numbers by now, where they were asked for: `pipeline.part.weighted`.
         "class_weights": loss.class_weights if isinstance(loss.class_weights, list) else [],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import torch
@@ -17,6 +17,7 @@ from tandem.train.engines.accelerate.checks import norms_single_cells
 from tandem.train.engines.accelerate.context import TrainingContext
 from tandem.train.engines.accelerate.loss_terms import Totals, weighted_sum
 from tandem.train.engines.accelerate.model.projected_student import outputs, student_of
+from tandem.train.engines.accelerate.term_weights import TermWeights, gradient_norm
 from tandem.train.engines.checkpoint import TrainingPosition
 from tandem.train.engines.device import as_inputs, is_out_of_memory
 from tandem.train.types import Batch, Signals, StepOutput
@@ -39,6 +40,8 @@ class StepResult:
     stop: bool
     save: bool
     """Asked for by a person, who goes on."""
+    term_gradients: dict[str, float] = field(default_factory=dict)
+    """The size of each term's gradient on the student, in the steps that are measured."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,11 @@ class OptimizerStep:
     """
 
     def __init__(
-        self, context: TrainingContext, model: nn.Module, optimizer: torch.optim.Optimizer
+        self,
+        context: TrainingContext,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        weights: TermWeights,
     ) -> None:
         run = context.run
         self.spec, self.device_context, self.kind = run.spec, run.device_context, run.table_kind
@@ -74,7 +81,11 @@ class OptimizerStep:
             context.terms,
             context.source,
         )
-        self.model, self.optimizer = model, optimizer
+        self.model, self.optimizer, self.weights = model, optimizer, weights
+        self.weighed = self.terms
+        """The terms with the weights of the step under way."""
+        self.gradients_T: Tensor | None = None
+        """The size of each term's gradient in the step under way, where it is measured."""
         self.micro_batch = 0
         """Rows in one forward pass; 0 until memory ran out."""
         self.mixes = run.spec.views.mixup > 0 or run.spec.views.cutmix > 0
@@ -94,6 +105,7 @@ class OptimizerStep:
         requests: Requests,
     ) -> StepResult:
         """Update the weights by these batches. A batch that does not fit is cut and tried again."""
+        self.weighed = self.weights.at(position)
         while True:
             try:
                 sums = self._accumulate(group, totals, position)
@@ -113,8 +125,10 @@ class OptimizerStep:
 
     def _accumulate(self, group: list[Batch], totals: Totals, position: TrainingPosition) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
+        measured = self.weights.measures(position)
+        self.gradients_T = self._zeros(len(self.terms)) if measured else None
         micros = [micro for batch in group for micro in _cut(batch, self.micro_batch)]
-        sums = torch.zeros(len(self.terms) + 1, device=self.device_context.device)
+        sums = self._zeros(len(self.terms) + 1)
         for number, micro in enumerate(micros):
             # Gradients are exchanged once a step, with the last part's.
             last = number == len(micros) - 1
@@ -127,10 +141,28 @@ class OptimizerStep:
     def _forward_backward(self, micro: Batch, totals: Totals, draw: MixDraw) -> Tensor:
         batch, signals = self._prepare(micro, draw)
         taps = outputs(self.model(batch.inputs))
-        loss, values = weighted_sum(self.terms, taps, signals, batch, totals)
+        if self.gradients_T is not None:
+            self.gradients_T += self._gradients(taps, signals, batch, totals)
+        loss, values = weighted_sum(self.weighed, taps, signals, batch, totals)
         # Data-parallel training averages gradients over processes; the parts must be summed.
         self.accelerator.backward(loss * self.device_context.processes)
         return torch.cat([values, self._correct(taps[0], batch)])
+
+    def _zeros(self, count: int) -> Tensor:
+        return torch.zeros(count, device=self.device_context.device)
+
+    def _gradients(
+        self,
+        taps: tuple[StepOutput, StepOutput],
+        signals: Signals,
+        batch: Batch,
+        totals: Totals,
+    ) -> Tensor:
+        """(terms,) how large each term's gradient on the student is, before its weight."""
+        parameters = [one for one in student_of(self.model).parameters() if one.requires_grad]
+        alone = [[replace(term, weight=1.0)] for term in self.terms]
+        sums = [weighted_sum(one, taps, signals, batch, totals)[0] for one in alone]
+        return torch.stack([gradient_norm(one, parameters) for one in sums])
 
     def _prepare(self, micro: Batch, draw: MixDraw) -> tuple[Batch, Signals]:
         device = self.device_context.device
@@ -167,13 +199,18 @@ class OptimizerStep:
     def _over_all(self, sums: Tensor, totals: Totals, requests: Requests) -> StepResult:
         asked = sums.new_tensor([float(requests.stop), float(requests.save)])
         everything = torch.cat([sums.detach(), asked])
+        gradients_T = self._zeros(0) if self.gradients_T is None else self.gradients_T
         if self.device_context.processes > 1:
             torch.distributed.all_reduce(everything)
+            torch.distributed.all_reduce(gradients_T)
         *values, correct, stop, save = everything.tolist()
         terms = {term.name: value for term, value in zip(self.terms, values, strict=True)}
-        loss = sum(term.weight * terms[term.name] for term in self.terms)
+        loss = sum(term.weight * terms[term.name] for term in self.weighed)
         labelled, rows = int(totals.labelled), int(totals.rows)
-        return StepResult(loss, terms, rows, labelled, correct, 0.0, stop > 0, save > 0)
+        result = StepResult(loss, terms, rows, labelled, correct, 0.0, stop > 0, save > 0)
+        if self.gradients_T is not None:
+            result.term_gradients = dict(zip(terms, gradients_T.tolist(), strict=True))
+        return result
 
     def _check_finite(self, result: StepResult, position: TrainingPosition) -> None:
         if math.isfinite(result.loss):

@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 
 from tandem.spec.errors import NumericError
+from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.train.data.loader import batches, worker_count
 from tandem.train.engines.accelerate.context import TrainingContext
@@ -18,6 +19,7 @@ from tandem.train.engines.accelerate.loss_terms import Totals
 from tandem.train.engines.accelerate.model.batch_norm import forget_broken_statistics
 from tandem.train.engines.accelerate.model.projected_student import student_of
 from tandem.train.engines.accelerate.optimizer_step import OptimizerStep, Requests, StepResult
+from tandem.train.engines.accelerate.term_weights import MEASURED_STEPS, added
 from tandem.train.engines.accelerate.training_state import (
     TrainingState,
     capture,
@@ -143,6 +145,7 @@ class Trainer:
         if self.state.average is not None:
             self.state.average.update_parameters(self.state.model)
         position = self.position
+        self._weigh(result)
         position.step += 1
         position.global_step += 1
         self._add("loss", result.loss * result.rows)
@@ -155,6 +158,27 @@ class Trainer:
         self.reporter.step(position, self.steps_an_epoch)
         if self.reporter.metric_due(position):
             self._report_metric(result)
+
+    def _weigh(self, result: StepResult) -> None:
+        """Keep what the terms' gradients came to; once enough are known, tell the weights."""
+        weights, position = self.optimizer_step.weights, self.position
+        if not weights.measures(position):
+            return
+        position.term_gradients = added(position.term_gradients, result.term_gradients)
+        if position.global_step + 1 == MEASURED_STEPS:
+            scales = weights.scales(position.term_gradients)
+            told = [
+                f"{term.name} {term.weight:g} → {term.weight * scales[term.name]:.3g}"
+                for term in weights.terms
+            ]
+            self.optimizer_step.progress.notice(
+                t(
+                    "The weights of the loss's terms, by their gradients on the student in the "
+                    "first {steps} steps: {weights}.",
+                    steps=MEASURED_STEPS,
+                    weights=", ".join(told),
+                )
+            )
 
     def _add(self, key: str, value: float) -> None:
         self.position.sums[key] = self.position.sums.get(key, 0.0) + value
