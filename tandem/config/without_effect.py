@@ -39,7 +39,7 @@ def without_effect(tree: SpecTree, given: Iterable[str], names: Mapping[str, str
     vain = _VAIN.get(way, ())
     if way in ("logit", "hybrid") and not _is_softened(tree):
         vain = (*vain, _TEMPERATURE)
-    if way == "feature" and _FEATURE_WEIGHT not in said:
+    if way == "feature" and get(tree, _FEATURE_WEIGHT) is None:
         said.discard(_BETA)  # it weighs the features
     told = [path for path in vain if path in said and _differs(tree, path)]
     return [_line(_why(path, way), names.get(path, path)) for path in told]

@@ -3901,6 +3901,9 @@ export interface components {
             /**
              * Feature Weight
              * @description The weight of the loss on dense features.
+             *
+             *     Left out: 1 beside soft labels, and the weight of soft labels where only features are
+             *     distilled.
              * @default 1
              */
             feature_weight: number;
@@ -3945,6 +3948,8 @@ export interface components {
             /**
              * Soft Label Weight
              * @description The weight of the loss on the teacher's soft labels.
+             *
+             *     Where only features are distilled, it is the weight of these, unless theirs is given.
              * @default 0.5
              */
             soft_label_weight: number;
@@ -3956,11 +3961,29 @@ export interface components {
              */
             soft_loss: "kl_div" | "cosine" | "cwd" | "dist" | "dkd" | "mse" | "standardised";
             /**
+             * Soft Warmup Epochs
+             * @description Epochs, or a part of one, over which the weight of soft labels rises from nothing, step by
+             *     step. 0: it is whole from the start.
+             * @default 0
+             */
+            soft_warmup_epochs: number;
+            /**
              * Temperature
              * @description The temperature of both sides in the soft-label terms.
-             * @default 4
+             *
+             *     auto: 4 up to 20 classes, 2 up to 200, 1 above.
+             * @default auto
              */
-            temperature: number;
+            temperature: "auto" | number;
+            /**
+             * Weighting
+             * @description fixed: the weights as they are given. balanced: in the first 20 steps the gradient of each
+             *     term on the student is measured, and terms of the same weight are made to pull alike; from then
+             *     on they stay, and are told.
+             * @default fixed
+             * @enum {string}
+             */
+            weighting: "fixed" | "balanced";
         };
         /**
          * MachineOut
@@ -4907,7 +4930,9 @@ export interface components {
              *       "relation_weight": 0,
              *       "soft_label_weight": 0.5,
              *       "soft_loss": "kl_div",
-             *       "temperature": 4
+             *       "soft_warmup_epochs": 0,
+             *       "temperature": "auto",
+             *       "weighting": "fixed"
              *     }
              */
             loss: components["schemas"]["LossSpec"];

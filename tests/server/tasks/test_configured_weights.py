@@ -52,7 +52,9 @@ def test_a_task_starts_from_them_unless_it_says_otherwise(
 
 def test_a_field_without_effect_is_told(settings: Settings) -> None:
     made = from_fields(
-        fields(distillationType="feature", softLabelWeight=0.9), settings, task_id="T"
+        fields(distillationType="feature", softLabelWeight=0.9, featureWeight=2),
+        settings,
+        task_id="T",
     )
     assert [note.split(" has")[0] for note in made.notes if "no effect" in note] == [
         "softLabelWeight"

@@ -95,6 +95,15 @@ def test_the_weight_of_features_can_be_set(one: TestClient):
     assert "featureWeight" not in json.loads(make(one)["trainingConfig"])
 
 
+def test_without_soft_labels_alpha_weighs_the_features(one: TestClient):
+    """The specification's loss of `feature`: (1 - alpha) on the labels, alpha on the features."""
+    task = make(one, distillationType="feature", alpha=0.6)
+    loss = spec_of(one, task["taskId"]).loss
+    assert (loss.feature_weight, loss.hard_label_weight) == (0.6, pytest.approx(0.4))
+    assert "featureWeight" not in json.loads(task["trainingConfig"])
+    assert spec_of(one, make(one, distillationType="feature")["taskId"]).loss.feature_weight == 0.7
+
+
 def test_direct_needs_no_teacher_that_can_be_found(one: TestClient):
     task = make(one, trainingMode="direct", teacherModel="none of ours")
     spec = spec_of(one, task["taskId"])
