@@ -67,6 +67,21 @@ class TeacherReport(ReportPart):
     """Images that went through it in this run."""
 
 
+class ViewsReport(ReportPart):
+    """What a student was shown of each image: beside another's it tells how like the two were."""
+
+    fresh: bool
+    """A new view each time; else the same `count` views again and again, which a cache keeps."""
+    count: int
+    """Views that are kept; of fresh ones, one in so many is the whole image."""
+
+    def told(self) -> str:
+        """The same in words."""
+        if self.fresh:
+            return t("new views of each image every time")
+        return t("the same {count} views of each image, which the cache keeps", count=self.count)
+
+
 class StudentReport(ReportPart):
     type: str
     size: str
@@ -79,6 +94,8 @@ class StudentReport(ReportPart):
     """Spent training, over all attempts."""
     overfits_from: int | None = None
     """The epoch of the lowest validation loss, where only the training loss fell after it."""
+    views: ViewsReport | None = None
+    """None where nothing is augmented, and in a report of before."""
 
 
 class BaselineReport(ReportPart):
@@ -90,6 +107,11 @@ class BaselineReport(ReportPart):
     only_student_right: int
     """Validation images that the distilled student gets right and this one does not."""
     only_baseline_right: int
+    views: ViewsReport | None = None
+    model: str | None = None
+    """The folder of its weights beside `final_model`; None in a report of before."""
+    size_bytes: int | None = None
+    """Of its weights on disk."""
 
 
 class ExportReport(ReportPart):
@@ -138,3 +160,17 @@ class RunReport(ReportPart):
     """Written by train.report.write."""
     spec: RunSpec
     versions: dict[str, str] = Field(default_factory=dict)
+
+
+def views_note(report: RunReport) -> str | None:
+    """A sentence of what student and baseline were shown; None where nothing was augmented."""
+    student, baseline = report.student.views, report.baseline and report.baseline.views
+    if student is None:
+        return None
+    if baseline is None:
+        return t("The student was shown {student}.", student=student.told())
+    return t(
+        "The student was shown {student}; the one without the teacher, {baseline}.",
+        student=student.told(),
+        baseline=baseline.told(),
+    )

@@ -8,14 +8,14 @@ Tensors carry their shape as a suffix:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -100,21 +100,14 @@ class Batch:
 class Shows(Protocol):
     """`views.Views`: the crops, flips and colours of a table's pictures."""
 
-    @property
-    def params_NV(self) -> NDArray[np.void]:
-        """(N, V) of `views.PARAMS`."""
-        ...
-
-    def show(
-        self, table: ImageTable, row: int, views: Iterable[int], size: int, max_pixels: int
-    ) -> list[NDArray[np.uint8]]:
-        """(3, size, size) of each view of one row's picture."""
+    def params(self, index: ArrayLike, view: ArrayLike) -> NDArray[np.void]:
+        """`views.PARAMS` of these rows in these views, in the shape that the two broadcast to."""
         ...
 
     def show_file(
-        self, path: Path, row: int, views: Iterable[int], size: int, max_pixels: int
+        self, path: Path, params_V: NDArray[np.void], size: int, max_pixels: int
     ) -> list[NDArray[np.uint8]]:
-        """The same of another file, in that row's views."""
+        """(3, size, size) of each view of a picture's file."""
         ...
 
 
@@ -165,10 +158,10 @@ class ImageTable:
         return np.empty((count, 3, size, size), np.uint8)
 
     def shown(
-        self, views: Shows, row: int, wanted: Iterable[int], size: int, max_pixels: int
+        self, views: Shows, row: int, params_V: NDArray[np.void], size: int, max_pixels: int
     ) -> list[NDArray[np.generic]]:
         """One row in several views, as a student or a teacher is shown it."""
-        return list(views.show(self, row, wanted, size, max_pixels))
+        return list(views.show_file(self.path(row), params_V, size, max_pixels))
 
     def batch(
         self,
@@ -180,8 +173,10 @@ class ImageTable:
     ) -> Batch:
         """These rows in these views, on the CPU. DataError for a file that went bad."""
         inputs = self.blank(len(index_B), size)
-        for place, (row, view) in enumerate(zip(index_B.tolist(), view_B.tolist(), strict=True)):
-            inputs[place] = self.shown(views, row, [view], size, max_pixels)[0]
+        params_B = views.params(index_B, view_B)
+        for place, row in enumerate(index_B.tolist()):
+            one = params_B[place : place + 1]
+            inputs[place] = self.shown(views, row, one, size, max_pixels)[0]
         labels_B = torch.from_numpy(self.labels_N[index_B])
         return Batch(torch.from_numpy(inputs), labels_B, index_B, view_B)
 

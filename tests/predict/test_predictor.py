@@ -74,7 +74,7 @@ def test_the_pixels_are_those_of_validation(images):
     )
     views = Views.draw(table, ViewSpec(count=1))
     for row, path in enumerate(images):
-        (shown,) = views.show(table, row, [0], 32, 10**8)
+        (shown,) = table.shown(views, row, views.params(row, [0]), 32, 10**8)
         np.testing.assert_array_equal(pixels(path, 32), shown)
 
 

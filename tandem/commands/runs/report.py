@@ -13,7 +13,7 @@ from tandem.commands.terminal import print_status, print_table
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError, UserInputError
 from tandem.spec.i18n import t
-from tandem.spec.report import ReportedMetrics, RunReport, means_note
+from tandem.spec.report import ReportedMetrics, RunReport, means_note, views_note
 
 UNSENT = 1
 
@@ -75,13 +75,17 @@ def _print(found: RunReport, folder: Path) -> None:
             val=data.val_images,
         )
     )
-    if (note := means_note(student.measured.details)) is not None:
-        print(note)
+    for note in (means_note(student.measured.details), views_note(found)):
+        if note is not None:
+            print(note)
     verdict = found.verdict
     for line in (verdict.sentence, verdict.warning) if verdict else ():
         if line:
             print(line)
     print(t("Model: {path}", path=folder / "final_model"))
+    if found.baseline is not None and found.baseline.model is not None:
+        kept = folder / found.baseline.model
+        print(t("The same without the teacher: {path}", path=kept))
 
 
 def _figures(measured: ReportedMetrics | None) -> list[str]:

@@ -109,19 +109,20 @@ class Renderer:
     def _start(self, batch: RowViews) -> tuple[Tensor, list[Future[None]]]:
         rows_B, views_B = batch
         images_BCHW = self.table.blank(len(rows_B), self.size)
+        params_B = self.views.params(rows_B, views_B)
         # Several views of one picture stand together: it is decoded once for all of them.
         starts = np.flatnonzero(np.diff(rows_B, prepend=-1))
         ends = np.append(starts[1:], len(rows_B))
         jobs = [
             self.pool.submit(
-                self._render, images_BCHW[start:end], int(rows_B[start]), views_B[start:end]
+                self._render, images_BCHW[start:end], int(rows_B[start]), params_B[start:end]
             )
             for start, end in zip(starts, ends, strict=True)
         ]
         return torch.from_numpy(images_BCHW), jobs
 
-    def _render(self, out_BCHW: NDArray[np.generic], row: int, views_B: RowIndices) -> None:
-        shown = self.table.shown(self.views, row, views_B.tolist(), self.size, self.max_pixels)
+    def _render(self, out_BCHW: NDArray[np.generic], row: int, params_V: NDArray[np.void]) -> None:
+        shown = self.table.shown(self.views, row, params_V, self.size, self.max_pixels)
         for place, image_CHW in enumerate(shown):
             out_BCHW[place] = image_CHW
 

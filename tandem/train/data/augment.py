@@ -1,7 +1,8 @@
-"""The crops, flips and colours that teacher and student both see: drawn once, replayed ever after.
+"""The crops, flips and colours that teacher and student both see.
 
 What a view looks like follows from the picture's content, the view's number and the settings
-alone, never from a run's seed: a second task on the same pictures finds the cache warm.
+alone. The first `count` numbers are those that a cache keeps: no run's seed is in them, so that a
+second task on the same pictures finds the cache warm. Any other number is a fresh view.
 """
 
 from __future__ import annotations
@@ -9,15 +10,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
-from torch import Tensor
 
 from tandem.data.images import Least, open_rgb
 from tandem.spec.run import ViewSpec
@@ -40,62 +40,93 @@ PARAMS = np.dtype(
 )
 _MOST_STRETCH = np.log(4 / 3)
 """The logarithm of a crop's largest aspect ratio against the image's own (Szegedy et al. 2015)."""
+_FIRST_FRESH, _FRESH_BITS = 2**20, 22
+"""Above every number that a cache keeps; so many bits number the fresh views of one seed."""
 _FINER = 2
 """A JPEG is decoded at no less than so many times the size that is rendered."""
 
 ImageLike = Image.Image | NDArray[np.uint8]
 
 
+def fresh_view(seed: int, number: int) -> int:
+    """The number of a view that no cache keeps: of each run's seed the `number`-th, from 0 on."""
+    digest = hashlib.blake2b(f"view/{seed}".encode(), digest_size=5).digest()
+    return _FIRST_FRESH + (int.from_bytes(digest) << _FRESH_BITS) + number
+
+
 @dataclass(frozen=True)
 class Views:
     """The views of every image of one table. View 0 is the whole image, untouched."""
 
-    params_NV: NDArray[np.void]
-    """(N, V) of PARAMS."""
+    keys_N: NDArray[np.uint64]
+    """What each image's views are drawn from: a part of its content's hash."""
+    count: int
+    """How many are kept by a cache; one in so many of the fresh ones is the whole image too."""
+    scale_min: float
+    flips: bool
+    colour: float
     fingerprint: str
     """Equal for equal settings, whatever the number of views: more views extend a cache."""
 
-    @property
-    def count(self) -> int:
-        return int(self.params_NV.shape[1])
-
     @classmethod
     def draw(cls, table: ImageTable, spec: ViewSpec) -> Views:
-        """The parameters of all views of these images."""
+        """The views of these images."""
         flips = flip_allowed(spec, table.classes)
         settings = f"{VERSION}/{spec.crop_scale_min}/{flips}/{spec.colour}"
         fingerprint = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
-        return cls(_draw(table.hashes_N, spec, flips), fingerprint)
+        return cls(
+            keys_N=view_keys(table.hashes_N),
+            count=spec.count,
+            scale_min=spec.crop_scale_min,
+            flips=flips,
+            colour=spec.colour,
+            fingerprint=fingerprint,
+        )
 
     def rows(self, rows: NDArray[np.int64]) -> Views:
         """The views of these rows only."""
-        return Views(self.params_NV[rows], self.fingerprint)
+        return replace(self, keys_N=self.keys_N[rows])
 
-    def render(self, image_HWC: ImageLike, row: int, view: int, size: int) -> Tensor:
-        """uint8 (3, size, size) of one view: the same crop of the picture at any size."""
-        return torch.from_numpy(rendered(image_HWC, self.params_NV[row, view], size))
+    def params(self, index: ArrayLike, view: ArrayLike) -> NDArray[np.void]:
+        """PARAMS of these rows in these views, in the shape that the two broadcast to."""
+        index_B, view_B = np.broadcast_arrays(np.asarray(index), np.asarray(view))
+        params_B = np.zeros(view_B.shape, PARAMS)
+        for name in ("width", "height", "brightness", "contrast", "saturation"):
+            params_B[name] = 1
+        drawn_B = view_B > 0
+        if drawn_B.any():
+            params_B[drawn_B] = self._drawn(self.keys_N[index_B[drawn_B]], view_B[drawn_B])
+        return params_B
 
-    def least(self, row: int, view: int, size: int) -> Least:
-        """Width and height at which a picture must be decoded, at the least, for this view."""
-        one = self.params_NV[row, view]
-        wide, high = float(one["width"]), float(one["height"])
-        return int(_FINER * size / wide) + 1, int(_FINER * size / high) + 1
-
-    def show(
-        self, table: ImageTable, row: int, views: Iterable[int], size: int, max_pixels: int
-    ) -> list[NDArray[np.uint8]]:
-        """Several views of one row's file, which is decoded once for all of them."""
-        return self.show_file(Path(table.path(row)), row, views, size, max_pixels)
+    def _drawn(self, keys_n: NDArray[np.uint64], view_n: NDArray[np.int64]) -> NDArray[np.void]:
+        random = _Random(keys_n, view_n)
+        params_n = np.zeros(len(keys_n), PARAMS)
+        _draw_crop(params_n, self.scale_min, random)
+        coin_n = random.uniform(0, 1)
+        params_n["flip"] = (coin_n < 0.5) & self.flips
+        for name in ("brightness", "contrast", "saturation"):
+            params_n[name] = random.uniform(1 - self.colour, 1 + self.colour)
+        return params_n
 
     def show_file(
-        self, path: Path, row: int, views: Iterable[int], size: int, max_pixels: int
+        self, path: Path, params_V: NDArray[np.void], size: int, max_pixels: int
     ) -> list[NDArray[np.uint8]]:
-        """Another file in the views of a row, as each frame is in those of its clip."""
-        wanted = list(views)
-        needs = [self.least(row, view, size) for view in wanted]
-        least = (max(wide for wide, _ in needs), max(high for _, high in needs))
-        image = np.asarray(open_rgb(path, max_pixels, least))
-        return [rendered(image, self.params_NV[row, view], size) for view in wanted]
+        """(3, size, size) of several views of a file, which is decoded once for all of them."""
+        needs = [least(one, size) for one in params_V]
+        enough = (max(wide for wide, _ in needs), max(high for _, high in needs))
+        image = np.asarray(open_rgb(path, max_pixels, enough))
+        return [rendered(image, one, size) for one in params_V]
+
+
+def view_keys(hashes_N: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """What the views of images with these hashes are drawn from."""
+    return np.ascontiguousarray(hashes_N[:, :8]).view("<u8")[:, 0].astype(np.uint64)
+
+
+def least(params: np.void, size: int) -> Least:
+    """Width and height at which a picture must be decoded, at the least, for this view."""
+    wide, high = float(params["width"]), float(params["height"])
+    return int(_FINER * size / wide) + 1, int(_FINER * size / high) + 1
 
 
 def whole(image: ImageLike, size: int) -> NDArray[np.uint8]:
@@ -165,22 +196,6 @@ def _coloured(
     return out_CHW.astype(np.uint8)
 
 
-def _draw(hashes_N: NDArray[np.uint8], spec: ViewSpec, flips: bool) -> NDArray[np.void]:
-    params_NV = np.zeros((len(hashes_N), spec.count), PARAMS)
-    for name in ("width", "height", "brightness", "contrast", "saturation"):
-        params_NV[name] = 1
-    keys_N = np.ascontiguousarray(hashes_N[:, :8]).view("<u8")[:, 0]
-    for view in range(1, spec.count):
-        random = _Random(keys_N, view)
-        one = params_NV[:, view]
-        _draw_crop(one, spec.crop_scale_min, random)
-        coin_N = random.uniform(0, 1)
-        one["flip"] = (coin_N < 0.5) & flips
-        for name in ("brightness", "contrast", "saturation"):
-            one[name] = random.uniform(1 - spec.colour, 1 + spec.colour)
-    return params_NV
-
-
 def _draw_crop(one: NDArray[np.void], scale_min: float, random: _Random) -> None:
     area_N = random.uniform(scale_min, 1)
     stretch_N = np.exp(random.uniform(-_MOST_STRETCH, _MOST_STRETCH))
@@ -195,8 +210,8 @@ def _draw_crop(one: NDArray[np.void], scale_min: float, random: _Random) -> None
 class _Random:
     """Uniform numbers from each picture's own key (SplitMix64, Steele et al. 2014)."""
 
-    def __init__(self, keys_N: NDArray[np.uint64], view: int) -> None:
-        self.state_N = keys_N + np.uint64(view * 0xD1342543DE82EF95 % 2**64)
+    def __init__(self, keys_N: NDArray[np.uint64], view_N: NDArray[np.int64]) -> None:
+        self.state_N = keys_N + view_N.astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
 
     def uniform(self, low: float, high: float) -> NDArray[np.float64]:
         self.state_N = self.state_N + np.uint64(0x9E3779B97F4A7C15)

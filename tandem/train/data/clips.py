@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -47,16 +47,15 @@ class ClipTable(ImageTable):
         return np.empty((count, self.shown_frames, 3, size, size), np.uint8)
 
     def shown(
-        self, views: Shows, row: int, wanted: Iterable[int], size: int, max_pixels: int
+        self, views: Shows, row: int, params_V: NDArray[np.void], size: int, max_pixels: int
     ) -> list[NDArray[np.generic]]:
         """(T, 3, size, size) of each view: all frames in the same crop, flip and colours."""
         assert self.frames is not None
-        wanted = list(wanted)
         several = [
-            views.show_file(self.frames.path(frame), row, wanted, size, max_pixels)
+            views.show_file(self.frames.path(frame), params_V, size, max_pixels)
             for frame in self.picked(row).tolist()
         ]
-        return [np.stack([one[place] for one in several]) for place in range(len(wanted))]
+        return [np.stack([one[place] for one in several]) for place in range(len(params_V))]
 
     def picked(self, row: int) -> NDArray[np.int64]:
         """The student's frames of one clip, as rows of `frames`."""

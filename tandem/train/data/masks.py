@@ -59,9 +59,10 @@ class MaskTable(ImageTable):
     ) -> torch.Tensor:
         """uint8 (B, size, size): the same crops and flips as the pictures; IGNORED without one."""
         out_BHW = np.full((len(index_B), size, size), IGNORED, np.uint8)
-        for place, (row, view) in enumerate(zip(index_B.tolist(), view_B.tolist(), strict=True)):
+        params_B = views.params(index_B, view_B)
+        for place, row in enumerate(index_B.tolist()):
             if self.labels_N[row] != UNLABELLED:
-                out_BHW[place] = rendered_mask(self.mask(row), views.params_NV[row, view], size)
+                out_BHW[place] = rendered_mask(self.mask(row), params_B[place], size)
         return torch.from_numpy(out_BHW)
 
     def mask(self, row: int) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.data.content import Item
-from tandem.train.data.augment import PARAMS, Views
+from tandem.spec.run import ViewSpec
+from tandem.train.data.augment import Views
 from tandem.train.data.tokens import Tokens
 from tandem.train.types import ImageTable, RowIndices, Shows
 
@@ -48,18 +49,18 @@ class TextTable(ImageTable):
         self,
         views: Shows,  # noqa: ARG002
         row: int,
-        wanted: Iterable[int],
+        params_V: NDArray[np.void],
         size: int,  # noqa: ARG002
         max_pixels: int,  # noqa: ARG002
     ) -> list[NDArray[np.generic]]:
         """A text looks alike in every view."""
-        return [self.ids_N3L[row] for _ in wanted]
+        return [self.ids_N3L[row] for _ in params_V]
 
     def one_view(self) -> Views:
         """Its only view; the cache knows by it how the texts were cut into tokens."""
-        params = np.zeros((len(self), 1), PARAMS)
         digest = hashlib.blake2b(f"text/{self.key}".encode(), digest_size=16).hexdigest()
-        return Views(params, digest)
+        drawn = Views.draw(self, ViewSpec(count=1))
+        return replace(drawn, fingerprint=digest)
 
 
 def text_table(root: Path, items: Sequence[Item], classes: tuple[str, ...]) -> TextTable:

@@ -29,6 +29,9 @@ class ResolvedRun(Run):
     kind: Kind
     splits: Splits
     """The rows that are learnt from, and those that are measured on."""
+    epoch_samples: int | None = None
+    """Samples of an epoch where it is not one pass over the rows: a baseline's is as long as the
+    student's, however few of its rows have labels."""
     keeps_predictions: bool = True
     """Whether each validation sample's answer is kept: the student's are, the baseline's not."""
 
@@ -37,9 +40,21 @@ class ResolvedRun(Run):
         """The kind, for the loops that learn from tables alone."""
         return as_table_kind(self.kind)
 
+    @property
+    def samples_an_epoch(self) -> int:
+        """How many samples are learnt from before the next evaluation."""
+        return self.epoch_samples or len(self.splits.train)
+
+    @property
+    def fresh_views(self) -> bool:
+        """Whether a row is shown in a new view each time: wherever no cache keeps its views."""
+        if not isinstance(self.kind, TableKind):
+            return True  # a detector's canvases are composed anew for every batch
+        return self.spec.mode == "direct" or self.spec.cache.mode == "off"
+
     @cached_property
     def train_views(self) -> Views:
-        """How the rows learnt from are shown; drawn once, for teacher and student alike."""
+        """How the rows learnt from are shown, to teacher and student alike."""
         return self.table_kind.views(self.splits.train, self.spec)
 
     @cached_property

@@ -21,9 +21,12 @@ from tandem.train.types import ImageTable
 KEPT_CHECKPOINTS = 2
 
 
-def plan_key(table: ImageTable, batch_size: int, grad_accum_steps: int) -> str:
+def plan_key(
+    table: ImageTable, batch_size: int, grad_accum_steps: int, samples: int | None = None
+) -> str:
     """What the batches of an epoch follow from: in others, no step of it is where it was."""
-    digest = hashlib.blake2b(f"{batch_size}/{grad_accum_steps}".encode(), digest_size=8)
+    settings = f"{batch_size}/{grad_accum_steps}" + ("" if samples is None else f"/{samples}")
+    digest = hashlib.blake2b(settings.encode(), digest_size=8)
     digest.update(table.hashes_N.tobytes() + table.labels_N.tobytes())
     return digest.hexdigest()
 

@@ -34,7 +34,7 @@ TUNABLE = {f"optim.{name}" for name in (
     "weight_decay", "grad_accum_steps", "max_grad_norm", "early_stopping_epochs",
 )} | {"run.devices", "run.processes", "teacher.batch_size"}  # fmt: skip
 
-PARTS = ("tensorboard", "checkpoints", "teacher", "baseline", "predictions")
+PARTS = ("tensorboard", "checkpoints", "teacher", "baseline", "baseline_model", "predictions")
 """Folders that a run makes on its way."""
 
 
@@ -62,6 +62,11 @@ class RunFolder:
     @property
     def final_model(self) -> Path:
         return self.path / "final_model"
+
+    @property
+    def baseline_model(self) -> Path:
+        """The same student without the teacher, as a folder like `final_model`."""
+        return self.path / "baseline_model"
 
     @property
     def report(self) -> Path:

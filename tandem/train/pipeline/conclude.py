@@ -18,6 +18,7 @@ from tandem.spec.report import (
     RunReport,
     StudentReport,
     TeacherReport,
+    ViewsReport,
 )
 from tandem.train.engines.base import (
     PreparedTeacher,
@@ -28,9 +29,10 @@ from tandem.train.engines.base import (
 from tandem.train.engines.device import DeviceContext
 from tandem.train.export import final_model
 from tandem.train.kinds import metrics
-from tandem.train.kinds.base import EvalResult
+from tandem.train.kinds.base import EvalResult, TableKind
 from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.pipeline import report
+from tandem.train.pipeline.model_card import plain
 from tandem.train.predictions import write as predictions
 from tandem.train.predictions.serialize import ClassPredictions
 from tandem.train.types import UNLABELLED
@@ -58,16 +60,20 @@ def conclude(outcome: Outcome, began: float) -> None:
     speed = metrics.speed(student, run.device_context.device)
     measured = measured.model_copy(update={"metrics": measured.metrics | speed})
     # For whoever predicts: it moves no class above another, and no figure of the report knows it.
-    temperature = _temperature(outcome)
-    folder = _save(outcome, measured, temperature)
+    temperature = _temperature(outcome.run, outcome.trained)
+    folder = _save(outcome, outcome.trained, run.folder.final_model, measured, temperature)
     # After the model: should the disk fill up here, these go missing and nothing else.
     _keep_predictions(outcome, temperature)
     _report_evaluation(outcome, "student", measured)
     if outcome.baseline:
         _report_evaluation(outcome, "baseline", _measured(outcome.baseline.evaluation))
+        _save_baseline(outcome, outcome.baseline)
     # Last: a run whose report is there is finished, and is not begun again.
     written = report.write(run.folder.path, _report(outcome, measured, began))
-    for name, path in (("final_model", folder), ("report", run.folder.report)):
+    made = {"final_model": folder, "report": run.folder.report}
+    if outcome.baseline:
+        made["baseline_model"] = run.folder.baseline_model
+    for name, path in made.items():
         reporter.emit("artifact", name=name, path=str(path), size_bytes=_size_bytes(path))
     verdict = written.verdict
     if verdict and verdict.sentence:
@@ -93,9 +99,9 @@ def _report_evaluation(outcome: Outcome, who: str, measured: ReportedMetrics) ->
     )
 
 
-def _temperature(outcome: Outcome) -> float:
+def _temperature(run: ResolvedRun, trained: TrainedStudent) -> float:
     """By which the student's class scores are divided."""
-    logits_NK, labels_N = outcome.trained.evaluation.logits_NK, outcome.run.splits.val.labels_N
+    logits_NK, labels_N = trained.evaluation.logits_NK, run.splits.val.labels_N
     return 1.0 if logits_NK is None else fit_temperature(logits_NK, labels_N)
 
 
@@ -118,18 +124,45 @@ def _keep_predictions(outcome: Outcome, temperature: float) -> None:
         outcome.run.reporter.notice(sentence, warning=True)
 
 
-def _save(outcome: Outcome, measured: ReportedMetrics, temperature: float) -> Path:
+def _save(
+    outcome: Outcome,
+    trained: TrainedStudent,
+    folder: Path,
+    measured: ReportedMetrics,
+    temperature: float,
+    card: str = "",
+) -> Path:
+    """Without a card: the report writes final_model's, as it knows the size of what is saved."""
     return final_model.save(
-        outcome.trained.student,
-        outcome.run.folder.final_model,
+        trained.student,
+        folder,
         spec=outcome.run.spec,
         classes=outcome.run.splits.val.classes,
         metrics=measured.metrics,
-        card="",  # written with the report, which knows the size of what is saved here
+        card=card,
         temperature=temperature,
-        thresholds=outcome.trained.evaluation.thresholds,
+        thresholds=trained.evaluation.thresholds,
         files=outcome.run.kind.files(),
-        adapter=outcome.trained.adapter,
+        adapter=trained.adapter,
+    )
+
+
+def _save_baseline(outcome: Outcome, baseline: TrainedStudent) -> None:
+    """Keep the baseline as a model that predicts as the student does, to be measured elsewhere."""
+    run = outcome.run
+    card = t(
+        "The student of {task} taught by the labels alone, to compare final_model with.",
+        task=plain(run.spec.task_id),
+    )
+    measured, temperature = _measured(baseline.evaluation), _temperature(run, baseline)
+    folder = run.folder.baseline_model
+    _save(outcome, baseline, folder, measured, temperature, card + "\n")
+    run.reporter.notice(
+        t(
+            "The student without the teacher is kept in {folder} ({megabytes:.1f} MB).",
+            folder=folder.name,
+            megabytes=_size_bytes(folder) / 1e6,
+        )
     )
 
 
@@ -150,8 +183,9 @@ def _report(outcome: Outcome, measured: ReportedMetrics, began: float) -> RunRep
             epochs=trained.epochs,
             seconds=trained.seconds,
             overfits_from=trained.overfits_from,
+            views=_views(outcome.run, fresh=outcome.run.fresh_views),
         ),
-        baseline=None if outcome.baseline is None else _baseline(trained, outcome.baseline),
+        baseline=None if outcome.baseline is None else _baseline(outcome, outcome.baseline),
         agreement=_agreement(outcome),
         data=_data(outcome),
         spec=spec,
@@ -178,14 +212,26 @@ def _teacher(teacher: PreparedTeacher) -> TeacherReport:
     )
 
 
-def _baseline(trained: TrainedStudent, baseline: TrainedStudent) -> BaselineReport:
-    won, lost = report.only_better(trained.evaluation.scores_N, baseline.evaluation.scores_N)
+def _views(run: ResolvedRun, *, fresh: bool) -> ViewsReport | None:
+    """What a student of this run was shown; None where a row has one view alone."""
+    if isinstance(run.kind, TableKind) and run.train_views.count == 1:
+        return None
+    return ViewsReport(fresh=fresh, count=run.spec.views.count)
+
+
+def _baseline(outcome: Outcome, baseline: TrainedStudent) -> BaselineReport:
+    scores_N = outcome.trained.evaluation.scores_N
+    won, lost = report.only_better(scores_N, baseline.evaluation.scores_N)
     return BaselineReport(
         measured=_measured(baseline.evaluation),
         epochs=baseline.epochs,
         seconds=baseline.seconds,
         only_student_right=won,
         only_baseline_right=lost,
+        # Direct: it reads no cache, so that nothing holds it to the views that one keeps.
+        views=_views(outcome.run, fresh=True),
+        model=outcome.run.folder.baseline_model.name,
+        size_bytes=final_model.size_bytes(outcome.run.folder.baseline_model),
     )
 
 

@@ -7,7 +7,7 @@ import re
 from pydantic import BaseModel, Field, TypeAdapter
 
 from tandem.spec.i18n import t
-from tandem.spec.report import ReportedMetrics, RunReport, means_note
+from tandem.spec.report import ReportedMetrics, RunReport, means_note, views_note
 
 CLASSES_SHOWN = 50
 CONFUSIONS_SHOWN = 5
@@ -111,7 +111,9 @@ def _comparison(report: RunReport) -> str:
         if any(name in measured.metrics for _, measured in columns):
             rows.append([t(name), *(_figure(one.metrics.get(name), 1) for _, one in columns)])
     title = t("On {count} validation samples", count=report.data.val_images)
-    return f"## {title}\n\n" + _table(["", *(name for name, _ in columns)], rows)
+    note = views_note(report)
+    table = _table(["", *(name for name, _ in columns)], rows)
+    return f"## {title}\n\n" + table + (f"\n\n{note}" if note else "")
 
 
 def _exports(report: RunReport) -> str:

@@ -53,25 +53,23 @@ def _sized(spec: RunSpec, kind: Kind) -> RunSpec:
     return spec.model_copy(update={"teacher": spec.teacher.model_copy(update={"image_size": side})})
 
 
-def baseline_of(run: ResolvedRun, engine: Engine, epochs: int) -> ResolvedRun:
+def baseline_of(run: ResolvedRun, epochs: int) -> ResolvedRun:
     """The same run without its teacher: same initial weights, as many steps as `epochs` took.
 
-    An epoch of it is shorter where only some pictures have labels, so it has more of them.
+    Its epochs are as long as the student's, though it learns from the labelled rows alone: it
+    passes over them more often. So it is evaluated as often and at the same steps, and is not
+    the best of more draws than the student is.
     """
     labelled = np.flatnonzero(run.splits.train.labels_N != UNLABELLED).astype(np.int64)
-    steps = epochs * engine.steps_an_epoch(run.spec, len(run.splits.train))
-    changes = {
-        # Rounded up: it must not lose for having had fewer steps.
-        "epochs": -(-steps // engine.steps_an_epoch(run.spec, len(labelled))),
-        # It is to get as many steps as the student had, not to be stopped at fewer.
-        "early_stopping_epochs": 0,
-    }
+    # It is to get as many steps as the student had, not to be stopped at fewer.
+    changes = {"epochs": epochs, "early_stopping_epochs": 0}
     optim = run.spec.optim.model_copy(update=changes)
     direct = {"mode": "direct", "teacher": None, "optim": optim}
     return replace(
         run,
         spec=run.spec.model_copy(update=direct),
         splits=run.splits.train_rows(labelled),
+        epoch_samples=len(run.splits.train),
         folder=RunFolder(run.folder.path / "baseline"),
         reporter=BaselineReporter(run.reporter),
         keeps_predictions=False,

@@ -76,7 +76,7 @@ def learn_baseline(
     if teacher is None or not run.spec.report.baseline:
         return None
     run.reporter.notice(t("Training the same student without the teacher, to compare."))
-    alone = baseline_of(run, engine, trained.epochs)
+    alone = baseline_of(run, trained.epochs)
     # Drawn from the same seed: the two start from the same weights, and only the teacher differs.
     student = build_student(alone.spec, len(alone.splits.train.classes))
     return engine.learn(alone, student, None)

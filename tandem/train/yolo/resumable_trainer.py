@@ -30,7 +30,9 @@ class ResumableDetectionTrainer(DetectionTrainer):
     def __init__(self, detection_run: DetectionRun, scratch: Path) -> None:
         run = detection_run.run
         self.stop_request, optim = run.stop, run.spec.optim
-        self.plan = plan_key(run.splits.train, optim.batch_size, optim.grad_accum_steps)
+        self.plan = plan_key(
+            run.splits.train, optim.batch_size, optim.grad_accum_steps, run.epoch_samples
+        )
         self.position = TrainingPosition(plan=self.plan)
         self.reporter = RunReporter(run, run.kind.primary_metric_name)
         self.keeper = CheckpointKeeper(run, self._capture)

@@ -101,10 +101,12 @@ class DetectionTrainer(UltralyticsTrainer):
         mode: str = "train",  # noqa: ARG002
     ) -> ResumableLoader | InfiniteDataLoader:
         learns = mode == "train"
+        samples = self.detection_run.run.samples_an_epoch
         dataset = TandemDataset(
             self.detection_run.train if learns else self.detection_run.val,
             seed=self.detection_run.spec.run.seed,
-            batch_size=min(batch_size, len(self.detection_run.train)) if learns else batch_size,
+            batch_size=min(batch_size, samples) if learns else batch_size,
+            samples=samples if learns else None,
             imgsz=self.args.imgsz,
             augment=learns,
             hyp=self.args,

@@ -32,7 +32,9 @@ def asked_directly(shop: Shop, rows: np.ndarray, views: np.ndarray, layers: tupl
     teacher = FakeTeacher()
     teacher.layers = layers
     shown = [
-        shop.views.show(shop.table, int(row), [int(view)], teacher.image_size, 10**8)[0]
+        shop.table.shown(
+            shop.views, int(row), shop.views.params(row, [view]), teacher.image_size, 10**8
+        )[0]
         for row, view in zip(rows, views, strict=True)
     ]
     return teacher.signals(torch.from_numpy(np.stack(shown)).float() / 255)

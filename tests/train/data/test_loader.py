@@ -47,7 +47,7 @@ def test_batches_are_the_plans(table: ImageTable) -> None:
         assert batch.labels_B.tolist() == table.labels_N[index_B].tolist()
         for place in range(4):
             row, view = int(index_B[place]), int(view_B[place])
-            alone = views.show(table, row, [view], 24, 10**8)[0]
+            alone = table.shown(views, row, views.params(row, [view]), 24, 10**8)[0]
             assert (batch.inputs[place].numpy() == alone).all()
 
 

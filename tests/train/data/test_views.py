@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tandem.spec.run import ViewSpec
-from tandem.train.data.augment import Views, flip_allowed, whole
+from tandem.train.data.augment import Views, flip_allowed, fresh_view, rendered, whole
 from tandem.train.types import ImageTable
 
 LIMIT = 10**8
@@ -25,6 +25,15 @@ def table(count: int = 200, root: Path = Path("/nowhere"), seed: int = 0) -> Ima
     )
 
 
+def params(views: Views) -> np.ndarray:
+    """(N, V) of all views that a cache keeps."""
+    return views.params(np.arange(len(views.keys_N))[:, None], np.arange(views.count))
+
+
+def render(views: Views, image_HWC: np.ndarray, row: int, view: int, size: int) -> np.ndarray:
+    return rendered(image_HWC, views.params(row, view)[()], size)
+
+
 def gradient(width: int = 120, height: int = 80) -> np.ndarray:
     """Red grows to the right, green downwards."""
     image_HWC = np.zeros((height, width, 3), np.uint8)
@@ -36,21 +45,21 @@ def gradient(width: int = 120, height: int = 80) -> np.ndarray:
 def test_the_first_view_is_the_whole_image() -> None:
     views = Views.draw(table(), ViewSpec())
     image_HWC = gradient()
-    shown = views.render(image_HWC, 3, 0, 32).numpy()
+    shown = render(views, image_HWC, 3, 0, 32)
     assert shown.shape == (3, 32, 32)
     assert shown.dtype == np.uint8
     assert (shown == whole(image_HWC, 32).transpose(2, 0, 1)).all()
     same = gradient(32, 32)
-    assert (views.render(same, 3, 0, 32).numpy().transpose(1, 2, 0) == same).all()
+    assert (render(views, same, 3, 0, 32).transpose(1, 2, 0) == same).all()
 
 
 def test_views_depend_on_content_and_settings_not_on_place_or_count() -> None:
     one = table()
     few, many = Views.draw(one, ViewSpec(count=2)), Views.draw(one, ViewSpec(count=6))
-    assert (few.params_NV == many.params_NV[:, :2]).all()
+    assert (params(few) == params(many)[:, :2]).all()
     assert few.fingerprint == many.fingerprint
     backwards = one.rows(np.arange(200)[::-1].astype(np.int64))
-    assert (Views.draw(backwards, ViewSpec(count=6)).params_NV == many.params_NV[::-1]).all()
+    assert (params(Views.draw(backwards, ViewSpec(count=6))) == params(many)[::-1]).all()
     other = Views.draw(one, ViewSpec(colour=0.1))
     assert other.fingerprint != few.fingerprint
     digits = Views.draw(replace(one, classes=("0", "1")), ViewSpec())
@@ -58,24 +67,38 @@ def test_views_depend_on_content_and_settings_not_on_place_or_count() -> None:
 
 
 def test_crops_keep_their_area_and_stay_inside() -> None:
-    params = Views.draw(table(3000), ViewSpec(crop_scale_min=0.5)).params_NV[:, 1:]
-    area = params["width"] * params["height"]
+    drawn = params(Views.draw(table(3000), ViewSpec(crop_scale_min=0.5)))[:, 1:]
+    area = drawn["width"] * drawn["height"]
     assert area.min() > 0.499
     assert area.max() <= 1.0001
     assert 0.72 < area.mean() < 0.78
-    assert (params["left"] + params["width"]).max() <= 1.0001
-    assert params["left"].min() >= 0
-    stretch = params["width"] / params["height"]
+    assert (drawn["left"] + drawn["width"]).max() <= 1.0001
+    assert drawn["left"].min() >= 0
+    stretch = drawn["width"] / drawn["height"]
     assert 0.7499 < stretch.min() < 0.78
     assert 1.28 < stretch.max() < 1.334
-    assert 0.45 < params["flip"].mean() < 0.55
-    assert abs(params["brightness"].mean() - 1) < 0.01
-    assert len(np.unique(params["left"][:, 0])) > 2000
+    assert 0.45 < drawn["flip"].mean() < 0.55
+    assert abs(drawn["brightness"].mean() - 1) < 0.01
+    assert len(np.unique(drawn["left"][:, 0])) > 2000
+
+
+def test_fresh_views_are_drawn_as_kept_ones_are_and_no_two_seeds_or_times_alike() -> None:
+    views, rows = Views.draw(table(3000), ViewSpec(crop_scale_min=0.5)), np.arange(3000)
+    first, again = (views.params(rows, fresh_view(0, 7)) for _ in range(2))
+    assert (first == again).all()
+    for other in (views.params(rows, fresh_view(1, 7)), views.params(rows, fresh_view(0, 8))):
+        assert (first["contrast"] == other["contrast"]).mean() < 0.01
+    for kept in params(views).T[1:]:
+        assert (first["contrast"] == kept["contrast"]).mean() < 0.01
+        area, kept_area = (one["width"] * one["height"] for one in (first, kept))
+        assert abs(area.mean() - kept_area.mean()) < 0.01
+        assert abs(first["contrast"].std() - kept["contrast"].std()) < 0.005
+    assert 0.45 < first["flip"].mean() < 0.55
 
 
 def test_settings_of_nothing_leave_the_image_alone() -> None:
     views = Views.draw(table(), ViewSpec(crop_scale_min=1, flip="off", colour=0))
-    assert (views.params_NV[:, 1:] == views.params_NV[:, :1]).all()
+    assert (params(views)[:, 1:] == params(views)[:, :1]).all()
 
 
 def test_teacher_and_student_see_the_same_crop_flip_and_colour() -> None:
@@ -83,32 +106,33 @@ def test_teacher_and_student_see_the_same_crop_flip_and_colour() -> None:
     image_HWC = gradient(240, 160)
     for row in range(6):
         for view in range(1, 8):
-            small = views.render(image_HWC, row, view, 16).numpy().astype(float)
-            large = views.render(image_HWC, row, view, 64).numpy().astype(float)
+            small = render(views, image_HWC, row, view, 16).astype(float)
+            large = render(views, image_HWC, row, view, 64).astype(float)
             pooled = large.reshape(3, 16, 4, 16, 4).mean((2, 4))
             assert np.abs(pooled[:, 1:-1, 1:-1] - small[:, 1:-1, 1:-1]).max() < 6
             red = small[0, 8]
-            assert (red[-1] < red[0]) == bool(views.params_NV[row, view]["flip"])
+            assert (red[-1] < red[0]) == bool(params(views)[row, view]["flip"])
 
 
 def test_colours_do_what_they_say() -> None:
     views = Views.draw(table(), ViewSpec(crop_scale_min=1, flip="off", count=2))
     grey = np.full((8, 8, 3), 100, np.uint8)
-    one = views.params_NV[5, 1]
+    one = params(views)[5, 1]
     expected = 100 * one["brightness"] * one["contrast"] + 128 * (1 - one["contrast"])
-    assert np.abs(views.render(grey, 5, 1, 8).numpy() - float(expected)).max() <= 1
+    assert np.abs(render(views, grey, 5, 1, 8) - float(expected)).max() <= 1
     white = np.full((8, 8, 3), 255, np.uint8)
-    bright = np.argmax(views.params_NV["brightness"][:, 1])
-    assert views.render(white, int(bright), 1, 8).min() > 200
+    bright = np.argmax(params(views)["brightness"][:, 1])
+    assert render(views, white, int(bright), 1, 8).min() > 200
 
 
 def test_a_large_jpeg_decoded_small_shows_the_same(tmp_path: Path) -> None:
     Image.fromarray(gradient(1200, 900)).save(tmp_path / "0.jpg", quality=95)
     views = Views.draw(table(1, tmp_path), ViewSpec())
-    shown = views.show(table(1, tmp_path), 0, [0, 1, 2], 32, LIMIT)
+    one = table(1, tmp_path)
+    shown = one.shown(views, 0, views.params(0, [0, 1, 2]), 32, LIMIT)
     full = np.array(Image.open(tmp_path / "0.jpg"))
     for view in range(3):
-        exact = views.render(full, 0, view, 32).numpy().astype(int)
+        exact = render(views, full, 0, view, 32).astype(int)
         assert np.abs(shown[view].astype(int) - exact).max() <= 6
 
 

@@ -110,7 +110,7 @@ def test_the_teacher_sees_all_frames_and_the_student_few(clips: Path, tmp_path: 
     views = Views.draw(train, ViewSpec(count=2))
     shown, shown_views, kept = teacher_frames(train, views, 0)
     assert len(shown) == train.counts_N.sum() == sum(len(one) for one in kept)
-    assert len(shown_views.params_NV) == len(shown)
+    assert len(shown_views.keys_N) == len(shown)
     spy = Spy()
     said = ClipSource(spy, train, kept).signals(np.array([2, 0]), np.array([1, 0]))
     assert spy.asked == [*kept[2].tolist(), *kept[0].tolist()]
@@ -321,4 +321,4 @@ def test_a_teacher_is_asked_in_the_views_of_the_clip(clips: Path, tmp_path: Path
     _, frame_views, kept = teacher_frames(train, views, 0)
     for clip in (0, 5):
         for row in kept[clip]:
-            assert (frame_views.params_NV[row] == views.params_NV[clip]).all()
+            assert (frame_views.params(row, [0, 1, 2, 3]) == views.params(clip, [0, 1, 2, 3])).all()

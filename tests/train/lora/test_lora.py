@@ -60,7 +60,10 @@ def adapted(lesson, path, folder: Path, *, teacher=None, watcher=None, table=Non
 def shown(lesson, teacher):
     rows = np.arange(len(lesson.table))
     side = teacher.image_size
-    images = [lesson.views.show(lesson.table, row, [0], side, 10**8)[0] for row in rows.tolist()]
+    images = [
+        lesson.table.shown(lesson.views, row, lesson.views.params(row, [0]), side, 10**8)[0]
+        for row in rows.tolist()
+    ]
     return teacher.signals(torch.from_numpy(np.stack(images)).float() / 255)
 
 

@@ -34,22 +34,35 @@ class SampleRef(int):
         return SampleRef.of, (int(self), self.epoch, self.place)
 
 
-def order(rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Every row once. Epochs before the first are there too: they fill the first mosaics."""
-    # Seeds are unsigned: epoch -1 becomes a number that no real epoch reaches.
-    generator = np.random.default_rng([seed, epoch % 2**32])
+def order(rows: int, seed: int, epoch: int, samples: int | None = None) -> NDArray[np.int64]:
+    """The rows of an epoch: every one once, or the next `samples` of pass after pass.
+
+    Epochs before the first are there too: they fill the first mosaics.
+    """
+    count = rows if samples is None else samples
+    start = epoch * count
+    first, last = start // rows, (start + count - 1) // rows
+    passes = [_pass(rows, seed, number) for number in range(first, last + 1)]
+    begin = start - first * rows
+    return np.concatenate(passes)[begin : begin + count]
+
+
+def _pass(rows: int, seed: int, number: int) -> NDArray[np.int64]:
+    # Seeds are unsigned: pass -1 becomes a number that no real one reaches.
+    generator = np.random.default_rng([seed, number % 2**32])
     return generator.permutation(rows).astype(np.int64)
 
 
 class ShuffledSampler(Sampler[int]):
-    """Whole epochs of turns, from any place in one on."""
+    """Whole epochs of turns, from any place in one on; `samples` as in `order`."""
 
-    def __init__(self, rows: int, batch_size: int, seed: int) -> None:
+    def __init__(self, rows: int, batch_size: int, seed: int, samples: int | None = None) -> None:
         self.rows, self.batch_size, self.seed = rows, batch_size, seed
+        self.samples = rows if samples is None else samples
         self.epoch, self.step = 0, 0
 
     def __len__(self) -> int:
-        return self.rows
+        return self.samples
 
     def begin(self, epoch: int, step: int = 0) -> None:
         """The next epoch asked for is this one, from that batch on."""
@@ -59,8 +72,8 @@ class ShuffledSampler(Sampler[int]):
         epoch, first = self.epoch, self.step * self.batch_size
         # Set before the first yield: the loader asks for the next epoch while this one is read.
         self.epoch, self.step = epoch + 1, 0
-        rows = order(self.rows, self.seed, epoch).tolist()
-        for place in range(first, self.rows):
+        rows = order(self.rows, self.seed, epoch, self.samples).tolist()
+        for place in range(first, self.samples):
             yield SampleRef.of(rows[place], epoch, place)
 
 
@@ -68,13 +81,22 @@ class MosaicBuffer:
     """The rows that this loader has shown lately: mosaics are made of them, for they are decoded.
 
     As in Ultralytics' buffer, but a function of the place alone. `lanes` is how many loader
-    processes share the batches: each remembers its own.
+    processes share the batches: each remembers its own. `samples` as in `order`.
     """
 
-    def __init__(self, rows: int, batch_size: int, seed: int, lanes: int, most: int) -> None:
+    def __init__(
+        self,
+        rows: int,
+        batch_size: int,
+        seed: int,
+        lanes: int,
+        most: int,
+        samples: int | None = None,
+    ) -> None:
         self.rows, self.batch_size, self.seed = rows, batch_size, seed
         self.lanes, self.most = max(lanes, 1), most
-        self.batches = -(-rows // batch_size)
+        self.samples = rows if samples is None else samples
+        self.batches = -(-self.samples // batch_size)
         self._orders: dict[int, NDArray[np.int64]] = {}
         self._batch, self._before = -1, np.zeros(0, np.int64)
 
@@ -104,5 +126,5 @@ class MosaicBuffer:
         if epoch not in self._orders:
             # A buffer reaches few epochs back; orders of long ago would only fill the memory.
             kept = {key: one for key, one in self._orders.items() if abs(key - epoch) < 4}
-            self._orders = kept | {epoch: order(self.rows, self.seed, epoch)}
+            self._orders = kept | {epoch: order(self.rows, self.seed, epoch, self.samples)}
         return self._orders[epoch]

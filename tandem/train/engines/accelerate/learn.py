@@ -96,7 +96,7 @@ def _training_state(
     model: nn.Module
     model, prepared = context.accelerator.prepare(projected, optimizer)
     # Of the bare optimizer: Accelerate's would step the rate once for every process.
-    steps = steps_an_epoch(len(context.run.splits.train), spec)
+    steps = steps_an_epoch(context.run.samples_an_epoch, spec)
     scheduler = make_scheduler(optimizer, spec.optim, steps)
     decay = spec.optim.ema_decay
     average = make_average(projected, decay) if decay else None

@@ -49,14 +49,17 @@ class Trainer:
         self.reporter = RunReporter(run, run.kind.primary_metric_name)
         self.keeper = CheckpointKeeper(run, self._capture)
         optim = run.spec.optim
-        self.plan = plan_key(self.table, optim.batch_size, optim.grad_accum_steps)
+        self.samples, self.fresh_views = run.samples_an_epoch, run.fresh_views
+        self.plan = plan_key(
+            self.table, optim.batch_size, optim.grad_accum_steps, run.epoch_samples
+        )
         self.position = TrainingPosition(plan=self.plan)
         self.workers = worker_count(run.spec.data.workers)
 
     @property
     def steps_an_epoch(self) -> int:
         """Optimizer steps."""
-        return steps_an_epoch(len(self.table), self.spec)
+        return steps_an_epoch(self.samples, self.spec)
 
     def resume(self) -> bool:
         """Go on from the furthest whole checkpoint, if there is one."""
@@ -96,6 +99,8 @@ class Trainer:
             views=self.views.count,
             seed=self.spec.run.seed,
             epoch=self.position.epoch,
+            samples=self.samples,
+            fresh=self.fresh_views,
         )
         rows = 0
         for group, totals in self._groups(plan):
@@ -243,7 +248,7 @@ class Trainer:
         self.reporter.epoch(self.position, report)
 
 
-def steps_an_epoch(rows: int, spec: RunSpec) -> int:
-    """Optimizer steps in one pass over `rows`."""
-    whole = batches_an_epoch(rows, spec.optim.batch_size)
+def steps_an_epoch(samples: int, spec: RunSpec) -> int:
+    """Optimizer steps in an epoch of so many samples."""
+    whole = batches_an_epoch(samples, spec.optim.batch_size)
     return -(-whole // spec.optim.grad_accum_steps)

@@ -28,9 +28,16 @@ class TandemDataset(YOLODataset):
     """A `DetectionTable` by Ultralytics' own transforms. `im_file` holds the row's number."""
 
     def __init__(
-        self, table: DetectionTable, *, seed: int, batch_size: int, **options: object
+        self,
+        table: DetectionTable,
+        *,
+        seed: int,
+        batch_size: int,
+        samples: int | None = None,
+        **options: object,
     ) -> None:
         self.table, self.seed = table, seed
+        self.samples = len(table) if samples is None else samples
         self.sample_ref: SampleRef | None = None
         self.mosaic_buffer: MosaicBuffer | None = None
         names = dict(enumerate(table.classes))
@@ -112,7 +119,12 @@ class TandemDataset(YOLODataset):
             info = get_worker_info()
             lanes = info.num_workers if info else 1
             self.mosaic_buffer = MosaicBuffer(
-                len(self), self.batch_size, self.seed, lanes, self.max_buffer_length
+                len(self),
+                self.batch_size,
+                self.seed,
+                lanes,
+                self.max_buffer_length,
+                self.samples,
             )
         # A mosaic is labelled as a whole: one image that nobody looked at among three would have
         # its objects learnt as background, or the others' boxes thrown away.
@@ -162,10 +174,10 @@ class ResumableLoader(InfiniteDataLoader):
     """Lives from epoch to epoch, as its workers do."""
 
     def __init__(self, dataset: TandemDataset, *, batch_size: int, workers: int, pin: bool) -> None:
-        self.turns = ShuffledSampler(len(dataset), batch_size, dataset.seed)
+        self.turns = ShuffledSampler(len(dataset), batch_size, dataset.seed, dataset.samples)
         self.replayed = 0
         # A worker takes whole batches: more of them than batches would only be started.
-        workers = min(workers, len(dataset) // batch_size)
+        workers = min(workers, dataset.samples // batch_size)
         super().__init__(
             dataset=dataset,
             batch_size=batch_size,

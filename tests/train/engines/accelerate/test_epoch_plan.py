@@ -52,3 +52,50 @@ def test_a_resumed_epoch_takes_the_rest_of_the_same_batches():
     rest = whole.share(0, 1, start=3)
     assert len(rest) == len(whole) - 3
     assert (rest[0][0] == whole.rows[3]).all()
+
+
+def drawn(epochs: int, **asked):
+    """(rows, views) of so many epochs in one, with three classes of 2, 10 and 60 labelled rows."""
+    labels_N = np.repeat([0, 1, 2, -1], [2, 10, 60, 48]).astype(np.int64)
+    plans = [
+        draw(labels_N, batch_size=16, views=4, seed=3, epoch=epoch, **asked)
+        for epoch in range(epochs)
+    ]
+    rows = [np.concatenate(one.rows) for one in plans]
+    views = [np.concatenate(one.views) for one in plans]
+    return labels_N, plans, np.concatenate(rows), np.concatenate(views)
+
+
+def test_epochs_longer_than_the_rows_pass_over_all_of_them_again_and_again():
+    _, plans, rows, _ = drawn(3, samples=250)
+    assert [sum(map(len, one.rows)) for one in plans] == [250] * 3
+    assert {len(one) for one in plans} == {16}
+    counts = np.bincount(rows, minlength=120)
+    assert set(counts.tolist()) == {6, 7}  # 750 samples of 120 rows
+    assert (drawn(3, samples=250)[2] == rows).all()
+
+
+def test_fresh_views_come_once_and_one_in_four_is_the_whole_image():
+    for samples in (None, 250):
+        _, _, rows, views = drawn(8, samples=samples, fresh=True)
+        assert 0.2 < (views == 0).mean() < 0.3
+        new = [(row, view) for row, view in zip(rows, views, strict=True) if view]
+        assert len(new) == len(set(new))
+        assert min(view for _, view in new) >= 64
+        kept = drawn(8, samples=samples)[3]
+        assert ((kept == 0) == (views == 0)).all()
+
+
+def test_balanced_epochs_show_each_class_alike_and_every_row_of_it_alike():
+    labels_N, plans, rows, _ = drawn(5, balanced=True)
+    each = np.bincount(labels_N[rows] + 1)
+    assert each[0] == 5 * 48  # those without a label are as many as they were
+    assert each[1:].max() - each[1:].min() <= 1
+    for label, count in enumerate((2, 10, 60)):
+        times = np.bincount(rows, minlength=120)[labels_N == label]
+        assert times.max() - times.min() <= 1
+        assert times.sum() in (5 * 24, 5 * 24 + 1), count
+    for one in plans[0].rows:
+        spread = np.bincount(labels_N[one] + 1, minlength=4)[1:]
+        assert spread.max() - spread.min() <= 2
+    assert (drawn(5, balanced=True)[2] == rows).all()
