@@ -2300,12 +2300,17 @@ export interface components {
             /** Epochs */
             epochs: number;
             measured: components["schemas"]["ReportedMetrics"];
+            /** Model */
+            model?: string | null;
             /** Only Baseline Right */
             only_baseline_right: number;
             /** Only Student Right */
             only_student_right: number;
             /** Seconds */
             seconds: number;
+            /** Size Bytes */
+            size_bytes?: number | null;
+            views?: components["schemas"]["ViewsReport"] | null;
         };
         /**
          * BoxOut
@@ -5314,6 +5319,7 @@ export interface components {
             size_bytes: number;
             /** Type */
             type: string;
+            views?: components["schemas"]["ViewsReport"] | null;
         };
         /** StudentSpec */
         StudentSpec: {
@@ -6299,6 +6305,16 @@ export interface components {
              * @default 0
              */
             mixup: number;
+        };
+        /**
+         * ViewsReport
+         * @description What a student was shown of each image: beside another's it tells how like the two were.
+         */
+        ViewsReport: {
+            /** Count */
+            count: number;
+            /** Fresh */
+            fresh: boolean;
         };
         /**
          * YoloSpec

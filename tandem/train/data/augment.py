@@ -211,7 +211,9 @@ class _Random:
     """Uniform numbers from each picture's own key (SplitMix64, Steele et al. 2014)."""
 
     def __init__(self, keys_N: NDArray[np.uint64], view_N: NDArray[np.int64]) -> None:
-        self.state_N = keys_N + view_N.astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
+        self.state_N: NDArray[np.uint64] = keys_N + view_N.astype(np.uint64) * np.uint64(
+            0xD1342543DE82EF95
+        )
 
     def uniform(self, low: float, high: float) -> NDArray[np.float64]:
         self.state_N = self.state_N + np.uint64(0x9E3779B97F4A7C15)
