@@ -111,7 +111,7 @@ class BaselineReport(ReportPart):
     model: str | None = None
     """The folder of its weights beside `final_model`; None in a report of before."""
     size_bytes: int | None = None
-    """Of its weights on disk."""
+    """What its weights take on the disk."""
 
 
 class ExportReport(ReportPart):
