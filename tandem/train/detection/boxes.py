@@ -41,15 +41,13 @@ def letterbox(image_CHW: Tensor, height: int, width: int) -> tuple[Tensor, Lette
 
     uint8 stays uint8; floats are taken as 0 to 1.
     """
-    own_height, own_width = image_CHW.shape[-2:]
-    # In proportion, as in training: a squeezed image shows objects of shapes never learnt.
-    scale = min(height / own_height, width / own_width)
-    new_height = min(max(round(own_height * scale), 1), height)
-    new_width = min(max(round(own_width * scale), 1), width)
+    placed, new_height, new_width = _in_the_middle(
+        image_CHW.shape[-2], image_CHW.shape[-1], height, width
+    )
     inner_CHW = image_CHW
-    if (new_height, new_width) != (own_height, own_width):
+    if (new_height, new_width) != (placed.height, placed.width):
         inner_CHW = F.interpolate(image_CHW[None], size=(new_height, new_width), mode="bilinear")[0]
-    top, left = (height - new_height) // 2, (width - new_width) // 2
+    top, left = placed.top, placed.left
     grey = GREY if image_CHW.dtype == torch.uint8 else GREY / 255
     if image_CHW.stride(0) == 1:  # colours last in memory, as decoders give them: so the canvas too
         canvas_HWC = image_CHW.new_full((height, width, image_CHW.shape[0]), grey)
@@ -57,11 +55,28 @@ def letterbox(image_CHW: Tensor, height: int, width: int) -> tuple[Tensor, Lette
     else:
         canvas_CHW = image_CHW.new_full((image_CHW.shape[0], height, width), grey)
     canvas_CHW[:, top : top + new_height, left : left + new_width] = inner_CHW
+    return canvas_CHW, placed
+
+
+def letterbox_of(own_height: int, own_width: int, height: int, width: int) -> Letterbox:
+    """Where a picture of that size lies on a canvas, without the picture."""
+    return _in_the_middle(own_height, own_width, height, width)[0]
+
+
+def _in_the_middle(
+    own_height: int, own_width: int, height: int, width: int
+) -> tuple[Letterbox, int, int]:
+    """The place of a picture on its canvas, and its height and width there."""
+    # In proportion, as in training: a squeezed image shows objects of shapes never learnt.
+    scale = min(height / own_height, width / own_width)
+    new_height = min(max(round(own_height * scale), 1), height)
+    new_width = min(max(round(own_width * scale), 1), width)
+    top, left = (height - new_height) // 2, (width - new_width) // 2
     # The scales after rounding, not the one wanted: boxes must come back to the pixel.
     placed = Letterbox(
         new_width / own_width, new_height / own_height, left, top, own_height, own_width
     )
-    return canvas_CHW, placed
+    return placed, new_height, new_width
 
 
 def whole_strides(image_size: int) -> int:

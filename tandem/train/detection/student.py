@@ -32,6 +32,12 @@ class BoxTargets:
         mine_N = self.canvas_N == canvas
         return self.boxes_N4[mine_N], self.labels_N[mine_N]
 
+    def canvases(self, kept_B: Tensor) -> BoxTargets:
+        """The boxes of these canvases only, which are counted anew."""
+        kept_N, number_B = kept_B[self.canvas_N], kept_B.cumsum(0) - 1
+        numbers_N = number_B[self.canvas_N[kept_N]]
+        return BoxTargets(self.boxes_N4[kept_N], self.labels_N[kept_N], numbers_N)
+
 
 class DetectorStudent(Student):
     """A network with a neck of three maps. It normalises nothing: pictures of 0 to 1 go in as they
@@ -96,14 +102,33 @@ class LearningDetector(DetectorStudent):
 
     parts: tuple[str, ...]
     """The names of its loss's parts."""
+    class_weight_K: Tensor | None = None
+    """What each class weighs in the loss; None: all alike."""
+
+    def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:
+        """Sides in whole strides of 32. `layers` counts the neck's maps; none named: all three."""
+        self.check_layers(layers)
+        return self.answer(self.heads(images_BCHW), layers)
+
+    def answer(self, heads: Heads, layers: Sequence[int] = ()) -> StepOutput:
+        """What it says as every student says it; its boxes in evaluation mode only."""
+        boxes_BCA = None if self.training else self.decoded(heads)
+        return self.output(heads.maps_BCHW, heads.scores_BAK.amax(1), boxes_BCA, layers)
 
     def heads(self, images_BCHW: Tensor) -> Heads:
         """What it says of a batch, in training or evaluation mode alike."""
         raise NotImplementedError
 
-    def label_loss(self, heads: Heads, targets: BoxTargets, *, last: bool) -> dict[str, Tensor]:
-        """The parts of the loss, weighted, by the names in `parts`: float32 scalars.
+    def decoded(self, heads: Heads) -> Tensor:
+        """`StepOutput.boxes_BCA`."""
+        raise NotImplementedError
 
-        `last`: the last epochs, in which augmentation is off and boxes are made exact.
+    def label_loss(
+        self, heads: Heads, targets: BoxTargets, labelled_B: Tensor, *, last: bool
+    ) -> dict[str, Tensor]:
+        """The parts of the loss by the names in `parts`: float32 scalars.
+
+        `labelled_B`: the canvases that somebody has looked at; the others are no background and
+        are left out. `last`: the last epochs, without mosaics, in which boxes are made exact.
         """
         raise NotImplementedError

@@ -21,7 +21,8 @@ SEEING = [name for name in NAMES if "text" not in entries("students")[name].kind
 GRIDS = [name for name in SEEING if name != "lstm"]
 """Those whose tokens lie as the picture does."""
 CLASSIFIERS = ["resnet", "vit"]
-CLASSES = {"yolov8": 80, "unet": 21, "lstm": 10}
+DETECTORS = ["yolov8", "yolox"]
+CLASSES = {"yolov8": 80, "yolox": 80, "unet": 21, "lstm": 10}
 """That the published figures are for; 1,000 of the others."""
 EVERY_SIZE = [
     (name, size, count)
@@ -114,8 +115,8 @@ def test_tokens_and_layers_are_in_raster_order(name, row, column):
 def test_gradient_reaches_every_parameter(name):
     spec = {"train_features": True} if name == "lstm" else {}
     student = make(name, 32, init="random" if name == "yolov8" else "kaiming", **spec)
-    if name == "yolov8":
-        pytest.skip("its boxes learn by Ultralytics' loss alone: tests/train/yolo")
+    if name in DETECTORS:
+        pytest.skip("its boxes learn by a detector's loss alone: tests/train/yolo, detection")
     out = student(student.example(4))
     (out.logits_BK.square().mean() + out.tokens_BHWD.square().mean()).backward()
     without = [n for n, p in student.named_parameters() if p.grad is None or not p.grad.any()]
@@ -133,7 +134,7 @@ def test_normalisation_is_inside(name):
     assert not torch.allclose(bare, expected)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "yolov8"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in DETECTORS])
 def test_dropout_touches_the_logits_in_training_only(name):
     student = make(name, 32, dropout=0.5)
     images = student.example(2)
@@ -168,7 +169,13 @@ def test_saved_weights_keep_their_normalisation(name):
     assert tuple(again.std) == (0.25, 0.25, 0.25)
 
 
-KINDS = {"unet": "segmentation", "yolov8": "detection", "lstm": "sequence", "bert": "text"}
+KINDS = {
+    "unet": "segmentation",
+    "yolov8": "detection",
+    "yolox": "detection",
+    "lstm": "sequence",
+    "bert": "text",
+}
 
 
 def shorten(name: str, student: Student) -> None:

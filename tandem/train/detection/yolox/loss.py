@@ -11,8 +11,6 @@ from tandem.train.detection.yolox.assign import Anchors, assign
 from tandem.train.detection.yolox.network import RawHeads
 
 PARTS = ("box", "obj", "cls", "l1")
-BOX_GAIN = 5.0
-"""What the box's overlap weighs against object and class, as published."""
 
 
 def anchors_of(maps_BCHW: tuple[Tensor, ...]) -> Anchors:
@@ -38,10 +36,12 @@ def decoded(boxes_BA4: Tensor, anchors: Anchors) -> Tensor:
     return torch.cat((centre, boxes_BA4[..., 2:].exp() * stride_A1), -1)
 
 
-def box_loss(heads: RawHeads, targets: BoxTargets, *, last: bool) -> dict[str, Tensor]:
+def box_loss(
+    heads: RawHeads, targets: BoxTargets, *, last: bool, class_weight_K: Tensor | None = None
+) -> dict[str, Tensor]:
     """Its parts, each summed over the batch and divided by how many anchors learn a box.
 
-    box: 1 - IoU², times 5; obj: cross-entropy over every anchor; cls: over those that learn a box,
+    box: 1 - IoU²; obj: cross-entropy over every anchor; cls: over those that learn a box,
     whose target is the box's overlap in its class; l1: of the undecoded boxes, where `last`.
     """
     anchors = anchors_of(heads.maps_BCHW)
@@ -56,10 +56,10 @@ def box_loss(heads: RawHeads, targets: BoxTargets, *, last: bool) -> dict[str, T
     own_F4 = boxes_BA4.flatten(0, 1)[index_F]
     goal_FK = F.one_hot(label_F, classes_BAK.shape[-1]) * overlap_F[:, None]
     parts = {
-        "box": BOX_GAIN * (1 - overlap(own_F4, true_F4) ** 2).sum(),
+        "box": (1 - overlap(own_F4, true_F4) ** 2).sum(),
         "obj": F.binary_cross_entropy_with_logits(objects_BA.flatten(), goal_BA, reduction="sum"),
         "cls": F.binary_cross_entropy_with_logits(
-            classes_BAK.flatten(0, 1)[index_F], goal_FK, reduction="sum"
+            classes_BAK.flatten(0, 1)[index_F], goal_FK, class_weight_K, reduction="sum"
         ),
     }
     if last:

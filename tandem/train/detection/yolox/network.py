@@ -61,6 +61,15 @@ class RawHeads:
     maps_BCHW: tuple[Tensor, ...]
     """The neck's maps."""
 
+    def canvases(self, kept_B: Tensor) -> RawHeads:
+        """What it says of these canvases only."""
+        return RawHeads(
+            self.boxes_BA4[kept_B],
+            self.objects_BA[kept_B],
+            self.classes_BAK[kept_B],
+            tuple(one[kept_B] for one in self.maps_BCHW),
+        )
+
 
 class Darknet(nn.Module):
     """CSPDarknet: stages of stride 8, 16 and 32."""

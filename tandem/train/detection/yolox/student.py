@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -10,7 +10,6 @@ from torch import Tensor
 from tandem.train.detection.student import BoxTargets, Heads, LearningDetector
 from tandem.train.detection.yolox.loss import PARTS, anchors_of, box_loss, decoded
 from tandem.train.detection.yolox.network import SHAPES, RawHeads, YoloxNet
-from tandem.train.types import StepOutput
 
 STEM = "net.backbone.backbone.stem.conv.conv.weight"
 BYTES = 255.0
@@ -27,22 +26,26 @@ class YoloxStudent(LearningDetector):
         self.net = YoloxNet(shape, num_classes)
         self.place(num_classes, image_size, [shape.channels(one) for one in (256, 512, 1024)])
 
-    def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:
-        """Sides in whole strides of 32. `layers` counts the neck's maps; none named: all three."""
-        self.check_layers(layers)
-        raw: RawHeads = self.net(images_BCHW)
-        boxes_BCA = None if self.training else _boxes(raw)
-        scores_BK = joint_logits(raw.objects_BA, raw.classes_BAK).amax(1)
-        return self.output(raw.maps_BCHW, scores_BK, boxes_BCA, layers)
-
     def heads(self, images_BCHW: Tensor) -> Heads:
         raw: RawHeads = self.net(images_BCHW)
         scores_BAK = joint_logits(raw.objects_BA, raw.classes_BAK)
         return Heads(raw.maps_BCHW, raw.classes_BAK, scores_BAK, raw)
 
-    def label_loss(self, heads: Heads, targets: BoxTargets, *, last: bool) -> dict[str, Tensor]:
-        assert isinstance(heads.own, RawHeads)
-        return box_loss(heads.own, targets, last=last)
+    def decoded(self, heads: Heads) -> Tensor:
+        raw = heads.own
+        assert isinstance(raw, RawHeads)
+        boxes_BA4 = decoded(raw.boxes_BA4.float(), anchors_of(raw.maps_BCHW))
+        scores_BAK = raw.objects_BA.float().sigmoid()[..., None] * raw.classes_BAK.float().sigmoid()
+        return torch.cat((boxes_BA4, scores_BAK), -1).transpose(1, 2)
+
+    def label_loss(
+        self, heads: Heads, targets: BoxTargets, labelled_B: Tensor, *, last: bool
+    ) -> dict[str, Tensor]:
+        raw = heads.own
+        assert isinstance(raw, RawHeads)
+        if not labelled_B.all():
+            raw, targets = raw.canvases(labelled_B), targets.canvases(labelled_B)
+        return box_loss(raw, targets, last=last, class_weight_K=self.class_weight_K)
 
 
 def joint_logits(objects_BA: Tensor, classes_BAK: Tensor) -> Tensor:
@@ -53,13 +56,6 @@ def joint_logits(objects_BA: Tensor, classes_BAK: Tensor) -> Tensor:
     objects_BA1, classes_BAK = objects_BA.float()[..., None], classes_BAK.float()
     either = torch.logaddexp(-objects_BA1, -classes_BAK)
     return -torch.logaddexp(either, -objects_BA1 - classes_BAK)
-
-
-def _boxes(raw: RawHeads) -> Tensor:
-    """`StepOutput.boxes_BCA`."""
-    boxes_BA4 = decoded(raw.boxes_BA4.float(), anchors_of(raw.maps_BCHW))
-    scores_BAK = raw.objects_BA.float().sigmoid()[..., None] * raw.classes_BAK.float().sigmoid()
-    return torch.cat((boxes_BA4, scores_BAK), -1).transpose(1, 2)
 
 
 def from_published(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
