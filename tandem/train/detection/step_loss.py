@@ -36,7 +36,7 @@ class LossPlan:
 
     weights: DetectionLossWeights
     gains: Mapping[str, float]
-    """Of the detector's own parts."""
+    """How much each of the detector's own parts weighs."""
 
     @classmethod
     def of(

@@ -24,7 +24,7 @@ class DetectorState:
     optimizer: torch.optim.Optimizer
     scheduler: LambdaLR
     average: AveragedModel
-    """Of the student alone."""
+    """The student alone, without projectors."""
     best: dict[str, Tensor] = field(default_factory=dict)
     """The student's weights at the best epoch, on the CPU."""
 

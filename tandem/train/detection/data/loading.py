@@ -25,7 +25,7 @@ from tandem.train.detection.types import CanvasSource, DetectionBatch
 CANVAS, PARTNER = 21, 22
 """What tells the random streams of a canvas and of the one it is mixed with apart."""
 MOST_KEPT_BYTES = 256 * 2**20
-"""Of decoded pictures in each loader process."""
+"""The decoded pictures that each loader process keeps."""
 BATCHES_A_WORKER = 4
 """With fewer, starting a process costs more than it saves."""
 
