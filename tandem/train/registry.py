@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, overload
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tandem.spec.errors import SpecError, TandemError
 from tandem.spec.plugins import catalog
@@ -35,6 +35,9 @@ StudentBuilder = Callable[[StudentSpec, int, int], Student]
 TeacherOpener = Callable[[TeacherSpec, torch.device], Teacher]
 LossFunction = Callable[..., Tensor]
 """Takes a StepOutput, Signals, a Batch, and the loss's own options."""
+HeadBuilder = Callable[..., nn.Module]
+"""Takes a HeadShape and the loss's own options; its module is called with a StepOutput, and gives
+the one that the loss is to see."""
 _Made = TypeVar("_Made", bound=Callable[..., object])
 
 
@@ -95,6 +98,14 @@ class LossEntry(PluginEntry):
     make: LossFunction
     role: LossRole
     """What it is in a run, by which histories add its value up and a spec may choose it."""
+    head: HeadBuilder | None = None
+    """A module between student and loss: trained with the student, dropped at export."""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The parts of the student's output that it looks at."""
+        reads = self.facts.get("reads")
+        return frozenset(reads) if isinstance(reads, set | frozenset) else self.needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +204,7 @@ class _Register:
         needs: Iterable[str] = (),
         options: type[Options] = Options,
         kinds: Iterable[str] = (),
+        head: HeadBuilder | None = None,
         zh: str = "",
         title: tuple[str, str] = ("", ""),
         **facts: object,
@@ -202,7 +214,9 @@ class _Register:
         `role` says what it is in a run: `hard` (on labels), `soft` (on the teacher's class
         scores), `feature` (on its dense features; named `feature_<name>`), `attention`,
         `relation` or `intermediate`. A spec chooses among those of `soft` and of `feature`.
-        `kinds` are those that it can be used for; none named: all.
+        `kinds` are those that it can be used for; none named: all. `head` builds a module that
+        is trained between student and loss; a fact `reads` names the student's parts that it looks
+        at, where they are not those that it `needs` of the teacher.
         """
 
         def decorate(make: _Made) -> _Made:
@@ -216,6 +230,7 @@ class _Register:
                 options=options,
                 needs=frozenset(needs),
                 kinds=frozenset(kinds),
+                head=head,
                 zh=zh,
                 facts=facts,
             )

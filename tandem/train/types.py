@@ -71,6 +71,8 @@ class StepOutput:
     """Tokens of each stage (ResNet) or block (ViT) asked for, first to last."""
     class_map_BHWK: Tensor | None = None
     """Segmentation: class scores of each pixel. `logits_BK` is then its mean over the pixels."""
+    taught_BK: Tensor | None = None
+    """Class scores of a second head, which learns from the teacher alone (`student.dual_head`)."""
     boxes_BCA: Tensor | None = None
     """Detection, in evaluation mode: (B, 4 + K, A): centre x, centre y, width, height in pixels of
     the input, then each class's score of 0 to 1, of every anchor before any is suppressed.
@@ -300,6 +302,17 @@ class TeacherSource(SignalSource, Protocol):
     def pooled_ND(self, view: int = 0) -> NDArray[np.float32]:
         """(N, D): pooled features of every row in one view."""
         ...
+
+
+@dataclass(frozen=True)
+class HeadShape:
+    """What a loss's own module is built for (`@register.loss(head=…)`)."""
+
+    num_classes: int
+    tokens_width: int
+    """Of the student's tokens as the loss is given them: projected where it asks for that."""
+    layer_widths: tuple[int, ...]
+    """Of each of the student's `layers_BHWD` that are taken."""
 
 
 class Student(nn.Module):

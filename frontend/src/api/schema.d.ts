@@ -2039,12 +2039,12 @@ export interface components {
             /** Checkpointinterval */
             checkpointInterval?: number | null;
             /** Distilllosstype */
-            distillLossType?: ("kl_div" | "cosine" | "cwd" | "dist" | "dkd" | "mse" | "standardised") | null;
+            distillLossType?: ("kl_div" | "cosine" | "cwd" | "dho" | "dist" | "dkd" | "mse" | "ofa" | "standardised") | null;
             distillationAdvancedConfig?: components["schemas"]["DistillationConfig"] | null;
             /** Distillationtype */
             distillationType?: ("feature" | "logit" | "hybrid") | null;
             /** Featurelosstype */
-            featureLossType?: ("mse" | "cosine" | "cwd" | "pkd" | "similarity") | null;
+            featureLossType?: ("mse" | "cosine" | "cwd" | "mgd" | "pkd" | "similarity") | null;
             /**
              * Featureweight
              * @description 1 when nothing is said; the weight of the loss on features.
@@ -2488,7 +2488,7 @@ export interface components {
              */
             datasetId: string | number;
             /** Distilllosstype */
-            distillLossType?: ("kl_div" | "cosine" | "cwd" | "dist" | "dkd" | "mse" | "standardised") | null;
+            distillLossType?: ("kl_div" | "cosine" | "cwd" | "dho" | "dist" | "dkd" | "mse" | "ofa" | "standardised") | null;
             distillationAdvancedConfig?: components["schemas"]["DistillationConfig"] | null;
             /** Distillationtype */
             distillationType?: ("feature" | "logit" | "hybrid") | null;
@@ -2498,7 +2498,7 @@ export interface components {
              */
             epochs?: number | null;
             /** Featurelosstype */
-            featureLossType?: ("mse" | "cosine" | "cwd" | "pkd" | "similarity") | null;
+            featureLossType?: ("mse" | "cosine" | "cwd" | "mgd" | "pkd" | "similarity") | null;
             /**
              * Featureweight
              * @description 1 when nothing is said; the weight of the loss on features.
@@ -2661,7 +2661,7 @@ export interface components {
             /** Description */
             description?: string | null;
             /** Distilllosstype */
-            distillLossType?: ("kl_div" | "cosine" | "cwd" | "dist" | "dkd" | "mse" | "standardised") | null;
+            distillLossType?: ("kl_div" | "cosine" | "cwd" | "dho" | "dist" | "dkd" | "mse" | "ofa" | "standardised") | null;
             distillationAdvancedConfig?: components["schemas"]["DistillationConfig"] | null;
             /** Distillationtype */
             distillationType?: ("feature" | "logit" | "hybrid") | null;
@@ -2671,7 +2671,7 @@ export interface components {
              */
             epochs?: number | null;
             /** Featurelosstype */
-            featureLossType?: ("mse" | "cosine" | "cwd" | "pkd" | "similarity") | null;
+            featureLossType?: ("mse" | "cosine" | "cwd" | "mgd" | "pkd" | "similarity") | null;
             /**
              * Featureweight
              * @description 1 when nothing is said; the weight of the loss on features.
@@ -3057,7 +3057,7 @@ export interface components {
             /** Intermediatelayers */
             intermediateLayers?: number[] | string | null;
             /** Losstype */
-            lossType?: ("kl_div" | "cosine" | "cwd" | "dist" | "dkd" | "mse" | "standardised") | null;
+            lossType?: ("kl_div" | "cosine" | "cwd" | "dho" | "dist" | "dkd" | "mse" | "ofa" | "standardised") | null;
             /** Softlabelweight */
             softLabelWeight?: number | null;
         };
@@ -3902,7 +3902,7 @@ export interface components {
              * @default mse
              * @enum {string}
              */
-            feature_loss: "mse" | "cosine" | "cwd" | "pkd" | "similarity";
+            feature_loss: "mse" | "cosine" | "cwd" | "mgd" | "pkd" | "similarity";
             /**
              * Feature Weight
              * @description The weight of the loss on dense features.
@@ -3964,7 +3964,7 @@ export interface components {
              * @default kl_div
              * @enum {string}
              */
-            soft_loss: "kl_div" | "cosine" | "cwd" | "dist" | "dkd" | "mse" | "standardised";
+            soft_loss: "kl_div" | "cosine" | "cwd" | "dho" | "dist" | "dkd" | "mse" | "ofa" | "standardised";
             /**
              * Soft Warmup Epochs
              * @description Epochs, or a part of one, over which the weight of soft labels rises from nothing, step by
@@ -4978,13 +4978,16 @@ export interface components {
             /**
              * @default {
              *       "dropout": 0,
+             *       "dual_head": false,
              *       "frames": 8,
              *       "head": "class",
              *       "init": "random",
+             *       "label_head_share": 0.5,
              *       "max_tokens": 128,
              *       "pooling": "last",
              *       "quantise": "none",
              *       "size": "",
+             *       "taught_head_temperature": 0.5,
              *       "train_features": false,
              *       "type": "",
              *       "vocab_size": 0
@@ -5330,6 +5333,13 @@ export interface components {
              */
             dropout: number;
             /**
+             * Dual Head
+             * @description One head learns the labels, another the teacher's soft labels; a mix of both answers (Kang et
+             *     al. 2025, DHO). For few labels; comparing soft labels by dho sets it.
+             * @default false
+             */
+            dual_head: boolean;
+            /**
              * Frames
              * @description Frames of a clip that the student sees, evenly spread; a shorter clip repeats its last.
              * @default 8
@@ -5349,6 +5359,13 @@ export interface components {
              * @enum {string}
              */
             init: "random" | "xavier" | "kaiming" | "pretrained";
+            /**
+             * Label Head Share
+             * @description Of two heads, the share that the labels' has in the answer's probabilities; the rest is the
+             *     teacher's.
+             * @default 0.5
+             */
+            label_head_share: number;
             /**
              * Max Tokens
              * @description The most tokens of a text; what is longer is cut, and said.
@@ -5382,6 +5399,13 @@ export interface components {
              * @default
              */
             size: string;
+            /**
+             * Taught Head Temperature
+             * @description Of two heads, what the teacher's logits are divided by before they are mixed; below 1 makes
+             *     them sharper.
+             * @default 0.5
+             */
+            taught_head_temperature: number;
             /**
              * Train Features
              * @description Whether an LSTM's frame features are trained too.

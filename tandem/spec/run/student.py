@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tandem.spec.run.base import Fraction, Knob, Section
+from tandem.spec.run.base import Fraction, Knob, Positive, Section
 
 
 class StudentSpec(Section):
@@ -103,6 +103,39 @@ class StudentSpec(Section):
         ),
     ] = "last"
     """How an LSTM's states over the frames become one."""
+    dual_head: Annotated[
+        bool,
+        Knob(
+            "Second head for the teacher",
+            zh="为教师另设输出头",
+            about_zh="一个头学习标签，另一个学习教师的软标签；答案由二者混合（DHO）。"
+            "适合标签少时；软标签的比较方式选 dho 时自动启用。",
+        ),
+    ] = False
+    """One head learns the labels, another the teacher's soft labels; a mix of both answers (Kang et
+    al. 2025, DHO). For few labels; comparing soft labels by dho sets it."""
+    label_head_share: Annotated[
+        float,
+        Field(ge=0, le=1),
+        Knob(
+            "Share of the labels' head",
+            zh="标签头的份额",
+            about_zh="有两个头时，标签头在答案概率中的份额；其余归教师头。",
+            unit="ratio",
+        ),
+    ] = 0.5
+    """Of two heads, the share that the labels' has in the answer's probabilities; the rest is the
+    teacher's."""
+    taught_head_temperature: Annotated[
+        Positive,
+        Knob(
+            "Temperature of the teacher's head",
+            zh="教师头的温度",
+            about_zh="有两个头时，教师头在混合之前除以的温度；小于 1 使其更尖锐。",
+        ),
+    ] = 0.5
+    """Of two heads, what the teacher's logits are divided by before they are mixed; below 1 makes
+    them sharper."""
     train_features: Annotated[
         bool,
         Knob(

@@ -14,7 +14,7 @@ from tandem.train.types import Student
 DEFAULTS = (("qkv",), ("query", "value"), ("q_proj", "v_proj"))
 ADAPTABLE = ("vit: qkv, proj, fc1, fc2", "bert: query, key, value, dense")
 """Students with such layers, and the layers: what is said of one that has none."""
-HEADS = ("classifier", "head", "fc", "mask_head", "classify")
+HEADS = ("classifier", "head", "fc", "mask_head", "classify", "dual_head")
 """Fresh layers: they learn whole."""
 
 

@@ -24,7 +24,7 @@ class CWDOptions(Options):
     needs={"tokens"},
     projects={"tokens"},
     options=CWDOptions,
-    kinds={"classification", "segmentation", "sequence"},
+    kinds={"classification", "segmentation"},
     zero_at_teacher=True,
     spatial=True,
     zh="每个通道在各位置上分布的 KL，乘以 T²，对通道取平均（Shu 等，2021，式 3 与 4）。",

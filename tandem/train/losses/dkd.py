@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from tandem.train.losses._targets import target_classes
 from tandem.train.registry import register
-from tandem.train.types import UNLABELLED, Batch, Options, Signals, StepOutput
+from tandem.train.types import Batch, Options, Signals, StepOutput
 
 
 class DKDOptions(Options):
@@ -36,7 +37,7 @@ def dkd(student: StepOutput, teacher: Signals, batch: Batch, options: DKDOptions
     t = options.temperature
     student_BK = F.log_softmax(student.logits_BK.float() / t, dim=-1)
     teacher_BK = F.log_softmax(teacher.logits_BK.float() / t, dim=-1)
-    target_BK = F.one_hot(_targets(teacher.logits_BK, batch), student_BK.shape[1]).bool()
+    target_BK = F.one_hot(target_classes(teacher.logits_BK, batch), student_BK.shape[1]).bool()
     student_other, teacher_other = _others(student_BK, target_BK), _others(teacher_BK, target_BK)
     target = _kl(
         torch.stack([student_BK[target_BK], student_other.logsumexp(dim=-1)], dim=-1),
@@ -44,14 +45,6 @@ def dkd(student: StepOutput, teacher: Signals, batch: Batch, options: DKDOptions
     )
     others = _kl(student_other.log_softmax(dim=-1), teacher_other.log_softmax(dim=-1))
     return (options.alpha * target + options.beta * others) * t**2
-
-
-def _targets(teacher_BK: Tensor, batch: Batch) -> Tensor:
-    best_B = teacher_BK.argmax(dim=-1)
-    if batch.label_BK is None:
-        return torch.where(batch.labels_B == UNLABELLED, best_B, batch.labels_B)
-    has_label_B = batch.label_BK.sum(dim=-1) > 0
-    return torch.where(has_label_B, batch.label_BK.argmax(dim=-1), best_B)
 
 
 def _others(log_BK: Tensor, target_BK: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class SimilarityOptions(Options):
     needs={"tokens"},
     projects={"tokens"},
     options=SimilarityOptions,
-    kinds={"classification", "segmentation", "sequence"},
+    kinds={"classification", "segmentation"},
     zero_at_teacher=True,
     spatial=True,
     zh="每个位置与同图各位置相似度分布的 KL，单位为每格 nat（LightlyTrain，蒸馏 v3）。",

@@ -64,7 +64,9 @@ def baseline_of(run: ResolvedRun, epochs: int) -> ResolvedRun:
     # It is to get as many steps as the student had, not to be stopped at fewer.
     changes = {"epochs": epochs, "early_stopping_epochs": 0}
     optim = run.spec.optim.model_copy(update=changes)
-    direct = {"mode": "direct", "teacher": None, "optim": optim}
+    # A second head learns from the teacher alone: here it would answer untaught.
+    student = run.spec.student.model_copy(update={"dual_head": False})
+    direct = {"mode": "direct", "teacher": None, "optim": optim, "student": student}
     return replace(
         run,
         spec=run.spec.model_copy(update=direct),

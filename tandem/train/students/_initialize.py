@@ -55,6 +55,7 @@ def _load_pretrained(
 ) -> None:
     weights, config = read_weights(path_of(spec), spec.size)
     weights = _strip(weights, "net.")
+    _take_dual_head(weights, student)
     mean, std = weights.pop("input_mean", None), weights.pop("input_std", None)
     if convert is not None:
         weights = convert(weights, student.net)
@@ -140,6 +141,16 @@ def path_of(spec: StudentSpec) -> str:
 
 def _strip(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in weights.items()}
+
+
+def _take_dual_head(weights: dict[str, Tensor], student: TimmStudent) -> None:
+    """A second head that a model of ours has is no network's: it goes to the student's, if any."""
+    own = {k.removeprefix("dual_head."): weights.pop(k) for k in list(weights) if "dual_head." in k}
+    if student.dual_head is None:
+        return
+    shapes = {k: v.shape for k, v in student.dual_head.state_dict().items()}
+    if {k: v.shape for k, v in own.items()} == shapes:
+        student.dual_head.load_state_dict(own)
 
 
 def _fit_head(weights: dict[str, Tensor], student: TimmStudent) -> dict[str, Tensor]:

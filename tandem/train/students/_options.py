@@ -11,6 +11,9 @@ from pydantic import Field, create_model
 from tandem.spec.run import StudentSpec
 from tandem.train.types import Options
 
+DUAL_HEAD = ("dual_head", "label_head_share", "taught_head_temperature")
+"""What a student reads that can have a second head."""
+
 
 def options_from_spec(
     name: str,

@@ -9,6 +9,8 @@ from timm.models.resnet import ResNet as TimmResNet
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from tandem.spec.run import StudentSpec
+from tandem.train.students._dual_head import DualHead
 from tandem.train.students._mask_head import MaskHead
 from tandem.train.types import StepOutput, Student
 
@@ -58,6 +60,12 @@ class TimmStudent(NormalisedStudent):
         self.net = net
         self.dropout = nn.Dropout(dropout)
         self.mask_head: MaskHead | None = None
+        self.dual_head: DualHead | None = None
+
+    def add_dual_head(self, spec: StudentSpec) -> None:
+        """Give it a second head where the spec asks for one and there is a class head."""
+        if spec.dual_head and self.mask_head is None:
+            self.dual_head = DualHead(self.pooled_width, self.num_classes, spec)
 
     def end_in_masks(self, widths: Sequence[int], layers: Sequence[int] = ()) -> None:
         """Give it a head for each pixel in place of the classifier, over `layers` or the tokens."""
@@ -75,8 +83,12 @@ class TimmStudent(NormalisedStudent):
         pooled_BD, tokens_BHWD, taps = self.features(self.normalised(images_BCHW), wanted)
         taps, stages = taps[: len(layers)], taps[len(layers) :]
         if self.mask_head is None:
-            logits_BK = self.classifier()(self.dropout(pooled_BD))
-            return StepOutput(logits_BK, pooled_BD, tokens_BHWD, taps)
+            features_BD = self.dropout(pooled_BD)
+            logits_BK = self.classifier()(features_BD)
+            if self.dual_head is None:
+                return StepOutput(logits_BK, pooled_BD, tokens_BHWD, taps)
+            logits_BK, taught_BK = self.dual_head(features_BD, logits_BK)
+            return StepOutput(logits_BK, pooled_BD, tokens_BHWD, taps, taught_BK=taught_BK)
         dense = self.mask_head(stages or (tokens_BHWD,), images_BCHW.shape[2:], self.dropout)
         return StepOutput(dense.mean((1, 2)), pooled_BD, tokens_BHWD, taps, dense)
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from tandem.spec.plugins.students import resolve
 from tandem.spec.run import StudentSpec
 from tandem.train.registry import register
+from tandem.train.students._dual_head import DualHead
 from tandem.train.students._initialize import draw, load_pretrained
-from tandem.train.students._options import options_from_spec
+from tandem.train.students._options import DUAL_HEAD, options_from_spec
 from tandem.train.types import StepOutput, Student
 
 SHAPES = {
@@ -51,6 +52,7 @@ class BertStudent(Student):
         self.net = BertModel(config, add_pooling_layer=False)
         self.dropout = nn.Dropout(spec.dropout)
         self.classifier = nn.Linear(width, num_classes)
+        self.dual_head = DualHead(width, num_classes, spec) if spec.dual_head else None
         self.num_classes, self.image_size = num_classes, 16
         self.pooled_width = self.tokens_width = width
         self.tokens_grid = spec.max_tokens
@@ -76,8 +78,12 @@ class BertStudent(Student):
 
         taps = tuple(words(answer.hidden_states[one + 1]) for one in layers)
         tokens_BHWD = words(answer.last_hidden_state)
-        logits_BK = self.classifier(self.dropout(pooled_BD))
-        return StepOutput(logits_BK, pooled_BD, tokens_BHWD, taps)
+        features_BD = self.dropout(pooled_BD)
+        logits_BK = self.classifier(features_BD)
+        if self.dual_head is None:
+            return StepOutput(logits_BK, pooled_BD, tokens_BHWD, taps)
+        logits_BK, taught_BK = self.dual_head(features_BD, logits_BK)
+        return StepOutput(logits_BK, pooled_BD, tokens_BHWD, taps, taught_BK=taught_BK)
 
     def example(self, count: int) -> Tensor:
         """Texts of full length."""
@@ -104,6 +110,7 @@ class BertStudent(Student):
         "path",
         "dropout",
         "max_tokens",
+        *DUAL_HEAD,
         sizes=SIZES,
         default_size="bert-small",
         descriptions={"path": "Weights for `pretrained`: a folder with them."},

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from tandem.spec.plugins.students import resolve
 from tandem.spec.run import StudentSpec
 from tandem.train.registry import register
+from tandem.train.students._dual_head import DualHead
 from tandem.train.students._initialize import draw, load_pretrained
-from tandem.train.students._options import options_from_spec
+from tandem.train.students._options import DUAL_HEAD, options_from_spec
 from tandem.train.students._timm import NormalisedStudent
 from tandem.train.types import StepOutput
 
@@ -45,6 +46,7 @@ class LSTMStudent(NormalisedStudent):
         self.dropout = nn.Dropout(spec.dropout)
         self.head = nn.Linear(2 * hidden, num_classes)
         self.pooled_width = self.tokens_width = 2 * hidden
+        self.dual_head = DualHead(2 * hidden, num_classes, spec) if spec.dual_head else None
         self.layer_widths = [width, 2 * hidden]
 
     def train(self, mode: bool = True) -> LSTMStudent:
@@ -73,8 +75,13 @@ class LSTMStudent(NormalisedStudent):
         pooled_BD = self._pool(states_BTD, last)
         tokens_BHWD = states_BTD[:, :, None]
         given = (frame_BTD[:, :, None], tokens_BHWD)
-        logits_BK = self.head(self.dropout(pooled_BD))
-        return StepOutput(logits_BK, pooled_BD, tokens_BHWD, tuple(given[one] for one in layers))
+        taps = tuple(given[one] for one in layers)
+        features_BD = self.dropout(pooled_BD)
+        logits_BK = self.head(features_BD)
+        if self.dual_head is None:
+            return StepOutput(logits_BK, pooled_BD, tokens_BHWD, taps)
+        logits_BK, taught_BK = self.dual_head(features_BD, logits_BK)
+        return StepOutput(logits_BK, pooled_BD, tokens_BHWD, taps, taught_BK=taught_BK)
 
     def example(self, count: int) -> Tensor:
         """Clips of as many frames as it is shown."""
@@ -102,6 +109,7 @@ class LSTMStudent(NormalisedStudent):
         "frames",
         "pooling",
         "train_features",
+        *DUAL_HEAD,
         sizes=SIZES,
         default_size="lstm-medium",
         descriptions={

@@ -13,7 +13,7 @@ from tandem.spec.plugins.students import resolve
 from tandem.spec.run import StudentSpec
 from tandem.train.registry import register
 from tandem.train.students._initialize import initialise
-from tandem.train.students._options import options_from_spec
+from tandem.train.students._options import DUAL_HEAD, options_from_spec
 from tandem.train.students._timm import TimmStudent, to_raster
 
 SIZES = {"resnet18": 11.7, "resnet34": 21.8, "resnet50": 25.6, "resnet101": 44.5}
@@ -57,7 +57,14 @@ class ResNet(TimmStudent):
     kinds={"classification", "segmentation"},
     gives={"logits", "pooled", "tokens", "layers"},
     options=options_from_spec(
-        "ResNetOptions", "init", "path", "head", "dropout", sizes=SIZES, default_size="resnet18"
+        "ResNetOptions",
+        "init",
+        "path",
+        "head",
+        "dropout",
+        *DUAL_HEAD,
+        sizes=SIZES,
+        default_size="resnet18",
     ),
     sizes=SIZES,
     default_size="resnet18",
@@ -74,5 +81,6 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> ResNet:
     student = ResNet(net, num_classes=num_classes, image_size=image_size, dropout=spec.dropout)
     if spec.head == "mask":
         student.end_in_masks(student.layer_widths, range(4))
+    student.add_dual_head(spec)
     initialise(student, spec)
     return student

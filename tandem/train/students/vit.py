@@ -14,7 +14,7 @@ from tandem.spec.run import StudentSpec
 from tandem.train.registry import register
 from tandem.train.students._foreign_vit import in_timms_names
 from tandem.train.students._initialize import initialise
-from tandem.train.students._options import options_from_spec
+from tandem.train.students._options import DUAL_HEAD, options_from_spec
 from tandem.train.students._timm import TimmStudent, to_raster
 
 PATCH = 16
@@ -95,7 +95,14 @@ def _convert(weights: dict[str, Tensor], net: VisionTransformer) -> dict[str, Te
     kinds={"classification", "segmentation"},
     gives={"logits", "pooled", "tokens", "layers"},
     options=options_from_spec(
-        "ViTOptions", "init", "path", "head", "dropout", sizes=SIZES, default_size="vit-small"
+        "ViTOptions",
+        "init",
+        "path",
+        "head",
+        "dropout",
+        *DUAL_HEAD,
+        sizes=SIZES,
+        default_size="vit-small",
     ),
     sizes=SIZES,
     default_size="vit-small",
@@ -128,5 +135,6 @@ def build(spec: StudentSpec, num_classes: int, image_size: int) -> ViT:
     )
     if spec.head == "mask":
         student.end_in_masks([student.tokens_width])
+    student.add_dual_head(spec)
     initialise(student, spec, _convert)
     return student

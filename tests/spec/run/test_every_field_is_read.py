@@ -87,6 +87,7 @@ def test_every_field_is_read(
             "size": "resnet18",
             "init": "pretrained",
             "path": str(tmp_path / "first" / "final_model"),
+            "dual_head": True,
         },
         optim={"epochs": 1, "batch_size": 8},
         report={

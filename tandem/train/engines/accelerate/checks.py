@@ -51,7 +51,7 @@ def check_terms(spec: RunSpec, table: ImageTable, hard: str = "cross_entropy") -
         )
     gives = find("students", spec.student.type).gives | OF_THE_DATA
     for term in terms:
-        missing = term.needs - gives
+        missing = term.entry.reads - gives
         if missing:
             raise SpecError(
                 "The loss {loss} needs {missing}, which the student {student} does not give.",

@@ -35,7 +35,7 @@ def training_context(
     run: ResolvedRun, terms: list[Term], teacher: PreparedTeacher | None
 ) -> TrainingContext:
     """A fresh context: each student of a run, and its baseline, has an accelerator of its own."""
-    accelerator = make_accelerator(run.device_context, terms)
+    accelerator = make_accelerator(run.device_context, terms, two_heads=run.spec.student.dual_head)
     return TrainingContext(run, terms, teacher, accelerator, make_evaluator(run))
 
 
@@ -45,12 +45,16 @@ def make_evaluator(run: ResolvedRun) -> Evaluator:
     return Evaluator(run.spec, run.device_context, val, views, run.table_kind)
 
 
-def make_accelerator(device_context: DeviceContext, terms: list[Term]) -> Accelerator:
+def make_accelerator(
+    device_context: DeviceContext, terms: list[Term], *, two_heads: bool = False
+) -> Accelerator:
     """Accelerate for this process. A run in the same process before this one is forgotten."""
     # The state is a singleton: the precision of the student before would hold for this one too.
     AcceleratorState._reset_state()
     # Without a term on every row's logits, a micro-batch may leave the classifier unused.
     whole = any(not term.only_labelled and "logits" in term.needs for term in terms)
+    # Of two heads the labels' is unused in a part without labels.
+    whole = whole and not two_heads
     unused = DistributedDataParallelKwargs(find_unused_parameters=not whole)
     precision = {"fp32": "no"}.get(device_context.precision, device_context.precision)
     return Accelerator(

@@ -9,7 +9,7 @@ from accelerate import PartialState
 from torch import Tensor
 
 from tandem.spec.run import RunSpec
-from tandem.train.engines.accelerate import checks, optim
+from tandem.train.engines.accelerate import checks, dual_head, optim
 from tandem.train.engines.accelerate.context import make_evaluator
 from tandem.train.engines.accelerate.learn import learn
 from tandem.train.engines.accelerate.loss_terms import Term
@@ -35,10 +35,11 @@ class AccelerateEngine:
     def check_data(self, spec: RunSpec, kind: Kind, splits: Splits) -> None:
         terms = checks.check_terms(spec, splits.train, as_table_kind(kind).hard_loss)
         checks.check_kinds(terms, kind.name)
+        dual_head.check(spec, kind.name, terms)
 
     def complete(self, spec: RunSpec, kind: Kind, splits: Splits) -> tuple[RunSpec, Splits]:
         terms = checks.check_terms(spec, splits.train, as_table_kind(kind).hard_loss)
-        return spec, checks.learnt_rows(splits, terms)
+        return dual_head.complete(spec, terms), checks.learnt_rows(splits, terms)
 
     def check_student(self, run: ResolvedRun, student: Student) -> None:
         terms = _terms(run)

@@ -28,7 +28,7 @@ from tandem.train.engines.context import EventReporter
 from tandem.train.engines.stop import EvaluationStoppedError, StoppedEarlyError
 from tandem.train.kinds.base import EvalResult
 from tandem.train.lora import student_adapter
-from tandem.train.types import Student
+from tandem.train.types import HeadShape, Student
 
 
 def learn(run: ResolvedRun, student: Student, teacher: PreparedTeacher | None) -> TrainedStudent:
@@ -109,7 +109,31 @@ def _projected(
     layers: tuple[int, ...] = ()
     if teacher is not None and "layers" in needs(terms):
         layers = layer_pairs.student_layers(spec, student, len(teacher.layer_widths))
-    return ProjectedStudent(student, _projector(spec, student, terms, teacher, layers), layers)
+    elif any(term.learns_layers for term in terms):
+        most = min(layer_pairs.MOST_LAYERS, len(student.layer_widths))
+        layers = layer_pairs.student_layers(spec, student, most)
+    projector = _projector(spec, student, terms, teacher, layers)
+    return ProjectedStudent(student, projector, layers, _heads(student, terms, teacher, layers))
+
+
+def _heads(
+    student: Student,
+    terms: list[Term],
+    teacher: PreparedTeacher | None,
+    layers: tuple[int, ...],
+) -> dict[str, nn.Module]:
+    """The modules that single losses learn beside the student, by the loss's name."""
+    heads: dict[str, nn.Module] = {}
+    for term in terms:
+        if term.entry.head is None:
+            continue
+        width = student.tokens_width
+        if term.projects and teacher is not None and teacher.tokens_width is not None:
+            width = teacher.tokens_width
+        widths = tuple(student.layer_widths[one] for one in layers)
+        shape = HeadShape(student.num_classes, width, widths)
+        heads[term.name] = term.entry.head(shape, term.options)
+    return heads
 
 
 def _projector(

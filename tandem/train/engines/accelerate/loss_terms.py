@@ -18,6 +18,7 @@ from tandem.spec.errors import SpecError
 from tandem.spec.plugins.losses import LossRole
 from tandem.spec.run import LossSpec, RunSpec
 from tandem.train.engines.accelerate.mixing import labelled_rows
+from tandem.train.engines.accelerate.model.projected_student import StudentOutputs
 from tandem.train.registry import LossEntry, entries, find
 from tandem.train.types import Batch, Options, Signals, StepOutput
 
@@ -50,6 +51,11 @@ class Term:
     def projects(self) -> bool:
         """Whether it compares features after the projector."""
         return bool(self.entry.facts.get("projects"))
+
+    @property
+    def learns_layers(self) -> bool:
+        """Whether its own module takes the student's layers, whatever the teacher gives."""
+        return self.entry.head is not None and "layers" in self.entry.reads
 
     @property
     def asks_teacher(self) -> bool:
@@ -160,20 +166,22 @@ def needs(terms: list[Term]) -> frozenset[str]:
 
 def weighted_sum(
     terms: list[Term],
-    outputs: tuple[StepOutput, StepOutput],
+    outputs: StudentOutputs,
     signals: Signals,
     batch: Batch,
     totals: Totals,
 ) -> tuple[Tensor, Tensor]:
     """The part of the loss these rows add, and each term's part before its weight, (terms,).
 
-    `outputs` are the student's own taps and the projected ones.
+    A second head answers the terms on soft labels, where the student has one.
     """
-    own, projected = outputs
+    own = outputs.own
     labelled_B = labelled_rows(batch)
     parts: list[Tensor] = []
     for term in terms:
-        output = projected if term.projects else own
+        output = outputs.of(term.name, projects=term.projects)
+        if output.taught_BK is not None and term.compares_classes:
+            output = replace(output, logits_BK=output.taught_BK)
         count = int(labelled_B.sum()) if term.only_labelled else len(labelled_B)
         if count == 0:
             # Zero, and still there: every process must send as many numbers in the reduction.

@@ -146,7 +146,7 @@ class OptimizerStep:
         loss, values = weighted_sum(self.weighed, taps, signals, batch, totals)
         # Data-parallel training averages gradients over processes; the parts must be summed.
         self.accelerator.backward(loss * self.device_context.processes)
-        return torch.cat([values, self._correct(taps[0], batch)])
+        return torch.cat([values, self._correct(taps.own, batch)])
 
     def _zeros(self, count: int) -> Tensor:
         return torch.zeros(count, device=self.device_context.device)
