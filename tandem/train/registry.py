@@ -294,10 +294,10 @@ register = _Register()
 @cache
 def _discover(group: str) -> None:
     package = importlib.import_module(f"tandem.train.{group}")
-    for module in pkgutil.iter_modules(package.__path__):
-        if module.name.startswith("_"):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if module.name.rpartition(".")[2].startswith("_"):
             continue  # what several plug-ins share
-        importlib.import_module(f"{package.__name__}.{module.name}")
+        importlib.import_module(module.name)
     _load_entry_points()
 
 

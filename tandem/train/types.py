@@ -310,9 +310,9 @@ class HeadShape:
 
     num_classes: int
     tokens_width: int
-    """Of the student's tokens as the loss is given them: projected where it asks for that."""
+    """How wide the student's tokens are that the loss is given: projected where it asks for that."""
     layer_widths: tuple[int, ...]
-    """Of each of the student's `layers_BHWD` that are taken."""
+    """How wide each of the student's `layers_BHWD` is that are taken."""
 
 
 class Student(nn.Module):

@@ -5361,8 +5361,8 @@ export interface components {
             init: "random" | "xavier" | "kaiming" | "pretrained";
             /**
              * Label Head Share
-             * @description Of two heads, the share that the labels' has in the answer's probabilities; the rest is the
-             *     teacher's.
+             * @description The share of the labels' head in the answer's probabilities, where there are two heads; the
+             *     rest is the teacher's.
              * @default 0.5
              */
             label_head_share: number;
@@ -5401,7 +5401,7 @@ export interface components {
             size: string;
             /**
              * Taught Head Temperature
-             * @description Of two heads, what the teacher's logits are divided by before they are mixed; below 1 makes
+             * @description What the logits of the teacher's head are divided by before the two are mixed; below 1 makes
              *     them sharper.
              * @default 0.5
              */

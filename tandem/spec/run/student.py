@@ -124,8 +124,8 @@ class StudentSpec(Section):
             unit="ratio",
         ),
     ] = 0.5
-    """Of two heads, the share that the labels' has in the answer's probabilities; the rest is the
-    teacher's."""
+    """The share of the labels' head in the answer's probabilities, where there are two heads; the
+    rest is the teacher's."""
     taught_head_temperature: Annotated[
         Positive,
         Knob(
@@ -134,7 +134,7 @@ class StudentSpec(Section):
             about_zh="有两个头时，教师头在混合之前除以的温度；小于 1 使其更尖锐。",
         ),
     ] = 0.5
-    """Of two heads, what the teacher's logits are divided by before they are mixed; below 1 makes
+    """What the logits of the teacher's head are divided by before the two are mixed; below 1 makes
     them sharper."""
     train_features: Annotated[
         bool,

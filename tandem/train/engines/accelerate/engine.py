@@ -9,10 +9,11 @@ from accelerate import PartialState
 from torch import Tensor
 
 from tandem.spec.run import RunSpec
-from tandem.train.engines.accelerate import checks, dual_head, optim
+from tandem.train.engines.accelerate import checks, optim
 from tandem.train.engines.accelerate.context import make_evaluator
 from tandem.train.engines.accelerate.learn import learn
 from tandem.train.engines.accelerate.loss_terms import Term
+from tandem.train.engines.accelerate.model import dual_head
 from tandem.train.engines.accelerate.prepare_teacher import TeacherSetup, prepare
 from tandem.train.engines.accelerate.trainer import steps_an_epoch
 from tandem.train.engines.base import PreparedTeacher, ResolvedRun, TrainedStudent

@@ -1,0 +1,1 @@
+"""Losses on dense features, one file each."""
