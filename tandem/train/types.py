@@ -310,7 +310,7 @@ class HeadShape:
 
     num_classes: int
     tokens_width: int
-    """How wide the student's tokens are that the loss is given: projected where it asks for that."""
+    """How wide the tokens are that the loss is given: projected where it asks for that."""
     layer_widths: tuple[int, ...]
     """How wide each of the student's `layers_BHWD` is that are taken."""
 
