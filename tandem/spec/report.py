@@ -53,6 +53,46 @@ def means_note(details: Mapping[str, object]) -> str | None:
     )
 
 
+class TeacherCheck(ReportPart):
+    """What a teacher's class scores were found to know before the first step."""
+
+    samples: int
+    """Labelled samples of train that it was asked about."""
+    accuracy: float
+    """On them; of a probe or an adapter, by the one that each sample was left out of."""
+    chance: float
+    """The share of the commonest class."""
+    raw_accuracy: float
+    """A linear probe's on raw pixels or words, on the same samples in the same folds."""
+    harmful: bool
+    """Whether it is no better than chance, or clearly worse than the raw probe (McNemar's test)."""
+    done: Literal["none", "warn", "scale", "stop"] = "none"
+    soft_label_factor: float = 1.0
+    """What the weight of its soft labels was multiplied by."""
+
+    def sentence(self) -> str | None:
+        """What a person should know of it; None where it is no worse than it should be."""
+        if not self.harmful:
+            return None
+        figures = {
+            "teacher": f"{self.accuracy:.1%}",
+            "raw": f"{max(self.raw_accuracy, self.chance):.1%}",
+        }
+        if self.done == "scale":
+            return t(
+                "The teacher knows less of these classes than raw pixels or words tell "
+                "({teacher} against {raw}): the weight of its soft labels is scaled by {factor}.",
+                factor=f"{self.soft_label_factor:.2f}",
+                **figures,
+            )
+        return t(
+            "The teacher knows less of these classes than raw pixels or words tell ({teacher} "
+            "against {raw}): it is likely to mislead the student. Choose another teacher, label "
+            "more, or set teacher.if_harmful to scale or stop.",
+            **figures,
+        )
+
+
 class TeacherReport(ReportPart):
     name: str
     parameters: int
@@ -65,6 +105,8 @@ class TeacherReport(ReportPart):
     """None where it gives no class scores."""
     forwards: int
     """Images that went through it in this run."""
+    check: TeacherCheck | None = None
+    """None where a sample has no one class, or too few samples have a label."""
 
 
 class ViewsReport(ReportPart):

@@ -5944,6 +5944,33 @@ export interface components {
              */
             wanted: string | null;
         };
+        /**
+         * TeacherCheck
+         * @description What a teacher's class scores were found to know before the first step.
+         */
+        TeacherCheck: {
+            /** Accuracy */
+            accuracy: number;
+            /** Chance */
+            chance: number;
+            /**
+             * Done
+             * @default none
+             * @enum {string}
+             */
+            done: "none" | "warn" | "scale" | "stop";
+            /** Harmful */
+            harmful: boolean;
+            /** Raw Accuracy */
+            raw_accuracy: number;
+            /** Samples */
+            samples: number;
+            /**
+             * Soft Label Factor
+             * @default 1
+             */
+            soft_label_factor: number;
+        };
         /** TeacherConfig */
         TeacherConfig: {
             /** Modelpath */
@@ -5976,6 +6003,7 @@ export interface components {
         };
         /** TeacherReport */
         TeacherReport: {
+            check?: components["schemas"]["TeacherCheck"] | null;
             /** Fingerprint */
             fingerprint: string;
             /** Forwards */
@@ -6018,6 +6046,17 @@ export interface components {
              * @default 0
              */
             frames: number;
+            /**
+             * If Harmful
+             * @description What is done where its class scores, before the first step, are clearly worse than a linear
+             *     probe on raw pixels or words, or no better than always naming the commonest class.
+             *
+             *     scale: the weight of the soft labels is multiplied by what it knows beyond chance, as a part of
+             *     what the raw probe knows.
+             * @default warn
+             * @enum {string}
+             */
+            if_harmful: "warn" | "scale" | "stop";
             /**
              * Image Size
              * @description Pixels a side that the teacher sees; rounded to its grid. None: the student's for boxes and

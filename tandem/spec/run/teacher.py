@@ -139,6 +139,27 @@ class TeacherSpec(Section):
         ),
     ] = 5
     """A sample's soft label comes from the fold that left it out."""
+    if_harmful: Annotated[
+        Literal["warn", "scale", "stop"],
+        Knob(
+            "If the teacher would mislead",
+            zh="教师模型会误导时",
+            about_zh="训练前用已标注样本检查教师模型的类别得分：若明显不如原始像素（或词）上的线性探针，"
+            "或不比总猜最常见类别更准时，怎么做。\n\n"
+            "scale：软标签的权重乘以它超出瞎猜的部分占原始探针超出部分的比例。",
+            choices={
+                "warn": ("Warn", "警告"),
+                "scale": ("Scale its soft labels down", "缩小其软标签的权重"),
+                "stop": ("Stop before training", "训练前停止"),
+            },
+        ),
+    ] = "warn"
+    """What is done where its class scores, before the first step, are clearly worse than a linear
+    probe on raw pixels or words, or no better than always naming the commonest class.
+
+    scale: the weight of the soft labels is multiplied by what it knows beyond chance, as a part of
+    what the raw probe knows.
+    """
     calibrate: Annotated[
         bool,
         Knob(

@@ -120,7 +120,7 @@ class TeacherTargets:
     `score`: how sure a detector is of each."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DetectionTeacher(PreparedTeacher):
     """A teacher, ready to say of each batch what a detector learns from it."""
 

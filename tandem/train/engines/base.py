@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from tandem.spec.report import TeacherCheck
 from tandem.spec.run import RunSpec
 from tandem.train.data.augment import Views
 from tandem.train.engines.context import Run
@@ -82,6 +83,8 @@ class PreparedTeacher:
     fingerprint: str
     forwards: int
     """Images that went through the teacher for this run; 0 from a warm cache but for checks."""
+    check: TeacherCheck | None = None
+    """What its class scores know, found before the first step; None where that is not asked."""
 
 
 @dataclass(frozen=True)

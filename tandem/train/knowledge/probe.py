@@ -62,7 +62,7 @@ class Probe:
         _check(labels_N[rows])
         folds = min(folds, len(rows))
         if fold_n is None:
-            fold_n = _stratified(labels_N[rows], folds, seed)
+            fold_n = stratified_folds(labels_N[rows], folds, seed)
         x_nD = torch.from_numpy(np.ascontiguousarray(pooled_ND[rows])).to(device).float()
         y_n = torch.from_numpy(labels_N[rows]).to(x_nD.device)
         mean_D, std_D = x_nD.mean(0), _spread(x_nD)
@@ -220,7 +220,7 @@ def _check(labels_n: NDArray[np.int64]) -> None:
         )
 
 
-def _stratified(labels_n: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
+def stratified_folds(labels_n: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
     """Each class is spread evenly over the folds, and the folds are of even size."""
     order = np.random.default_rng(seed).permutation(len(labels_n))
     order = order[np.argsort(labels_n[order], kind="stable")]

@@ -209,6 +209,7 @@ def _teacher(teacher: PreparedTeacher) -> TeacherReport:
         temperature=teacher.temperature,
         measured=None if teacher.evaluation is None else _measured(teacher.evaluation),
         forwards=teacher.forwards,
+        check=teacher.check,
     )
 
 

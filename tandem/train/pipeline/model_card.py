@@ -144,7 +144,9 @@ def _teacher(report: RunReport) -> str:
         [t("samples it was shown"), str(teacher.forwards)],
         [t("agreement of the student with it"), _figure(report.agreement)],
     ]
-    return f"## {t('Teacher')}\n\n" + _table(["", ""], rows)
+    warned = None if teacher.check is None else teacher.check.sentence()
+    said = f"\n\n**{warned}**" if warned else ""
+    return f"## {t('Teacher')}\n\n" + _table(["", ""], rows) + said
 
 
 def _data(report: RunReport) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from torch import nn
 
@@ -33,7 +34,7 @@ from tandem.train.types import HeadShape, Student
 
 def learn(run: ResolvedRun, student: Student, teacher: PreparedTeacher | None) -> TrainedStudent:
     """Train to the end (or from where an earlier attempt was), and load the best weights."""
-    terms = check_terms(run.spec, run.splits.train, run.table_kind.hard_loss)
+    terms = _scaled(check_terms(run.spec, run.splits.train, run.table_kind.hard_loss), teacher)
     context = training_context(run, terms, teacher)
     projected = _projected(run.spec, student, terms, teacher).to(run.device_context.device)
     synchronise(projected, run.device_context.processes)
@@ -51,6 +52,14 @@ def learn(run: ResolvedRun, student: Student, teacher: PreparedTeacher | None) -
     # The report, the verdict and the exports are about the epoch that was best, not the last one.
     student.load_state_dict(state.best)
     return _trained(context, trainer, student)
+
+
+def _scaled(terms: list[Term], teacher: PreparedTeacher | None) -> list[Term]:
+    """The terms with the soft labels' weight as the check of the teacher's scores leaves it."""
+    factor = 1.0 if teacher is None or teacher.check is None else teacher.check.soft_label_factor
+    return [
+        replace(one, weight=one.weight * factor) if one.compares_classes else one for one in terms
+    ]
 
 
 def _trained(context: TrainingContext, trainer: Trainer, student: Student) -> TrainedStudent:

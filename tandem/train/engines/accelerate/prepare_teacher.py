@@ -10,6 +10,7 @@ from accelerate import PartialState
 
 from tandem.spec.errors import TeacherError
 from tandem.spec.i18n import t
+from tandem.spec.report import TeacherCheck
 from tandem.spec.run import RunSpec, TeacherSpec
 from tandem.train.cache.request import SourceRequest, SourceSetup, WantedSignals
 from tandem.train.data.augment import Views
@@ -24,6 +25,7 @@ from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.knowledge.label_scoring import LabelScoring
 from tandem.train.knowledge.own import OwnLogits
+from tandem.train.knowledge.teacher_check import check_teacher_scores
 from tandem.train.registry import find
 from tandem.train.teachers.family import family_of
 from tandem.train.types import (
@@ -96,8 +98,9 @@ def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> Prepare
     lean = WantedSignals(tokens=for_classes, logits_key=wanted.logits_key, grid=wanted.grid)
     val = _open_source(setup, teacher, lean, val=True)
     knowledge, fold_N = _knowledge(setup, origin, teacher, train)
+    taught = train if knowledge is None else TaughtSource(train, setup.kind, knowledge, fold_N)
     prepared = PreparedTeacher(
-        source=train if knowledge is None else TaughtSource(train, setup.kind, knowledge, fold_N),
+        source=taught,
         tokens_width=train.tokens_width if wanted.tokens else None,
         layer_widths=train.layer_widths if wanted.layers else (),
         knowledge=origin,
@@ -107,11 +110,23 @@ def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> Prepare
         parameters=teacher.parameters,
         fingerprint=teacher.fingerprint,
         forwards=train.teacher_forwards + val.teacher_forwards,
+        check=None if knowledge is None else _checked(setup, terms, taught, fold_N),
     )
     if setup.spec.cache.mode == "on":
         # With the cache filled nobody asks it again: its memory is the student's from here on.
         teacher.unload()
     return prepared
+
+
+def _checked(
+    setup: TeacherSetup, terms: list[Term], source: SignalSource, fold_N: RowIndices | None
+) -> TeacherCheck | None:
+    """What its class scores know, where a row has one class and a term compares them."""
+    compared = any(term.compares_classes for term in terms)
+    if not compared or setup.kind.primary_metric_name != "accuracy":
+        return None
+    table, views = setup.splits.train, setup.train_views
+    return check_teacher_scores(setup.spec, table, views, source, fold_N, setup.progress)
 
 
 def _own_or(origin: str, setup: TeacherSetup, teacher: Teacher) -> str:
