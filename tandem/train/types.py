@@ -185,7 +185,7 @@ class ImageTable:
 
 @dataclass(frozen=True)
 class Splits:
-    """What a format reads: train (its unlabelled rows labelled -1) and val, same classes.
+    """What a format reads: train (its unlabelled rows labelled -1), val and test, same classes.
 
     `labels_N` of masks says whether there is one: 0 or UNLABELLED.
     """
@@ -194,6 +194,14 @@ class Splits:
     val: ImageTable
     kind: str = "classification"
     notes: tuple[str, ...] = ()
+    test: ImageTable | None = None
+    """Labelled rows that nothing is chosen on, measured once at the end; None where the data set
+    has no such split."""
+
+    def measured_on_test(self) -> Self:
+        """The same with the test split where `val` is, for whoever measures on `val`."""
+        assert self.test is not None, "there is a test split"
+        return replace(self, val=self.test)
 
     def class_counts(self) -> NDArray[np.int64]:
         """(K,) how often each class is in train: rows, boxes, or pixels of masks."""

@@ -5,6 +5,8 @@ Classification keeps columns in place of objects (`train.data`): it meets millio
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,14 +32,18 @@ from tandem.train.data.splits import (
 )
 from tandem.train.types import ProgressReporter
 
+DIGESTED_BYTES = 1 << 18
+"""Of a file, to know it again: enough for what pictures and videos differ in."""
+
 
 def read_content(
-    spec: DataSpec, *, kind: str | None, seed: int, progress: ProgressReporter
+    spec: DataSpec, *, kind: str | None, progress: ProgressReporter
 ) -> tuple[Content, list[Item]]:
     """The data set, and the items to validate on; `train` holds none of them.
 
     Where there is no `val`, `val_ratio` of the annotated items is held out, stratified by the
-    classes in them and seeded. Raises DataError: a fault of a file or line names it.
+    classes in them and chosen by their content. Raises DataError: a fault of a file or line names
+    it.
     """
     content = _read(find_folder(spec.root, spec.dataset), kind, spec.type, progress)
     check_num_classes(spec, content.classes)
@@ -55,7 +61,7 @@ def read_content(
         ]
         notes += other.notes
     elif val is None:
-        train, val = hold_out(train, spec.val_ratio, seed)
+        train, val = hold_out(content.root, train, spec.val_ratio)
         notes.append(
             t(
                 "There is no val split: {count} items ({ratio:.0%}) were held out of train to "
@@ -70,21 +76,43 @@ def read_content(
     return replace(content, train=train, val=val, notes=tuple(notes)), val
 
 
-def hold_out(items: list[Item], ratio: float, seed: int) -> tuple[list[Item], list[Item]]:
-    """(train, val): every set of classes gives its share; what nobody annotated stays in train."""
+def hold_out(root: Path, items: list[Item], ratio: float) -> tuple[list[Item], list[Item]]:
+    """(train, val): every set of classes gives its share; what nobody annotated stays in train.
+
+    An item is chosen by its content alone, so that every seed holds out the same.
+    """
     groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for row, item in enumerate(items):
         if is_annotated(item):
             groups[_signature(item)].append(row)
     order: list[int] = []
-    for number, (_, rows) in enumerate(sorted(groups.items())):
-        order += np.random.default_rng([seed, number]).permutation(rows).tolist()
+    for _, rows in sorted(groups.items()):
+        order += sorted(rows, key=lambda row: content_digest(root, items[row]))
     count = held_out_count(len(order), ratio)
     # Every 1/ratio-th of the rows in the order of their classes: each group gives its share.
     places = (np.arange(count) + 0.5) * len(order) / max(count, 1)
     chosen = {order[int(place)] for place in places}
     train = [item for row, item in enumerate(items) if row not in chosen]
     return train, [item for row, item in enumerate(items) if row in chosen]
+
+
+def content_digest(root: Path, item: Item) -> bytes:
+    """What an item is, whatever it is called: its text, or its file's size and how it begins.
+
+    Of a clip: its number of frames, and the one that is shown for it.
+    """
+    if item.text is not None:
+        text = f"{item.text}\0{item.text_b}".encode(errors="surrogatepass")
+        return hashlib.blake2b(text, digest_size=16).digest()
+    file = root / os.fsdecode(item.shown)
+    begins = f"{len(item.frames)}/{file.stat().st_size}/".encode()
+    with file.open("rb") as stream:
+        return hashlib.blake2b(begins + stream.read(DIGESTED_BYTES), digest_size=16).digest()
+
+
+def labelled_test(content: Content) -> list[Item] | None:
+    """The annotated items of the test split; None where there is no such split."""
+    return None if content.test is None else [one for one in content.test if is_annotated(one)]
 
 
 def class_sets(items: Sequence[Item]) -> NDArray[np.int64]:

@@ -101,10 +101,15 @@ class DetectionTable:
 
 @dataclass(frozen=True)
 class DetectionSplits(Splits):
-    """Train and val of a detection data set: columns, and the items behind their rows."""
+    """The splits of a detection data set: columns, and the items behind their rows."""
 
     train_boxes: DetectionTable = field(kw_only=True)
     val_boxes: DetectionTable = field(kw_only=True)
+    test_boxes: DetectionTable | None = field(kw_only=True, default=None)
+
+    def measured_on_test(self) -> Self:
+        assert self.test_boxes is not None, "there is a test split"
+        return replace(super().measured_on_test(), val_boxes=self.test_boxes)
 
     def class_counts(self) -> NDArray[np.int64]:
         train = self.train_boxes

@@ -29,9 +29,7 @@ from tandem.train.data.splits import (
 from tandem.train.types import UNLABELLED, ImageTable, ProgressReporter, Splits
 
 
-def read(
-    spec: DataSpec, *, seed: int, index_root: Path | None, progress: ProgressReporter
-) -> Splits:
+def read(spec: DataSpec, *, index_root: Path | None, progress: ProgressReporter) -> Splits:
     """Find the data set, list it, open every picture once, and split it.
 
     What a file held is remembered under `index_root`, so that a second reading opens only new or
@@ -53,12 +51,16 @@ def read(
     elif listing.val is not None:
         val = _table(listing, listing.val, spec, index_root, progress)
     else:
-        train, val = _hold_out(train, spec.val_ratio, seed)
+        train, val = _hold_out(train, spec.val_ratio)
         notes.append(_held_out_note(train, val, spec.val_ratio))
         tell_held_out(listing.classes, _counts(train), _counts(val), progress)
     check_some(listing.root, train, val)
-    warn_of_duplicates(train, val, progress)
-    return Splits(train, val, listing.kind, tuple(notes))
+    test = None
+    if listing.test is not None:
+        test = _labelled_only(_table(listing, listing.test, spec, index_root, progress))
+    splits = with_test(Splits(train, val, listing.kind, tuple(notes)), test)
+    warn_of_duplicates(splits, progress)
+    return splits
 
 
 def find_folder(root: Path | None, name: str) -> Path:
@@ -165,13 +167,18 @@ def _labelled_only(table: ImageTable) -> ImageTable:
     return table.rows(np.flatnonzero(table.labels_N != UNLABELLED).astype(np.int64))
 
 
-def _hold_out(table: ImageTable, ratio: float, seed: int) -> tuple[ImageTable, ImageTable]:
-    """Each class gives that share, at least one image where it has two."""
+def _hold_out(table: ImageTable, ratio: float) -> tuple[ImageTable, ImageTable]:
+    """Each class gives that share, at least one image where it has two.
+
+    A row is chosen by its content alone: every seed holds out the same, so that runs can be
+    compared, and a teacher that learnt from this data set has not seen its student's val.
+    """
     held: list[NDArray[np.int64]] = []
+    keys_N = keys(table.hashes_N)
     for label in range(len(table.classes)):
         rows = np.flatnonzero(table.labels_N == label)
         count = held_out_count(len(rows), ratio)
-        held.append(np.random.default_rng([seed, label]).permutation(rows)[:count])
+        held.append(rows[np.argsort(keys_N[rows], kind="stable")[:count]])
     val_rows = np.sort(np.concatenate(held)).astype(np.int64)
     train_rows = np.setdiff1d(np.arange(len(table)), val_rows).astype(np.int64)
     return table.rows(train_rows), table.rows(val_rows)
@@ -203,8 +210,39 @@ def check_some(path: Path, train: ImageTable, val: ImageTable) -> None:
         )
 
 
-def warn_of_duplicates(train: ImageTable, val: ImageTable, progress: ProgressReporter) -> None:
-    """Tell of files that are in both splits, and of those in two classes."""
+def with_test(splits: Splits, test: ImageTable | None) -> Splits:
+    """The splits with the labelled rows of a test split, noted where it has none."""
+    if test is None:
+        return splits
+    if not len(test):
+        note = t("The test split has no labels: nothing can be measured on it.")
+        return replace(splits, notes=(*splits.notes, note))
+    return replace(splits, test=test)
+
+
+def tell_copies_of_test(splits: Splits, progress: ProgressReporter) -> None:
+    """Tell how much of the test split something was learnt from or chosen on."""
+    test = splits.test
+    if test is None:
+        return
+    chosen_on = np.concatenate([keys(splits.train.hashes_N), keys(splits.val.hashes_N)])
+    seen = int(np.isin(keys(test.hashes_N), chosen_on).sum())
+    if seen:
+        progress.notice(
+            t(
+                "{count} of the {total} test samples are also in train or val, byte for byte; "
+                "the scores will look better than they are.",
+                count=seen,
+                total=len(test),
+            ),
+            warning=True,
+        )
+
+
+def warn_of_duplicates(splits: Splits, progress: ProgressReporter) -> None:
+    """Tell of files that are in two splits, and of those in two classes."""
+    tell_copies_of_test(splits, progress)
+    train, val = splits.train, splits.val
     train_keys, val_keys = keys(train.hashes_N), keys(val.hashes_N)
     shared = int(np.isin(val_keys, train_keys).sum())
     if shared:

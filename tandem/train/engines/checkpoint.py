@@ -45,6 +45,7 @@ class TrainingPosition:
     sums: dict[str, float] = field(default_factory=dict)
     """Running sums of the epoch under way."""
     best_accuracy: float = -1.0
+    """The highest so far of what the best epoch is chosen by (`EvalResult.chosen_by`)."""
     best_epoch: int = 0
     epochs_without_better: int = 0
     term_gradients: dict[str, float] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from torch import Tensor
 from tandem.spec.run import RunSpec
 from tandem.train.cache.request import SourceRequest, SourceSetup
 from tandem.train.data.augment import Views
+from tandem.train.kinds.intervals import Intervals
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.predictions.serialize import Predictions
 from tandem.train.types import (
@@ -41,7 +42,7 @@ class EvalResult:
     """What somebody is worth on the validation set."""
 
     primary_metric: float
-    """What the best epoch is chosen by, 0 to 1; higher is better."""
+    """The kind's figure, 0 to 1; higher is better."""
     loss: float
     metrics: dict[str, float]
     details: dict[str, object] = field(default_factory=dict)
@@ -53,6 +54,16 @@ class EvalResult:
     """A detector's: by class, the score above which F1 is best."""
     predictions: Predictions | None = None
     """Each row's answer, where `logits_NK` does not say it and it was to be kept."""
+    selection: tuple[str, float] | None = None
+    """What the best epoch is chosen by, where that is not always the kind's figure: its name, and
+    how high it is, 0 to 1."""
+    intervals: Callable[[], Intervals] = dict
+    """How sure its figures are; to be asked once, at the end: it is drawn again and again."""
+
+    @property
+    def chosen_by(self) -> float:
+        """What the best epoch is chosen by, 0 to 1; higher is better."""
+        return self.primary_metric if self.selection is None else self.selection[1]
 
 
 class MetricAccumulator(Protocol):
@@ -78,7 +89,7 @@ class Kind(Protocol):
     name: str
     """Given by `@register.kind`."""
     primary_metric_name: str
-    """What the best epoch is chosen by: `accuracy`, `miou`, …"""
+    """The kind's figure: `accuracy`, `miou`, …"""
     adapts_teacher: bool
     """Whether LoRA can teach the teacher these classes first."""
 

@@ -22,4 +22,4 @@ class ClassificationKind(OneClassKind):
 
     def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:
         """Pictures in class folders, read as columns: there may be millions."""
-        return images.read(spec.data, seed=spec.run.seed, index_root=index_root, progress=progress)
+        return images.read(spec.data, index_root=index_root, progress=progress)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tandem.spec.errors import DataError
 from tandem.spec.run import RunSpec
-from tandem.train.data.annotated import read_content
+from tandem.train.data.annotated import labelled_test, read_content
 from tandem.train.data.boxes import DetectionSplits, check_boxes, read_table
+from tandem.train.data.classification import with_test
 from tandem.train.kinds.defaults import KindDefaults
 from tandem.train.registry import register
 from tandem.train.types import ProgressReporter
@@ -33,9 +35,7 @@ class DetectionKind(KindDefaults):
         self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter
     ) -> DetectionSplits:
         """Both splits. Without a teacher, images that nobody looked at are left out."""
-        content, held = read_content(
-            spec.data, kind=self.name, seed=spec.run.seed, progress=progress
-        )
+        content, held = read_content(spec.data, kind=self.name, progress=progress)
         if content.kind != self.name:
             raise DataError(
                 "The data set {dataset} is for {found}, not for {asked}.",
@@ -53,7 +53,7 @@ class DetectionKind(KindDefaults):
         if direct or spec.loss.hard_label_weight > 0:
             check_boxes(train, "train")
         check_boxes(val, "val")
-        return DetectionSplits(
+        splits = DetectionSplits(
             train.table(),
             val.table(),
             self.name,
@@ -61,3 +61,8 @@ class DetectionKind(KindDefaults):
             train_boxes=train,
             val_boxes=val,
         )
+        kept = labelled_test(content)
+        if kept is None:
+            return splits
+        test = read_table(content, kept, most, index_root, progress)
+        return replace(with_test(splits, test.table()), test_boxes=test)

@@ -30,7 +30,7 @@ def classification(
     scores_NK, labels_N = np.asarray(logits_NK[labelled_N], np.float64), labels_N[labelled_N]
     if not len(labels_N):
         return {}, {}
-    log_probs_NK = _log_softmax(scores_NK)
+    ece, nll = calibration(scores_NK, labels_N)
     predicted_N = scores_NK.argmax(1)
     confusion_KK = confusion_matrix(labels_N, predicted_N, len(classes))
     rows = per_class(confusion_KK, classes)
@@ -41,10 +41,32 @@ def classification(
         "accuracy": float(correct_N.mean()),
         "top5_accuracy": float((correct_N | (rank_N < min(5, len(classes)))).mean()),
         **{name: mean_of(rows, name) for name in _PER_CLASS},
-        "ece": expected_calibration_error(np.exp(log_probs_NK.max(1)), correct_N),
-        "nll": float(-np.take_along_axis(log_probs_NK, own_N1, 1).mean()),
+        "ece": ece,
+        "nll": nll,
     }
     return figures, class_details(rows) | {"confusion_matrix": confusion_KK.tolist()}
+
+
+def calibration(
+    logits_NK: NDArray[np.floating], labels_N: NDArray[np.int64]
+) -> tuple[float, float]:
+    """The expected calibration error, 0 to 1, and the mean negative log-likelihood in nats."""
+    log_probs_NK = _log_softmax(np.asarray(logits_NK, np.float64))
+    right_N = log_probs_NK.argmax(1) == labels_N
+    ece = expected_calibration_error(np.exp(log_probs_NK.max(1)), right_N)
+    return ece, float(-np.take_along_axis(log_probs_NK, labels_N[:, None], 1).mean())
+
+
+UNEVEN_RATIO = 5.0
+"""Examples of the commonest class over those of the rarest from which classes are uneven: accuracy
+then says little of the rare ones."""
+
+
+def is_uneven(labels_N: NDArray[np.int64]) -> bool:
+    """Whether some class has `UNEVEN_RATIO` times the examples of another that is there too."""
+    counts = np.bincount(labels_N[labels_N >= 0])
+    there = counts[counts > 0]
+    return bool(len(there) > 1 and there.max() >= UNEVEN_RATIO * there.min())
 
 
 _PER_CLASS = ("precision", "recall", "f1")

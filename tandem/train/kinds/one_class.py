@@ -11,7 +11,8 @@ from torch import Tensor
 from tandem.spec.run import RunSpec
 from tandem.train.kinds.base import EvalResult, MetricAccumulator
 from tandem.train.kinds.defaults import TableKindDefaults
-from tandem.train.kinds.metrics import classification
+from tandem.train.kinds.intervals import Intervals, macro_f1, wilson
+from tandem.train.kinds.metrics import classification, is_uneven
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.probe import Probe
 from tandem.train.types import (
@@ -99,12 +100,22 @@ def eval_result(logits_NK: NDArray[np.float32], table: ImageTable) -> EvalResult
     """What these class scores are worth on the labelled rows of a table."""
     metrics, details = classification(logits_NK, table.labels_N, table.classes)
     labelled_N = table.labels_N != UNLABELLED
-    right_N = logits_NK.argmax(1) == table.labels_N
+    right_N = (logits_NK.argmax(1) == table.labels_N)[labelled_N]
+    # A student that forgets a rare class gains in accuracy: its best epoch is another's.
+    name = "f1" if is_uneven(table.labels_N) else "accuracy"
+
+    def intervals() -> Intervals:
+        confusion_KK = np.array(details["confusion_matrix"], np.int64)
+        accuracy = wilson(int(right_N.sum()), len(right_N))
+        return {"accuracy": accuracy, "f1": macro_f1(confusion_KK)}
+
     return EvalResult(
         primary_metric=metrics.get("accuracy", 0.0),
+        selection=(name, metrics.get(name, 0.0)),
         loss=metrics.get("nll", 0.0),
         metrics=metrics,
         details=details,
-        scores_N=right_N[labelled_N].astype(np.float64),
+        scores_N=right_N.astype(np.float64),
         logits_NK=logits_NK,
+        intervals=intervals if len(right_N) else dict,
     )

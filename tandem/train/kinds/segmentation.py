@@ -18,12 +18,13 @@ from tandem.data.masks import check_mask_classes
 from tandem.data.verification.support import is_annotated
 from tandem.spec.errors import DataError
 from tandem.spec.run import RunSpec
-from tandem.train.data.annotated import read_content
+from tandem.train.data.annotated import labelled_test, read_content
 from tandem.train.data.augment import Views
-from tandem.train.data.classification import check_some, warn_of_duplicates
+from tandem.train.data.classification import check_some, warn_of_duplicates, with_test
 from tandem.train.data.masks import MaskTable, check_masks, mask_table
 from tandem.train.kinds.base import EvalResult, MetricAccumulator
 from tandem.train.kinds.defaults import TableKindDefaults
+from tandem.train.kinds.intervals import mean_iou
 from tandem.train.kinds.metrics import ClassFigures, class_details, mean_of, per_class
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.dense_probe import DenseKnowledge, DenseProbe, OwnMasks
@@ -77,9 +78,7 @@ class SegmentationKind(TableKindDefaults):
     adapts_teacher = False
 
     def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:
-        content, held = read_content(
-            spec.data, kind=self.name, seed=spec.run.seed, progress=progress
-        )
+        content, held = read_content(spec.data, kind=self.name, progress=progress)
         if len(content.classes) < 2:
             raise DataError(
                 "The masks of {path} know {count} class; two are needed, such as background "
@@ -96,8 +95,11 @@ class SegmentationKind(TableKindDefaults):
         train = mask_table(content, content.train, *limits)
         val = mask_table(content, [one for one in held if is_annotated(one)], *limits)
         check_some(content.root, train, val)
-        warn_of_duplicates(train, val, progress)
-        return Splits(train, val, self.name, content.notes)
+        kept = labelled_test(content)
+        test = None if kept is None else mask_table(content, kept, *limits)
+        splits = with_test(Splits(train, val, self.name, content.notes), test)
+        warn_of_duplicates(splits, progress)
+        return splits
 
     def complete(self, spec: RunSpec, splits: Splits) -> RunSpec:  # noqa: ARG002
         student = spec.student.model_copy(update={"head": "mask"})
@@ -176,6 +178,7 @@ class _MaskPart:
     count_KK: NDArray[np.int64]
     rows_n: RowIndices
     ious_n: NDArray[np.float64]
+    pixels_n3K: NDArray[np.int64]
     nats: float
     keeper: MaskReservoir | None
 
@@ -188,6 +191,7 @@ class MaskAccumulator:
         self.count_KK = np.zeros((len(table.classes),) * 2, np.int64)
         self.rows: list[RowIndices] = []
         self.ious: list[NDArray[np.float64]] = []
+        self.pixels: list[NDArray[np.int64]] = []
         self.nats = 0.0
 
     def add(self, rows_B: RowIndices, output: StepOutput, batch: Batch) -> None:
@@ -207,6 +211,8 @@ class MaskAccumulator:
         counts = _confusions(answer_BHW, target_BHW, len(self.table.classes))
         self.count_KK += counts.sum(0)
         self.rows.append(rows_B)
+        right_BK = np.diagonal(counts, axis1=1, axis2=2)
+        self.pixels.append(np.stack([right_BK, counts.sum(2), counts.sum(1)], 1))
         self.ious.append(np.array([_mean_iou(one_KK) for one_KK in counts]))
         if self.keeper is not None:
             truth_BHW, said_BHW = batch.mask_BHW.numpy(), answer_BHW.to(torch.uint8).cpu().numpy()
@@ -217,8 +223,14 @@ class MaskAccumulator:
     def part(self) -> object:
         if not self.rows:
             return None
-        rows_n, ious_n = np.concatenate(self.rows), np.concatenate(self.ious)
-        return _MaskPart(self.count_KK, rows_n, ious_n, self.nats, self.keeper)
+        return _MaskPart(
+            self.count_KK,
+            np.concatenate(self.rows),
+            np.concatenate(self.ious),
+            np.concatenate(self.pixels),
+            self.nats,
+            self.keeper,
+        )
 
     def result(self, parts: list[object]) -> EvalResult:
         found = [part for part in parts if isinstance(part, _MaskPart)]
@@ -236,7 +248,14 @@ class MaskAccumulator:
             details,
             scores_N,
             predictions=predictions,
+            intervals=lambda: {"miou": mean_iou(self._pixels(found))},
         )
+
+    def _pixels(self, parts: list[_MaskPart]) -> NDArray[np.int64]:
+        """In the table's order, so that as many processes as may be draw the same."""
+        rows_N = np.concatenate([part.rows_n for part in parts])
+        pixels_N3K = np.concatenate([part.pixels_n3K for part in parts])
+        return pixels_N3K[np.argsort(rows_N)]
 
     def _predictions(
         self, scores_N: NDArray[np.float64], keepers: list[MaskReservoir | None]

@@ -11,8 +11,8 @@ from tandem.data.content import Item
 from tandem.spec.run import RunSpec
 from tandem.train.cache import open_source
 from tandem.train.cache.request import SourceRequest, SourceSetup
-from tandem.train.data.annotated import read_content
-from tandem.train.data.classification import check_some, warn_of_duplicates
+from tandem.train.data.annotated import labelled_test, read_content
+from tandem.train.data.classification import check_some, warn_of_duplicates, with_test
 from tandem.train.data.clips import ClipSource, ClipTable, clip_table, teacher_frames
 from tandem.train.kinds.one_class import OneClassKind
 from tandem.train.registry import register
@@ -32,9 +32,7 @@ class SequenceKind(OneClassKind):
 
     def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:
         """Folders of frames, and videos, whose frames are written below the cache first."""
-        content, held = read_content(
-            spec.data, kind=self.name, seed=spec.run.seed, progress=progress
-        )
+        content, held = read_content(spec.data, kind=self.name, progress=progress)
         base = spec.cache.root or Path(spec.run.output_dir) / "cache"
 
         def table(items: list[Item]) -> ClipTable:
@@ -50,8 +48,11 @@ class SequenceKind(OneClassKind):
 
         train, val = table(content.train), table([one for one in held if one.label >= 0])
         check_some(content.root, train, val)
-        warn_of_duplicates(train, val, progress)
-        return Splits(train, val, self.name, content.notes)
+        kept = labelled_test(content)
+        test = None if kept is None else table([one for one in kept if one.label >= 0])
+        splits = with_test(Splits(train, val, self.name, content.notes), test)
+        warn_of_duplicates(splits, progress)
+        return splits
 
     def teacher_table(self, table: ImageTable, teacher: Teacher) -> ImageTable:  # noqa: ARG002
         """Frames, each with its clip's class: what adapters learn from."""

@@ -8,15 +8,16 @@ from typing import Protocol, TypeGuard
 import numpy as np
 from tokenizers import Tokenizer
 
+from tandem.data.content import Content
 from tandem.spec.errors import OutputFolderError, SpecError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 from tandem.train.cache import open_source
 from tandem.train.cache.request import SourceRequest, SourceSetup
 from tandem.train.data import data_record
-from tandem.train.data.annotated import read_content
+from tandem.train.data.annotated import labelled_test, read_content
 from tandem.train.data.augment import Views
-from tandem.train.data.classification import check_some
+from tandem.train.data.classification import check_some, tell_copies_of_test, with_test
 from tandem.train.data.texts import TextTable, text_table
 from tandem.train.data.tokens import FILE, Tokens, from_checkpoint, from_folder, learnt
 from tandem.train.kinds.one_class import OneClassKind
@@ -59,9 +60,7 @@ class TextKind(OneClassKind):
     tokens: Tokens
 
     def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:  # noqa: ARG002
-        content, held = read_content(
-            spec.data, kind=self.name, seed=spec.run.seed, progress=progress
-        )
+        content, held = read_content(spec.data, kind=self.name, progress=progress)
         train = text_table(content.root, content.train, content.classes)
         labelled = [one for one in held if one.label >= 0]
         val = text_table(content.root, labelled, content.classes)
@@ -71,10 +70,19 @@ class TextKind(OneClassKind):
         length, note = _length(self.tokens, train, val, most)
         if kept is not None:
             length = most
-        _warn_of_copies(train, val, progress)
         notes = (*content.notes, *([note] if note else []))
         train, val = (one.tokenised(self.tokens, length) for one in (train, val))
-        return Splits(train, val, self.name, notes)
+        splits = with_test(Splits(train, val, self.name, notes), self._test(content, length))
+        _warn_of_copies(splits, progress)
+        return splits
+
+    def _test(self, content: Content, length: int) -> TextTable | None:
+        kept = labelled_test(content)
+        if kept is None:
+            return None
+        labelled = [one for one in kept if one.label >= 0]
+        table = text_table(content.root, labelled, content.classes)
+        return table.tokenised(self.tokens, length) if len(table) else table
 
     def complete(self, spec: RunSpec, splits: Splits) -> RunSpec:
         """The words and the length that the student is built for."""
@@ -180,8 +188,10 @@ def _length(tokens: Tokens, train: TextTable, val: TextTable, most: int) -> tupl
     return max(8, min(most, int(lengths.max()))), note
 
 
-def _warn_of_copies(train: TextTable, val: TextTable, progress: ProgressReporter) -> None:
-    known = {one.tobytes() for one in train.hashes_N}
+def _warn_of_copies(splits: Splits, progress: ProgressReporter) -> None:
+    tell_copies_of_test(splits, progress)
+    val = splits.val
+    known = {one.tobytes() for one in splits.train.hashes_N}
     shared = sum(one.tobytes() in known for one in val.hashes_N)
     if shared:
         progress.notice(

@@ -81,7 +81,7 @@ class AccelerateEngine:
         return learn(run, student, teacher)
 
     def evaluate(self, run: ResolvedRun, student: Student) -> EvalResult:
-        return make_evaluator(run).evaluate(student)
+        return make_evaluator(run).evaluate(student, run.stop, as_served=True)
 
     def inputs(self, run: ResolvedRun, rows: Iterable[int], image_size: int) -> Iterator[Tensor]:
         most = run.spec.data.max_image_pixels

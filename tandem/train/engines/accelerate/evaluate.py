@@ -30,10 +30,15 @@ class Evaluator:
         self.kind = kind
 
     def evaluate(
-        self, student: nn.Module, stop: StopRequest | None = None, keep: bool = False
+        self,
+        student: nn.Module,
+        stop: StopRequest | None = None,
+        keep: bool = False,
+        as_served: bool = False,
     ) -> EvalResult:
         """The same in every process; `keep`: with each row's answer, to be shown.
 
+        `as_served`: in float32, as a finished model is asked, whatever it was trained in.
         EvaluationStoppedError in each of them as soon as one was asked to stop.
         """
         was_training = student.training
@@ -56,7 +61,7 @@ class Evaluator:
         )
         # No row is shown twice, as a padded sampler would: the figures are exact on any machine.
         metric, cut = self.kind.evaluator(self.table, keep), False
-        with torch.no_grad(), self._autocast():
+        with torch.no_grad(), self._autocast(as_served):
             for batch in stream:
                 cut = stop is not None and stop.asked
                 if cut:
@@ -69,14 +74,9 @@ class Evaluator:
         student.train(was_training)
         return metric.result(self._together(metric.part(), cut))
 
-    def score(self, student: nn.Module, stop: StopRequest) -> tuple[float, float]:
-        """The kind's primary metric, 0 to 1 (of classes: accuracy), and loss (of classes: nats)."""
-        found = self.evaluate(student, stop)
-        return found.primary_metric, found.loss
-
-    def _autocast(self) -> torch.autocast:
+    def _autocast(self, as_served: bool) -> torch.autocast:
         dtype = torch.float16 if self.device_context.precision == "fp16" else torch.bfloat16
-        enabled = self.device_context.precision != "fp32"
+        enabled = self.device_context.precision != "fp32" and not as_served
         return torch.autocast(self.device_context.device.type, dtype=dtype, enabled=enabled)
 
     def _together(self, part: object, cut: bool) -> list[object]:

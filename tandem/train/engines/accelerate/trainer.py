@@ -30,6 +30,7 @@ from tandem.train.engines.checkpoint import Saved, TrainingPosition
 from tandem.train.engines.checkpoint_keeper import CheckpointKeeper, plan_key
 from tandem.train.engines.run_reporter import EpochReport, RunReporter, StepReport
 from tandem.train.engines.stop import EvaluationStoppedError
+from tandem.train.kinds.base import EvalResult
 from tandem.train.types import UNLABELLED, Batch
 
 
@@ -204,9 +205,7 @@ class Trainer:
     def _finish_epoch(self, rows: int, seconds: float) -> None:
         position, sums = self.position, self.position.sums
         try:
-            val_accuracy, val_loss = self.evaluator.score(
-                student_of(self.state.evaluated()), self.stop
-            )
+            found = self.evaluator.evaluate(student_of(self.state.evaluated()), self.stop)
         except EvaluationStoppedError:
             # All its steps are done: a resume evaluates again and goes on.
             self.keeper.stop(position, seconds)
@@ -214,19 +213,19 @@ class Trainer:
         position.step = 0
         position.sums = {}  # a new one: the report below still reads those of this epoch
         position.seconds += seconds
-        better = val_accuracy > position.best_accuracy
+        better = found.chosen_by > position.best_accuracy
         if better:
-            position.best_accuracy, position.best_epoch = val_accuracy, position.epoch
+            position.best_accuracy, position.best_epoch = found.chosen_by, position.epoch
             position.epochs_without_better = 0
             self.state.keep_best()
         else:
             position.epochs_without_better += 1
-        self._report_epoch(sums, rows, seconds, (val_accuracy, val_loss))
+        self._report_epoch(sums, rows, seconds, found)
         if self.keeper.due(position):
             self.keeper.save(best=better)
 
     def _report_epoch(
-        self, sums: dict[str, float], rows: int, seconds: float, scores: tuple[float, float]
+        self, sums: dict[str, float], rows: int, seconds: float, found: EvalResult
     ) -> None:
         """`sums` are over rows: each mean is over the rows that its term applies to."""
         labelled, only_labelled = max(sums["labelled"], 1.0), self.optimizer_step.labelled_terms
@@ -239,8 +238,8 @@ class Trainer:
             },
             roles=roles,
             train_accuracy=sums["correct"] / labelled,
-            val_accuracy=scores[0],
-            val_loss=scores[1],
+            val_accuracy=found.primary_metric,
+            val_loss=found.loss,
             learning_rate=self._learning_rate(),
             rows=rows,
             seconds=seconds,
