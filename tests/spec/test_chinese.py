@@ -67,6 +67,9 @@ VARIABLES = {
     ("server/system/service.py", 't(entry["about"])'): "catalog.json: `_catalog` below",
     ("train/demo/summary.py", "t(head)"): "a table's heads: `_heads` below",
     ("train/pipeline/run.py", "t(run.kind.primary_metric_name)"): "FIGURES: `_listed` below",
+    ("train/pipeline/reported.py", "t(name)"): "a kind's figure: FIGURES, `_listed` below",
+    ("train/pipeline/model_card.py", "t(student.best_epoch_by)"): "FIGURES: `_listed` below",
+    ("commands/runs/report.py", "t(name)"): "intervals are of FIGURES: `_listed` below",
     (
         "train/data/inspect_files.py",
         "t(one.what, **one.fields)",

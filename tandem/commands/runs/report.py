@@ -13,7 +13,13 @@ from tandem.commands.terminal import print_status, print_table
 from tandem.config.settings import load
 from tandem.spec.errors import SpecError, UserInputError
 from tandem.spec.i18n import t
-from tandem.spec.report import ReportedMetrics, RunReport, means_note, views_note
+from tandem.spec.report import (
+    ReportedMetrics,
+    RunReport,
+    StudentReport,
+    means_note,
+    views_note,
+)
 
 UNSENT = 1
 
@@ -53,10 +59,15 @@ def _print(found: RunReport, folder: Path) -> None:
     if teacher is not None:
         source = t("teacher, by {knowledge}", knowledge=teacher.knowledge)
         rows.append((source, teacher.name, teacher.parameters / 1e6, teacher.measured))
-    rows.append((t("student"), student.size, student.parameters / 1e6, student.measured))
-    if found.baseline is not None:
-        alone = t("the same without the teacher")
-        rows.append((alone, student.size, student.parameters / 1e6, found.baseline.measured))
+    millions, baseline = student.parameters / 1e6, found.baseline
+    rows.append((t("student"), student.size, millions, student.measured))
+    if baseline is not None:
+        rows.append((t("the same without the teacher"), student.size, millions, baseline.measured))
+    if student.test is not None:
+        rows.append((t("student, on the test split"), student.size, millions, student.test))
+    if baseline is not None and baseline.test is not None:
+        alone = t("without the teacher, on the test split")
+        rows.append((alone, student.size, millions, baseline.test))
     heads = ["", "name", "millions", "accuracy", "top-5", "precision", "recall", "F1", "ECE"]
     cells = [[who, what, f"{size:.1f}", *_figures(measured)] for who, what, size, measured in rows]
     print_table("", [*heads, "ms a sample"], cells)
@@ -75,7 +86,8 @@ def _print(found: RunReport, folder: Path) -> None:
             val=data.val_images,
         )
     )
-    for note in (means_note(student.measured.details), views_note(found)):
+    notes = [means_note(student.measured.details), views_note(found), _how_sure(student)]
+    for note in (*notes, *data.notes):
         if note is not None:
             print(note)
     verdict = found.verdict
@@ -86,6 +98,18 @@ def _print(found: RunReport, folder: Path) -> None:
     if found.baseline is not None and found.baseline.model is not None:
         kept = folder / found.baseline.model
         print(t("The same without the teacher: {path}", path=kept))
+
+
+def _how_sure(student: StudentReport) -> str | None:
+    """The intervals of its figures, on the test split where there is one."""
+    measured = student.test or student.measured
+    told = [f"{t(name)} {low:.3f}–{high:.3f}" for name, (low, high) in measured.intervals.items()]
+    if not told:
+        return None
+    figures = ", ".join(told)
+    if student.test is None:
+        return t("In 95 of 100 such validation sets: {figures}.", figures=figures)
+    return t("In 95 of 100 such test sets: {figures}.", figures=figures)
 
 
 def _figures(measured: ReportedMetrics | None) -> list[str]:

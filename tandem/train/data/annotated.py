@@ -33,7 +33,7 @@ from tandem.train.data.splits import (
 from tandem.train.types import ProgressReporter
 
 DIGESTED_BYTES = 1 << 18
-"""Of a file, to know it again: enough for what pictures and videos differ in."""
+"""How much of a file is looked at to know it again: pictures and videos differ in that."""
 
 
 def read_content(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from tandem.train.data.splits import (
     tell_warnings,
 )
 from tandem.train.types import UNLABELLED, ImageTable, ProgressReporter, Splits
+
+_Splits = TypeVar("_Splits", bound=Splits)
 
 
 def read(spec: DataSpec, *, index_root: Path | None, progress: ProgressReporter) -> Splits:
@@ -210,7 +213,7 @@ def check_some(path: Path, train: ImageTable, val: ImageTable) -> None:
         )
 
 
-def with_test(splits: Splits, test: ImageTable | None) -> Splits:
+def with_test(splits: _Splits, test: ImageTable | None) -> _Splits:
     """The splits with the labelled rows of a test split, noted where it has none."""
     if test is None:
         return splits

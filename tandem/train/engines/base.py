@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -35,6 +35,8 @@ class ResolvedRun(Run):
     student's, however few of its rows have labels."""
     keeps_predictions: bool = True
     """Whether each validation sample's answer is kept: the student's are, the baseline's not."""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """A detector's, by class, fitted before; empty: fitted on the split that is measured."""
 
     @property
     def table_kind(self) -> TableKind:
@@ -149,7 +151,10 @@ class Engine(Protocol):
         ...
 
     def evaluate(self, run: ResolvedRun, student: Student) -> EvalResult:
-        """How good a student is on the validation rows; an exported file is asked as one."""
+        """How good a student is on the validation rows; an exported file is asked as one.
+
+        EvaluationStoppedError after a request to stop.
+        """
         ...
 
     def inputs(self, run: ResolvedRun, rows: Iterable[int], image_size: int) -> Iterator[Tensor]:

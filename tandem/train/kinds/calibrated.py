@@ -20,11 +20,9 @@ from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.types import UNLABELLED
 
 CALIBRATION = ("ece", "nll")
-Logits = NDArray[np.float32]
-Labels = NDArray[np.int64]
 
 
-def served_temperature(evaluation: EvalResult, labels_N: Labels) -> float:
+def served_temperature(evaluation: EvalResult, labels_N: NDArray[np.int64]) -> float:
     """What class scores are divided by in use, fitted on these labels; 1 where there are none."""
     known_N = labels_N != UNLABELLED
     if evaluation.logits_NK is None or not known_N.any():
@@ -33,7 +31,7 @@ def served_temperature(evaluation: EvalResult, labels_N: Labels) -> float:
 
 
 def as_served(
-    evaluation: EvalResult, labels_N: Labels, temperature: float, *, fitted_here: bool
+    evaluation: EvalResult, labels_N: NDArray[np.int64], temperature: float, *, fitted_here: bool
 ) -> EvalResult:
     """The same with its calibration as it is served, and raw; as it is for kinds without classes.
 
@@ -43,16 +41,20 @@ def as_served(
     if logits_NK is None or not known_N.any():
         return evaluation
     logits_NK, labels_N = logits_NK[known_N], labels_N[known_N]
-    served = calibration(logits_NK / np.float64(temperature), labels_N)
+    served = calibration(logits_NK.astype(np.float64) / temperature, labels_N)
     told = dict(zip(CALIBRATION, served, strict=True))
     told |= {f"{name}_raw": evaluation.metrics[name] for name in CALIBRATION}
     if fitted_here and len(labels_N) > 1:
         crossed = calibration(cross_fitted(logits_NK, labels_N), labels_N)
-        told |= {f"{name}_cross_fitted": one for name, one in zip(CALIBRATION, crossed, strict=True)}
+        told |= {
+            f"{name}_cross_fitted": one for name, one in zip(CALIBRATION, crossed, strict=True)
+        }
     return replace(evaluation, metrics=evaluation.metrics | told)
 
 
-def cross_fitted(logits_NK: Logits, labels_N: Labels) -> NDArray[np.float64]:
+def cross_fitted(
+    logits_NK: NDArray[np.float32], labels_N: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """(N, K): each half of the rows, divided by the temperature that fits the other half.
 
     The halves take turns within each class, so that both have all of them.

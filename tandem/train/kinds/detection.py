@@ -65,4 +65,4 @@ class DetectionKind(KindDefaults):
         if kept is None:
             return splits
         test = read_table(content, kept, most, index_root, progress)
-        return replace(with_test(splits, test.table()), test_boxes=test)
+        return with_test(replace(splits, test_boxes=test), test.table())

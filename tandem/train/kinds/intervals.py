@@ -31,7 +31,7 @@ _AT_ONCE = 4_000_000
 
 
 def wilson(right: int, count: int) -> Interval:
-    """Of `right` of `count` samples; (0, 1) where there is no sample."""
+    """The interval of `right` out of `count` samples; (0, 1) where there is no sample."""
     if not count:
         return 0.0, 1.0
     share, z2 = right / count, NORMAL_95**2
@@ -56,15 +56,17 @@ def drawn(shares: Floats, count: int) -> Iterator[NDArray[np.int64]]:
         left -= block
 
 
-def bootstrap(shares: Floats, count: int, figure: Callable[[NDArray[np.int64]], Floats]) -> Interval:
-    """The middle 95 % of `figure`, which makes (R,) values of (R, len(shares)) counts."""
-    values = np.concatenate([figure(block) for block in drawn(shares, count)])
+def bootstrap(
+    shares: Floats, count: int, measure: Callable[[NDArray[np.int64]], Floats]
+) -> Interval:
+    """The middle 95 % of `measure`, which makes (R,) values of (R, len(shares)) counts."""
+    values = np.concatenate([measure(block) for block in drawn(shares, count)])
     low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
 
 
 def macro_f1(confusion_KK: NDArray[np.int64]) -> Interval:
-    """Of the mean F1 of the classes that have an example.
+    """The interval of the mean F1 of the classes that have an example.
 
     To draw samples again is to draw the cells of their confusion matrix: nothing else is needed.
     """
@@ -77,22 +79,23 @@ def macro_f1(confusion_KK: NDArray[np.int64]) -> Interval:
 
     def summed(keys_C: NDArray[np.int64], kept_C: NDArray[np.bool_]) -> csr_array:
         shape = (len(cells_C), classes)
-        return csr_array((kept_C.astype(np.float64), (places, keys_C)), shape=shape)
+        entries = (kept_C.astype(np.float64), (places, keys_C))
+        return csr_array(entries, shape=shape)  # type: ignore[no-untyped-call]
 
     everywhere = np.ones(len(cells_C), bool)
     true, said = summed(true_C, everywhere), summed(said_C, everywhere)
     right = summed(true_C, true_C == said_C)
 
-    def figure(draws_RC: NDArray[np.int64]) -> Floats:
+    def measure(draws_RC: NDArray[np.int64]) -> Floats:
         support_RK = draws_RC @ true
         f1_RK = 2 * (draws_RC @ right) / np.maximum(support_RK + draws_RC @ said, 1)
         return _mean_where(f1_RK, support_RK > 0)
 
-    return bootstrap(cells_C / total, total, figure)
+    return bootstrap(cells_C / total, total, measure)
 
 
 def mean_iou(pixels_N3K: NDArray[np.int64]) -> Interval:
-    """Of the mean IoU of the classes that have a pixel, by pictures drawn again.
+    """The interval of the mean IoU of the classes that have a pixel, by pictures drawn again.
 
     `pixels_N3K`: of each picture and class the pixels that are right, that are there, and that
     were answered.
@@ -102,12 +105,12 @@ def mean_iou(pixels_N3K: NDArray[np.int64]) -> Interval:
         return 0.0, 1.0
     flat = pixels_N3K.reshape(count, 3 * classes).astype(np.float64)
 
-    def figure(draws_RN: NDArray[np.int64]) -> Floats:
+    def measure(draws_RN: NDArray[np.int64]) -> Floats:
         right_RK, there_RK, said_RK = np.split(draws_RN @ flat, 3, axis=1)
         either_RK = np.maximum(there_RK + said_RK - right_RK, 1)
         return _mean_where(right_RK / either_RK, there_RK > 0)
 
-    return bootstrap(np.full(count, 1 / count), count, figure)
+    return bootstrap(np.full(count, 1 / count), count, measure)
 
 
 def _mean_where(values_RK: Floats, known_RK: NDArray[np.bool_]) -> Floats:

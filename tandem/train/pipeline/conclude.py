@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -29,10 +30,17 @@ from tandem.train.engines.base import (
 from tandem.train.engines.device import DeviceContext
 from tandem.train.export import final_model
 from tandem.train.kinds import metrics
-from tandem.train.kinds.base import EvalResult, TableKind
-from tandem.train.knowledge.calibrate import fit_temperature
+from tandem.train.kinds.base import TableKind
 from tandem.train.pipeline import report
+from tandem.train.pipeline.measure_on_test import OnTest
 from tandem.train.pipeline.model_card import plain
+from tandem.train.pipeline.reported import (
+    FinishedStudent,
+    kind_note,
+    reported,
+    sentence_of_test,
+    with_speed,
+)
 from tandem.train.predictions import write as predictions
 from tandem.train.predictions.serialize import ClassPredictions
 from tandem.train.types import UNLABELLED
@@ -46,6 +54,21 @@ class Outcome:
     teacher: PreparedTeacher | None
     trained: TrainedStudent
     baseline: TrainedStudent | None
+    tested: OnTest | None
+
+    @cached_property
+    def student(self) -> FinishedStudent:
+        """The student, measured."""
+        tested = None if self.tested is None else self.tested.student
+        return FinishedStudent(self.run, self.trained, tested)
+
+    @cached_property
+    def alone(self) -> FinishedStudent | None:
+        """The baseline, measured."""
+        if self.baseline is None:
+            return None
+        tested = None if self.tested is None else self.tested.baseline
+        return FinishedStudent(self.run, self.baseline, tested)
 
     @property
     def val_dataset(self) -> str:
@@ -56,22 +79,22 @@ def conclude(outcome: Outcome, began: float) -> None:
     """Save `final_model/`, write `report.json`, say how it ended."""
     run, reporter = outcome.run, outcome.run.reporter
     student = outcome.trained.student.to(run.device_context.device)
-    measured = _measured(outcome.trained.evaluation)
-    speed = metrics.speed(student, run.device_context.device)
-    measured = measured.model_copy(update={"metrics": measured.metrics | speed})
-    # For whoever predicts: it moves no class above another, and no figure of the report knows it.
-    temperature = _temperature(outcome.run, outcome.trained)
+    finished, baseline = outcome.student, outcome.alone
+    measured = with_speed(finished, metrics.speed(student, run.device_context.device))
+    temperature = finished.temperature
     folder = _save(outcome, outcome.trained, run.folder.final_model, measured, temperature)
     # After the model: should the disk fill up here, these go missing and nothing else.
     _keep_predictions(outcome, temperature)
     _report_evaluation(outcome, "student", measured)
-    if outcome.baseline:
-        _report_evaluation(outcome, "baseline", _measured(outcome.baseline.evaluation))
-        _save_baseline(outcome, outcome.baseline)
+    if baseline:
+        _report_evaluation(outcome, "baseline", baseline.on_val)
+        _save_baseline(outcome, baseline)
+    if finished.on_test is not None:
+        reporter.notice(sentence_of_test(finished.on_test, run.kind.primary_metric_name))
     # Last: a run whose report is there is finished, and is not begun again.
-    written = report.write(run.folder.path, _report(outcome, measured, began))
+    written = report.write(run.folder.path, _report(outcome, measured, baseline, began))
     made = {"final_model": folder, "report": run.folder.report}
-    if outcome.baseline:
+    if baseline:
         made["baseline_model"] = run.folder.baseline_model
     for name, path in made.items():
         reporter.emit("artifact", name=name, path=str(path), size_bytes=_size_bytes(path))
@@ -84,10 +107,6 @@ def conclude(outcome: Outcome, began: float) -> None:
     reporter.emit("finished", seconds=time.perf_counter() - began, metrics=measured.metrics)
 
 
-def _measured(evaluation: EvalResult) -> ReportedMetrics:
-    return ReportedMetrics(metrics=evaluation.metrics, details=evaluation.details)
-
-
 def _report_evaluation(outcome: Outcome, who: str, measured: ReportedMetrics) -> None:
     outcome.run.reporter.emit(
         "evaluation",
@@ -95,14 +114,8 @@ def _report_evaluation(outcome: Outcome, who: str, measured: ReportedMetrics) ->
         dataset=outcome.val_dataset,
         samples=len(outcome.run.splits.val),
         metrics=measured.metrics,
-        details=measured.details,
+        details=measured.details | {"intervals": measured.intervals},
     )
-
-
-def _temperature(run: ResolvedRun, trained: TrainedStudent) -> float:
-    """By which the student's class scores are divided."""
-    logits_NK, labels_N = trained.evaluation.logits_NK, run.splits.val.labels_N
-    return 1.0 if logits_NK is None else fit_temperature(logits_NK, labels_N)
 
 
 def _keep_predictions(outcome: Outcome, temperature: float) -> None:
@@ -147,16 +160,15 @@ def _save(
     )
 
 
-def _save_baseline(outcome: Outcome, baseline: TrainedStudent) -> None:
+def _save_baseline(outcome: Outcome, baseline: FinishedStudent) -> None:
     """Keep the baseline as a model that predicts as the student does, to be measured elsewhere."""
     run = outcome.run
     card = t(
         "The student of {task} taught by the labels alone, to compare final_model with.",
         task=plain(run.spec.task_id),
     )
-    measured, temperature = _measured(baseline.evaluation), _temperature(run, baseline)
-    folder = run.folder.baseline_model
-    _save(outcome, baseline, folder, measured, temperature, card + "\n")
+    folder, figures = run.folder.baseline_model, baseline.on_val
+    _save(outcome, baseline.trained, folder, figures, baseline.temperature, card + "\n")
     run.reporter.notice(
         t(
             "The student without the teacher is kept in {folder} ({megabytes:.1f} MB).",
@@ -166,29 +178,38 @@ def _save_baseline(outcome: Outcome, baseline: TrainedStudent) -> None:
     )
 
 
-def _report(outcome: Outcome, measured: ReportedMetrics, began: float) -> RunReport:
-    spec, trained = outcome.run.spec, outcome.trained
+def _report(
+    outcome: Outcome, measured: ReportedMetrics, baseline: FinishedStudent | None, began: float
+) -> RunReport:
     return RunReport(
         at=datetime.now(UTC),
         device=_device(outcome.run.device_context),
         seconds=time.perf_counter() - began,
         teacher=None if outcome.teacher is None else _teacher(outcome.teacher),
-        student=StudentReport(
-            type=spec.student.type,
-            size=spec.student.size,
-            parameters=parameter_count(trained.student),
-            size_bytes=final_model.size_bytes(outcome.run.folder.final_model),
-            measured=measured,
-            best_epoch=trained.best_epoch,
-            epochs=trained.epochs,
-            seconds=trained.seconds,
-            overfits_from=trained.overfits_from,
-            views=_views(outcome.run, fresh=outcome.run.fresh_views),
-        ),
-        baseline=None if outcome.baseline is None else _baseline(outcome, outcome.baseline),
+        student=_student(outcome, measured),
+        baseline=None if baseline is None else _baseline(outcome, baseline),
         agreement=_agreement(outcome),
         data=_data(outcome),
-        spec=spec,
+        spec=outcome.run.spec,
+    )
+
+
+def _student(outcome: Outcome, measured: ReportedMetrics) -> StudentReport:
+    spec, trained = outcome.run.spec, outcome.trained
+    selection = trained.evaluation.selection
+    return StudentReport(
+        type=spec.student.type,
+        size=spec.student.size,
+        parameters=parameter_count(trained.student),
+        size_bytes=final_model.size_bytes(outcome.run.folder.final_model),
+        measured=measured,
+        best_epoch=trained.best_epoch,
+        best_epoch_by=outcome.run.kind.primary_metric_name if selection is None else selection[0],
+        epochs=trained.epochs,
+        seconds=trained.seconds,
+        overfits_from=trained.overfits_from,
+        views=_views(outcome.run, fresh=outcome.run.fresh_views),
+        test=outcome.student.on_test,
     )
 
 
@@ -207,7 +228,7 @@ def _teacher(teacher: PreparedTeacher) -> TeacherReport:
         fingerprint=teacher.fingerprint,
         knowledge=teacher.knowledge,
         temperature=teacher.temperature,
-        measured=None if teacher.evaluation is None else _measured(teacher.evaluation),
+        measured=None if teacher.evaluation is None else reported(teacher.evaluation),
         forwards=teacher.forwards,
         check=teacher.check,
     )
@@ -220,13 +241,21 @@ def _views(run: ResolvedRun, *, fresh: bool) -> ViewsReport | None:
     return ViewsReport(fresh=fresh, count=run.spec.views.count)
 
 
-def _baseline(outcome: Outcome, baseline: TrainedStudent) -> BaselineReport:
+def _baseline(outcome: Outcome, baseline: FinishedStudent) -> BaselineReport:
+    """Calibrated by a temperature of its own, as it would be served."""
+    trained, tested = baseline.trained, outcome.tested
     scores_N = outcome.trained.evaluation.scores_N
-    won, lost = report.only_better(scores_N, baseline.evaluation.scores_N)
+    won, lost = report.only_better(scores_N, trained.evaluation.scores_N)
+    test_won = test_lost = 0
+    if tested is not None and tested.baseline is not None:
+        test_won, test_lost = report.only_better(tested.student.scores_N, tested.baseline.scores_N)
     return BaselineReport(
-        measured=_measured(baseline.evaluation),
-        epochs=baseline.epochs,
-        seconds=baseline.seconds,
+        measured=baseline.on_val,
+        test=baseline.on_test,
+        test_only_student_right=test_won,
+        test_only_baseline_right=test_lost,
+        epochs=trained.epochs,
+        seconds=trained.seconds,
         only_student_right=won,
         only_baseline_right=lost,
         # Direct: it reads no cache, so that nothing holds it to the views that one keeps.
@@ -245,7 +274,8 @@ def _data(outcome: Outcome) -> DataReport:
         train_images=len(splits.train),
         labelled_images=int((splits.train.labels_N != UNLABELLED).sum()),
         val_images=len(splits.val),
-        notes=list(splits.notes),
+        test_images=None if splits.test is None else len(splits.test),
+        notes=[*splits.notes, *([kind_note()] if splits.test is None else [])],
     )
 
 

@@ -23,7 +23,11 @@ FIGURES = (
     "recall",
     "f1",
     "ece",
+    "ece_cross_fitted",
+    "ece_raw",
     "nll",
+    "nll_cross_fitted",
+    "nll_raw",
 )
 
 
@@ -45,6 +49,7 @@ def render(report: RunReport) -> str:
     """The whole card. Names come from folders and files: nothing in them acts as Markdown."""
     parts = [
         _head(report),
+        _on_test(report),
         _comparison(report),
         _exports(report),
         _teacher(report),
@@ -102,18 +107,45 @@ def _comparison(report: RunReport) -> str:
         columns.append((t("Student without the teacher"), report.baseline.measured))
     if report.teacher and report.teacher.measured:
         columns.append((t("Teacher"), report.teacher.measured))
+    title = t("On {count} validation samples", count=report.data.val_images)
+    note = views_note(report)
+    return _figures(title, columns) + (f"\n\n{note}" if note else "")
+
+
+def _on_test(report: RunReport) -> str:
+    """On the samples that nothing was chosen on."""
+    if report.student.test is None:
+        return ""
+    columns: list[tuple[str, ReportedMetrics]] = [(t("Student"), report.student.test)]
+    if report.baseline and report.baseline.test:
+        columns.append((t("Student without the teacher"), report.baseline.test))
+    title = t("On {count} test samples, which nothing was chosen on", count=report.data.test_images)
+    return _figures(title, columns)
+
+
+def _figures(title: str, columns: list[tuple[str, ReportedMetrics]]) -> str:
     rows = [
-        [t(name), *(_figure(measured.metrics.get(name)) for _, measured in columns)]
+        [t(name), *(_between(measured, name) for _, measured in columns)]
         for name in FIGURES
         if any(name in measured.metrics for _, measured in columns)
     ]
     for name in ("latency_milliseconds", "throughput_images_per_second"):
         if any(name in measured.metrics for _, measured in columns):
             rows.append([t(name), *(_figure(one.metrics.get(name), 1) for _, one in columns)])
-    title = t("On {count} validation samples", count=report.data.val_images)
-    note = views_note(report)
-    table = _table(["", *(name for name, _ in columns)], rows)
-    return f"## {title}\n\n" + table + (f"\n\n{note}" if note else "")
+    text = f"## {title}\n\n" + _table(["", *(name for name, _ in columns)], rows)
+    if any(measured.intervals for _, measured in columns):
+        note = t("In brackets: what holds the figure in 95 of 100 such sets of samples.")
+        text += f"\n\n{note}"
+    return text
+
+
+def _between(measured: ReportedMetrics, name: str) -> str:
+    """A figure, and how sure it is where that is known."""
+    value = _figure(measured.metrics.get(name))
+    if name not in measured.intervals:
+        return value
+    low, high = measured.intervals[name]
+    return f"{value} ({low:.3f}–{high:.3f})"
 
 
 def _exports(report: RunReport) -> str:
@@ -157,6 +189,7 @@ def _data(report: RunReport) -> str:
         [t("training samples"), str(data.train_images)],
         [t("of these labelled"), str(data.labelled_images)],
         [t("validation samples"), str(data.val_images)],
+        *([] if data.test_images is None else [[t("test samples"), str(data.test_images)]]),
         [t("classes"), str(len(data.classes))],
     ]
     notes = [f"- {plain(note)}" for note in data.notes]
@@ -219,7 +252,7 @@ def _settings(report: RunReport) -> str:
     spec, student = report.spec, report.student
     rows = [
         [t("epochs"), str(student.epochs)],
-        [t("best epoch"), str(student.best_epoch)],
+        [t("best epoch"), _best_epoch(report)],
         [t("training time"), t("{seconds:.0f} s", seconds=student.seconds)],
         [t("device"), plain(report.device)],
         [t("seed"), str(spec.run.seed)],
@@ -227,6 +260,13 @@ def _settings(report: RunReport) -> str:
         *([name, plain(number)] for name, number in report.versions.items()),
     ]
     return f"## {t('How it was made')}\n\n" + _table(["", ""], rows)
+
+
+def _best_epoch(report: RunReport) -> str:
+    student = report.student
+    if student.best_epoch_by is None:
+        return str(student.best_epoch)
+    return t("{epoch}, by {figure}", epoch=student.best_epoch, figure=t(student.best_epoch_by))
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:

@@ -16,6 +16,7 @@ from tandem.spec.i18n import t
 from tandem.spec.os_errors import writing
 from tandem.spec.report import ExportReport, RunReport, Verdict
 from tandem.train.export import final_model
+from tandem.train.pipeline.compared import class_changes, compared
 from tandem.train.pipeline.model_card import render
 
 NAME = "report.json"
@@ -92,17 +93,18 @@ def verdict(report: RunReport) -> Verdict:
             " student without it."
         )
         return Verdict(helped=None, sentence=sentence, warning=warning)
-    won, lost = report.baseline.only_student_right, report.baseline.only_baseline_right
+    pair = compared(report, report.baseline)
+    won, lost = pair.won, pair.lost
     by_chance = chance(won, lost) >= CHANCE
     figures = {
-        "student": _three(report.student.measured.accuracy),
-        "baseline": _three(report.baseline.measured.accuracy),
+        "student": _three(pair.student.accuracy),
+        "baseline": _three(pair.baseline.accuracy),
     }
     if won > lost and by_chance:
         sentence = t(
             "The teacher did not help clearly: {student} against {baseline} without it, which"
             " chance explains on {count} samples.",
-            count=report.data.val_images,
+            count=pair.count,
             **figures,
         )
     elif won > lost:
@@ -111,7 +113,16 @@ def verdict(report: RunReport) -> Verdict:
         sentence = t(
             "The teacher did not help: {student} against {baseline} without it.", **figures
         )
-    return Verdict(helped=won > lost and not by_chance, sentence=sentence, warning=warning)
+    helped = won > lost and not by_chance
+    changes = class_changes(pair.student, pair.baseline)
+    return Verdict(
+        helped=helped,
+        split=pair.split,
+        worse=changes.worse,
+        better=changes.better,
+        sentence=" ".join([*pair.told, sentence, *changes.sentences()]),
+        warning=warning or (changes.warning() if helped else None),
+    )
 
 
 def chance(won: int, lost: int) -> float:

@@ -20,6 +20,7 @@ from tandem.train.engines.stoppable_progress import StoppableProgress
 from tandem.train.kinds.base import Kind
 from tandem.train.pipeline.checks import check_data, check_models, check_spec
 from tandem.train.pipeline.conclude import Outcome, conclude
+from tandem.train.pipeline.measure_on_test import measure_on_test
 from tandem.train.pipeline.part import limited, weights_note
 from tandem.train.pipeline.resolve import baseline_of, resolve, with_defaults
 from tandem.train.pipeline.resume import compare_data, forget_stale_record, report_settings
@@ -55,8 +56,9 @@ def execute(asked: Run) -> None:
     report_teacher(resolved, teacher)
     trained = engine.learn(resolved, student, teacher)
     baseline = learn_baseline(resolved, engine, trained, teacher)
+    tested = measure_on_test(resolved, engine, trained, baseline)
     if run.device_context.first:
-        conclude(Outcome(resolved, teacher, trained, baseline), began)
+        conclude(Outcome(resolved, teacher, trained, baseline, tested), began)
     # Last: where a run has failed, what its loop has left can be looked at.
     engine.clean_up(resolved)
 

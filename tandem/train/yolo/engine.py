@@ -100,7 +100,7 @@ class UltralyticsEngine:
     def evaluate(self, run: ResolvedRun, student: Student) -> EvalResult:
         """One image at a time, as an exported file is used."""
         val = detection_splits(run.splits).val_boxes
-        return evaluate(student, val, run.device_context.device, 1)
+        return evaluate(student, val, run.device_context.device, 1, run.stop, run.thresholds)
 
     def inputs(self, run: ResolvedRun, rows: Iterable[int], image_size: int) -> Iterator[Tensor]:
         train = detection_splits(run.splits).train_boxes

@@ -27,7 +27,7 @@ def test_class_folders_of_which_val_lacks_one(tmp_path: Path) -> None:
     (tmp_path / "val/dog/4.png").unlink()
     heard = Listening()
     spec = DataSpec(dataset=str(tmp_path))
-    classification.read(spec, seed=0, index_root=None, progress=heard)
+    classification.read(spec, index_root=None, progress=heard)
     assert "val: there is no example of dog: no figure is made of it" in heard.told
 
 
@@ -36,5 +36,5 @@ def test_boxes_of_which_train_lacks_one(tmp_path: Path) -> None:
     make.write(tmp_path / "labels/train/a.txt", "0 0.5 0.5 0.2 0.2\n")
     heard = Listening()
     spec = DataSpec(dataset=str(tmp_path))
-    annotated.read_content(spec, kind="detection", seed=0, progress=heard)
+    annotated.read_content(spec, kind="detection", progress=heard)
     assert heard.told == ["train: there is no example of dog: nothing can be learnt of it"]

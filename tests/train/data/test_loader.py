@@ -20,7 +20,7 @@ from tests.conftest import make_shapes
 def table(tmp_path_factory: pytest.TempPathFactory) -> ImageTable:
     folder = make_shapes(tmp_path_factory.mktemp("d") / "s", train=12, val=1, unlabelled=12)
     spec = DataSpec(dataset=str(folder))
-    return classification.read(spec, seed=0, index_root=None, progress=SilentProgress()).train
+    return classification.read(spec, index_root=None, progress=SilentProgress()).train
 
 
 def plan_of(table: ImageTable, size: int = 4) -> BatchPlan:
@@ -74,7 +74,7 @@ def test_an_empty_plan_yields_nothing(table: ImageTable) -> None:
 def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
     folder = make_shapes(tmp_path / "s", train=6, val=1)
     spec = DataSpec(dataset=str(folder))
-    gone = classification.read(spec, seed=0, index_root=None, progress=SilentProgress()).train
+    gone = classification.read(spec, index_root=None, progress=SilentProgress()).train
     (folder / "train/cross/2.png").unlink()
     for workers in (0, 1):
         with pytest.raises(DataError, match=r"cross/2\.png cannot be read") as caught:

@@ -163,3 +163,43 @@ def test_agreement_and_who_alone_is_right():
     assert reports.agreement(one, other) == 0.5
     assert reports.agreement(None, other) is None
     assert reports.only_better(np.array([1.0, 0, 1, 0.5]), np.array([0, 1.0, 1, 0])) == (2, 1)
+
+
+def with_f1(accuracy, by_class):
+    rows = [
+        {"class": name, "precision": 0.5, "recall": 0.5, "f1": f1, "support": 9}
+        for name, f1 in zip(CLASSES, by_class, strict=True)
+    ]
+    mean = sum(by_class) / len(by_class)
+    return ReportedMetrics(
+        metrics={"accuracy": accuracy, "f1": mean},
+        intervals={"accuracy": (accuracy - 0.02, accuracy + 0.02)},
+        details={"per_class": rows},
+    )
+
+
+def test_a_gain_at_the_cost_of_rare_classes_is_told(tmp_path):
+    made = report(tmp_path, baseline=0.897)
+    student = made.student.model_copy(update={"measured": with_f1(0.95, (0.99, 0.3, 0.52))})
+    baseline = made.baseline.model_copy(update={"measured": with_f1(0.9, (0.9, 0.7, 0.5))})
+    found = reports.verdict(made.model_copy(update={"student": student, "baseline": baseline}))
+    assert found.helped is True
+    assert [one.name for one in found.worse] == [CLASSES[1]]
+    assert [one.name for one in found.better] == [CLASSES[0]]
+    assert "Macro-F1: 0.603 against 0.700." in found.sentence
+    assert f"{CLASSES[1]} 0.70 → 0.30 (9)" in found.sentence
+    assert "rare classes were lost" in found.warning
+
+
+def test_the_verdict_is_that_of_the_test_split_where_there_is_one(tmp_path):
+    made = report(tmp_path, baseline=0.897)
+    student = made.student.model_copy(update={"test": with_f1(0.80, (0.8, 0.8, 0.8))})
+    baseline = made.baseline.model_copy(
+        update={"test": with_f1(0.90, (0.9, 0.9, 0.9)), "test_only_baseline_right": 30}
+    )
+    data = made.data.model_copy(update={"test_images": 300})
+    made = made.model_copy(update={"student": student, "baseline": baseline, "data": data})
+    found = reports.verdict(made)
+    assert (found.helped, found.split) == (False, "test")
+    assert found.sentence.startswith("On the 300 samples of the test split: The teacher did not")
+    assert "0.800 (0.780–0.820)" in render(made)

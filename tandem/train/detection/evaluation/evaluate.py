@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
@@ -60,10 +62,14 @@ def evaluate(
     device: torch.device,
     batch_size: int,
     stop: StopRequest | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> EvalResult:
-    """Its worth on the split; the best epoch is another's choice."""
+    """Its worth on the split; the best epoch is another's choice.
+
+    `thresholds`: by class, what was fitted before; empty or None: fitted on this split.
+    """
     detections = detect(student, split, device, batch_size, stop)
-    precision = score(split, detections)
+    precision = score(split, detections, thresholds)
     kept = above_threshold(detections, split.classes, precision.thresholds)
     taken = confusion(split, kept)
     return EvalResult(
@@ -73,5 +79,6 @@ def evaluate(
         details=class_details(precision.per_class) | {"confusion_matrix": taken.count_KK.tolist()},
         scores_N=precision.scores_N,
         thresholds=precision.thresholds,
+        intervals=precision.intervals,
         predictions=BoxPredictions(split, kept, precision.scores_N, taken.pairs_N),
     )

@@ -87,9 +87,7 @@ def _measured(context: TrainingContext, trainer: Trainer, student: Student) -> E
     run, last = context.run, trainer.keeper.last_saved
     stop = run.stop if last == checkpoint.name(trainer.position) else None
     try:
-        return context.evaluator.evaluate(
-            student, stop, keep=run.keeps_predictions, as_served=True
-        )
+        return context.evaluator.evaluate(student, stop, keep=run.keeps_predictions, as_served=True)
     except EvaluationStoppedError:
         raise StoppedEarlyError(
             "Stopped on request while measuring; the checkpoint {name} is kept.",
