@@ -2310,6 +2310,17 @@ export interface components {
             seconds: number;
             /** Size Bytes */
             size_bytes?: number | null;
+            test?: components["schemas"]["ReportedMetrics"] | null;
+            /**
+             * Test Only Baseline Right
+             * @default 0
+             */
+            test_only_baseline_right: number;
+            /**
+             * Test Only Student Right
+             * @default 0
+             */
+            test_only_student_right: number;
             views?: components["schemas"]["ViewsReport"] | null;
         };
         /**
@@ -2433,6 +2444,20 @@ export interface components {
              * @description What it is read as from now on, kept in its meta.json; null: by the look of its folder.
              */
             type?: string | null;
+        };
+        /**
+         * ClassChange
+         * @description A class whose F1 is another with the teacher than without it.
+         */
+        ClassChange: {
+            /** Baseline */
+            baseline: number;
+            /** Name */
+            name: string;
+            /** Student */
+            student: number;
+            /** Support */
+            support: number;
         };
         /** ClassCount */
         ClassCount: {
@@ -2861,6 +2886,8 @@ export interface components {
             labelled_images: number;
             /** Notes */
             notes?: string[];
+            /** Test Images */
+            test_images?: number | null;
             /** Train Images */
             train_images: number;
             /** Val Dataset */
@@ -2915,7 +2942,7 @@ export interface components {
             val_dataset?: string | null;
             /**
              * Val Ratio
-             * @description Held out of train, stratified and seeded, where there is no `val`.
+             * @description Held out of train where there is no `val`: stratified, and chosen by content alone.
              * @default 0.15
              */
             val_ratio: number;
@@ -4741,12 +4768,23 @@ export interface components {
         };
         /**
          * ReportedMetrics
-         * @description On the validation set; figures are 0 to 1 unless their name says a unit.
+         * @description On one split; figures are 0 to 1 unless their name says a unit.
+         *
+         *     `ece` and `nll` are of the probabilities that are served, `ece_raw` and `nll_raw` of the class
+         *     scores before their temperature, `ece_cross_fitted` and `nll_cross_fitted` with each half of
+         *     the validation samples divided by the temperature that fits the other.
          */
         ReportedMetrics: {
             /** Details */
             details?: {
                 [key: string]: unknown;
+            };
+            /** Intervals */
+            intervals?: {
+                [key: string]: [
+                    number,
+                    number
+                ];
             };
             /** Metrics */
             metrics: {
@@ -5307,6 +5345,8 @@ export interface components {
         StudentReport: {
             /** Best Epoch */
             best_epoch: number;
+            /** Best Epoch By */
+            best_epoch_by?: string | null;
             /** Epochs */
             epochs: number;
             measured: components["schemas"]["ReportedMetrics"];
@@ -5320,6 +5360,7 @@ export interface components {
             size: string;
             /** Size Bytes */
             size_bytes: number;
+            test?: components["schemas"]["ReportedMetrics"] | null;
             /** Type */
             type: string;
             views?: components["schemas"]["ViewsReport"] | null;
@@ -6294,12 +6335,22 @@ export interface components {
         };
         /** Verdict */
         Verdict: {
+            /** Better */
+            better?: components["schemas"]["ClassChange"][];
             /** Helped */
             helped: boolean | null;
             /** Sentence */
             sentence: string | null;
+            /**
+             * Split
+             * @default val
+             * @enum {string}
+             */
+            split: "val" | "test";
             /** Warning */
             warning: string | null;
+            /** Worse */
+            worse?: components["schemas"]["ClassChange"][];
         };
         /** VersionOut */
         VersionOut: {

@@ -60,7 +60,7 @@ class DataSpec(Section):
             unit="ratio",
         ),
     ] = 0.15
-    """Held out of train, stratified and seeded, where there is no `val`."""
+    """Held out of train where there is no `val`: stratified, and chosen by content alone."""
     limit: Annotated[
         ShareOrCount | None,
         Knob(
