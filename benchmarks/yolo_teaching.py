@@ -39,8 +39,8 @@ Box = tuple[str, int, int, int, int]
 def measure() -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as name:
         folder = Path(name)
-        _write(folder / "many", MANY, 0, seed=1)
-        _write(folder / "few", FEW, UNSEEN, seed=2)
+        write_shapes(folder / "many", MANY, 0, seed=1)
+        write_shapes(folder / "few", FEW, UNSEEN, seed=2)
         teacher = _direct(_spec(folder, "many", epochs=14), folder / "runs" / "teacher")
         taught = run(teacher)
         pairs = [_taught(folder, seed) for seed in SEEDS]
@@ -88,7 +88,7 @@ def _spec(folder: Path, data: str, epochs: int) -> RunSpec:
     )  # fmt: skip
 
 
-def _write(folder: Path, annotated: int, unseen: int, seed: int) -> None:
+def write_shapes(folder: Path, annotated: int, unseen: int, seed: int) -> None:
     """LabelMe: without a JSON, nobody has looked at a picture. Val is the same in all."""
     for split, count, random in (
         ("train", annotated + unseen, np.random.default_rng(seed)),

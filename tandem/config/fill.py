@@ -13,7 +13,7 @@ from tandem.spec.errors import StudentError
 from tandem.spec.i18n import t
 from tandem.spec.os_errors import path_error
 from tandem.spec.plugins.catalog import students
-from tandem.spec.plugins.students import defaults, is_type, resolve
+from tandem.spec.plugins.students import default_detector, defaults, is_type, resolve
 from tandem.spec.run import RunSpec
 from tandem.spec.run.base import SpecTree
 from tandem.spec.run.check import run_spec
@@ -139,6 +139,8 @@ def _student(tree: SpecTree, names: dict[str, str], settings: Settings) -> list[
     if get(tree, "kind") == "text" and not type_ and not size and _names_nothing(model):
         type_ = TEXT_STUDENT  # installed systems call a text's student what they like
         model = None
+    if get(tree, "kind") == "detection" and not type_ and not size and model is None:
+        type_ = default_detector()
     if not type_ and not size and model is None:
         return _first_weights(student, resolve("", "")[1], settings)
     model = None if model is None else str(model)

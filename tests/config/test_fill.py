@@ -10,6 +10,7 @@ import pytest
 from tandem.config.fill import fill
 from tandem.config.settings import load
 from tandem.spec.errors import StudentError, TeacherError
+from tandem.spec.plugins import students
 from tandem.spec.plugins.catalog import read
 from tandem.spec.run import RunSpec
 
@@ -257,3 +258,15 @@ def test_a_student_s_name_that_is_its_type_agrees_with_each_size(family: str, si
 def test_two_students_are_refused(student: dict[str, str]) -> None:
     with pytest.raises(StudentError):
         filled(student=student)
+
+
+@pytest.mark.parametrize(("extra", "student"), [(True, "yolov8"), (False, "yolox")])
+def test_boxes_without_a_named_student_take_the_free_one_where_the_extra_is_absent(
+    monkeypatch: pytest.MonkeyPatch, extra: bool, student: str
+) -> None:
+    monkeypatch.setattr(students, "find_spec", lambda name: object() if extra else None)
+    found = filled(kind="detection")[0]
+    assert found.student.type == student
+    assert found.data.image_size == 640
+    assert found.yolo.box_gain == (7.5 if extra else 5.0)
+    assert filled(kind="detection", student={"model": "yolox_s"})[0].student.size == "yolox-s"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import NotRequired, TypedDict
 
 from tandem.spec.errors import StudentError
@@ -51,6 +52,14 @@ def default_size(type: str) -> str:
     """The size of a known type that is named alone: the one it states, else its first."""
     known = students()[type]
     return known.get("default_size") or next(iter(known["sizes"]))
+
+
+def default_detector() -> str:
+    """The type that learns boxes where none is named: YOLOv8 with its extra, else YOLOX.
+
+    Nothing is imported to know it.
+    """
+    return "yolov8" if find_spec("ultralytics") else "yolox"
 
 
 def is_type(name: str) -> bool:

@@ -20,7 +20,7 @@ SECTIONS = {
     "loss": "Losses",
     "optim": "Training",
     "views": "Augmentation",
-    "yolo": "YOLOv8's own training",
+    "yolo": "Detectors' own training",
     "cache": "Cache of the teacher's answers",
     "run": "Run",
     "report": "Report",

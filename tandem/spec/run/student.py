@@ -15,10 +15,11 @@ class StudentSpec(Section):
         Knob(
             "Student's type",
             zh="学生模型类型",
-            about_zh="`resnet`、`vit`、`yolov8`、`unet`、`lstm`、`bert`；能从规格看出时可不写。",
+            about_zh="`resnet`、`vit`、`yolov8`、`yolox`、`unet`、`lstm`、`bert`；能从规格看出时可不写。",
         ),
     ] = ""
-    """`resnet`, `vit`, `yolov8`, `unet`, `lstm`, `bert`; may be left out when the size tells it."""
+    """`resnet`, `vit`, `yolov8`, `yolox`, `unet`, `lstm`, `bert`; may be left out when the
+    size tells it."""
     size: Annotated[
         str,
         Knob(

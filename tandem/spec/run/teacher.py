@@ -34,11 +34,11 @@ class TeacherSpec(Section):
         Knob(
             "Teacher's family",
             zh="教师模型系列",
-            about_zh="可为 `qwen_vl`、`hf_vision`、`hf_text`、`yolov8`、`tandem`。\n\n"
+            about_zh="可为 `qwen_vl`、`hf_vision`、`hf_text`、`yolov8`、`yolox`、`tandem`。\n\n"
             "auto：从检查点的 config.json 读出。",
         ),
     ] = "auto"
-    """`qwen_vl`, `hf_vision`, `hf_text`, `yolov8`, `tandem`.
+    """`qwen_vl`, `hf_vision`, `hf_text`, `yolov8`, `yolox`, `tandem`.
 
     auto: read from the checkpoint's config.json.
     """

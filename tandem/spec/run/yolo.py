@@ -1,4 +1,4 @@
-"""What only YOLOv8's own training reads."""
+"""What only a detector's own training reads: YOLOv8's and YOLOX's."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from tandem.spec.run.base import Fraction, Knob, Section, Weight
 
 
 class YoloSpec(Section):
-    """What YOLOv8's own training knows besides: Ultralytics' augmentation and gains, under plain
-    names and with its defaults. `views` is not used then."""
+    """What a detector's own training knows besides: augmentation and gains, under plain names. The
+    defaults are Ultralytics'; a student has others where its paper does. Of `views` only `flip` is
+    used then, and `mixup` by YOLOX."""
 
     mosaic: Annotated[
         float,
@@ -155,21 +156,21 @@ class YoloSpec(Section):
         Knob(
             "Weight of box edges",
             zh="边框边缘权重",
-            about_zh="损失中边框边缘分布的权重。",
+            about_zh="损失中边框边缘分布的权重；YOLOX 没有这一项。",
         ),
     ] = 1.5
-    """The weight of the distribution of the box's edges in the loss."""
+    """The weight of the distribution of the box's edges in the loss; YOLOX has none."""
     nominal_batch_size: Annotated[
         int,
         Field(ge=1),
         Knob(
             "Nominal batch size",
             zh="名义批大小",
-            about_zh="grad_accum_steps 为 1 时，一个优化步累计的图像数。",
+            about_zh="grad_accum_steps 为 1 时，YOLOv8 的一个优化步累计的图像数。",
             unit="images",
         ),
     ] = 64
-    """Pictures that one optimizer step sums up, where grad_accum_steps is 1."""
+    """Pictures that one optimizer step of YOLOv8 sums up, where grad_accum_steps is 1."""
     final_rate: Annotated[
         float,
         Field(gt=0, le=1),

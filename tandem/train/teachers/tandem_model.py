@@ -110,7 +110,7 @@ def _load(folder: Path, device: torch.device) -> tuple[Student, ModelConfig]:
         raise TeacherError(
             "A model of the kind {kind} cannot teach from its folder.",
             kind=config.kind,
-            allowed=["classification", "segmentation", "detection (family yolov8)"],
+            allowed=["classification", "segmentation", "detection (family yolov8, yolox)"],
         )
     return student.requires_grad_(False), config
 

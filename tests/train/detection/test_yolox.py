@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tandem.spec.errors import StudentError
+from tandem.spec.run import StudentSpec
 from tandem.train.detection.student import BoxTargets
 from tandem.train.detection.yolox.assign import assign
 from tandem.train.detection.yolox.loss import anchors_of, box_loss, decoded
@@ -18,6 +20,7 @@ from tandem.train.detection.yolox.student import (
     is_published,
     joint_logits,
 )
+from tandem.train.students.yolox import build
 from tests.train.detection.reference import BOXES, CLASSES, SIDE, digest, fill, images
 
 SAID = json.loads((Path(__file__).parent / "libreyolo.json").read_text())
@@ -116,3 +119,19 @@ def test_published_weights_see_bytes_in_blue_green_red() -> None:
         theirs: RawHeads = published(shown.flip(1) * 255)
         ours: RawHeads = student.net(shown)
     torch.testing.assert_close(ours.boxes_BA4, theirs.boxes_BA4, rtol=0.01, atol=0.05)
+
+
+def test_a_published_file_starts_a_detector_of_other_classes(tmp_path: Path) -> None:
+    published = YoloxNet(SHAPES["yolox-nano"], 80)
+    published.load_state_dict(fill(published.state_dict()))
+    file = tmp_path / "yolox_nano.pth"
+    torch.save({"model": published.state_dict(), "start_epoch": 300}, file)
+    spec = StudentSpec(type="yolox", size="yolox-nano", init="pretrained", path=str(file))
+    student = build(spec, CLASSES, SIDE)
+    theirs, ours = published.state_dict(), student.net.state_dict()
+    name = "head.reg_preds.0.weight"
+    assert torch.equal(ours[name], theirs[name])
+    assert len(student.notes) == 1
+    assert "start as drawn: net.head.cls_preds.0.weight" in student.notes[0]
+    with pytest.raises(StudentError, match="not those of yolox-s"):
+        build(spec.model_copy(update={"size": "yolox-s"}), CLASSES, SIDE)
