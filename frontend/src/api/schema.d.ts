@@ -5455,7 +5455,7 @@ export interface components {
             train_features: boolean;
             /**
              * Type
-             * @description `resnet`, `vit`, `yolov8`, `unet`, `lstm`, `bert`; may be left out when the size tells it.
+             * @description `resnet`, `vit`, `yolov8`, `yolox`, `unet`, `lstm`, `bert`; empty where the size says it.
              * @default
              */
             type: string;
@@ -6075,7 +6075,7 @@ export interface components {
             calibrate: boolean;
             /**
              * Family
-             * @description `qwen_vl`, `hf_vision`, `hf_text`, `yolov8`, `tandem`.
+             * @description `qwen_vl`, `hf_vision`, `hf_text`, `yolov8`, `yolox`, `tandem`.
              *
              *     auto: read from the checkpoint's config.json.
              * @default auto
@@ -6432,8 +6432,9 @@ export interface components {
         };
         /**
          * YoloSpec
-         * @description What YOLOv8's own training knows besides: Ultralytics' augmentation and gains, under plain
-         *     names and with its defaults. `views` is not used then.
+         * @description What a detector's own training knows besides: augmentation and gains, under plain names. The
+         *     defaults are Ultralytics'; a student has others where its paper does. Of `views` only `flip` is
+         *     used then, and `mixup` by YOLOX.
          */
         YoloSpec: {
             /**
@@ -6462,7 +6463,7 @@ export interface components {
             degrees: number;
             /**
              * Dfl Gain
-             * @description The weight of the distribution of the box's edges in the loss.
+             * @description The weight of the distribution of the box's edges in the loss; YOLOX has none.
              * @default 1.5
              */
             dfl_gain: number;
@@ -6498,7 +6499,7 @@ export interface components {
             mosaic: number;
             /**
              * Nominal Batch Size
-             * @description Pictures that one optimizer step sums up, where grad_accum_steps is 1.
+             * @description Pictures that one optimizer step of YOLOv8 sums up, where grad_accum_steps is 1.
              * @default 64
              */
             nominal_batch_size: number;

@@ -18,8 +18,7 @@ class StudentSpec(Section):
             about_zh="`resnet`、`vit`、`yolov8`、`yolox`、`unet`、`lstm`、`bert`；能从规格看出时可不写。",
         ),
     ] = ""
-    """`resnet`, `vit`, `yolov8`, `yolox`, `unet`, `lstm`, `bert`; may be left out when the
-    size tells it."""
+    """`resnet`, `vit`, `yolov8`, `yolox`, `unet`, `lstm`, `bert`; empty where the size says it."""
     size: Annotated[
         str,
         Knob(

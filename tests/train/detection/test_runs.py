@@ -10,6 +10,7 @@ import torch
 
 from tandem.predict.predictor import load
 from tandem.spec.errors import NumericError, SpecError, StoppedError
+from tandem.spec.run import RunSpec
 from tandem.train.engines import checkpoint
 from tandem.train.pipeline import exports
 from tests.train.detection.runs import spec_of, untaught
@@ -33,7 +34,10 @@ def trained(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Ear:
     """A run that learns; the data set is as it was before."""
     before = {file: file.stat().st_mtime_ns for file in drawn.rglob("*")}
     out = tmp_path_factory.mktemp("trained") / "run"
-    ear = run(spec_of(drawn, out, optim__epochs=12, optim__batch_size=4, optim__learning_rate=4e-3))
+    spec = spec_of(drawn, out, optim__epochs=12, optim__batch_size=4, optim__learning_rate=4e-3)
+    ear = run(spec)
+    # As `python -m tandem.train` leaves it: an export finds the data by it.
+    (out / "spec.json").write_text(RunSpec.model_validate(spec).model_dump_json())
     after = {file: file.stat().st_mtime_ns for file in drawn.rglob("*")}
     assert after == before, "the user's data set is never written to"
     ear.out = out
@@ -57,21 +61,20 @@ def test_a_short_training_lowers_every_term_and_the_report_says_what_it_is_worth
     assert [one["class"] for one in report["measured"]["details"]["per_class"]] == [*CLASSES]
 
 
-def test_its_model_predicts_and_exports_as_it_was_measured(trained: Ear, drawn: Path) -> None:
+def test_its_model_predicts_and_its_int8_file_is_worth_nearly_as_much(
+    trained: Ear, drawn: Path
+) -> None:
     file = sorted((drawn / "images" / "val").iterdir())[0]
     folder = trained.out / "final_model"
     (ours,) = load(folder, threshold=0.05).predict([file])
-    for format in ("onnx", "int8"):
-        target = trained.out / f"{format}.onnx"
-        made = exports.write(exports.subject(folder), format, target)
-        (theirs,) = load(target, threshold=0.05).predict([file])
-        report = json.loads((trained.out / "report.json").read_text())
-        measured = report["student"]["measured"]["metrics"]["map50"]
-        if format == "onnx":
-            assert len(theirs.found) == len(ours.found)
-            assert made.measured.metrics["map50"] == pytest.approx(measured, abs=1e-3)
-        else:
-            assert made.measured.metrics["map50"] == pytest.approx(measured, abs=0.2)
+    # Through ONNX, which is checked against PyTorch on the way.
+    target = trained.out / "int8.onnx"
+    made = exports.write(exports.subject(folder), "int8", target)
+    (theirs,) = load(target, threshold=0.05).predict([file])
+    assert (theirs.height, theirs.width) == (ours.height, ours.width) == (64, 64)
+    report = json.loads((trained.out / "report.json").read_text())
+    measured = report["student"]["measured"]["metrics"]["map50"]
+    assert made.measured.metrics["map50"] == pytest.approx(measured, abs=0.2)
 
 
 @pytest.mark.usefixtures("unseen")
