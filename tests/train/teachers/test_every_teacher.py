@@ -7,8 +7,8 @@ from tandem.train.registry import entries
 from tandem.train.types import Signals
 from tests.train.teachers.folders import ENCODERS, EXAMPLES, open_teacher, random_images
 
-ELSEWHERE = ("hf_text", "tandem", "yolov8")
-"""Taught with in tests/train/kinds and tests/train/yolo."""
+ELSEWHERE = ("hf_text", "tandem", "yolov8", "yolox")
+"""Taught with in tests/train/kinds, tests/train/yolo and tests/train/detection."""
 ARCHITECTURES = ("qwen2_5_vl", "qwen3_vl", *ENCODERS, *EXAMPLES)
 
 
