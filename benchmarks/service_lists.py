@@ -43,7 +43,7 @@ SHOWN = {
     "keyword that all have": "/model-distillation/tasks?page=1&pageSize=20&keyword=net-",
 }
 KEYWORD_SECONDS = 0.05
-MOST = dict.fromkeys(list(SHOWN)[1:4], "≤ 50 ms")
+MOST = dict.fromkeys(list(SHOWN)[1:], "≤ 50 ms")
 
 
 def measure() -> list[Row]:
@@ -69,7 +69,7 @@ def _rows(kind: str, http: httpx.Client) -> list[Row]:
             took = _timed(http, path)
             if number >= 10:
                 seconds[name].append(took)
-        if number % 10 == 9:
+        if number % 2:  # a p95 of twenty requests would be the slowest of them
             for name, path in SHOWN.items():
                 seconds[name].append(_timed(http, path))
     base = _p95(seconds[HEALTH])
