@@ -170,6 +170,24 @@ def segmentation(root: Path) -> None:
             Image.fromarray(true_mask(boxes)).save(file)
 
 
+def voc_segmentation(root: Path) -> None:
+    """As CVAT writes it: masks of red, green and blue, and the background is not the first line."""
+    images(root, "JPEGImages")
+    colours = np.array([(0, 0, 0), (250, 50, 83), (51, 221, 255)], np.uint8)
+    lines = ["cat:250,50,83::", "background:0,0,0::", "dog:51,221,255::"]
+    write(root / "labelmap.txt", "# label:color_rgb:parts:actions\n" + "\n".join(lines) + "\n")
+    for split, several in IMAGES.items():
+        stems = [Path(name).stem for name, _ in several]
+        write(root / f"ImageSets/Segmentation/{split}.txt", "".join(f"{one}\n" for one in stems))
+        for name, boxes in several:
+            mask = true_mask(boxes)
+            rgb = colours[np.where(mask == 255, 0, mask)]
+            rgb[mask == 255] = (224, 224, 192)
+            file = root / "SegmentationClass" / f"{Path(name).stem}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rgb).save(file)
+
+
 def sequence(root: Path) -> None:
     for seed, (label, split) in enumerate(
         [("cat", "train"), ("dog", "train"), ("dog", "val"), ("cat", "val")]
@@ -237,7 +255,9 @@ Make = Callable[[Path], object]
 ALL: dict[str, Make] = {
     "caption": caption, "classification": classification, "coco": coco, "csv": csv,
     "instruction": instruction, "labelme": labelme, "labelstudio": labelstudio,
-    "segmentation": segmentation, "sequence": sequence, "text": text, "voc": voc, "yolo": yolo,
+    "segmentation": segmentation, "sequence": sequence, "text": text, "voc": voc,
+    "voc_segmentation": voc_segmentation,
+    "yolo": yolo,
 }  # fmt: skip
 EXAMPLES = {one.name: one.example for one in formats().values() if one.example is not None}
 """Of layouts that bring their own: each names a file the loss of which must be told."""

@@ -69,7 +69,8 @@ def test_any_value_may_stand_anywhere_in_json(name: str, tmp_path: Path) -> None
 
 
 TEXTS = {"yolo": "labels/train/a.txt", "csv": "labels.csv", "voc": "Annotations/a.xml",
-         "text": "train.csv", "segmentation": "classes.txt", "caption": "train/a.txt"}  # fmt: skip
+         "text": "train.csv", "segmentation": "classes.txt", "voc_segmentation": "labelmap.txt",
+         "caption": "train/a.txt"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(TEXTS))

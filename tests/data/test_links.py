@@ -11,6 +11,7 @@ from tandem.data.inspection.check import report
 from tests.data import make
 
 OUT = {"yolo": "labels/train/a.txt", "coco": "annotations/train.json", "voc": "Annotations/a.xml",
+       "voc_segmentation": "SegmentationClass/a.png",
        "labelme": "train/a.json", "text": "train.csv", "instruction": "train.jsonl",
        "csv": "labels.csv", "labelstudio": "label_studio.json", "segmentation": "masks/train/a.png",
        "caption": "train/a.txt", "classification": "train/cat/0.png",

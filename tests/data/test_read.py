@@ -20,6 +20,7 @@ BROKEN = {
     "csv": "labels.csv", "instruction": "train.jsonl", "labelme": "train/a.json",
     "labelstudio": "label_studio.json", "segmentation": "masks/train/a.png",
     "sequence": "train/cat/clip 0/1.png", "text": "train.csv", "voc": "Annotations/a.xml",
+    "voc_segmentation": "SegmentationClass/a.png",
     "yolo": "labels/train/a.txt",
 }  # fmt: skip
 """A file of each, the loss of which must be told."""

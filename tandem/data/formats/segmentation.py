@@ -189,32 +189,40 @@ class MaskWriter:
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         name = placed(item)
         put_image(source, self.target / "images" / split / name)
-        lost: list[str] = []
-        if item.mask_pixels is not None:
-            mask = item.mask_pixels
-        elif item.mask is not None:
-            mask = None
-            if source is not None:  # beside its picture lies the data set that it is from
-                mask = _kept(_root_of(source, item) / os.fsdecode(item.mask))
-        elif item.shapes is not None:
-            masks = shape_masks(item, item.height, item.width)
-            mask = painted(item, masks, item.height, item.width, 0)
-            lost, empty = _lost(item, masks)
-            if item.shapes and empty == len(item.shapes):
-                return lost  # something was drawn: it is no background
-        else:
-            return []
-        if mask is None:
-            return [t("its mask is not there")]
-        hidden = io.BytesIO()
-        Image.fromarray(mask).save(hidden, "PNG")
-        file = self.target / "masks" / split / Path(name).with_suffix(".png")
-        write_whole(file, hidden.getvalue())
+        mask, lost = masked(item, source)
+        if mask is not None:
+            hidden = io.BytesIO()
+            Image.fromarray(mask).save(hidden, "PNG")
+            file = self.target / "masks" / split / Path(name).with_suffix(".png")
+            write_whole(file, hidden.getvalue())
         return lost
 
     def close(self) -> None:
         (self.target / "masks").mkdir(parents=True, exist_ok=True)  # by which it is recognised
         write_whole(self.target / "classes.txt", "".join(f"{one}\n" for one in self.classes))
+
+
+def masked(item: Item, source: Path | None) -> tuple[MaskPixels | None, list[str]]:
+    """(height, width) of an item's classes, and what of it no mask can hold.
+
+    The mask is None where nobody has looked at the picture, and where shapes were drawn of which
+    no pixel would be left.
+    """
+    if item.mask_pixels is not None:
+        return item.mask_pixels, []
+    if item.mask is not None:
+        if source is None:
+            return None, [t("its mask is not there")]
+        # Beside its picture lies the data set that it is from.
+        return _kept(_root_of(source, item) / os.fsdecode(item.mask)), []
+    if item.shapes is None:
+        return None, []
+    masks = shape_masks(item, item.height, item.width)
+    mask = painted(item, masks, item.height, item.width, 0)
+    lost, empty = _lost(item, masks)
+    if item.shapes and empty == len(item.shapes):
+        return None, lost  # something was drawn: it is no background
+    return mask, lost
 
 
 def _kept(file: Path) -> MaskPixels:

@@ -199,7 +199,11 @@ def test_a_file_without_an_image_and_masks_are_told(tmp_path: Path) -> None:
     make.write(tmp_path / "Annotations/gone.xml", xml())
     make.draw(tmp_path / "SegmentationClass/a.png")
     assert told(tmp_path) == [
-        ("SegmentationClass: its masks are not read; the boxes are", True),
+        (
+            "SegmentationClass: its masks are not read; the boxes are: choose the masks by "
+            "--type voc_segmentation",
+            True,
+        ),
         ("Annotations/gone.xml: there is no picture of this label file", True),
     ]
 

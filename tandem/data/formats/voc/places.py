@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from tandem.data.faults import Faults
@@ -39,11 +40,19 @@ def is_beside(folder: FolderListing) -> bool:
 class VocPlaces:
     """Finds pictures by the lines of the sets, and XML files by the pictures."""
 
-    def __init__(self, walk: Walk, faults: Faults, notes: list[str]) -> None:
+    def __init__(
+        self,
+        walk: Walk,
+        faults: Faults,
+        notes: list[str],
+        sets_folder: str = SETS,
+        label_folders: Sequence[str] = XML_FOLDERS,
+        suffix: str = ".xml",
+    ) -> None:
         self.walk, self.faults, self.notes = walk, faults, notes
-        self.root = walk.root
+        self.root, self.sets_folder, self.suffix = walk.root, sets_folder, suffix
         self.names = FileNames(walk.root)
-        self.xmls = next((self.root / one for one in XML_FOLDERS
+        self.xmls = next((self.root / one for one in label_folders
                           if is_folder(self.root / one)), None)  # fmt: skip
         images = next((self.root / one for one in IMAGE_FOLDERS
                        if is_folder(self.root / one)), None)  # fmt: skip
@@ -53,7 +62,8 @@ class VocPlaces:
     def sets(self) -> dict[str, list[ImageAndXml]]:
         """The pictures of each split and their XML files, in the order that they are listed."""
         if self.xmls is not None and self.images is not None:
-            self._tell_masks()
+            if self.suffix == ".xml":
+                self._tell_masks()
             lines = self._lines()
             found = {split: list(dict.fromkeys(self._of_lines(file, lines_of_set)))
                      for split, (file, lines_of_set) in lines.items()}  # fmt: skip
@@ -85,7 +95,7 @@ class VocPlaces:
             folders[:] = sorted(one for one in folders if one[0] != ".")
             for one in sorted(files):
                 file = Path(here) / one
-                if not one.endswith(".xml") or one[0] == "." or file in owners:
+                if not one.endswith(self.suffix) or one[0] == "." or file in owners:
                     continue
                 if self._has_image(file):
                     continue  # of a picture in no set, which is told
@@ -109,15 +119,17 @@ class VocPlaces:
         """Beside the picture, or at its place in the folder of annotations."""
         path = self.root / os.fsdecode(image)
         if self.xmls is None:
-            return self.names.find(path.with_suffix(".xml"))
+            return self.names.find(path.with_suffix(self.suffix))
         inner = path.relative_to(self.images) if self.images is not None else path
-        found = self.names.find(self.xmls / inner.with_suffix(".xml"))
-        flat = self.names.find(self.xmls / f"{path.stem}.xml") if found is None else None
-        return found or flat or self.names.find(path.with_suffix(".xml"))
+        found = self.names.find(self.xmls / inner.with_suffix(self.suffix))
+        flat = self.names.find(self.xmls / f"{path.stem}{self.suffix}") if found is None else None
+        if found or flat or self.suffix != ".xml":  # a mask beside its picture has its name
+            return found or flat
+        return self.names.find(path.with_suffix(self.suffix))
 
     def _lines(self) -> dict[str, tuple[str, list[str]]]:
         """Each split's file and lines: its own set, else trainval, else the classes' sets."""
-        folder = self.root / SETS
+        folder = self.root / self.sets_folder
         files = {one.stem: one for one in sorted(folder.glob("*.txt"))} if is_folder(folder) else {}
         found: dict[str, tuple[str, list[str]]] = {}
         for stem, file in files.items():
@@ -140,13 +152,13 @@ class VocPlaces:
             return lines_of(read_label_text(self.root, file, self.faults))
         except DataError as error:
             faults = self.faults
-            faults.add(f"{SETS}/{file.name}", 0, "{reason}", reason=error.sentence())
+            faults.add(f"{self.sets_folder}/{file.name}", 0, "{reason}", reason=error.sentence())
             return []
 
     def _put(
         self, found: dict[str, tuple[str, list[str]]], split: str, file: Path, lines: list[str]
     ) -> None:
-        name, before = found.get(split, (f"{SETS}/{file.name}", []))
+        name, before = found.get(split, (f"{self.sets_folder}/{file.name}", []))
         found[split] = (name, [*before, *lines])
 
     def _take_both(self, found: dict[str, tuple[str, list[str]]], file: Path) -> None:
@@ -154,11 +166,12 @@ class VocPlaces:
         known = {one for _, lines in found.values() for one in lines}
         left = [one for one in self._read(file) if one not in known and one.strip()]
         if "train" not in found:
-            self.notes.append(t("{file} is read as train.", file=f"{SETS}/{file.name}"))
-            found["train"] = (f"{SETS}/{file.name}", left)
+            self.notes.append(t("{file} is read as train.", file=f"{self.sets_folder}/{file.name}"))
+            found["train"] = (f"{self.sets_folder}/{file.name}", left)
         elif left:
-            faults.add(f"{SETS}/{file.name}", 0, "{count} of its pictures are in no other set and "
-                       "are not read", warning=True, count=len(left))  # fmt: skip
+            faults.add(f"{self.sets_folder}/{file.name}", 0, "{count} of its pictures are in no "
+                       "other set and are not read", warning=True,
+                       count=len(left))  # fmt: skip
 
     def _take_class(self, found: dict[str, tuple[str, list[str]]], file: Path) -> None:
         """`cat_train.txt` and the like, whose lines end in whether the picture holds a cat."""
@@ -173,7 +186,7 @@ class VocPlaces:
         """Sets of other names: CVAT's `default` is train where nothing else is."""
         faults = self.faults
         for stem in rest:
-            name = f"{SETS}/{files[stem].name}"
+            name = f"{self.sets_folder}/{files[stem].name}"
             if found and not (stem.casefold() == "default" and "train" not in found):
                 faults.add(name, 0, "its name is no split's, and it is not read", warning=True)
                 continue
@@ -211,4 +224,5 @@ class VocPlaces:
         faults = self.faults
         for name in ("SegmentationClass", "SegmentationObject"):
             if is_folder(self.root / name) or is_there(self.root / name):
-                faults.add(name, 0, "its masks are not read; the boxes are", warning=True)
+                faults.add(name, 0, "its masks are not read; the boxes are: choose the masks by "
+                           "--type voc_segmentation", warning=True)  # fmt: skip

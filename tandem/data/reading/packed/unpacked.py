@@ -121,7 +121,7 @@ def content(
         try:
             _unpack(path, folder, fill)
         except OSError as error:
-            raise _refused(path, error) from error
+            raise refused(path, error) from error
     return _read(path, layout, folder, faults)
 
 
@@ -152,7 +152,8 @@ def _unpack(path: Path, folder: Path, fill: Callable[[Unpacking], str]) -> None:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _refused(path: Path, error: OSError) -> DataError | DiskFullError:
+def refused(path: Path, error: OSError) -> DataError | DiskFullError:
+    """What a data set is refused with whose `.unpacked` folder cannot be written."""
     if is_disk_full(error):
         return DiskFullError(
             "The disk is full: the pictures of {path} cannot be taken out of their files.",
