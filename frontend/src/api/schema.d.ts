@@ -2931,6 +2931,15 @@ export interface components {
              */
             root?: string | null;
             /**
+             * Sampling
+             * @description How often each class comes in an epoch. shuffled: every sample once. balanced: all classes
+             *     alike, rare ones again and again; an epoch is as long, and samples without a label come as ever.
+             *     loss.class_weights evens classes out too: both at once do it twice.
+             * @default shuffled
+             * @enum {string}
+             */
+            sampling: "shuffled" | "balanced";
+            /**
              * Type
              * @description What it is read as, where several layouts fit. None: as `meta.json` says, or its look.
              */
@@ -5040,12 +5049,17 @@ export interface components {
             teacher?: components["schemas"]["TeacherSpec"] | null;
             /**
              * @default {
+             *       "blur": 0,
              *       "colour": 0.2,
              *       "count": 4,
              *       "crop_scale_min": 0.7,
              *       "cutmix": 0,
+             *       "erasing": 0,
              *       "flip": "auto",
-             *       "mixup": 0
+             *       "grey": 0,
+             *       "mixup": 0,
+             *       "randaugment": 0,
+             *       "recipe": "plain"
              *     }
              */
             views: components["schemas"]["ViewSpec"];
@@ -6383,6 +6397,12 @@ export interface components {
          */
         ViewSpec: {
             /**
+             * Blur
+             * @description How likely a view is blurred, by a Gaussian of 0.1 to 2 pixels at 224. 0: off.
+             * @default 0
+             */
+            blur: number;
+            /**
              * Colour
              * @description Strength of brightness, contrast and saturation jitter. 0: off.
              * @default 0.2
@@ -6407,6 +6427,13 @@ export interface components {
              */
             cutmix: number;
             /**
+             * Erasing
+             * @description How likely a rectangle of 2 to 33 % of a view is erased (Zhong et al. 2020); in a mask those
+             *     pixels do not count. 0: off.
+             * @default 0
+             */
+            erasing: number;
+            /**
              * Flip
              * @description auto: off where a class is a digit, a letter, or names a side.
              * @default auto
@@ -6414,11 +6441,33 @@ export interface components {
              */
             flip: "auto" | "on" | "off";
             /**
+             * Grey
+             * @description How likely a view is turned grey. 0: off.
+             * @default 0
+             */
+            grey: number;
+            /**
              * Mixup
              * @description Alpha of the Beta distribution (Zhang et al. 2018). 0: off.
              * @default 0
              */
             mixup: number;
+            /**
+             * Randaugment
+             * @description Strength of two random operations a view (rotation, shear, shift, tones), 0 to 10 as timm's
+             *     rand-m…-mstd0.5-inc1 (Cubuk et al. 2020). 0: off.
+             * @default 0
+             */
+            randaugment: number;
+            /**
+             * Recipe
+             * @description By the kind of pictures, fills in what is not given below. plain: the default of each.
+             *     photographs: crops down to 0.14, stronger colours, now and then grey or blurred. characters:
+             *     digits and letters, never flipped, large crops, RandAugment at 5.
+             * @default plain
+             * @enum {string}
+             */
+            recipe: "plain" | "photographs" | "characters";
         };
         /**
          * ViewsReport

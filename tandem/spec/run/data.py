@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from tandem.spec.run.base import Knob, Section, ShareOrCount, Weight
+from tandem.spec.run.base import Knob, Section, ShareOrCount, SpecTree, Weight
 
 
 class DataSpec(Section):
@@ -72,6 +72,23 @@ class DataSpec(Section):
     ] = None
     """Below 1 a share of the training data, from 2 on a number of samples; stratified by class,
     chosen by content and seed. The validation data stays whole. None: all."""
+    sampling: Annotated[
+        Literal["shuffled", "balanced"],
+        Knob(
+            "Sampling",
+            zh="采样方式",
+            about_zh="一轮中各类别各出现多少次。shuffled：每个样本一次。"
+            "balanced：每个类别一样多，稀少的类别反复出现；样本总数不变，无标签的样本照旧。"
+            "类别均衡也可以用 loss.class_weights，两者同时使用会重复校正。",
+            choices={
+                "shuffled": ("Every sample once", "每个样本一次"),
+                "balanced": ("Every class alike", "各类别一样多"),
+            },
+        ),
+    ] = "shuffled"
+    """How often each class comes in an epoch. shuffled: every sample once. balanced: all classes
+    alike, rare ones again and again; an epoch is as long, and samples without a label come as ever.
+    loss.class_weights evens classes out too: both at once do it twice."""
     num_classes: Annotated[
         Annotated[int, Field(ge=1)] | None,
         Knob(
@@ -117,9 +134,37 @@ class DataSpec(Section):
     """A larger picture is refused before it is decoded."""
 
 
+Recipe = Literal["plain", "photographs", "characters"]
+RECIPES: dict[Recipe, SpecTree] = {
+    "plain": {},
+    "photographs": {"crop_scale_min": 0.14, "colour": 0.4, "grey": 0.2, "blur": 0.1},
+    "characters": {"crop_scale_min": 0.6, "flip": "off", "randaugment": 5.0},
+}
+"""What suits a kind of pictures, where a run says nothing else."""
+
+
 class ViewSpec(Section):
     """The crops, flips and colours that teacher and student both see."""
 
+    recipe: Annotated[
+        Recipe,
+        Knob(
+            "Suited to",
+            zh="适用的图像",
+            about_zh="按图像的类型，填上下面没有给出的数值。plain：各自的默认值。"
+            "photographs：小至 0.14 的裁剪、更强的颜色变化、偶尔的灰度与模糊。"
+            "characters：数字与字母，不翻转、较大的裁剪、强度为 5 的 RandAugment。",
+            level="basic",
+            choices={
+                "plain": ("Any picture", "任何图像"),
+                "photographs": ("Photographs", "照片"),
+                "characters": ("Digits and letters", "数字与字母"),
+            },
+        ),
+    ] = "plain"
+    """By the kind of pictures, fills in what is not given below. plain: the default of each.
+    photographs: crops down to 0.14, stronger colours, now and then grey or blurred. characters:
+    digits and letters, never flipped, large crops, RandAugment at 5."""
     count: Annotated[
         int,
         Field(ge=1, le=64),
@@ -170,6 +215,54 @@ class ViewSpec(Section):
         ),
     ] = 0.2
     """Strength of brightness, contrast and saturation jitter. 0: off."""
+    randaugment: Annotated[
+        float,
+        Field(ge=0, le=10),
+        Knob(
+            "RandAugment",
+            zh="RandAugment 强度",
+            about_zh="每个视图两种随机操作（旋转、剪切、平移、色调等）的强度，0 到 10，"
+            "同 timm 的 rand-m…-mstd0.5-inc1（Cubuk 等，2020）。0：不用。",
+        ),
+    ] = 0.0
+    """Strength of two random operations a view (rotation, shear, shift, tones), 0 to 10 as timm's
+    rand-m…-mstd0.5-inc1 (Cubuk et al. 2020). 0: off."""
+    grey: Annotated[
+        float,
+        Field(ge=0, le=1),
+        Knob(
+            "Share turned grey",
+            zh="转为灰度的比例",
+            about_zh="以多大的概率把视图变成灰度。0：不用。",
+            unit="ratio",
+        ),
+    ] = 0.0
+    """How likely a view is turned grey. 0: off."""
+    blur: Annotated[
+        float,
+        Field(ge=0, le=1),
+        Knob(
+            "Share blurred",
+            zh="模糊的比例",
+            about_zh="以多大的概率把视图模糊（高斯，标准差在 224 像素时为 0.1 到 2 像素）。"
+            "0：不用。",
+            unit="ratio",
+        ),
+    ] = 0.0
+    """How likely a view is blurred, by a Gaussian of 0.1 to 2 pixels at 224. 0: off."""
+    erasing: Annotated[
+        float,
+        Field(ge=0, le=1),
+        Knob(
+            "Share with a part erased",
+            zh="随机擦除的比例",
+            about_zh="以多大的概率擦去视图中 2% 到 33% 的一个矩形（Zhong 等，2020）；"
+            "掩膜中被擦去的像素不计。0：不用。",
+            unit="ratio",
+        ),
+    ] = 0.0
+    """How likely a rectangle of 2 to 33 % of a view is erased (Zhong et al. 2020); in a mask those
+    pixels do not count. 0: off."""
     mixup: Annotated[
         Weight,
         Knob(
@@ -188,3 +281,13 @@ class ViewSpec(Section):
         ),
     ] = 0.0
     """Alpha of the Beta distribution (Yun et al. 2019). 0: off."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_recipe(cls, given: object) -> object:
+        """What the recipe says goes under what is given, and is then as if given: a spec that is
+        written and read again stays what it was."""
+        recipe = given.get("recipe") if isinstance(given, dict) else None
+        if not isinstance(given, dict) or recipe not in RECIPES:
+            return given
+        return RECIPES[recipe] | given

@@ -31,10 +31,28 @@ class KindDefaults:
     name: str
     mixes = True
     """Whether two samples can be mixed into one."""
+    distorts = True
+    """Whether RandAugment, grey, blur and erasing mean something of its samples, by `views`."""
+    balances = False
+    """Whether each row has one class, so that rows can be drawn by it."""
     adapts_teacher = True
 
     def check(self, spec: RunSpec) -> None:
-        """SpecError for mixup and cutmix where samples cannot be mixed."""
+        """SpecError for augmentation and sampling that mean nothing of these samples."""
+        views = spec.views
+        if not self.distorts and any((views.randaugment, views.grey, views.blur, views.erasing)):
+            raise SpecError(
+                "RandAugment, grey, blur and erasing of views do nothing in {kind}.",
+                kind=self.name,
+                fix="Set views.randaugment, views.grey, views.blur and views.erasing to 0, and "
+                "views.recipe to plain.",
+            )
+        if not self.balances and spec.data.sampling == "balanced":
+            raise SpecError(
+                "data.sampling balanced draws samples by their one class, which {kind} lacks.",
+                kind=self.name,
+                fix="Set data.sampling to shuffled; loss.class_weights balanced weighs classes.",
+            )
         if not self.mixes and (spec.views.mixup > 0 or spec.views.cutmix > 0):
             raise SpecError(
                 "Mixup and cutmix are for pictures of one class, not for {kind}.",

@@ -26,6 +26,7 @@ class DetectionKind(KindDefaults):
 
     primary_metric_name = "map50"
     adapts_teacher = False
+    distorts = False
 
     def teacher_image_size(self, spec: RunSpec) -> int:
         """The student's: what is small in it must not be smaller to its teacher."""

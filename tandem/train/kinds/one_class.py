@@ -30,6 +30,7 @@ class OneClassKind(TableKindDefaults):
     """Judged by accuracy, learnt by cross-entropy."""
 
     primary_metric_name = "accuracy"
+    balances = True
     hard_loss = "cross_entropy"
 
     def evaluator(self, table: ImageTable, keep: bool = False) -> MetricAccumulator:  # noqa: ARG002

@@ -56,6 +56,7 @@ class TextKind(OneClassKind):
     """
 
     mixes = False
+    distorts = False
     shows_images = False
     tokens: Tokens
 

@@ -112,6 +112,18 @@ def weights_note(spec: RunSpec, classes: tuple[str, ...]) -> str | None:
     return t("The classes weigh in the loss on labels: {weights}.", weights=told)
 
 
+def shown_notes(spec: RunSpec) -> list[str]:
+    """What a recipe of views and balanced sampling come to, in sentences."""
+    notes, views = [], spec.views
+    if views.recipe != "plain":
+        names = ("crop_scale_min", "flip", "colour", "randaugment", "grey", "blur", "erasing")
+        told = ", ".join(f"{name} {getattr(views, name)}" for name in names)
+        notes.append(t("Views for {recipe}: {settings}.", recipe=views.recipe, settings=told))
+    if spec.data.sampling == "balanced":
+        notes.append(t("Every class comes alike often in an epoch (data.sampling is balanced)."))
+    return notes
+
+
 def _mixed(keys_N: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
     """The same numbers in an order that the seed decides (SplitMix64's finalizer)."""
     mixed_N = keys_N + np.uint64((seed * 0x9E3779B97F4A7C15) % 2**64)

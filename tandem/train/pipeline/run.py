@@ -21,7 +21,7 @@ from tandem.train.kinds.base import Kind
 from tandem.train.pipeline.checks import check_data, check_models, check_spec
 from tandem.train.pipeline.conclude import Outcome, conclude
 from tandem.train.pipeline.measure_on_test import measure_on_test
-from tandem.train.pipeline.part import limited, weights_note
+from tandem.train.pipeline.part import limited, shown_notes, weights_note
 from tandem.train.pipeline.resolve import baseline_of, resolve, with_defaults
 from tandem.train.pipeline.resume import compare_data, forget_stale_record, report_settings
 from tandem.train.pipeline.temperature import temperature_note
@@ -110,7 +110,8 @@ def report_notes(asked: Run, run: ResolvedRun, engine: Engine, student: Student)
             ),
             warning=True,
         )
-    for note in (*run.splits.notes, *student.notes, *engine.notes(run.spec)):
+    shown = shown_notes(run.spec)
+    for note in (*run.splits.notes, *student.notes, *engine.notes(run.spec), *shown):
         run.reporter.notice(note)
     if temperature := temperature_note(asked.spec, run.spec, run.splits):
         run.reporter.notice(temperature)

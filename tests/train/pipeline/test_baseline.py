@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 
 import tandem
+from tandem.spec.errors import SpecError
+from tandem.spec.run import RunSpec
 from tandem.train.engines.accelerate.evaluate import Evaluator
 from tandem.train.engines.accelerate.optimizer_step import OptimizerStep
+from tandem.train.kinds import find
+from tests.conftest import make_shapes
 from tests.train.engines.runs import events, run_here
 
 FIRST_FRESH = 64
@@ -88,3 +92,54 @@ def test_a_teacher_without_a_cache_is_asked_about_fresh_views(spec_of, tmp_path,
     assert len(new) == len(set(new)) > 0
     report = json.loads((Path(spec["run"]["output_dir"]) / "report.json").read_text())
     assert report["student"]["views"] == {"fresh": True, "count": 4}
+
+
+def test_balanced_sampling_and_a_recipe_reach_the_steps(spec_of, tmp_path, monkeypatch):
+    labels: list[int] = []
+    step = OptimizerStep.step
+
+    def hearing(self, group, *given):
+        for batch in group:
+            labels.extend(batch.labels_B.tolist())
+        return step(self, group, *given)
+
+    monkeypatch.setattr(OptimizerStep, "step", hearing)
+    data = make_shapes(tmp_path / "uneven", train=8)
+    for file in sorted((data / "train" / "circle").glob("*"))[2:]:
+        file.unlink()
+    spec = spec_of(
+        mode="direct",
+        data={"dataset": str(data), "image_size": 32, "sampling": "balanced"},
+        views={"recipe": "photographs"},
+        optim__epochs=2,
+    )
+    assert run_here(spec, tmp_path) == 0
+    counts = np.bincount(labels)
+    assert counts.sum() == 2 * (2 + 8 * (len(counts) - 1))
+    assert counts.max() - counts.min() <= 1
+    said = " ".join(one["message"] for one in events(spec, "notice"))
+    assert "photographs: crop_scale_min 0.14" in said
+    assert "data.sampling" in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "named"),
+    [
+        ("segmentation", {"data": {"sampling": "balanced"}}, "data.sampling"),
+        ("detection", {"data": {"sampling": "balanced"}}, "data.sampling"),
+        ("detection", {"views": {"erasing": 0.2}}, "views.erasing"),
+        ("text", {"views": {"recipe": "characters"}}, "views.recipe"),
+    ],
+)
+def test_what_does_nothing_for_a_kind_is_refused(kind, changes, named):
+    tree = {"task_id": "t", "data": {"dataset": "d"} | changes.get("data", {})}
+    with pytest.raises(SpecError) as error:
+        find(kind).check(
+            RunSpec(
+                **tree,
+                mode="direct",
+                run={"output_dir": "out"},
+                views=changes.get("views", {}),
+            )
+        )
+    assert named in f"{error.value} {error.value.fix}"

@@ -102,6 +102,7 @@ class Trainer:
             epoch=self.position.epoch,
             samples=self.samples,
             fresh=self.fresh_views,
+            balanced=self.spec.data.sampling == "balanced",
         )
         rows = 0
         for group, totals in self._groups(plan):
