@@ -147,6 +147,10 @@ class TableKind(Kind, Protocol):
         """The table as a teacher reads it, where adapters learn from it."""
         ...
 
+    def teacher_groups(self, table: ImageTable) -> RowIndices | None:
+        """The row of `table` that each row of its `teacher_table` is a part of; None: one each."""
+        ...
+
     def open_source(
         self, teacher: Teacher, request: SourceRequest, setup: SourceSetup, spec: RunSpec
     ) -> TeacherSource:

@@ -103,6 +103,10 @@ class TableKindDefaults(KindDefaults):
         """The student's own table."""
         return table
 
+    def teacher_groups(self, table: ImageTable) -> RowIndices | None:  # noqa: ARG002
+        """None: a row is shown whole."""
+        return None
+
     def open_source(
         self,
         teacher: Teacher,

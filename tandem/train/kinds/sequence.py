@@ -16,7 +16,7 @@ from tandem.train.data.classification import check_some, warn_of_duplicates, wit
 from tandem.train.data.clips import ClipSource, ClipTable, clip_table, teacher_frames
 from tandem.train.kinds.one_class import OneClassKind
 from tandem.train.registry import register
-from tandem.train.types import ImageTable, ProgressReporter, Splits, Teacher
+from tandem.train.types import ImageTable, ProgressReporter, RowIndices, Splits, Teacher
 
 
 @register.kind(
@@ -61,6 +61,11 @@ class SequenceKind(OneClassKind):
         rows = [np.arange(at, at + n) for at, n in zip(table.starts_N, table.counts_N, strict=True)]
         labels_N = np.repeat(table.labels_N, table.counts_N)
         return replace(table.frames.rows(np.concatenate(rows)), labels_N=labels_N)
+
+    def teacher_groups(self, table: ImageTable) -> RowIndices:
+        """The clip of each frame."""
+        assert isinstance(table, ClipTable)
+        return np.repeat(np.arange(len(table)), table.counts_N)
 
     def open_source(
         self, teacher: Teacher, request: SourceRequest, setup: SourceSetup, spec: RunSpec

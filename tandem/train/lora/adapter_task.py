@@ -13,7 +13,7 @@ from tandem.train.data.loader import BatchPlan, batches, worker_count
 from tandem.train.teachers.hf_text import HfTextTeacher
 from tandem.train.teachers.hf_vision import HfVisionTeacher
 from tandem.train.teachers.qwen_vl import QwenVLTeacher
-from tandem.train.types import Batch, ImageTable, RowIndices
+from tandem.train.types import Batch, ImageTable, RowIndices, Teacher
 
 Adaptable = QwenVLTeacher | HfVisionTeacher | HfTextTeacher
 
@@ -27,6 +27,8 @@ class AdapterTask:
     views: Views
     learn_n: RowIndices
     held_out_n: RowIndices
+    half: int
+    """Which half of the labels it learns from, 0 or 1; the other is held out."""
     base: Adaptable
     """The teacher before it learns, opened but not loaded."""
 
@@ -46,6 +48,21 @@ class AdapterTask:
             max_pixels=data.max_image_pixels,
             workers=worker_count(data.workers),
         )
+
+
+@dataclass(frozen=True)
+class AdaptedTeacher:
+    """What `fit_teacher.adapt` gives."""
+
+    teacher: Teacher
+    """Its `logits_BK` are both adapters'."""
+    fold_N: RowIndices
+    """The adapter that has not learnt from a row; `two_adapters.BOTH` where neither has."""
+    temperature: float
+    accuracy: float
+    """On all labelled rows, each by the adapter that has not learnt from it."""
+    probe_accuracy: float
+    """A probe's on the features before they were adapted, each row by its fold."""
 
 
 def whole_views(rows: RowIndices, size: int) -> BatchPlan:

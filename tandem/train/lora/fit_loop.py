@@ -75,6 +75,8 @@ class AdapterFit:
         self.trainer.train(True)
         while self.position.epoch < self.lora.epochs:
             self._epoch()
+        if not self.task.spec.run.save_checkpoints:
+            self._save()  # once: another adapter may still be to come
         self.trainer.train(False)
         return self.position.loss_of_each_epoch
 
@@ -137,7 +139,9 @@ class AdapterFit:
 
     def _shuffled(self) -> BatchPlan:
         """Each row once, in a view drawn anew each epoch."""
-        random = np.random.default_rng([self.task.spec.run.seed, 11, self.position.epoch])
+        random = np.random.default_rng(
+            [self.task.spec.run.seed, 11, self.task.half, self.position.epoch]
+        )
         rows = random.permutation(self.task.learn_n)
         views = random.integers(0, self.task.views.count, len(rows))
         size = self.lora.batch_size

@@ -2,13 +2,13 @@
 
 A Qwen-VL learns to answer the question of label scoring with the right code; an image encoder
 learns with a linear head on its pooled tokens, which starts as its probe (Kumar et al. 2022: a head
-fitted first distorts the features least). A part of the labels is kept back for the temperature.
+fitted first distorts the features least). Two adapters learn from half of the labels each, so that
+every label can be answered, calibrated and measured by the one that has not learnt from it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import TypedDict
@@ -25,7 +25,7 @@ from tandem.train.cache.disk import write_bytes
 from tandem.train.data.augment import Views
 from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.knowledge.label_scoring import LabelScoring
-from tandem.train.knowledge.probe import Probe
+from tandem.train.knowledge.probe import Probe, stratified_folds
 from tandem.train.lora import fit_checkpoint
 from tandem.train.lora.adapted_teachers import AdaptedHfText, AdaptedHfVision, AdaptedQwenVL
 from tandem.train.lora.adapter_heads import (
@@ -33,32 +33,41 @@ from tandem.train.lora.adapter_heads import (
     EncoderAdapterTrainer,
     LanguageAdapterTrainer,
 )
-from tandem.train.lora.adapter_task import Adaptable, AdapterTask, whole_views
+from tandem.train.lora.adapter_task import (
+    Adaptable,
+    AdaptedTeacher,
+    AdapterTask,
+    whole_views,
+)
 from tandem.train.lora.fit_checkpoint import FitState
 from tandem.train.lora.fit_loop import AdapterFit
+from tandem.train.lora.two_adapters import BOTH, TwoAdapters
 from tandem.train.registry import find
 from tandem.train.teachers.family import family_of
 from tandem.train.teachers.hf_text import HfTextTeacher
 from tandem.train.teachers.qwen_vl import QwenVLTeacher
 from tandem.train.types import (
     UNLABELLED,
-    Batch,
     ImageTable,
     ProgressReporter,
-    Teacher,
+    RowIndices,
+    Signals,
 )
 
 STATE_FILE = "tandem.json"  # written last: a folder without it is not finished
-LEAST_HELD_OUT = 10
+VERSION = 2
+"""One adapter on four fifths of the labels was 1."""
 
 
-class _State(TypedDict, total=False):
+class _State(TypedDict):
     """What `STATE_FILE` holds."""
 
     key: str
-    loss_of_each_epoch: list[float]
+    loss_of_each_epoch: list[list[float]]
+    """One adapter's, then the other's."""
     temperature: float
     held_out_accuracy: float
+    probe_accuracy: float
 
 
 def adapt(
@@ -68,31 +77,45 @@ def adapt(
     views: Views,
     folder: Path,
     progress: ProgressReporter,
-) -> Teacher:
-    """The teacher with an adapter fitted on the labelled rows; its signals carry `logits_BK`.
+    group_N: RowIndices | None = None,
+) -> AdaptedTeacher:
+    """The teacher with two adapters, each fitted on half of the labelled rows.
 
-    The adapter is a PEFT folder, `folder`; one that the same settings wrote is read, not trained
-    again, and one that was stopped or killed in between goes on where it was, with the same result.
-    DataError without labels, TeacherError for a target that does not exist, NumericError
-    for a loss that is not finite.
+    `group_N` names rows that stay in one half together (the frames of a clip); else each is alone.
+    The adapters are PEFT folders below `folder`; what the same settings wrote is read, not trained
+    again, and what was stopped or killed in between goes on where it was, with the same result.
+    DataError without labels, TeacherError for a target that does not exist, NumericError for a loss
+    that is not finite.
     """
-    task = _task(spec, device, table, views)
+    half_N = _halves(table, np.arange(len(table)) if group_N is None else group_N, spec.run.seed)
+    tasks = [_task(spec, device, table, views, half_N, half) for half in (0, 1)]
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):  # one process of a run trains, the others find it done
-        state = _finished(folder, _key(task))
+        state = _finished(folder, _key(tasks[0]))
         if state is None:
-            losses = _train(task, device, folder, progress)
-            state = {"key": _key(task), "loss_of_each_epoch": losses}
-            state.update(_calibrate(task, device, folder, progress))
+            state = _fitted(tasks, device, folder, progress, group_N)
             write_bytes(folder / STATE_FILE, [memoryview(json.dumps(state).encode())])
         else:
             progress.notice(t("The teacher's adapter is read from {folder}.", folder=folder))
-        fit_checkpoint.forget(folder)
-    return _open(task, device, folder, state["temperature"])
+        for one in _folders(folder):
+            fit_checkpoint.forget(one)
+    return AdaptedTeacher(
+        TwoAdapters(_open(tasks[0], device, _folders(folder)[0]), _folders(folder)),
+        # A row that the first has learnt from is the second one's to answer.
+        np.where(half_N == BOTH, BOTH, 1 - half_N),
+        state["temperature"],
+        state["held_out_accuracy"],
+        state["probe_accuracy"],
+    )
 
 
-def _task(spec: RunSpec, device: torch.device, table: ImageTable, views: Views) -> AdapterTask:
-    assert spec.teacher is not None
+def _folders(folder: Path) -> tuple[Path, Path]:
+    return folder / "half-0", folder / "half-1"
+
+
+def _halves(table: ImageTable, group_N: RowIndices, seed: int) -> RowIndices:
+    """(N,) the half of each labelled row, 0 or 1, of every class alike; `BOTH` without a label."""
+    half_N = np.full(len(table), BOTH, np.int64)
     rows = np.flatnonzero(table.labels_N != UNLABELLED)
     if len(np.unique(table.labels_N[rows])) < 2:
         raise DataError(
@@ -100,9 +123,28 @@ def _task(spec: RunSpec, device: torch.device, table: ImageTable, views: Views) 
             n=len(np.unique(table.labels_N[rows])),
             fix="Label some samples, or leave lora.rank at 0.",
         )
-    held_out = _kept_back(table.labels_N[rows], spec.teacher.probe_folds, spec.run.seed)
-    if held_out.sum() < LEAST_HELD_OUT or not spec.teacher.calibrate:
-        held_out[:] = False
+    groups, first, of_group = np.unique(group_N[rows], return_index=True, return_inverse=True)
+    half_N[rows] = stratified_folds(table.labels_N[rows][first], 2, seed)[of_group]
+    for half in (0, 1):
+        if len(np.unique(table.labels_N[half_N == half])) < 2:
+            raise DataError(
+                "LoRA adapts the teacher on each half of the labels, so that each can be checked "
+                "on the other; {n} labelled samples are too few.",
+                n=len(groups),
+                fix="Label two samples or more of two classes, or leave lora.rank at 0.",
+            )
+    return half_N
+
+
+def _task(
+    spec: RunSpec,
+    device: torch.device,
+    table: ImageTable,
+    views: Views,
+    half_N: RowIndices,
+    half: int,
+) -> AdapterTask:
+    assert spec.teacher is not None
     base = find("teachers", family_of(spec.teacher)).make(spec.teacher, device)
     if not isinstance(base, Adaptable):
         raise TeacherError(
@@ -111,17 +153,8 @@ def _task(spec: RunSpec, device: torch.device, table: ImageTable, views: Views) 
             allowed=["qwen_vl", "hf_vision", "hf_text"],
             fix="Set lora.rank to 0.",
         )
-    return AdapterTask(spec, table, views, rows[~held_out], rows[held_out], base)
-
-
-def _kept_back(labels_n: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.bool_]:
-    """Every `folds`-th picture of each class, in a seeded order."""
-    order = np.random.default_rng([seed, 7]).permutation(len(labels_n))
-    kept = np.zeros(len(labels_n), dtype=bool)
-    for cls in np.unique(labels_n):
-        of_class = order[labels_n[order] == cls]
-        kept[of_class[folds - 1 :: folds]] = True
-    return kept
+    learn_n, held_out_n = np.flatnonzero(half_N == half), np.flatnonzero(half_N == 1 - half)
+    return AdapterTask(spec, table, views, learn_n, held_out_n, half, base)
 
 
 def _key(task: AdapterTask) -> str:
@@ -130,14 +163,17 @@ def _key(task: AdapterTask) -> str:
     told = task.teacher.model_dump(include={"prompt", "label_orders", "probe_folds", "calibrate"})
     digest = blake2b(digest_size=16)
     what = [
+        VERSION,
         task.base.fingerprint,
         told,
         spec.lora.model_dump(),
         spec.run.seed,
         task.table.classes,
+        task.half,
     ]
     digest.update(json.dumps([*what, task.views.fingerprint, task.views.count]).encode())
     digest.update(task.table.hashes_N.tobytes() + task.table.labels_N.tobytes())
+    digest.update(task.learn_n.tobytes())
     return digest.hexdigest()
 
 
@@ -149,7 +185,59 @@ def _finished(folder: Path, key: str) -> _State | None:
     return state if state.get("key") == key else None
 
 
-def _open(task: AdapterTask, device: torch.device, folder: Path, temperature: float) -> Teacher:
+def _fitted(
+    tasks: list[AdapterTask],
+    device: torch.device,
+    folder: Path,
+    progress: ProgressReporter,
+    group_N: RowIndices | None,
+) -> _State:
+    """Fit both, and measure each on the half that it has not seen."""
+    (folder / STATE_FILE).unlink(missing_ok=True)
+    table, spec = tasks[0].table, tasks[0].spec
+    rows = np.sort(np.concatenate([tasks[0].learn_n, tasks[1].learn_n]))
+    pooled_nD = _pooled(tasks[0], rows, progress)
+    labels_n = table.labels_N[rows]
+    losses, logits, labels = [], [], []
+    for task, one in zip(tasks, _folders(folder), strict=True):
+        one.mkdir(exist_ok=True)
+        mine = np.isin(rows, task.learn_n)
+        losses.append(_train(task, device, one, progress, pooled_nD[mine]))
+        logits.append(_held_out_logits(task, device, one))
+        labels.append(table.labels_N[task.held_out_n])
+    logits_nK, truth_n = np.concatenate(logits), np.concatenate(labels)
+    assert spec.teacher is not None
+    folds = spec.teacher.probe_folds
+    groups = rows if group_N is None else group_N[rows]
+    return _State(
+        key=_key(tasks[0]),
+        loss_of_each_epoch=losses,
+        temperature=fit_temperature(logits_nK, truth_n) if spec.teacher.calibrate else 1.0,
+        held_out_accuracy=_told(logits_nK, truth_n, progress),
+        probe_accuracy=_probe_accuracy(pooled_nD, labels_n, groups, folds, len(table.classes)),
+    )
+
+
+def _probe_accuracy(
+    pooled_nD: NDArray[np.float32],
+    labels_n: NDArray[np.int64],
+    group_n: RowIndices,
+    folds: int,
+    classes: int,
+) -> float:
+    """How often a probe on the teacher's own features is right on rows that its fold left out."""
+    _, first, of_group = np.unique(group_n, return_index=True, return_inverse=True)
+    folds = min(folds, len(first))
+    fold_n = stratified_folds(labels_n[first], folds, 0)[of_group]
+    probe = Probe.fit(pooled_nD, labels_n, num_classes=classes, folds=folds, seed=0, fold_n=fold_n)
+    said = probe.logits(Signals(pooled_BD=torch.from_numpy(pooled_nD)), fold_n).argmax(1).numpy()
+    return float((said == labels_n).mean())
+
+
+def _open(
+    task: AdapterTask, device: torch.device, folder: Path
+) -> LabelScoring | AdaptedHfVision | AdaptedHfText:
+    """The teacher with one adapter; its class scores are not calibrated."""
     checkpoint = task.base.checkpoint
     if isinstance(task.base, QwenVLTeacher):
         adapted = AdaptedQwenVL(checkpoint, task.teacher, device, folder)
@@ -159,23 +247,25 @@ def _open(task: AdapterTask, device: torch.device, folder: Path, temperature: fl
             task.teacher,
             task.table.classes,
             content_free=False,
-            temperature=temperature,
         )
-    given = (checkpoint, task.teacher, device, folder, temperature)
+    given = (checkpoint, task.teacher, device, folder)
     reads = isinstance(task.base, HfTextTeacher)
     return AdaptedHfText(*given) if reads else AdaptedHfVision(*given)
 
 
 def _train(
-    task: AdapterTask, device: torch.device, folder: Path, progress: ProgressReporter
+    task: AdapterTask,
+    device: torch.device,
+    folder: Path,
+    progress: ProgressReporter,
+    pooled_nD: NDArray[np.float32],
 ) -> list[float]:
-    """Mean loss of each epoch."""
-    (folder / STATE_FILE).unlink(missing_ok=True)
+    """Mean loss of each epoch. `pooled_nD`: the bare teacher's features of what is learnt from."""
     begun = _begun(task, folder, progress)
     # The student's own start must not depend on whether a teacher learnt before it.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(task.spec.run.seed)
-        trainer = _adapter_trainer(task, progress, goes_on=begun is not None)
+        trainer = _adapter_trainer(task, progress, pooled_nD)
         fit = AdapterFit(task, trainer, folder, _key(task), progress)
         if begun is not None:
             fit.restore(begun)
@@ -200,56 +290,53 @@ def _begun(task: AdapterTask, folder: Path, progress: ProgressReporter) -> FitSt
 
 
 def _adapter_trainer(
-    task: AdapterTask, progress: ProgressReporter, *, goes_on: bool
+    task: AdapterTask, progress: ProgressReporter, pooled_nD: NDArray[np.float32]
 ) -> AdapterTrainer:
-    """`goes_on`: the head comes from a checkpoint, so that nothing need be looked at for it."""
     lora, table, teacher = task.spec.lora, task.table, task.base
     if isinstance(teacher, QwenVLTeacher):
         return LanguageAdapterTrainer(teacher, lora, task.teacher, table.classes, progress.notice)
-    if goes_on:
-        return EncoderAdapterTrainer(teacher, lora, len(table.classes), progress.notice)
-    pooled = [teacher.signals(batch.inputs).pooled_BD for batch in _once(task, progress)]
-    pooled_nD = np.concatenate([one.cpu().numpy() for one in pooled if one is not None])
-    teacher.unload()  # int4 weights that have answered on a CPU are packed so that none can learn
-    labels_n = table.labels_N[task.learn_n]
     count = len(table.classes)
-    probe = Probe.fit(pooled_nD, labels_n, num_classes=count, folds=5, seed=0)
+    probe = Probe.fit(pooled_nD, table.labels_N[task.learn_n], num_classes=count, folds=5, seed=0)
     return EncoderAdapterTrainer(teacher, lora, count, progress.notice, probe)
 
 
-def _once(task: AdapterTask, progress: ProgressReporter) -> Iterator[Batch]:
-    """The rows to learn from, whole, in their order."""
-    plan = whole_views(task.learn_n, task.teacher.batch_size)
+def _pooled(task: AdapterTask, rows: RowIndices, progress: ProgressReporter) -> NDArray[np.float32]:
+    """(n, D): the bare teacher's features of these rows, whole, in their order."""
+    plan = whole_views(rows, task.teacher.batch_size)
+    pooled = []
     for number, batch in enumerate(task.batches(plan)):
         progress.progress(t("The teacher looks at the labelled samples"), number, len(plan))
-        yield batch
+        signals = task.base.signals(batch.inputs)
+        assert signals.pooled_BD is not None
+        pooled.append(signals.pooled_BD.cpu().numpy())
+    task.base.unload()  # int4 weights that have answered on a CPU are packed so that none can learn
+    return np.concatenate(pooled)
 
 
-def _calibrate(
-    task: AdapterTask, device: torch.device, folder: Path, progress: ProgressReporter
-) -> _State:
-    """The temperature, and how often the adapted teacher is right on what was kept back."""
-    rows = task.held_out_n
-    if len(rows) == 0:
-        return {"temperature": 1.0}
-    teacher = _open(task, device, folder, 1.0)
-    plan = whole_views(rows, task.teacher.batch_size)
-    said = [teacher.signals(b.inputs).logits_BK for b in task.batches(plan)]
-    logits_NK = np.concatenate([part.cpu().numpy() for part in said if part is not None])
+def _held_out_logits(task: AdapterTask, device: torch.device, folder: Path) -> NDArray[np.float32]:
+    """What one adapter says of the half that it has not learnt from."""
+    teacher = _open(task, device, folder)
+    plan = whole_views(task.held_out_n, task.teacher.batch_size)
+    said = [teacher.signals(batch.inputs).logits_BK for batch in task.batches(plan)]
     teacher.unload()
-    labels = task.table.labels_N[rows]
-    right = float((logits_NK.argmax(1) == labels).mean())
+    return np.concatenate([part.cpu().numpy() for part in said if part is not None])
+
+
+def _told(
+    logits_nK: NDArray[np.float32], labels_n: NDArray[np.int64], progress: ProgressReporter
+) -> float:
+    right = float((logits_nK.argmax(1) == labels_n).mean())
     progress.notice(
         t(
             "The adapted teacher is right on {right} of {count} labelled samples it did not learn "
             "from.",
             right=f"{right:.1%}",
-            count=len(rows),
+            count=len(labels_n),
         )
     )
-    if (warning := no_better_than_guessing(right, labels)) is not None:
+    if (warning := no_better_than_guessing(right, labels_n)) is not None:
         progress.notice(warning, warning=True)
-    return {"temperature": fit_temperature(logits_NK, labels), "held_out_accuracy": right}
+    return right
 
 
 def no_better_than_guessing(right: float, labels_n: NDArray[np.int64]) -> str | None:

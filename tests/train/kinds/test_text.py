@@ -97,7 +97,7 @@ def test_lora_teaches_the_teacher_first(
     spec = bert(
         spec_of,
         texts,
-        teacher={"path": str(bare)},
+        teacher={"path": str(bare), "knowledge": "lora"},
         lora={"rank": 4, "epochs": 1},
         optim__epochs=1,
     )

@@ -38,7 +38,7 @@ def bad_teacher(tmp_path_factory) -> Path:
 def spec(spec_of, colours, teacher, **what) -> dict:
     return spec_of(
         data={"dataset": str(colours), "image_size": 32},
-        teacher={"path": str(teacher), "image_size": 32, **what},
+        teacher={"path": str(teacher), "image_size": 32} | what,
         loss={"distillation_type": "logit"},
         optim__epochs=1,
         report__baseline=False,
@@ -97,6 +97,17 @@ def test_a_teacher_that_knows_the_classes_is_left_alone(spec_of, colours, tmp_pa
     assert (check["harmful"], check["done"], check["soft_label_factor"]) == (False, "none", 1)
     assert check["accuracy"] > 0.9
     assert json.dumps(check)
+
+
+def test_an_adapter_that_knows_less_than_a_probe_is_not_used(
+    spec_of, colours, small_teacher, tmp_path
+):
+    """A language model that has learnt nothing, whose tower does tell colours."""
+    given = spec(spec_of, colours, small_teacher, image_size=56)
+    given["lora"] = {"rank": 2, "epochs": 1, "batch_size": 32, "learning_rate": 1e-9}
+    assert run_here(given, tmp_path) == 0
+    assert report(given)["teacher"]["knowledge"] == "probe"
+    assert said(given, "the probe is taken, and the adapter is not used")
 
 
 def test_a_difference_that_chance_explains_is_no_harm():

@@ -15,7 +15,9 @@ from safetensors.torch import load_file, save_file
 from tandem.spec.errors import DataError, NumericError, TeacherError
 from tandem.spec.run import DataSpec, ExecutionSpec, LoraSpec, RunSpec, TeacherSpec, ViewSpec
 from tandem.train.data.augment import Views
+from tandem.train.knowledge.own import OwnLogits
 from tandem.train.lora.fit_teacher import adapt, no_better_than_guessing
+from tandem.train.lora.two_adapters import BOTH, CrossFitLogits
 from tandem.train.types import SilentProgress
 from tests.train.teachers.folders import (
     CPU,
@@ -41,7 +43,20 @@ def lesson(tmp_path_factory):
     return SimpleNamespace(table=table, views=Views.draw(table, views), view_spec=views)
 
 
-def adapted(lesson, path, folder: Path, *, teacher=None, watcher=None, table=None, seed=0, **lora):
+def adapted(
+    lesson,
+    path,
+    folder: Path,
+    *,
+    teacher=None,
+    watcher=None,
+    table=None,
+    seed=0,
+    group_N=None,
+    whole=False,
+    **lora,
+):
+    """The adapted teacher; `whole`: with the rest that `adapt` gives."""
     lora = {"rank": 8, "learning_rate": 1e-2, "epochs": 6, "batch_size": 4} | lora
     given = {"image_size": 56, "label_orders": 2, "probe_folds": 3, "precision": "fp32"}
     spec = RunSpec(
@@ -52,9 +67,9 @@ def adapted(lesson, path, folder: Path, *, teacher=None, watcher=None, table=Non
         views=lesson.view_spec,
         run=ExecutionSpec(output_dir=folder, seed=seed),
     )
-    return adapt(
-        spec, CPU, table or lesson.table, lesson.views, folder, watcher or SilentProgress()
-    )
+    watcher = watcher or SilentProgress()
+    found = adapt(spec, CPU, table or lesson.table, lesson.views, folder, watcher, group_N)
+    return found if whole else found.teacher
 
 
 def shown(lesson, teacher):
@@ -67,25 +82,26 @@ def shown(lesson, teacher):
     return teacher.signals(torch.from_numpy(np.stack(images)).float() / 255)
 
 
-def accuracy(signals, rows=slice(None)) -> float:
-    truth = torch.arange(len(signals.logits_BK)) % 3
-    return float((signals.logits_BK.argmax(1) == truth)[rows].float().mean())
+def accuracy(signals, rows=slice(None), knowledge=CrossFitLogits(1.0)) -> float:
+    said = knowledge.logits(signals, None)
+    truth = torch.arange(len(said)) % 3
+    return float((said.argmax(1) == truth)[rows].float().mean())
 
 
 def test_a_qwen_learns_to_answer(checkpoints, lesson, tmp_path):
     watcher = Listener()
     folder = tmp_path / "teacher"
-    teacher = adapted(lesson, checkpoints["qwen2_5_vl"], folder, watcher=watcher)
+    teacher = adapted(lesson, checkpoints["qwen2_5_vl"], folder, watcher=watcher, epochs=12)
     state = json.loads((folder / "tandem.json").read_text())
-    losses = state["loss_of_each_epoch"]
-    assert losses[-1] < 0.9 * losses[0]
-    assert state["held_out_accuracy"] > 0.9
+    for losses in state["loss_of_each_epoch"]:
+        assert losses[-1] < 0.9 * losses[0]
+    assert state["held_out_accuracy"] > 0.75
     assert state["temperature"] != 1.0
-    assert "12 labelled samples it did not learn from" in watcher.notices[-1]
+    assert "36 labelled samples it did not learn from" in watcher.notices[-1]
     signals = shown(lesson, teacher)
-    assert accuracy(signals, slice(36, None)) > 0.9  # without a label in the table
+    assert accuracy(signals, slice(36, None)) > 0.75  # without a label in the table
     before = shown(lesson, untaught(checkpoints["qwen2_5_vl"], lesson))
-    assert accuracy(before) < 0.7
+    assert accuracy(before, knowledge=OwnLogits("label_scoring")) < 0.7
     assert torch.equal(before.tokens_BHWD, signals.tokens_BHWD)  # its tower was not adapted
 
 
@@ -111,11 +127,11 @@ def test_an_encoder_learns_with_a_head(checkpoints, lesson, tmp_path):
 @pytest.mark.parametrize("name", ["qwen3_vl", "siglip"])
 def test_a_finished_adapter_is_read_and_not_trained_again(checkpoints, lesson, tmp_path, name):
     first = adapted(lesson, checkpoints[name], tmp_path, epochs=1)
-    written = (tmp_path / "adapter_model.safetensors").stat().st_mtime_ns
+    written = (tmp_path / "half-1" / "adapter_model.safetensors").stat().st_mtime_ns
     watcher = Listener()
     second = adapted(lesson, checkpoints[name], tmp_path, epochs=1, watcher=watcher)
     assert "is read from" in watcher.notices[0]
-    assert (tmp_path / "adapter_model.safetensors").stat().st_mtime_ns == written
+    assert (tmp_path / "half-1" / "adapter_model.safetensors").stat().st_mtime_ns == written
     one, two = shown(lesson, first), shown(lesson, second)
     assert torch.equal(one.logits_BK, two.logits_BK)
     assert torch.equal(one.tokens_BHWD, two.tokens_BHWD)
@@ -128,7 +144,7 @@ def test_another_setting_or_a_stop_in_the_middle_trains_anew(checkpoints, lesson
     path = checkpoints["vit"]
     first = adapted(lesson, path, tmp_path, epochs=1).fingerprint
     (tmp_path / "tandem.json").unlink()
-    (tmp_path / "head.safetensors").unlink()
+    (tmp_path / "half-0" / "head.safetensors").unlink()
     watcher = Listener()
     again = adapted(lesson, path, tmp_path, epochs=1, watcher=watcher).fingerprint
     assert again == first  # seeded: the same weights, bit for bit
@@ -137,7 +153,7 @@ def test_another_setting_or_a_stop_in_the_middle_trains_anew(checkpoints, lesson
 
 
 def names_in(folder):
-    with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
+    with safe_open(folder / "half-0" / "adapter_model.safetensors", framework="pt") as file:
         return list(file.keys())
 
 
@@ -179,6 +195,41 @@ def test_a_target_that_does_not_exist_is_refused_with_those_that_do(checkpoints,
     assert "no layer wq for LoRA" in sentence
     assert all(name in sentence for name in ("q_proj", "o_proj", "qkv", "all-linear"))
     assert not (tmp_path / "tandem.json").exists()
+
+
+@pytest.mark.parametrize("name", ["dinov2", "qwen2_5_vl"])
+def test_a_row_is_answered_by_the_adapter_that_has_not_learnt_from_it(
+    checkpoints, lesson, tmp_path, name
+):
+    path = checkpoints[name]
+    both = adapted(lesson, path, tmp_path, whole=True, epochs=2, learning_rate=1e-3)
+    labelled = lesson.table.labels_N >= 0
+    assert (both.fold_N[~labelled] == BOTH).all()
+    assert sorted(np.bincount(both.fold_N[labelled])) == [18, 18]
+    signals = shown(lesson, both.teacher)
+    first_NK, second_NK = signals.logits_BK.chunk(2, 1)
+    assert not torch.equal(first_NK, second_NK)
+    folds = torch.from_numpy(both.fold_N)
+    logits_NK = CrossFitLogits(2.0).logits(signals, both.fold_N)
+    assert torch.equal(logits_NK[folds == 0], first_NK[folds == 0] / 2)
+    assert torch.equal(logits_NK[folds == 1], second_NK[folds == 1] / 2)
+    mean = (first_NK / 2).softmax(1) + (second_NK / 2).softmax(1)
+    torch.testing.assert_close(logits_NK.softmax(1)[folds == BOTH], (mean / 2)[folds == BOTH])
+    # What the adapters were measured with is what the student is given.
+    right = (logits_NK.argmax(1).numpy() == lesson.table.labels_N)[labelled].mean()
+    assert right == pytest.approx(both.accuracy)
+
+
+def test_frames_of_a_clip_stay_in_one_half(checkpoints, lesson, tmp_path):
+    clips = np.arange(len(lesson.table)) // 6  # three frames of each class a clip: none is pure
+    labels = np.where(np.arange(len(lesson.table)) < 36, clips % 2, -1)
+    table = replace(lesson.table, labels_N=labels, classes=("a", "b"))
+    both = adapted(
+        lesson, checkpoints["vit"], tmp_path, whole=True, table=table, group_N=clips, epochs=1
+    )
+    for clip in range(6):
+        assert len(set(both.fold_N[clips == clip].tolist())) == 1
+    assert set(both.fold_N.tolist()) == {0, 1, BOTH}
 
 
 @pytest.mark.parametrize("layers", ["0-9", "3-1", "some"])

@@ -15,8 +15,14 @@ from tandem.train.types import SilentProgress
 from tests.train.lora.test_lora import adapted, shown
 from tests.train.lora.test_lora import lesson as lesson
 
-STEPS = 6  # an epoch of 24 rows, 4 at a time
-FILES = ("adapter_model.safetensors", "tandem.json")
+STEPS = 5  # an epoch of 18 rows, half of those with a label, 4 at a time
+EACH = list(range(1, 2 * STEPS + 1))
+"""The steps of one adapter: two epochs."""
+FILES = (
+    "half-0/adapter_model.safetensors",
+    "half-1/adapter_model.safetensors",
+    "tandem.json",
+)
 
 
 class Watcher(SilentProgress):
@@ -28,7 +34,7 @@ class Watcher(SilentProgress):
     def progress(self, doing: str, done: int, total: int) -> None:
         if doing == "The teacher learns from the labels":
             self.steps.append(done)
-            if done == self.at:
+            if len(self.steps) == self.at:
                 self.happens()
 
     def notice(self, message: str, warning: bool = False) -> None:
@@ -68,14 +74,23 @@ def test_a_stopped_fit_goes_on_at_its_step_and_ends_the_same(
     assert not (tmp_path / "twice" / "tandem.json").exists()
     watcher = Watcher()
     again = fitted(lesson, path, tmp_path / "twice", watcher)
-    assert watcher.steps == list(range(at + 2, 2 * STEPS + 1))  # the step it stopped at was done
+    # The step it stopped at was done; the second adapter had not begun.
+    assert watcher.steps == [*range(at + 2, 2 * STEPS + 1), *EACH]
     assert any("goes on from epoch" in one for one in watcher.notices)
     assert contents(tmp_path / "once") == contents(tmp_path / "twice")
     assert torch.equal(shown(lesson, once).logits_BK, shown(lesson, again).logits_BK)
-    assert {one.name for one in (tmp_path / "once").iterdir()} == {
-        one.name for one in (tmp_path / "twice").iterdir()
-    }
-    assert not (tmp_path / "twice" / fit_checkpoint.FILE).exists()
+    assert [len(list((tmp_path / one).rglob("*"))) for one in ("once", "twice")] == [12, 12]
+    assert not list((tmp_path / "twice").rglob(fit_checkpoint.FILE))
+
+
+def test_the_second_adapter_goes_on_with_the_first_one_done(checkpoints, lesson, tmp_path):
+    path = checkpoints["siglip"]
+    fitted(lesson, path, tmp_path / "once")
+    killed(lesson, path, tmp_path / "twice", 3 * STEPS + 1)
+    watcher = Watcher()
+    fitted(lesson, path, tmp_path / "twice", watcher)
+    assert watcher.steps == EACH[STEPS:]
+    assert contents(tmp_path / "once") == contents(tmp_path / "twice")
 
 
 class KilledError(BaseException):
@@ -96,7 +111,7 @@ def test_a_killed_fit_goes_on_from_the_last_whole_epoch(checkpoints, lesson, tmp
     killed(lesson, path, tmp_path / "twice", STEPS + 2)
     watcher = Watcher()
     fitted(lesson, path, tmp_path / "twice", watcher)
-    assert watcher.steps == list(range(STEPS + 1, 2 * STEPS + 1))
+    assert watcher.steps == [*range(STEPS + 1, 2 * STEPS + 1), *EACH]
     assert contents(tmp_path / "once") == contents(tmp_path / "twice")
 
 
@@ -104,16 +119,16 @@ def test_a_damaged_or_foreign_checkpoint_is_passed_over(checkpoints, lesson, tmp
     path, folder = checkpoints["vit"], tmp_path / "twice"
     fitted(lesson, path, tmp_path / "once")
     killed(lesson, path, folder, STEPS + 2)
-    file = folder / fit_checkpoint.FILE
+    file = folder / "half-0" / fit_checkpoint.FILE
     whole = file.read_bytes()
     file.write_bytes(whole[:-1000] + bytes(1000))
     watcher = Watcher()
     fitted(lesson, path, folder, watcher)
     assert any("is damaged" in one for one in watcher.notices)
-    assert watcher.steps == list(range(1, 2 * STEPS + 1))
+    assert watcher.steps == EACH * 2
     assert contents(tmp_path / "once") == contents(folder)
     (folder / "tandem.json").unlink()
     file.write_bytes(whole)  # whole, and of a fit with another seed
     watcher = Watcher()
     adapted(lesson, path, folder, watcher=watcher, seed=1, epochs=2, learning_rate=1e-3)
-    assert watcher.steps == list(range(1, 2 * STEPS + 1))
+    assert watcher.steps == EACH * 2

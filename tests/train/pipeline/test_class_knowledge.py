@@ -11,7 +11,10 @@ from tests.train.engines.runs import events, run_here
 WAYS = {
     "probe": {},
     "label_scoring": {"teacher__knowledge": "label_scoring"},
-    "lora": {"lora": {"rank": 2, "epochs": 1, "batch_size": 8}},
+    "lora": {
+        "lora": {"rank": 2, "epochs": 1, "batch_size": 8},
+        "teacher__knowledge": "lora",
+    },
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from accelerate import PartialState
@@ -41,6 +42,9 @@ from tandem.train.types import (
     Teacher,
     TeacherSource,
 )
+
+if TYPE_CHECKING:
+    from tandem.train.lora.adapter_task import AdaptedTeacher
 
 VAL_CHUNK = 512
 
@@ -86,7 +90,9 @@ def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> Prepare
     if layer_pairs.must_fit(setup.spec, terms):
         # Before adapters are trained and pictures shown: that may be hours.
         layer_pairs.check_fit(setup.spec, student, terms, _bare(setup))
-    teacher = _open(setup, origin)
+    teacher, adapted = _open(setup, origin)
+    if adapted is None and origin == "lora":
+        origin = "probe"
     if setup.teacher_spec.knowledge in ("auto", "own"):
         origin = _own_or(origin, setup, teacher)
     check_gives(teacher.gives, terms, origin)
@@ -97,7 +103,7 @@ def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> Prepare
     for_classes = setup.kind.wants_tokens(origin != "none")
     lean = WantedSignals(tokens=for_classes, logits_key=wanted.logits_key, grid=wanted.grid)
     val = _open_source(setup, teacher, lean, val=True)
-    knowledge, fold_N = _knowledge(setup, origin, teacher, train)
+    knowledge, fold_N = _knowledge(setup, origin, teacher, train, adapted)
     taught = train if knowledge is None else TaughtSource(train, setup.kind, knowledge, fold_N)
     prepared = PreparedTeacher(
         source=taught,
@@ -143,23 +149,61 @@ def _own_or(origin: str, setup: TeacherSetup, teacher: Teacher) -> str:
     return origin
 
 
-def _open(setup: TeacherSetup, origin: str) -> Teacher:
+def _open(setup: TeacherSetup, origin: str) -> tuple[Teacher, AdaptedTeacher | None]:
+    """The teacher, and how it was adapted; None where it was not, or a probe does better."""
     if setup.spec.lora.rank > 0 and setup.spec.lora.on != "student":
         from tandem.train.lora.fit_teacher import adapt  # PEFT takes seconds to import
 
+        table, views, group_N = _adapted_on(setup)
         # The others find the first process's adapter in the folder and load it.
         with PartialState().main_process_first():
-            return adapt(
+            adapted = adapt(
                 setup.spec,
                 setup.device_context.device,
-                *_adapted_on(setup),
+                table,
+                views,
                 setup.folder.path / "teacher",
                 setup.progress,
+                group_N,
             )
+        if _takes_adapter(setup, adapted):
+            return adapted.teacher, adapted
+        return _bare(setup), None
     teacher = _bare(setup)
     if origin == "label_scoring":
-        return LabelScoring(teacher, setup.teacher_spec, setup.splits.train.classes)
-    return teacher
+        return LabelScoring(teacher, setup.teacher_spec, setup.splits.train.classes), None
+    return teacher, None
+
+
+def _takes_adapter(setup: TeacherSetup, adapted: AdaptedTeacher) -> bool:
+    """Whether the adapters answer labels that they have not seen as well as a probe does."""
+    figures = {
+        "adapted": f"{adapted.accuracy:.1%}",
+        "probe": f"{adapted.probe_accuracy:.1%}",
+    }
+    if adapted.accuracy >= adapted.probe_accuracy:
+        sentence = t(
+            "On labels that neither has learnt from the adapted teacher is right on {adapted}, a "
+            "probe on its features on {probe}: the adapter is taken.",
+            **figures,
+        )
+        setup.progress.notice(sentence)
+        return True
+    if setup.teacher_spec.knowledge == "lora":
+        sentence = t(
+            "On labels that neither has learnt from the adapted teacher is right on {adapted}, a "
+            "probe on its features on {probe}. The adapter is taken because teacher.knowledge is "
+            "lora; auto would take the probe.",
+            **figures,
+        )
+    else:
+        sentence = t(
+            "On labels that neither has learnt from the adapted teacher is right on {adapted}, a "
+            "probe on its features on {probe}: the probe is taken, and the adapter is not used.",
+            **figures,
+        )
+    setup.progress.notice(sentence, warning=True)
+    return setup.teacher_spec.knowledge == "lora"
 
 
 def _bare(setup: TeacherSetup) -> Teacher:
@@ -168,11 +212,14 @@ def _bare(setup: TeacherSetup) -> Teacher:
     return entry.make(setup.teacher_spec, setup.device_context.device)
 
 
-def _adapted_on(setup: TeacherSetup) -> tuple[ImageTable, Views]:
-    """What adapters learn from: the train table, a text's in the teacher's own tokens."""
-    table = setup.kind.teacher_table(setup.splits.train, _bare(setup))
-    same = table is setup.splits.train
-    return table, setup.train_views if same else setup.kind.views(table, setup.spec)
+def _adapted_on(setup: TeacherSetup) -> tuple[ImageTable, Views, RowIndices | None]:
+    """What adapters learn from: the train table, a text's in the teacher's own tokens, a clip's as
+    its frames; and which rows are of one clip."""
+    train = setup.splits.train
+    table = setup.kind.teacher_table(train, _bare(setup))
+    if table is train:
+        return table, setup.train_views, None
+    return table, setup.kind.views(table, setup.spec), setup.kind.teacher_groups(train)
 
 
 def _wanted_signals(
@@ -211,31 +258,47 @@ def _open_source(
 
 
 def _knowledge(
-    setup: TeacherSetup, origin: str, teacher: Teacher, train: TeacherSource
+    setup: TeacherSetup,
+    origin: str,
+    teacher: Teacher,
+    train: TeacherSource,
+    adapted: AdaptedTeacher | None,
 ) -> tuple[Knowledge | None, RowIndices | None]:
     if origin == "none":
         return None, None
+    if adapted is not None:
+        from tandem.train.lora.two_adapters import CrossFitLogits
+
+        return CrossFitLogits(adapted.temperature), _fold_of_rows(setup, adapted.fold_N)
     if origin == "probe":
         setup.progress.notice(t("Fitting a probe on the teacher's features."))
         return setup.kind.fit_probe(train, setup.splits.train, setup.spec)
     if origin == "own":
         return setup.kind.own_knowledge(
-            teacher, train, lambda: _own_temperature(setup, origin, teacher, train)
+            teacher, train, lambda: _own_temperature(setup, teacher, train)
         ), None
-    return OwnLogits(origin, _own_temperature(setup, origin, teacher, train)), None
+    return OwnLogits(origin, _own_temperature(setup, teacher, train)), None
 
 
-def _own_temperature(
-    setup: TeacherSetup, origin: str, teacher: Teacher, train: TeacherSource
-) -> float:
+def _fold_of_rows(setup: TeacherSetup, fold_N: RowIndices) -> RowIndices:
+    """The fold of each row learnt from: of a clip, its frames'."""
+    group_N = setup.kind.teacher_groups(setup.splits.train)
+    if group_N is None:
+        return fold_N
+    rows, first = np.unique(group_N, return_index=True)
+    assert len(rows) == len(setup.splits.train), "every clip has a frame"
+    return fold_N[first]
+
+
+def _own_temperature(setup: TeacherSetup, teacher: Teacher, train: TeacherSource) -> float:
     """The temperature of the teacher's own logits, on the labels.
 
-    1 for an adapted teacher, which was fitted on them, and for one that brings a temperature of its
-    own: to fit a second on labels that it has learnt from would make it surer than it should be.
+    1 for one that brings a temperature of its own: to fit a second on labels that it has learnt
+    from would make it surer than it should be.
     """
     labels_N = setup.splits.train.labels_N
     rows = np.flatnonzero(labels_N != UNLABELLED)
-    if origin == "lora" or getattr(teacher, "calibrated", False):
+    if getattr(teacher, "calibrated", False):
         return 1.0
     if not setup.teacher_spec.calibrate or len(rows) == 0:
         return 1.0
