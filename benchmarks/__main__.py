@@ -26,6 +26,7 @@ NAMES = (
     "memory",
     "resnet18",
     "views",
+    "methods",
     "service_start",
     "service_lists",
     "service_events",

@@ -70,7 +70,16 @@ def _teacher(tree: SpecTree, settings: Settings, here: bool) -> list[str]:
     if found is None:
         return []
     put(tree, "teacher.path", found.path)
+    others = get(tree, "teacher.others")
+    if isinstance(others, list):
+        put(tree, "teacher.others", [_found(one, settings, here) for one in others])
     return [found.note] if found.note else []
+
+
+def _found(name: object, settings: Settings, here: bool) -> object:
+    """The path or hub id that a further teacher's name means; what is no name is left to check."""
+    found = find_teacher(name, None, settings, here=here) if isinstance(name, str) else None
+    return found.path if found else name
 
 
 def _data(tree: SpecTree, settings: Settings) -> None:

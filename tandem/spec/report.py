@@ -101,6 +101,23 @@ class TeacherCheck(ReportPart):
         )
 
 
+class TeacherMemberReport(ReportPart):
+    """One of several teachers."""
+
+    name: str
+    weight: float
+    """The weight of its class probabilities among all, 0 to 1."""
+    gives_features: bool
+    """Whether the dense features that were compared are its own."""
+    knowledge: str
+    """Where its class scores come from; none: it was not asked about the classes."""
+    fingerprint: str
+    measured: ReportedMetrics | None = None
+    """How good it is alone."""
+    check: TeacherCheck | None = None
+    """As a single teacher's; its weight is after that."""
+
+
 class TeacherReport(ReportPart):
     name: str
     parameters: int
@@ -115,6 +132,8 @@ class TeacherReport(ReportPart):
     """Images that went through it in this run."""
     check: TeacherCheck | None = None
     """None where a sample has no one class, or too few samples have a label."""
+    members: list[TeacherMemberReport] = Field(default_factory=list)
+    """Where several taught: each of them. The rest is then of all together."""
 
 
 class ViewsReport(ReportPart):

@@ -6039,6 +6039,24 @@ export interface components {
             quantization?: ("none" | "" | "auto" | "fp32" | "bf16" | "fp16" | "int8" | "int4") | null;
         };
         /**
+         * TeacherMemberReport
+         * @description One of several teachers.
+         */
+        TeacherMemberReport: {
+            check?: components["schemas"]["TeacherCheck"] | null;
+            /** Fingerprint */
+            fingerprint: string;
+            /** Gives Features */
+            gives_features: boolean;
+            /** Knowledge */
+            knowledge: string;
+            measured?: components["schemas"]["ReportedMetrics"] | null;
+            /** Name */
+            name: string;
+            /** Weight */
+            weight: number;
+        };
+        /**
          * TeacherOut
          * @description A teacher that can be named.
          */
@@ -6066,6 +6084,8 @@ export interface components {
             /** Knowledge */
             knowledge: string;
             measured?: components["schemas"]["ReportedMetrics"] | null;
+            /** Members */
+            members?: components["schemas"]["TeacherMemberReport"][];
             /** Name */
             name: string;
             /** Parameters */
@@ -6095,6 +6115,12 @@ export interface components {
              * @default auto
              */
             family: string;
+            /**
+             * Features From
+             * @description Which of several teachers gives the dense features that are compared, counted from 0.
+             * @default 0
+             */
+            features_from: number;
             /**
              * Frames
              * @description How many frames of a clip it sees, evenly spread. 0: all.
@@ -6145,6 +6171,12 @@ export interface components {
              */
             name?: string | null;
             /**
+             * Others
+             * @description More teachers at the same time: names, folders or hub ids. Each is used with this section's
+             *     other settings and has a cache of its own; all teach the same classes.
+             */
+            others?: string[];
+            /**
              * Path
              * @description A local folder, or a hub id; found from the name when absent.
              */
@@ -6167,6 +6199,12 @@ export interface components {
              * @description The question asked for label scoring; `{options}` is where the labels go.
              */
             prompt?: string | null;
+            /**
+             * Weights
+             * @description The weight of each teacher's class probabilities, the first one's first; scaled by their sum.
+             *     0: it is not asked about the classes. Empty: all alike.
+             */
+            weights?: number[];
         };
         /**
          * Thin

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tandem.spec.run.base import Fraction, Knob, Positive, Section
+from tandem.spec.run.base import Fraction, Knob, Positive, Section, Weight
 
 
 class TeacherSpec(Section):
@@ -29,6 +29,38 @@ class TeacherSpec(Section):
         ),
     ] = None
     """A local folder, or a hub id; found from the name when absent."""
+    others: Annotated[
+        list[str],
+        Knob(
+            "Further teachers",
+            zh="其他教师模型",
+            about_zh="同时教学的其他教师模型：名称、文件夹或 Hub ID。每个都按本节其余设置使用，"
+            "各有自己的缓存；它们必须能学会相同的类别。",
+        ),
+    ] = Field(default_factory=list)
+    """More teachers at the same time: names, folders or hub ids. Each is used with this section's
+    other settings and has a cache of its own; all teach the same classes."""
+    weights: Annotated[
+        list[Weight],
+        Knob(
+            "Weights of the teachers",
+            zh="各教师的权重",
+            about_zh="有多个教师时，各自类别概率的权重，第一个教师在前；按总和缩放。"
+            "0：不问它类别。留空：一律相同。",
+        ),
+    ] = Field(default_factory=list)
+    """The weight of each teacher's class probabilities, the first one's first; scaled by their sum.
+    0: it is not asked about the classes. Empty: all alike."""
+    features_from: Annotated[
+        int,
+        Field(ge=0),
+        Knob(
+            "Teacher of the features",
+            zh="提供特征的教师",
+            about_zh="有多个教师时，由第几个提供被比较的稠密特征，从 0 数起。",
+        ),
+    ] = 0
+    """Which of several teachers gives the dense features that are compared, counted from 0."""
     family: Annotated[
         str,
         Knob(

@@ -67,6 +67,22 @@ class ResolvedRun(Run):
 
 
 @dataclass(frozen=True)
+class TeacherMember:
+    """One of several teachers, as the report tells of it."""
+
+    name: str
+    weight: float
+    """Its class scores' weight among all, 0 to 1."""
+    gives_features: bool
+    """Whether the dense features that are compared are its own."""
+    knowledge: str
+    evaluation: EvalResult | None
+    """How good it is alone, on the validation set."""
+    fingerprint: str
+    check: TeacherCheck | None
+
+
+@dataclass(frozen=True)
 class PreparedTeacher:
     """What loop and report need of a teacher: its signals, its knowledge, how good it is."""
 
@@ -87,6 +103,8 @@ class PreparedTeacher:
     """Images that went through the teacher for this run; 0 from a warm cache but for checks."""
     check: TeacherCheck | None = None
     """What its class scores know, found before the first step; None where that is not asked."""
+    members: tuple[TeacherMember, ...] = field(default=(), kw_only=True)
+    """Where several teach: each of them. The rest is then of all together."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from tandem.spec.report import (
     ReportedMetrics,
     RunReport,
     StudentReport,
+    TeacherMemberReport,
     TeacherReport,
     ViewsReport,
 )
@@ -231,6 +232,18 @@ def _teacher(teacher: PreparedTeacher) -> TeacherReport:
         measured=None if teacher.evaluation is None else reported(teacher.evaluation),
         forwards=teacher.forwards,
         check=teacher.check,
+        members=[
+            TeacherMemberReport(
+                name=one.name,
+                weight=one.weight,
+                gives_features=one.gives_features,
+                knowledge=one.knowledge,
+                fingerprint=one.fingerprint,
+                measured=None if one.evaluation is None else _measured(one.evaluation),
+                check=one.check,
+            )
+            for one in teacher.members
+        ],
     )
 
 

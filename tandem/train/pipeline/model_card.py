@@ -7,7 +7,13 @@ import re
 from pydantic import BaseModel, Field, TypeAdapter
 
 from tandem.spec.i18n import t
-from tandem.spec.report import ReportedMetrics, RunReport, means_note, views_note
+from tandem.spec.report import (
+    ReportedMetrics,
+    RunReport,
+    TeacherReport,
+    means_note,
+    views_note,
+)
 
 CLASSES_SHOWN = 50
 CONFUSIONS_SHOWN = 5
@@ -174,11 +180,27 @@ def _teacher(report: RunReport) -> str:
         [t("class scores from"), plain(teacher.knowledge)],
         [t("temperature of its calibration"), _figure(teacher.temperature)],
         [t("samples it was shown"), str(teacher.forwards)],
+        *_members(teacher),
         [t("agreement of the student with it"), _figure(report.agreement)],
     ]
     warned = None if teacher.check is None else teacher.check.sentence()
     said = f"\n\n**{warned}**" if warned else ""
     return f"## {t('Teacher')}\n\n" + _table(["", ""], rows) + said
+
+
+def _members(teacher: TeacherReport) -> list[list[str]]:
+    """A row for each of several teachers: its weight, and how good it is alone."""
+    return [
+        [
+            plain(one.name),
+            t(
+                "weight {weight} in the class scores, alone {figure}",
+                weight=_figure(one.weight),
+                figure=_figure(one.measured.accuracy if one.measured else None),
+            ),
+        ]
+        for one in teacher.members
+    ]
 
 
 def _data(report: RunReport) -> str:

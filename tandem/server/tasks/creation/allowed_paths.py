@@ -68,6 +68,7 @@ def confine(tree: SpecTree, names: dict[str, str], settings: Settings) -> None:
     roots = settings.path("models_root"), settings.path("output_root")
     _confine_model(tree, "teacher.path", names, settings.teachers, *roots)
     _confine_teacher_name(tree, names, settings)
+    _confine_other_teachers(tree, settings, *roots)
     _confine_model(tree, "student.path", names, settings.students, *roots)
     cache = get(tree, "cache.root")
     if isinstance(cache, str):
@@ -116,6 +117,18 @@ def _confine_teacher_name(tree: SpecTree, names: dict[str, str], settings: Setti
         )
         if Path(name).is_absolute() and get(tree, "teacher.path") is None:
             put(tree, "teacher.path", str(found))
+
+
+def _confine_other_teachers(tree: SpecTree, settings: Settings, *roots: Path) -> None:
+    others = get(tree, "teacher.others")
+    if not isinstance(others, list):
+        return
+    for place, name in enumerate(others):
+        # As the first one's path, each in a tree of its own: a list has no dotted paths.
+        alone: SpecTree = {"teacher": {"path": name}}
+        names = {"teacher.path": "teacher.others"}
+        _confine_model(alone, "teacher.path", names, settings.teachers, *roots)
+        others[place] = get(alone, "teacher.path")
 
 
 def check_model_paths(path: str, url: str | None, settings: Settings) -> None:

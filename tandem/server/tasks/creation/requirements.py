@@ -40,12 +40,14 @@ def _teacher(spec: RunSpec, settings: Settings) -> Iterator[MissingRequirement]:
     if spec.teacher is None or spec.mode == "direct":
         return
     path = spec.teacher.path or spec.teacher.name or ""
-    if not _is_here(path):
-        yield MissingRequirement(
-            t("The teacher's weights are not there: {name}.", name=spec.teacher.name or path),
-            path,
-            t("Put the checkpoint's folder into {root}.", root=settings.path("models_root")),
-        )
+    named = {path: spec.teacher.name or path} | {one: one for one in spec.teacher.others}
+    for where, name in named.items():
+        if not _is_here(where):
+            yield MissingRequirement(
+                t("The teacher's weights are not there: {name}.", name=name),
+                where,
+                t("Put the checkpoint's folder into {root}.", root=settings.path("models_root")),
+            )
 
 
 def _student(spec: RunSpec) -> Iterator[MissingRequirement]:

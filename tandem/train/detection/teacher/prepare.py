@@ -36,6 +36,12 @@ KNOWLEDGE = ("auto", "probe", "none")
 def check(spec: RunSpec) -> None:
     """SpecError for what no teacher of a detector can say, before any is opened."""
     assert spec.teacher is not None
+    if spec.teacher.others:
+        raise SpecError(
+            "A detector learns from one teacher; {count} are named.",
+            count=1 + len(spec.teacher.others),
+            fix="Leave teacher.others out.",
+        )
     loss_weights(spec)
     if not detector.is_detector(spec.teacher) and spec.teacher.knowledge not in KNOWLEDGE:
         raise SpecError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from accelerate import PartialState
@@ -15,6 +16,8 @@ from tandem.train.engines.accelerate.learn import learn
 from tandem.train.engines.accelerate.loss_terms import Term
 from tandem.train.engines.accelerate.model import dual_head
 from tandem.train.engines.accelerate.prepare_teacher import TeacherSetup, prepare
+from tandem.train.engines.accelerate.teachers import members
+from tandem.train.engines.accelerate.teachers.joint import prepare_all
 from tandem.train.engines.accelerate.trainer import steps_an_epoch
 from tandem.train.engines.base import PreparedTeacher, ResolvedRun, TrainedStudent
 from tandem.train.engines.device import DeviceContext
@@ -32,6 +35,7 @@ class AccelerateEngine:
 
     def check_spec(self, spec: RunSpec, device_context: DeviceContext) -> None:  # noqa: ARG002
         checks.check_weights(spec)
+        members.check(spec)
 
     def check_data(self, spec: RunSpec, kind: Kind, splits: Splits) -> None:
         terms = checks.check_terms(spec, splits.train, as_table_kind(kind).hard_loss)
@@ -49,8 +53,10 @@ class AccelerateEngine:
 
     def check_teacher(self, run: ResolvedRun) -> None:
         terms = _terms(run)
-        if any(term.asks_teacher for term in terms):
-            checks.check_teacher(run, terms)
+        if not any(term.asks_teacher for term in terms):
+            return
+        for part in members.parts(run.spec, terms):
+            checks.check_teacher(replace(run, spec=part.spec), part.terms)
 
     def notes(self, spec: RunSpec) -> tuple[str, ...]:
         return optim.notes(spec.optim)
@@ -70,6 +76,8 @@ class AccelerateEngine:
             barrier=PartialState().wait_for_everyone,
             kind=run.table_kind,
         )
+        if members.has_several(run.spec):
+            return prepare_all(setup, student, terms)
         return prepare(setup, student, terms)
 
     def steps_an_epoch(self, spec: RunSpec, rows: int) -> int:

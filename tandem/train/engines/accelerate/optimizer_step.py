@@ -16,7 +16,11 @@ from tandem.train.engines.accelerate import mixing
 from tandem.train.engines.accelerate.checks import norms_single_cells
 from tandem.train.engines.accelerate.context import TrainingContext
 from tandem.train.engines.accelerate.loss_terms import Totals, weighted_sum
-from tandem.train.engines.accelerate.model.projected_student import outputs, student_of
+from tandem.train.engines.accelerate.model.projected_student import (
+    StudentOutputs,
+    outputs,
+    student_of,
+)
 from tandem.train.engines.accelerate.term_weights import TermWeights, gradient_norm
 from tandem.train.engines.checkpoint import TrainingPosition
 from tandem.train.engines.device import as_inputs, is_out_of_memory
@@ -153,7 +157,7 @@ class OptimizerStep:
 
     def _gradients(
         self,
-        taps: tuple[StepOutput, StepOutput],
+        taps: StudentOutputs,
         signals: Signals,
         batch: Batch,
         totals: Totals,

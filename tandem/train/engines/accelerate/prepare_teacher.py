@@ -84,7 +84,21 @@ class TaughtSource:
         return self.kind.add_class_scores(signals, self.knowledge, folds_B)
 
 
+@dataclass(frozen=True)
+class AskedTeacher:
+    """A teacher that has been asked all that a run wants of it."""
+
+    prepared: PreparedTeacher
+    val: SignalSource
+    """What it says of the validation rows, with class scores where it gives any."""
+
+
 def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> PreparedTeacher:
+    """The only teacher of a run, ready to be learnt from."""
+    return ask(setup, student, terms).prepared
+
+
+def ask(setup: TeacherSetup, student: Student, terms: list[Term]) -> AskedTeacher:
     """Open the teacher, fill what is missing of its cache, and fit its class knowledge."""
     origin = knowledge_source(setup.spec, setup.splits)
     if layer_pairs.must_fit(setup.spec, terms):
@@ -121,7 +135,8 @@ def prepare(setup: TeacherSetup, student: Student, terms: list[Term]) -> Prepare
     if setup.spec.cache.mode == "on":
         # With the cache filled nobody asks it again: its memory is the student's from here on.
         teacher.unload()
-    return prepared
+    told = val if knowledge is None else TaughtSource(val, setup.kind, knowledge, None)
+    return AskedTeacher(prepared, told)
 
 
 def _checked(

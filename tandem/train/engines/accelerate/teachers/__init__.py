@@ -1,0 +1,1 @@
+"""Several teachers of one student."""
