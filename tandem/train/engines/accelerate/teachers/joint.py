@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tandem.spec.i18n import t
+from tandem.spec.report import TeacherCheck
 from tandem.train.engines.accelerate.loss_terms import Term
 from tandem.train.engines.accelerate.prepare_teacher import AskedTeacher, TeacherSetup, ask
 from tandem.train.engines.accelerate.teachers.members import Part, name_of, parts
@@ -56,7 +57,17 @@ def _weights(asked: list[Part], ready: list[AskedTeacher]) -> list[float]:
         part.weight * (1.0 if check is None else check.soft_label_factor)
         for part, check in zip(asked, checks, strict=True)
     ]
+    if sum(scaled) == 0:  # none of them knows anything: `_joined` hands that on
+        return [part.weight for part in asked]
     return [one / sum(scaled) for one in scaled]
+
+
+def _shared_check(each: list[PreparedTeacher], weights: list[float]) -> TeacherCheck | None:
+    """The first one's check where all that are heard were scaled to nothing, so that the run's
+    soft labels are; None where their shares say it already."""
+    heard = [one.check for one, weight in zip(each, weights, strict=True) if weight > 0]
+    nothing = all(check is not None and check.soft_label_factor == 0 for check in heard)
+    return heard[0] if nothing else None
 
 
 class JointSource:
@@ -145,6 +156,7 @@ def _joined(
         parameters=sum(one.parameters for one in each),
         fingerprint=hashlib.blake2b(prints.encode(), digest_size=16).hexdigest(),
         forwards=sum(one.forwards for one in each),
+        check=_shared_check(each, weights),
         members=tuple(
             TeacherMember(
                 one.name,

@@ -17,7 +17,7 @@ class Part:
     """The run's, with this teacher in it."""
     terms: list[Term]
     weight: float
-    """Of its class scores, among all; the weights add up to 1."""
+    """The weight of its class scores among all; together they are 1."""
 
 
 def has_several(spec: RunSpec) -> bool:
