@@ -239,7 +239,7 @@ def _teacher(teacher: PreparedTeacher) -> TeacherReport:
                 gives_features=one.gives_features,
                 knowledge=one.knowledge,
                 fingerprint=one.fingerprint,
-                measured=None if one.evaluation is None else _measured(one.evaluation),
+                measured=None if one.evaluation is None else reported(one.evaluation),
                 check=one.check,
             )
             for one in teacher.members
