@@ -112,6 +112,8 @@ class DetectionEngine:
         projections = teacher.projections if teacher else ()
         seed_everything(spec.run.seed, 0)  # the projectors', whatever was drawn before
         model = ProjectedDetector(student, projections).to(device)
+        # Channels last in memory: a step of YOLOX-s takes a seventh less on a CPU.
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = optim.make_optimizer([model], spec.optim)
         steps = self.steps_an_epoch(spec, len(run.splits.train))
         plan = LossPlan.of(spec, weights, student)
@@ -141,7 +143,7 @@ class DetectionEngine:
     def evaluate(self, run: ResolvedRun, student: Student) -> EvalResult:
         """One image at a time, as an exported file is used."""
         val = detection_splits(run.splits).val_boxes
-        return evaluate(student, val, run.device_context.device, 1)
+        return evaluate(student, val, run.device_context.device, 1, run.stop, run.thresholds)
 
     def inputs(self, run: ResolvedRun, rows: Iterable[int], image_size: int) -> Iterator[Tensor]:
         train = detection_splits(run.splits).train_boxes

@@ -107,7 +107,7 @@ def moved(batch: DetectionBatch, device: torch.device) -> DetectionBatch:
     """On the device, its pictures as floats of 0 to 1."""
     return {
         **batch,
-        "img": as_inputs(batch["img"], device),
+        "img": as_inputs(batch["img"], device).contiguous(memory_format=torch.channels_last),
         "cls": batch["cls"].to(device, non_blocking=True),
         "bboxes": batch["bboxes"].to(device, non_blocking=True),
         "batch_idx": batch["batch_idx"].to(device, non_blocking=True),
