@@ -31,12 +31,17 @@ class DetectorTrainer:
         splits, optim = detection_splits(run.splits), run.spec.optim
         self.val = splits.val_boxes
         self.loader = CanvasLoader(
-            splits.train_boxes, run.spec, pin=run.device_context.device.type == "cuda"
+            splits.train_boxes,
+            run.spec,
+            pin=run.device_context.device.type == "cuda",
+            samples=run.samples_an_epoch,
         )
         self.accumulate = optim.grad_accum_steps
         self.reporter = RunReporter(run, run.kind.primary_metric_name)
         self.keeper = CheckpointKeeper(run, self._capture)
-        self.plan_key = plan_key(run.splits.train, optim.batch_size, optim.grad_accum_steps)
+        self.plan_key = plan_key(
+            run.splits.train, optim.batch_size, optim.grad_accum_steps, run.epoch_samples
+        )
         self.position = TrainingPosition(plan=self.plan_key)
 
     @property

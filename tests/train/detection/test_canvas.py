@@ -89,3 +89,18 @@ def test_boxes_that_are_cut_to_slivers_are_left_out() -> None:
     placed, kept = placed_boxes(source, boxes.astype(np.float32), 100)
     assert placed[0] == pytest.approx([10, 20, 50, 60], abs=1e-4)
     assert kept.tolist() == [True, False, False]
+
+
+def test_a_longer_epoch_passes_over_the_rows_again(drawn: Path) -> None:
+    made = dataset(drawn)
+    count = 2 * len(made.table) + 1
+    loader = CanvasLoader(made.table, made.spec, samples=count)
+    shown = list(loader.places)
+    assert sum(map(len, shown)) == count
+    assert len(loader) == len(shown)
+    times = np.bincount([int(ref) for refs in shown for ref in refs], minlength=len(made.table))
+    assert set(times.tolist()) == {2, 3}
+    loader.places.epoch = 1
+    following = [int(ref) for refs in loader.places for ref in refs]
+    more = times + np.bincount(following, minlength=len(made.table))
+    assert more.max() - more.min() <= 1

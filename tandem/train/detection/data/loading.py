@@ -44,10 +44,14 @@ class CanvasSample:
 
 
 class CanvasDataset(Dataset[DetectionBatch | DataError]):
-    """A split's canvases, batch by batch: an item is the places of one batch."""
+    """A split's canvases, batch by batch: an item is the places of one batch.
 
-    def __init__(self, table: DetectionTable, spec: RunSpec) -> None:
+    `samples` of an epoch, where it is not one pass over the table: as in `sampling.order`.
+    """
+
+    def __init__(self, table: DetectionTable, spec: RunSpec, samples: int | None = None) -> None:
         self.table, self.spec = table, spec
+        self.samples = len(table) if samples is None else samples
         side, knobs = spec.data.image_size, spec.yolo
         self.placing = Placing(side, knobs, flip_allowed(spec.views, table.classes))
         self.last_from = spec.optim.epochs - knobs.close_mosaic_epochs
@@ -56,7 +60,7 @@ class CanvasDataset(Dataset[DetectionBatch | DataError]):
         self.buffer: MosaicBuffer | None = None
 
     def __len__(self) -> int:
-        return -(-len(self.table) // self.spec.optim.batch_size)
+        return -(-self.samples // self.spec.optim.batch_size)
 
     def __getitem__(self, refs: list[SampleRef]) -> DetectionBatch | DataError:  # type: ignore[override]
         # An error is handed over: PyTorch would raise a worker's with a traceback in its text.
@@ -103,6 +107,7 @@ class CanvasDataset(Dataset[DetectionBatch | DataError]):
                 self.spec.run.seed,
                 info.num_workers if info else 1,
                 min(len(self.table), self.store.most, 8 * self.spec.optim.batch_size),
+                self.samples,
             )
         alike = self.table.labelled(int(ref))
         recent = [one for one in self.buffer.at(ref).tolist() if self.table.labelled(one) == alike]
@@ -155,10 +160,19 @@ def collate(samples: list[CanvasSample]) -> DetectionBatch:
 class CanvasLoader:
     """The batches of any epoch from any one on, by processes that live as long as it does."""
 
-    def __init__(self, table: DetectionTable, spec: RunSpec, *, pin: bool = False) -> None:
-        self.dataset, self.spec, self.pin = CanvasDataset(table, spec), spec, pin
+    def __init__(
+        self,
+        table: DetectionTable,
+        spec: RunSpec,
+        *,
+        pin: bool = False,
+        samples: int | None = None,
+    ) -> None:
+        self.dataset, self.spec, self.pin = CanvasDataset(table, spec, samples), spec, pin
         self.workers = min(worker_count(spec.data.workers), len(self.dataset) // BATCHES_A_WORKER)
-        self.places = _EpochPlaces(len(table), spec.optim.batch_size, spec.run.seed)
+        self.places = _EpochPlaces(
+            len(table), self.dataset.samples, spec.optim.batch_size, spec.run.seed
+        )
         self._loader: DataLoader[DetectionBatch | DataError] | None = None
 
     def __len__(self) -> int:
@@ -197,16 +211,16 @@ class CanvasLoader:
 class _EpochPlaces:
     """The batches' places of the epoch that is asked for next; a sampler of the loader's."""
 
-    def __init__(self, rows: int, batch_size: int, seed: int) -> None:
-        self.rows, self.batch_size, self.seed = rows, batch_size, seed
+    def __init__(self, rows: int, samples: int, batch_size: int, seed: int) -> None:
+        self.rows, self.samples, self.batch_size, self.seed = rows, samples, batch_size, seed
         self.epoch, self.begin = 0, 0
 
     def __len__(self) -> int:
-        return -(-self.rows // self.batch_size) - self.begin
+        return -(-self.samples // self.batch_size) - self.begin
 
     def __iter__(self) -> Iterator[list[SampleRef]]:
         epoch, first = self.epoch, self.begin * self.batch_size
-        rows = order(self.rows, self.seed, epoch).tolist()
-        for start in range(first, self.rows, self.batch_size):
-            places = range(start, min(start + self.batch_size, self.rows))
+        rows = order(self.rows, self.seed, epoch, self.samples).tolist()
+        for start in range(first, self.samples, self.batch_size):
+            places = range(start, min(start + self.batch_size, self.samples))
             yield [SampleRef.of(rows[place], epoch, place) for place in places]
