@@ -87,6 +87,21 @@ def predict(
     raise typer.Exit(code)
 
 
+@app.command(help=t("Measure any model on a labelled data set."))
+def evaluate(
+    model: Annotated[str, typer.Argument(help=t("A run, its folder, or its final_model folder."))],
+    dataset: Annotated[str, typer.Argument(help=t("A data set's folder, or its name."))],
+    split: Annotated[str, typer.Option(help=t("train, val or test; test where it is there."))] = "",
+    layout: Annotated[
+        str, typer.Option("--type", help=t("The layout; found by looking where left out."))
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    from tandem.commands.models.evaluate import evaluate as run
+
+    run(model, dataset, split, layout, as_json)
+
+
 @app.command(help=t("Label a folder, a ZIP or a video by a trained model; stop and go on."))
 def annotate(
     model: Annotated[str, typer.Argument(help=t("A run, its folder, or its final_model folder."))],

@@ -810,6 +810,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{task_id}/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Evaluations
+         * @description What it was measured on since it was made, the newest first.
+         */
+        get: operations["v1_list_evaluations"];
+        put?: never;
+        /**
+         * Evaluate Model
+         * @description Measure it on a labelled data set, in a process of its own; one at a time for each model.
+         */
+        post: operations["v1_evaluate_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{task_id}/exports": {
         parameters: {
             query?: never;
@@ -3391,6 +3415,35 @@ export interface components {
             /** Taskid */
             taskId: string;
         };
+        /**
+         * EvaluationShown
+         * @description One measurement of a model: under way, done or failed.
+         */
+        EvaluationShown: {
+            /** Dataset */
+            dataset: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Message
+             * @description Why it failed.
+             */
+            message: string | null;
+            /** @description Its figures are ratios of 0 to 1, as in a report. */
+            result: components["schemas"]["ModelEvaluation"] | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "RUNNING" | "DONE" | "FAILED";
+        };
         /** ExecutionSpec */
         ExecutionSpec: {
             /**
@@ -4218,6 +4271,48 @@ export interface components {
              */
             teacher_task_id: string | null;
         };
+        /**
+         * ModelEvaluation
+         * @description One model on one split; its figures are a report's.
+         */
+        ModelEvaluation: {
+            /** Classes */
+            classes: string[];
+            /** Dataset */
+            dataset: string;
+            /**
+             * Format
+             * @default tandem-evaluation-1
+             * @constant
+             */
+            format: "tandem-evaluation-1";
+            /** Kind */
+            kind: string;
+            /**
+             * Left Out
+             * @default 0
+             */
+            left_out: number;
+            measured: components["schemas"]["ReportedMetrics"];
+            /** Model */
+            model: string;
+            /** Notes */
+            notes?: string[];
+            /** Samples */
+            samples: number;
+            /** Seconds */
+            seconds: number;
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "train" | "val" | "test";
+        };
+        /** ModelEvaluations */
+        ModelEvaluations: {
+            /** Items */
+            items: components["schemas"]["EvaluationShown"][];
+        };
         /** ModelFile */
         ModelFile: {
             /** Path */
@@ -4260,6 +4355,29 @@ export interface components {
              * @description The place from 1, among all that wait; it takes the priority that this place needs.
              */
             to?: number | null;
+        };
+        /**
+         * NewEvaluation
+         * @description What a model is to be measured on.
+         */
+        NewEvaluation: {
+            /**
+             * Dataset
+             * @description The data set's name.
+             * @example pets
+             */
+            dataset: string;
+            /**
+             * Split
+             * @description Null: test where it is labelled, else val, else train.
+             */
+            split?: ("train" | "val" | "test") | null;
+            /**
+             * Type
+             * @description The data set's layout; empty: found by looking.
+             * @default
+             */
+            type: string;
         };
         /** NewExport */
         NewExport: {
@@ -11044,6 +11162,216 @@ export interface operations {
             };
             /** @description There is no such thing. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong; each is named. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the service; its log says which. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The data base does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    v1_list_evaluations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelEvaluations"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is wanted, or another one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A path outside the configured folders, another page, or a run's token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are wrong; each is named. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the service; its log says which. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The data base does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    v1_evaluate_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEvaluation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationShown"];
+                };
+            };
+            /** @description The request is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is wanted, or another one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A path outside the configured folders, another page, or a run's token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The task's state, or another request, forbids it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is too large. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -11,15 +11,18 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from tandem.server.artifacts import folder
 from tandem.server.context import Here
-from tandem.server.models import detail, exports, imports, service, trying
+from tandem.server.models import detail, evaluations, exports, imports, service, trying
 from tandem.server.models.allowed_paths import model_of
 from tandem.server.models.schemas import (
+    EvaluationShown,
     Exports,
     ExportShown,
     FormatName,
     ImportModel,
     ModelDetail,
+    ModelEvaluations,
     ModelList,
+    NewEvaluation,
     NewExport,
     Tried,
 )
@@ -95,6 +98,20 @@ def download_export(context: Here, task_id: str, format: FormatName) -> Response
     row = service.row_of(context, task_id)
     found = exports.one_file(model_of(context, row), format)
     return _sent(found, f"{row['task_name']}-{format}")
+
+
+@router.get("/models/{task_id}/evaluations", response_model=ModelEvaluations)
+def list_evaluations(context: Here, task_id: str) -> object:
+    """What it was measured on since it was made, the newest first."""
+    model = model_of(context, service.row_of(context, task_id))
+    return {"items": [evaluations.as_shown(one) for one in evaluations.items(model)]}
+
+
+@router.post("/models/{task_id}/evaluations", response_model=EvaluationShown, status_code=202)
+def evaluate_model(context: Here, task_id: str, body: NewEvaluation) -> object:
+    """Measure it on a labelled data set, in a process of its own; one at a time for each model."""
+    model = model_of(context, service.row_of(context, task_id))
+    return evaluations.as_shown(evaluations.begin(context, model, body))
 
 
 def _sent(found: Path, name: str) -> Response:

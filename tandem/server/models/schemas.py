@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tandem.server.tasks.schemas import DataUsed, RequestBody, ResponseBody
 from tandem.server.wire.envelope import UtcTime
 from tandem.server.wire.sample import LabelsOut
+from tandem.spec.model_evaluation import ModelEvaluation, SplitName
 
 _MetricName = Literal["accuracy", "miou", "map50"]
 _ExportStatus = Literal["RUNNING", "DONE", "FAILED"]
@@ -158,6 +159,35 @@ class Exports(ResponseBody):
 
 class NewExport(RequestBody):
     format: FormatName
+
+
+class NewEvaluation(RequestBody):
+    """What a model is to be measured on."""
+
+    dataset: Annotated[str, Field(min_length=1, max_length=255, examples=["pets"])]
+    """The data set's name."""
+    split: SplitName | None = None
+    """Null: test where it is labelled, else val, else train."""
+    type: Annotated[str, Field(max_length=50, pattern=r"^[a-z0-9_]*$")] = ""
+    """The data set's layout; empty: found by looking."""
+
+
+class EvaluationShown(ResponseBody):
+    """One measurement of a model: under way, done or failed."""
+
+    id: str
+    dataset: str
+    status: _ExportStatus
+    result: ModelEvaluation | None
+    """Its figures are ratios of 0 to 1, as in a report."""
+    message: str | None
+    """Why it failed."""
+    started_at: UtcTime
+    ended_at: UtcTime | None
+
+
+class ModelEvaluations(ResponseBody):
+    items: list[EvaluationShown]
 
 
 class ImportModel(BaseModel):

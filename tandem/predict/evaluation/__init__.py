@@ -1,0 +1,1 @@
+"""A finished model measured on a labelled data set, as a run's report measures its student."""

@@ -1,0 +1,198 @@
+"""A model measured on labelled data: `tandem evaluate` in a process of its own.
+
+As with exports, the state lies beside the model and is there after a restart; one whose process
+is gone has ended: well, if it has said its figures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypedDict
+
+from tandem.executors.processes import look
+from tandem.server.context import Context
+from tandem.server.errors import ConflictError, InvalidError
+from tandem.server.host.clock import now
+from tandem.server.host.paths import inside
+from tandem.server.models import allowed_paths
+from tandem.server.models.children import environment
+from tandem.server.models.facts import read_json
+from tandem.server.models.schemas import NewEvaluation
+from tandem.server.tasks.creation.allowed_paths import inside as inside_roots
+from tandem.spec.i18n import language, t
+
+FOLDER, STATE = "evaluations", ".evaluations.json"
+SECONDS = 6 * 3600
+KEPT = 20
+ENDED_BYTES = 4000
+_LOCK = threading.Lock()
+
+
+class EvaluationState(TypedDict):
+    """One measurement as the state file has it."""
+
+    id: str
+    dataset: str
+    status: str
+    result: dict[str, Any] | None
+    message: str | None
+    started_at: str
+    ended_at: str | None
+    pid: int
+    born: str
+
+
+def items(model: Path) -> list[EvaluationState]:
+    """The last of them, newest first."""
+    with _LOCK:
+        return sorted(_settled(model).values(), key=lambda one: one["started_at"], reverse=True)
+
+
+def begin(context: Context, model: Path, asked: NewEvaluation) -> EvaluationState:
+    """Start one; InvalidError without such a data set, ConflictError while another runs."""
+    dataset = inside_roots("dataset", asked.dataset, context.settings.datasets_root)
+    if not dataset.is_dir():
+        problem = t("There is no data set {name}.", name=asked.dataset)
+        raise InvalidError([{"field": "dataset", "problem": problem}])
+    with _LOCK:
+        there = _settled(model)
+        if any(one["status"] == "RUNNING" for one in there.values()):
+            raise ConflictError(
+                "This model is being measured already.", fix="Wait for its end, then ask again."
+            )
+        _folder(model).mkdir(exist_ok=True)
+        key = secrets.token_hex(4)
+        child = _launch(context, model, dataset, asked, key)
+        seen = look(child.pid)
+        there[key] = {
+            "id": key,
+            "dataset": asked.dataset,
+            "status": "RUNNING",
+            "result": None,
+            "message": None,
+            "started_at": now().isoformat(),
+            "ended_at": None,
+            "pid": child.pid,
+            "born": seen.born if seen else "",
+        }
+        item = there[key]
+        _write(model, _newest(there))
+    threading.Thread(target=_watch, args=(child, model), daemon=True).start()
+    return item
+
+
+def as_shown(item: EvaluationState) -> dict[str, object]:
+    """For a page: without the process, its times as times."""
+    kept = {name: one for name, one in item.items() if name not in ("pid", "born")}
+    ended = item["ended_at"]
+    return kept | {
+        "started_at": datetime.fromisoformat(item["started_at"]),
+        "ended_at": None if ended is None else datetime.fromisoformat(ended),
+    }
+
+
+def _launch(
+    context: Context, model: Path, dataset: Path, asked: NewEvaluation, key: str
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tandem.cli", "evaluate", str(model), str(dataset), "--json"]
+    for flag, value in (("--split", asked.split), ("--type", asked.type)):
+        command += [flag, value] if value else []
+    with _said(model, key).open("wb") as out, _erred(model, key).open("wb") as err:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env=environment(context.settings.home, language()),
+            cwd=_folder(model),
+            start_new_session=True,  # a restart of the service does not cost the work
+        )
+
+
+def _watch(child: subprocess.Popen[bytes], model: Path) -> None:
+    """Wait for its end, so that no zombie stays, and write down how it was."""
+    try:
+        child.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, 9)
+        child.wait()
+    with suppress(OSError):  # the model was deleted meanwhile
+        items(model)
+
+
+def _settled(model: Path) -> dict[str, EvaluationState]:
+    """The state, with an end for what has ended since. Held by `_LOCK`."""
+    told: dict[str, EvaluationState] = {
+        name: one
+        for name, one in read_json(_folder(model) / STATE).items()
+        if isinstance(one, dict)
+    }
+    changed = False
+    for one in told.values():
+        if one["status"] == "RUNNING":
+            seen = look(int(one["pid"]))
+            if seen is None or seen.born != one["born"]:
+                _end(one, model)
+                changed = True
+    if changed:
+        _write(model, told)
+    return told
+
+
+def _end(one: EvaluationState, model: Path) -> None:
+    """Write down how one has ended: well, if it has said its figures."""
+    said = read_json(_said(model, one["id"]))
+    one["ended_at"] = now().isoformat()
+    if "measured" in said:
+        one["status"], one["result"] = "DONE", dict(said)
+    else:
+        one["status"], one["message"] = "FAILED", _reason(_erred(model, one["id"]))
+    for file in (_said(model, one["id"]), _erred(model, one["id"])):
+        file.unlink(missing_ok=True)
+
+
+def _reason(file: Path) -> str:
+    """The last thing it said, or that it ended without a word."""
+    try:
+        with file.open("rb") as stream:
+            stream.seek(max(0, file.stat().st_size - ENDED_BYTES))
+            lines = stream.read().decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        lines = []
+    if lines:
+        return lines[-1][:1000]
+    return t("It ended without a word: its process was killed, or the machine restarted.")
+
+
+def _newest(there: Mapping[str, EvaluationState]) -> dict[str, EvaluationState]:
+    ordered = sorted(there.items(), key=lambda one: one[1]["started_at"], reverse=True)
+    return dict(ordered[:KEPT])
+
+
+def _folder(model: Path) -> Path:
+    return inside(allowed_paths.home_of(model), FOLDER)
+
+
+def _said(model: Path, key: str) -> Path:
+    return _folder(model) / f".{key}.out"
+
+
+def _erred(model: Path, key: str) -> Path:
+    return _folder(model) / f".{key}.err"
+
+
+def _write(model: Path, state: Mapping[str, EvaluationState]) -> None:
+    file = _folder(model) / STATE
+    hidden = file.with_name(f"{STATE}.{os.getpid()}")
+    hidden.write_text(json.dumps(state, ensure_ascii=False, indent=1), encoding="utf-8")
+    hidden.replace(file)
