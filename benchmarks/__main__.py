@@ -36,6 +36,7 @@ NAMES = (
     "data_check",
     "yolo_step",
     "yolo_teaching",
+    "map_speed",
     "kind_signals",
     "unet_teaching",
     "zip_import",

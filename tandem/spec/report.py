@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 
 FIGURES = ("accuracy", "miou", "map50")
+
+
+_Between = Annotated[
+    tuple[float, float],
+    # Two numbers; a client's generated types know no fixed lengths behind a request.
+    WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}),
+]
 
 
 class ReportPart(BaseModel):
@@ -27,7 +34,7 @@ class ReportedMetrics(ReportPart):
     """
 
     metrics: dict[str, float]
-    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    intervals: dict[str, _Between] = Field(default_factory=dict)
     """By a figure's name, what holds it in 95 of 100 such data sets: of accuracy by Wilson, of
     macro-F1, mean IoU and mean average precision by bootstrap over the samples."""
     details: dict[str, object] = Field(default_factory=dict)

@@ -4908,10 +4908,7 @@ export interface components {
             };
             /** Intervals */
             intervals?: {
-                [key: string]: [
-                    number,
-                    number
-                ];
+                [key: string]: number[];
             };
             /** Metrics */
             metrics: {
