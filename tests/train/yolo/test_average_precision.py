@@ -137,3 +137,36 @@ def test_a_detection_on_a_crowd_is_no_mistake() -> None:
     )
     found = np.array([[0, 0, 20, 20, 0.5, 0], [45, 45, 60, 60, 0.9, 0], [70, 70, 90, 90, 0.8, 0]])
     assert score(split, [found.astype(float)]).metrics["map50"] == pytest.approx(1)
+
+
+def test_thresholds_of_before_are_taken_as_they_are() -> None:
+    """On a test split nothing is fitted: mAP is the same, F1 is that of the given cut."""
+    random = np.random.default_rng(4)
+    split = truth(random, 24)
+    found = predictions(random, split)
+    fitted = score(split, found)
+    again = score(split, found, fitted.thresholds)
+    assert again.metrics == pytest.approx(fitted.metrics)
+    given = score(split, found, {"cat": 0.9, "dog": 0.9, "bird": 0.9})
+    assert given.metrics["map50"] == pytest.approx(fitted.metrics["map50"])
+    assert given.metrics["f1"] < fitted.metrics["f1"]
+    assert set(given.thresholds.values()) == {0.9}
+
+
+def test_the_interval_holds_the_figure_and_is_that_of_images_drawn_again() -> None:
+    random = np.random.default_rng(6)
+    split = truth(random, 24)
+    found = predictions(random, split)
+    scores = score(split, found)
+    low, high = scores.intervals()["map50"]
+    assert low < scores.metrics["map50"] < high
+    assert scores.intervals()["map50"] == (low, high)
+    looked = [row for row, item in enumerate(split.items) if item.shapes is not None]
+    by_hand = []
+    for _ in range(150):
+        rows = random.choice(looked, len(looked))
+        drawn = DetectionTable(
+            Path(), [split.items[row] for row in rows], CLASSES, split.hashes_N[rows], 10**6
+        )
+        by_hand.append(score(drawn, [found[row] for row in rows]).metrics["map50"])
+    assert (low, high) == pytest.approx(np.percentile(by_hand, (2.5, 97.5)), abs=0.04)

@@ -46,39 +46,72 @@ def match(
 ) -> list[ClassMatches]:
     """The matches of each class, over the images `rows`."""
     classes = len(truth.classes)
-    parts: list[list[_Matched]] = [[] for _ in range(classes)]
     support_KN = np.zeros((classes, len(rows)), np.int64)
+    images: list[_ImageMatches] = []
     for place, row in enumerate(rows):
         shapes = truth.items[row].shapes or []
         true_m = np.array([one.label for one in shapes], np.int64)
         crowd_m = np.array([one.crowd for one in shapes], bool)
         boxes_m4 = _sides(np.array([one.bounds() for one in shapes], np.float64).reshape(-1, 4))
         np.add.at(support_KN[:, place], true_m[~crowd_m], 1)
-        found_n6 = np.asarray(detections[row], np.float64).reshape(-1, 6)
-        # Stable: equal scores keep the order they were found in, as in pycocotools.
-        found_n6 = found_n6[np.argsort(-found_n6[:, 4], kind="stable")]
-        said_n = found_n6[:, 5].astype(np.int64)
-        for k in np.unique(said_n).tolist():
-            mine_n6 = found_n6[said_n == k][:MOST_FOUND]
-            theirs = true_m == k
-            matched = _match_one(_sides(mine_n6[:, :4]), boxes_m4[theirs], crowd_m[theirs])
-            parts[k].append((mine_n6[:, 4], np.full(len(mine_n6), place), *matched))
-    return [_joined(parts[k], support_KN[k]) for k in range(classes)]
-
-
-_Matched = tuple[Floats, NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]
-
-
-def _joined(parts: Sequence[_Matched], support_N: NDArray[np.int64]) -> ClassMatches:
-    if not parts:
+        images.append(_match_image(detections[row], true_m, boxes_m4, crowd_m))
+    said_n = np.concatenate([one.said_n for one in images]) if images else np.zeros(0, np.int64)
+    if not len(said_n):
         nothing = np.zeros((len(IOU_THRESHOLDS), 0), bool)
-        return ClassMatches(np.zeros(0), np.zeros(0, np.int64), nothing, nothing, support_N)
-    scores_n, image_n = (np.concatenate([part[at] for part in parts]) for at in (0, 1))
-    right_Tn, ignored_Tn = (np.concatenate([part[at] for part in parts], 1) for at in (2, 3))
-    order = np.argsort(-scores_n, kind="stable")
-    return ClassMatches(
-        scores_n[order], image_n[order], right_Tn[:, order], ignored_Tn[:, order], support_N
-    )
+        none = (np.zeros(0), np.zeros(0, np.int64), nothing, nothing)
+        return [ClassMatches(*none, support_N) for support_N in support_KN]
+    scores_n = np.concatenate([one.scores_n for one in images])
+    image_n = np.repeat(np.arange(len(images)), [len(one.said_n) for one in images])
+    right_Tn = np.concatenate([one.right_Tn for one in images], 1)
+    ignored_Tn = np.concatenate([one.ignored_Tn for one in images], 1)
+    # By class, within it by score; equal scores keep the order of their images, as in pycocotools.
+    order = np.lexsort((-scores_n, said_n))
+    ends = np.searchsorted(said_n[order], np.arange(classes + 1))
+    made = []
+    for k in range(classes):
+        mine = order[ends[k] : ends[k + 1]]
+        made.append(
+            ClassMatches(
+                scores_n[mine], image_n[mine], right_Tn[:, mine], ignored_Tn[:, mine], support_KN[k]
+            )
+        )
+    return made
+
+
+@dataclass(frozen=True)
+class _ImageMatches:
+    """One image's found boxes of all classes, the surest first."""
+
+    scores_n: Floats
+    said_n: NDArray[np.int64]
+    right_Tn: NDArray[np.bool_]
+    ignored_Tn: NDArray[np.bool_]
+
+
+def _match_image(
+    found: DetectionArray,
+    true_m: NDArray[np.int64],
+    boxes_m4: Floats,
+    crowd_m: NDArray[np.bool_],
+) -> _ImageMatches:
+    found_n6 = np.asarray(found, np.float64).reshape(-1, 6)
+    # Stable: equal scores keep the order they were found in, as in pycocotools.
+    found_n6 = found_n6[np.argsort(-found_n6[:, 4], kind="stable")]
+    said_n = found_n6[:, 5].astype(np.int64)
+    if len(said_n) > MOST_FOUND:
+        surest = [np.flatnonzero(said_n == k)[:MOST_FOUND] for k in np.unique(said_n)]
+        found_n6 = found_n6[np.sort(np.concatenate(surest))]
+        said_n = found_n6[:, 5].astype(np.int64)
+    boxes_n4 = _sides(found_n6[:, :4])
+    right_Tn = np.zeros((len(IOU_THRESHOLDS), len(said_n)), bool)
+    ignored_Tn = right_Tn.copy()
+    # Only a class that is both there and found has anything to match.
+    for k in set(true_m.tolist()) & set(said_n.tolist()):
+        mine, theirs = np.flatnonzero(said_n == k), true_m == k
+        right_Tn[:, mine], ignored_Tn[:, mine] = _match_one(
+            boxes_n4[mine], boxes_m4[theirs], crowd_m[theirs]
+        )
+    return _ImageMatches(found_n6[:, 4], said_n, right_Tn, ignored_Tn)
 
 
 def _sides(boxes_n4: Floats) -> Floats:
@@ -92,8 +125,6 @@ def _match_one(
     """(T, n) right and ignored: the surest found box takes the free true one it lies on best."""
     thresholds = len(IOU_THRESHOLDS)
     right_Tn = np.zeros((thresholds, len(found_n4)), bool)
-    if not len(true_m4):
-        return right_Tn, right_Tn
     # Crowds last: a box takes a thing before a crowd. Of a crowd, how much of the box lies on it.
     order = np.argsort(crowd_m, kind="stable")
     true_m4, crowd_m = true_m4[order], crowd_m[order]
