@@ -23,13 +23,13 @@ from benchmarks.row import Row
 from tandem.data.content import Item, Shape
 from tandem.train.data.boxes import DetectionTable
 from tandem.train.detection.evaluation.average_precision import score
+from tandem.train.predictions.boxes import DetectionArray
 
 NEEDED = 4.0
 IMAGES, CLASSES, SIDE = 5000, 80, 640
-BOXES = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def made(images: int, seed: int = 0) -> tuple[DetectionTable, list[BOXES]]:
+def made(images: int, seed: int = 0) -> tuple[DetectionTable, list[DetectionArray]]:
     """Some seven things a picture as in COCO, each found about right, and 30 boxes of nothing."""
     random = np.random.default_rng(seed)
     items, found = [], []
@@ -49,12 +49,13 @@ def made(images: int, seed: int = 0) -> tuple[DetectionTable, list[BOXES]]:
         far = np.concatenate([corner, corner + size], 1)
         sure = np.concatenate([random.beta(4, 2, count), random.beta(1, 6, 30)])
         said = np.concatenate([labels, random.integers(0, CLASSES, 30)])
-        found.append(np.concatenate([np.concatenate([near, far]), sure[:, None], said[:, None]], 1))
+        boxes = np.concatenate([np.concatenate([near, far]), sure[:, None], said[:, None]], 1)
+        found.append(boxes.astype(np.float32))
     names = tuple(f"class {number}" for number in range(CLASSES))
     return DetectionTable(Path(), items, names, np.zeros((images, 16), np.uint8), 10**6), found
 
 
-def as_coco(truth: DetectionTable, found: list[BOXES]) -> tuple[COCO, COCO]:
+def as_coco(truth: DetectionTable, found: list[DetectionArray]) -> tuple[COCO, COCO]:
     """The same as pycocotools' dictionaries."""
     said: list[dict[str, object]] = []
     true: list[dict[str, object]] = []

@@ -132,11 +132,9 @@ def _watch(child: subprocess.Popen[bytes], model: Path) -> None:
 
 def _settled(model: Path) -> dict[str, EvaluationState]:
     """The state, with an end for what has ended since. Held by `_LOCK`."""
-    told: dict[str, EvaluationState] = {
-        name: one
-        for name, one in read_json(_folder(model) / STATE).items()
-        if isinstance(one, dict)
-    }
+    found = read_json(_folder(model) / STATE)
+    known = [name for name, one in found.items() if isinstance(one, dict)]
+    told: dict[str, EvaluationState] = {name: found[name] for name in known}
     changed = False
     for one in told.values():
         if one["status"] == "RUNNING":
