@@ -12,12 +12,10 @@ V1 = "/api/v1/models/TASK_1/evaluations"
 def test_a_model_is_measured_on_a_labelled_data_set(service, home, until):
     client = service()
     for number, name in enumerate((CLASSES[0], CLASSES[2], "unknown")):
-        folder = home / "datasets" / "pets" / "test" / name
-        folder.mkdir(parents=True)
-        Image.new("RGB", (40, 40), (60 * number, 90, 10)).save(folder / "0.png")
-    learnt = home / "datasets" / "pets" / "train" / CLASSES[0]
-    learnt.mkdir(parents=True)
-    Image.new("RGB", (40, 40)).save(learnt / "0.png")
+        for split in ("train", "test"):
+            folder = home / "datasets" / "pets" / split / name
+            folder.mkdir(parents=True)
+            Image.new("RGB", (40, 40), (60 * number, 90, len(split))).save(folder / "0.png")
     assert client.get(V1).json() == {"items": []}
     none = client.post(V1, json={"dataset": "nowhere"})
     assert (none.status_code, none.json()["errors"][0]["field"]) == (422, "dataset")
