@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
 
+SplitName = Literal["train", "val", "test"]
 FIGURES = ("accuracy", "miou", "map50")
 
 
@@ -276,3 +277,22 @@ def views_note(report: RunReport) -> str | None:
         student=student.told(),
         baseline=baseline.told(),
     )
+
+
+class ModelEvaluation(ReportPart):
+    """What `tandem evaluate` says of one model on one split; its figures are a report's."""
+
+    format: Literal["tandem-evaluation-1"] = "tandem-evaluation-1"
+    kind: str
+    model: str
+    dataset: str
+    split: SplitName
+    samples: int
+    """Those that were measured."""
+    left_out: int = 0
+    """Labelled samples of classes that the model does not know."""
+    classes: list[str]
+    """The model's."""
+    measured: ReportedMetrics
+    notes: list[str] = Field(default_factory=list)
+    seconds: float

@@ -14,7 +14,7 @@ from tandem.cli import app
 from tandem.predict.evaluation.evaluate import EvaluationQuery, evaluate
 from tandem.predict.predictor import load
 from tandem.spec.errors import DataError
-from tandem.spec.model_evaluation import ModelEvaluation
+from tandem.spec.report import ModelEvaluation
 from tandem.train.export import final_model
 from tandem.train.export.onnx_model import to_onnx
 from tandem.train.kinds.metrics import expected_calibration_error

@@ -69,6 +69,7 @@ VARIABLES = {
     ("train/pipeline/run.py", "t(run.kind.primary_metric_name)"): "FIGURES: `_listed` below",
     ("train/pipeline/reported.py", "t(name)"): "a kind's figure: FIGURES, `_listed` below",
     ("train/pipeline/model_card.py", "t(student.best_epoch_by)"): "FIGURES: `_listed` below",
+    ("commands/models/evaluate.py", "t(name)"): "the same figures",
     ("commands/runs/report.py", "t(name)"): "intervals are of FIGURES: `_listed` below",
     (
         "train/data/inspect_files.py",

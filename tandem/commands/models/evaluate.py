@@ -9,8 +9,7 @@ from tandem.commands.terminal import print_json, print_status, print_table
 from tandem.config.settings import load
 from tandem.spec.errors import UserInputError
 from tandem.spec.i18n import t
-from tandem.spec.model_evaluation import ModelEvaluation, SplitName
-from tandem.spec.report import means_note
+from tandem.spec.report import ModelEvaluation, SplitName, means_note
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 

@@ -20,8 +20,7 @@ from tandem.predict.torch_model import open_torch
 from tandem.spec.errors import StudentError
 from tandem.spec.i18n import t
 from tandem.spec.model import ModelConfig
-from tandem.spec.model_evaluation import ModelEvaluation, SplitName
-from tandem.spec.report import ReportedMetrics
+from tandem.spec.report import ModelEvaluation, ReportedMetrics, SplitName
 from tandem.spec.run import ViewSpec
 from tandem.train import kinds
 from tandem.train.data.augment import Views

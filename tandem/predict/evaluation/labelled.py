@@ -17,7 +17,7 @@ from tandem.predict.images import MAX_PIXELS
 from tandem.spec.errors import DataError, StudentError
 from tandem.spec.i18n import t
 from tandem.spec.model import ModelConfig
-from tandem.spec.model_evaluation import SplitName
+from tandem.spec.report import SplitName
 from tandem.train.data.boxes import DetectionTable, read_table
 from tandem.train.data.clips import clip_table
 from tandem.train.data.inspect_files import inspect

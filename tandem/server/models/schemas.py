@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tandem.server.tasks.schemas import DataUsed, RequestBody, ResponseBody
 from tandem.server.wire.envelope import UtcTime
 from tandem.server.wire.sample import LabelsOut
-from tandem.spec.model_evaluation import ModelEvaluation, SplitName
+from tandem.spec.report import ModelEvaluation, SplitName
 
 _MetricName = Literal["accuracy", "miou", "map50"]
 _ExportStatus = Literal["RUNNING", "DONE", "FAILED"]

@@ -9,7 +9,7 @@ from tests.train.export.models import CLASSES
 V1 = "/api/v1/models/TASK_1/evaluations"
 
 
-def test_a_model_is_measured_on_a_labelled_data_set(service, home, until):
+def test_a_model_is_measured_on_a_labelled_dataset(service, home, until):
     client = service()
     for number, name in enumerate((CLASSES[0], CLASSES[2], "unknown")):
         for split in ("train", "test"):
