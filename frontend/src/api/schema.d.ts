@@ -4273,7 +4273,7 @@ export interface components {
         };
         /**
          * ModelEvaluation
-         * @description One model on one split; its figures are a report's.
+         * @description What `tandem evaluate` says of one model on one split; its figures are a report's.
          */
         ModelEvaluation: {
             /** Classes */
