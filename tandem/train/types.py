@@ -97,6 +97,17 @@ class Batch:
     """Soft targets after mixup or cutmix; rows without a label are zero."""
     mask_BHW: Tensor | None = None
     """Segmentation: uint8 class of each pixel, IGNORED where nobody is asked."""
+    foreground_BHW: Tensor | None = None
+    """Detection: how surely each cell holds something, by a detector that teaches."""
+
+    @property
+    def cell_weight_BHW(self) -> Tensor | None:
+        """How much each cell of tokens and layers counts in a term on features: padding of texts
+        (B, L, 1) does not, and a detector's cells do by their foreground. None: all alike."""
+        if self.foreground_BHW is not None:
+            return self.foreground_BHW
+        is_text = self.inputs.ndim == 3 and not self.inputs.is_floating_point()
+        return self.inputs[:, 1, :, None] if is_text else None
 
 
 class Shows(Protocol):

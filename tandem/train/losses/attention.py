@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tandem.spec.errors import SpecError
-from tandem.train.grids import matched
+from tandem.train.grids import matched, weight_on
 from tandem.train.registry import register
 from tandem.train.types import Batch, Options, Signals, StepOutput
 
@@ -21,7 +21,7 @@ from tandem.train.types import Batch, Options, Signals, StepOutput
 def attention(
     student: StepOutput,
     teacher: Signals,
-    batch: Batch,  # noqa: ARG001
+    batch: Batch,
     options: Options,  # noqa: ARG001
 ) -> Tensor:
     """Squared distance of the attention maps (Zagoruyko and Komodakis 2017, eq. 2, p = 2).
@@ -38,9 +38,14 @@ def attention(
             "Attention transfer needs a grid of features of 2 x 2 or more; here it is 1 x 1.",
             fix="Set data.image_size to 64 or more, or loss.attention_weight to 0.",
         )
-    return (_map(student_BHWD) - _map(teacher_BHWD)).square().sum(dim=-1).mean()
+    weight_BHW = weight_on(batch.cell_weight_BHW, *student_BHWD.shape[1:3])
+    maps = (_map(student_BHWD, weight_BHW), _map(teacher_BHWD, weight_BHW))
+    return (maps[0] - maps[1]).square().sum(dim=-1).mean()
 
 
-def _map(tokens_BHWD: Tensor) -> Tensor:
+def _map(tokens_BHWD: Tensor, weight_BHW: Tensor | None) -> Tensor:
     """(B, H·W), each row of length one."""
-    return F.normalize(tokens_BHWD.square().mean(dim=-1).flatten(1), dim=-1)
+    map_BHW = tokens_BHWD.square().mean(dim=-1)
+    if weight_BHW is not None:
+        map_BHW = map_BHW * weight_BHW
+    return F.normalize(map_BHW.flatten(1), dim=-1)

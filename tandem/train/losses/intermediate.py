@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from tandem.train.grids import matched
+from tandem.train.grids import cell_mean, matched
 from tandem.train.registry import register
 from tandem.train.types import Batch, Options, Signals, StepOutput
 
@@ -29,7 +29,7 @@ class IntermediateOptions(Options):
 def intermediate(
     student: StepOutput,
     teacher: Signals,
-    batch: Batch,  # noqa: ARG001
+    batch: Batch,
     options: IntermediateOptions,
 ) -> Tensor:
     """Mean over the pairs of layers, first with first (Romero et al. 2015; Ji et al. 2021).
@@ -38,11 +38,14 @@ def intermediate(
     have different numbers of layers.
     """
     pairs = zip(student.layers_BHWD, teacher.layers_BHWD, strict=True)
-    return torch.stack([_distance(one, other, options) for one, other in pairs]).mean()
+    distances = [_distance_BHW(one, other, options) for one, other in pairs]
+    return torch.stack([cell_mean(one, batch.cell_weight_BHW) for one in distances]).mean()
 
 
-def _distance(student_BHWD: Tensor, teacher_BHWD: Tensor, options: IntermediateOptions) -> Tensor:
+def _distance_BHW(
+    student_BHWD: Tensor, teacher_BHWD: Tensor, options: IntermediateOptions
+) -> Tensor:
     one, other = matched(student_BHWD, teacher_BHWD)
-    squared = F.mse_loss(one, other)
-    angle = (1 - F.cosine_similarity(one, other, dim=-1)).mean()
-    return options.mse_weight * squared + options.cosine_weight * angle
+    squared_BHW = F.mse_loss(one, other, reduction="none").mean(-1)
+    angle_BHW = 1 - F.cosine_similarity(one, other, dim=-1)
+    return options.mse_weight * squared_BHW + options.cosine_weight * angle_BHW

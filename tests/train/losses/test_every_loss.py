@@ -193,3 +193,24 @@ def test_it_names_its_paper_or_measure_and_its_knobs(entry):
     assert entry.about
     for name, knob in entry.options.model_json_schema().get("properties", {}).items():
         assert knob.get("description"), name
+
+
+def test_padding_of_texts_is_compared_by_none(entry):
+    """What stands behind a text's own tokens moves nothing, however many places it has."""
+    if not entry.needs & {"tokens", "layers"} or (entry.kinds and "text" not in entry.kinds):
+        return
+    mask_BL = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0]])
+    ids_B3L = torch.stack([torch.ones_like(mask_BL), mask_BL, torch.zeros_like(mask_BL)], 1)
+    index_B = np.arange(2)
+
+    def loss(length: int, padding: float) -> float:
+        sides = []
+        for seed in (0, 1):
+            drawn = torch.randn(2, 5, 1, WIDTH, generator=torch.Generator().manual_seed(seed))
+            drawn = torch.where(mask_BL[..., None, None] > 0, drawn, padding + seed)[:, :length]
+            dense = {"tokens_BHWD": drawn, "layers_BHWD": (drawn, drawn)}
+            sides.append({**parts(seed, rows=2), **dense})
+        batch = Batch(ids_B3L[..., :length], torch.zeros(2, dtype=torch.int64), index_B, index_B)
+        return float(value(entry, StepOutput(**sides[0]), Signals(**sides[1]), batch))
+
+    assert loss(5, padding=90.0) == pytest.approx(loss(3, padding=0.0), rel=1e-5)

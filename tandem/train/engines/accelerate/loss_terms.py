@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from tandem.data.content import IGNORED, UNLABELLED
@@ -19,6 +18,7 @@ from tandem.spec.plugins.losses import LossRole
 from tandem.spec.run import LossSpec, RunSpec
 from tandem.train.engines.accelerate.mixing import labelled_rows
 from tandem.train.engines.accelerate.model.projected_student import StudentOutputs
+from tandem.train.grids import matched
 from tandem.train.registry import LossEntry, entries, find
 from tandem.train.types import Batch, Options, Signals, StepOutput
 
@@ -67,8 +67,8 @@ class Term:
         return "logits" in self.entry.needs
 
     @property
-    def by_pixel(self) -> bool:
-        """Whether a class map's pixels are its rows; else it is given the map as it is."""
+    def by_cell(self) -> bool:
+        """Whether a class map's cells are its rows; else it is given the map as it is."""
         return self.compares_classes and not self.entry.facts.get("dense")
 
 
@@ -188,8 +188,8 @@ def weighted_sum(
             parts.append(own.logits_BK.new_zeros(()))
             continue
         what = (output, signals, batch)
-        if output.class_map_BHWK is not None and term.by_pixel:
-            what, count = by_pixel(*what), len(labelled_B)
+        if output.class_map_BHWK is not None and term.by_cell:
+            what, count = by_cell(*what), len(labelled_B)
         elif count < len(labelled_B):
             what = pick(*what, labelled_B)
         # A mean over these rows; its share of all rows of the step makes it part of their mean.
@@ -236,25 +236,33 @@ def pick(
     return picked, teacher, part
 
 
-def by_pixel(
+def by_cell(
     output: StepOutput, signals: Signals, batch: Batch
 ) -> tuple[StepOutput, Signals, Batch]:
-    """The same three with a row for each pixel, so that any loss on class scores fits masks.
+    """The same three with a row for each cell of a class map, so that any loss on class scores
+    fits masks.
 
-    The teacher's map, coarser, is brought to the student's by bilinear interpolation.
+    The student's scores are pooled to the teacher's cells: a teacher that sees 16 x 16 of them
+    knows of no edge between two pixels, and spread over the pixels it would teach soft ones. The
+    label of a cell is that of the pixel at its centre.
     """
-    student_BHWK, teacher_BHWK = output.class_map_BHWK, signals.class_map_BHWK
-    assert student_BHWK is not None
-    assert teacher_BHWK is not None
-    size = student_BHWK.shape[1:3]
-    finer_BKHW = F.interpolate(
-        teacher_BHWK.permute(0, 3, 1, 2).float(), size, mode="bilinear", align_corners=False
-    )
-    labels_B = batch.labels_B.repeat_interleave(size.numel())
+    assert output.class_map_BHWK is not None
+    assert signals.class_map_BHWK is not None
+    student_BHWK, teacher_BHWK = matched(output.class_map_BHWK, signals.class_map_BHWK)
+    rows, columns = student_BHWK.shape[1:3]
+    labels_B = batch.labels_B.repeat_interleave(rows * columns)
     if batch.mask_BHW is not None:
-        mask_BHW = batch.mask_BHW.long()
-        known_BHW = (mask_BHW != IGNORED) & (batch.labels_B != UNLABELLED)[:, None, None]
-        labels_B = torch.where(known_BHW, mask_BHW, UNLABELLED).flatten()
-    pixels = replace(output, logits_BK=student_BHWK.flatten(0, 2), class_map_BHWK=None)
-    teacher = replace(signals, logits_BK=finer_BKHW.permute(0, 2, 3, 1).flatten(0, 2))
-    return pixels, teacher, replace(batch, labels_B=labels_B, mask_BHW=None)
+        centres_BHW = _centres(batch.mask_BHW, rows, columns).long()
+        known_BHW = (centres_BHW != IGNORED) & (batch.labels_B != UNLABELLED)[:, None, None]
+        labels_B = torch.where(known_BHW, centres_BHW, UNLABELLED).flatten()
+    cells = replace(output, logits_BK=student_BHWK.flatten(0, 2), class_map_BHWK=None)
+    teacher = replace(signals, logits_BK=teacher_BHWK.flatten(0, 2))
+    return cells, teacher, replace(batch, labels_B=labels_B, mask_BHW=None)
+
+
+def _centres(mask_BHW: Tensor, rows: int, columns: int) -> Tensor:
+    """The pixels in the middle of the cells of a coarser grid."""
+    high, wide = mask_BHW.shape[1:]
+    y_H = ((torch.arange(rows, device=mask_BHW.device) + 0.5) * high / rows).long()
+    x_W = ((torch.arange(columns, device=mask_BHW.device) + 0.5) * wide / columns).long()
+    return mask_BHW[:, y_H[:, None], x_W]

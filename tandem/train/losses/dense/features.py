@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from tandem.train.grids import matched
+from tandem.train.grids import cell_mean, matched
 from tandem.train.registry import register
 from tandem.train.types import Batch, Options, Signals, StepOutput
 
@@ -28,14 +28,15 @@ def _tokens(student: StepOutput, teacher: Signals) -> tuple[Tensor, Tensor]:
 def feature_mse(
     student: StepOutput,
     teacher: Signals,
-    batch: Batch,  # noqa: ARG001
+    batch: Batch,
     options: Options,  # noqa: ARG001
 ) -> Tensor:
     """Mean squared difference over cells and channels (Romero et al. 2015, FitNets, eq. 3).
 
     On grids that differ the finer is pooled to the coarser.
     """
-    return F.mse_loss(*_tokens(student, teacher))
+    squared_BHWD = F.mse_loss(*_tokens(student, teacher), reduction="none")
+    return cell_mean(squared_BHWD.mean(-1), batch.cell_weight_BHW)
 
 
 @register.loss(
@@ -50,9 +51,10 @@ def feature_mse(
 def feature_cosine(
     student: StepOutput,
     teacher: Signals,
-    batch: Batch,  # noqa: ARG001
+    batch: Batch,
     options: Options,  # noqa: ARG001
 ) -> Tensor:
     """One minus the cosine of each cell's two vectors, mean over the grid."""
     student_BHWD, teacher_BHWD = _tokens(student, teacher)
-    return (1 - F.cosine_similarity(student_BHWD, teacher_BHWD, dim=-1)).mean()
+    distance_BHW = 1 - F.cosine_similarity(student_BHWD, teacher_BHWD, dim=-1)
+    return cell_mean(distance_BHW, batch.cell_weight_BHW)
