@@ -46,6 +46,13 @@ class DetectorStudent(Student):
     mean: Sequence[float] = (0.0, 0.0, 0.0)
     std: Sequence[float] = (1.0, 1.0, 1.0)
 
+    box_bins = 0
+    """Bins of the distribution that its head gives over a box's side; 0: it gives none."""
+
+    def answer(self, images_BCHW: Tensor) -> tuple[StepOutput, Tensor | None]:
+        """In evaluation mode its taps, and (B, 4 * `box_bins`, A) the logits of these bins."""
+        return self.forward(images_BCHW), None
+
     def place(self, num_classes: int, image_size: int, widths: Sequence[int]) -> None:
         """Set what follows from the neck's `widths`; a side that is no whole stride is noted."""
         self.num_classes, self.image_size = num_classes, whole_strides(image_size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,9 @@ from tandem.train.detection.types import DetectionLossWeights, TeacherTargets
 from tandem.train.grids import pool_to
 from tandem.train.registry import find
 from tandem.train.types import Batch, Signals, StepOutput
+
+LEAST_SCORE = 1e-6
+"""Scores are kept so far from 0 and 1 that they have a logit."""
 
 
 def make_projectors(projections: Sequence[tuple[int, int]]) -> nn.ModuleList:
@@ -25,7 +29,8 @@ def on_features(
     targets: TeacherTargets,
     weights: DetectionLossWeights,
 ) -> Tensor:
-    """The mean over the three scales, each over the cells that the teacher has seen."""
+    """The mean over the three scales, each over the cells that the teacher has seen, by their
+    foreground where it knows of one."""
     entry = find("losses", weights.feature_loss)
     parts = []
     for number, projector in enumerate(projectors):
@@ -43,10 +48,13 @@ def on_features(
         assert isinstance(projector, nn.Conv2d)
         # A 1x1 convolution is a linear layer over cells, and here only some cells are left.
         student_MD = F.linear(cells_NC, projector.weight.flatten(1), projector.bias).float()
+        batch = _NO_BATCH
+        if targets.foreground_M:
+            batch = replace(batch, foreground_BHW=targets.foreground_M[number][None, None])
         value: Tensor = entry.make(
             _as_output(student_MD),
             Signals(tokens_BHWD=targets.tokens_MD[number][None, None]),
-            _NO_BATCH,
+            batch,
             weights.feature_options,
         )
         parts.append(value)
@@ -61,19 +69,55 @@ def on_classes(
     *,
     gain: float,
 ) -> Tensor:
-    """Shares of the classes by KL, or another detector's scores by cross-entropy times `gain`.
+    """Shares of the classes by KL, or another detector's scores by theirs, times `gain`.
 
     `classes_BAK` are logits that tell one class from another, `scores_BAK` of each being there: a
     detector whose scores are those of its classes gives the same twice.
     """
     assert targets.classes_BAK is not None
     if targets.classes_of == "score":
-        # Scaled as a detector scales its own on the labels: a weight of 1 is its equal.
-        summed = F.binary_cross_entropy_with_logits(
-            scores_BAK.float(), targets.classes_BAK, reduction="sum"
-        )
-        return gain * summed / targets.classes_BAK.sum().clamp_min(1)
+        return gain * how_sure(scores_BAK.float(), targets.classes_BAK, weights.temperature)
     return which_class(classes_BAK.float(), targets.classes_BAK, weights.temperature)
+
+
+def how_sure(student_BAK: Tensor, teacher_BAK: Tensor, temperature: float) -> Tensor:
+    """KL of each class being there or not, nats times T², over the sum of the teacher's scores.
+
+    `student_BAK` are logits, `teacher_BAK` scores of 0 to 1. Summed over the classes of an anchor
+    and weighted by how surely either side holds something there: softened, the empty anchors, most
+    of them, would outweigh all others. Divided as a detector divides its own loss on the labels.
+    """
+    teacher_logit_BAK = torch.logit(teacher_BAK, eps=LEAST_SCORE) / temperature
+    target_BAK = teacher_logit_BAK.sigmoid()
+    own_BAK = student_BAK / temperature
+    # The entropy of the target is taken off: a student that says the same costs nothing.
+    nats_BAK = F.binary_cross_entropy_with_logits(
+        own_BAK, target_BAK, reduction="none"
+    ) - F.binary_cross_entropy_with_logits(teacher_logit_BAK, target_BAK, reduction="none")
+    there_BA = torch.maximum(teacher_BAK, student_BAK.detach().sigmoid()).amax(-1)
+    summed = (nats_BAK.sum(-1) * there_BA).sum()
+    return temperature**2 * summed / teacher_BAK.sum().clamp_min(1)
+
+
+def on_boxes(
+    bins_BCA: Tensor, targets: TeacherTargets, weights: DetectionLossWeights, *, gain: float
+) -> Tensor:
+    """KL of the distributions over a box's sides, nats times T², mean over its four, times `gain`
+    (Zheng et al. 2022, localization distillation, eq. 4).
+
+    Weighted by the foreground of an anchor, as there alone a box means something.
+    """
+    assert targets.bins_BCA is not None
+    assert targets.classes_BAK is not None
+    t = weights.temperature
+    own_B4NA, target_B4NA = (
+        F.log_softmax(one.float().unflatten(1, (4, -1)) / t, dim=2)
+        for one in (bins_BCA, targets.bins_BCA)
+    )
+    nats_B4NA = F.kl_div(own_B4NA, target_B4NA, log_target=True, reduction="none")
+    there_BA = targets.classes_BAK.amax(-1)
+    summed = (nats_B4NA.sum(2).mean(1) * there_BA).sum()
+    return gain * t**2 * summed / there_BA.sum().clamp_min(1)
 
 
 def which_class(student_BAK: Tensor, teacher_BAK: Tensor, temperature: float) -> Tensor:

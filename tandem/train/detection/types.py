@@ -103,6 +103,8 @@ class DetectionLossWeights:
     feature_options: Options = field(default_factory=Options)
     soft: float = 0.0
     temperature: float = 1.0
+    boxes: float = 0.0
+    """Of the distributions over box sides; `soft` where both heads give them."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,10 @@ class TeacherTargets:
     classes_of: str = "class"
     """`class`: the shares of the classes, and what lacks to 1 is background or not covered;
     `score`: how sure a detector is of each."""
+    foreground_M: tuple[Tensor, ...] = ()
+    """How surely each covered cell of each map holds something, 0 to 1; empty: all count alike."""
+    bins_BCA: Tensor | None = None
+    """(B, 4 * bins, A): logits of a detector's distributions over its box's sides."""
 
 
 @dataclass(frozen=True, kw_only=True)

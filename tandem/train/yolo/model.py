@@ -9,7 +9,7 @@ from torch import Tensor
 from ultralytics.nn.tasks import DetectionModel
 
 from tandem.spec.plugins.losses import LossRole
-from tandem.train.detection.teacher_terms import make_projectors, on_classes, on_features
+from tandem.train.detection.teacher_terms import make_projectors, on_boxes, on_classes, on_features
 from tandem.train.detection.types import (
     BoxLabels,
     DetectionBatch,
@@ -20,6 +20,8 @@ from tandem.train.detection.types import (
 
 OWN = ("box", "cls", "dfl")
 """The parts of Ultralytics' loss."""
+BOXES = "soft_dfl"
+"""What a teacher's distributions over box sides add to it."""
 
 
 class TaughtModel(DetectionModel):
@@ -43,12 +45,17 @@ class TaughtModel(DetectionModel):
     def terms(self) -> tuple[str, ...]:
         """The parts of the loss by name, in its order."""
         teacher_terms = [self.weights.feature_loss] if self.weights.feature > 0 else []
-        return (*OWN, *teacher_terms, *(["soft"] if self.weights.soft > 0 else []))
+        soft_terms = ["soft"] if self.weights.soft > 0 else []
+        return (*OWN, *teacher_terms, *soft_terms, *([BOXES] if self.weights.boxes > 0 else []))
 
     @property
     def roles(self) -> dict[str, LossRole]:
         """What each of the terms is in a run."""
-        teacher_terms: dict[str, LossRole] = {self.weights.feature_loss: "feature", "soft": "soft"}
+        teacher_terms: dict[str, LossRole] = {
+            self.weights.feature_loss: "feature",
+            "soft": "soft",
+            BOXES: "soft",
+        }
         return {name: teacher_terms.get(name, "hard") for name in self.terms}
 
     def student_state(self) -> dict[str, Tensor]:
@@ -85,6 +92,11 @@ class TaughtModel(DetectionModel):
             soft = on_classes(scores_BAK, scores_BAK, targets, self.weights, gain=gain)
             items["soft"] = soft.detach()
             parts.append((self.weights.soft * count * soft)[None])
+        if self.weights.boxes > 0:
+            dfl_gain: float = self.args.dfl
+            boxes = on_boxes(preds["boxes"], targets, self.weights, gain=dfl_gain)
+            items[BOXES] = boxes.detach()
+            parts.append((self.weights.boxes * count * boxes)[None])
         return torch.cat(parts), items
 
     def _on_labels(

@@ -14,7 +14,7 @@ from tandem.train.engines.checkpoint import Saved, TrainingPosition
 from tandem.train.engines.checkpoint_keeper import CheckpointKeeper, copy_weights, plan_key
 from tandem.train.engines.run_reporter import EpochReport, RunReporter, StepReport
 from tandem.train.yolo import training_state
-from tandem.train.yolo.model import OWN
+from tandem.train.yolo.model import BOXES, OWN
 from tandem.train.yolo.trainer import DetectionRun, DetectionTrainer
 
 MAP50 = "metrics/mAP50(B)"
@@ -150,7 +150,8 @@ class ResumableDetectionTrainer(DetectionTrainer):
         weights = self.detection_run.weights
         own = weights.hard * sum(items[name] for name in OWN)
         feature = weights.feature * items.get(weights.feature_loss, 0.0)
-        return own + feature + weights.soft * items.get("soft", 0.0)
+        boxes = weights.boxes * items.get(BOXES, 0.0)
+        return own + feature + weights.soft * items.get("soft", 0.0) + boxes
 
     def _learning_rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])

@@ -224,6 +224,7 @@ def test_a_larger_yolo_teaches_a_smaller_and_is_compared_with_none(
     )
     terms = [one["terms"] for one in ear.said("epoch")]
     assert terms[-1]["feature_mse"] < terms[0]["feature_mse"]
+    assert terms[-1]["soft_dfl"] > 0
     report = json.loads((tmp_path / "small" / "report.json").read_text())
     assert report["teacher"]["knowledge"] == "own"
     assert report["baseline"]["measured"]["metrics"].keys() >= {"map50", "map50_95"}

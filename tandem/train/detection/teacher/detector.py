@@ -4,15 +4,18 @@ student sees itself."""
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tandem.spec.errors import StudentError, TeacherError
 from tandem.spec.run import TeacherSpec
-from tandem.train.data.boxes import DetectionSplits
-from tandem.train.detection.evaluation.evaluate import evaluate
+from tandem.train.data.boxes import DetectionSplits, DetectionTable
+from tandem.train.detection.evaluation.evaluate import evaluate, letterboxed
 from tandem.train.detection.student import DetectorStudent
 from tandem.train.detection.types import (
     DetectionBatch,
@@ -21,10 +24,15 @@ from tandem.train.detection.types import (
     TeacherTargets,
 )
 from tandem.train.engines.base import ResolvedRun, parameter_count
+from tandem.train.engines.device import as_inputs
 from tandem.train.export import final_model
 
 DETECTORS = ("yolov8", "yolox")
 """The families of teachers that are detectors of ours."""
+
+
+SAMPLED = 16
+"""Pictures that tell how large a detector's tokens are; a mean over their cells is exact enough."""
 
 
 def is_detector(spec: TeacherSpec) -> bool:
@@ -92,7 +100,12 @@ def open_detector_teacher(
             run.spec.optim.batch_size,
             run.stop,
         )
-    targets = DetectorTargets(detector, order, weights)
+    if student.box_bins and student.box_bins == detector.box_bins:
+        weights = replace(weights, boxes=weights.soft)
+    rows = _sampled(splits.train_boxes)
+    canvases = (letterboxed(splits.train_boxes, row, run.spec.data.image_size)[0] for row in rows)
+    sizes = token_sizes(detector, canvases, run.device_context.device) if weights.feature else ()
+    targets = DetectorTargets(detector, order, sizes)
     pairs = tuple(zip(student.layer_widths, detector.layer_widths, strict=True))
     return DetectionTeacher(
         source=None,  # it is asked about a batch's own canvases, which no row has
@@ -104,7 +117,7 @@ def open_detector_teacher(
         name=spec.name or str(spec.path),
         parameters=parameter_count(detector),
         fingerprint=fingerprint(spec),
-        forwards=len(splits.val) if evaluation else 0,
+        forwards=(len(splits.val) if evaluation else 0) + (len(rows) if sizes else 0),
         weights=weights,
         projections=pairs if weights.feature else (),
         targets=targets,
@@ -112,25 +125,57 @@ def open_detector_teacher(
 
 
 class DetectorTargets:
-    """Looks at the very canvases of the batch: cells and anchors are the same."""
+    """Looks at the very canvases of the batch: cells and anchors are the same.
 
-    def __init__(
-        self, detector: DetectorStudent, order: list[int], weights: DetectionLossWeights
-    ) -> None:
-        self.detector, self.order, self.weights = detector, order, weights
+    Its tokens are divided by `sizes`, so that a weight of features means what it does with tokens
+    of the cache, whose mean square is 1.
+    """
+
+    def __init__(self, detector: DetectorStudent, order: list[int], sizes: Sequence[float]) -> None:
+        self.detector, self.order, self.sizes = detector, order, sizes
 
     def __call__(self, batch: DetectionBatch) -> TeacherTargets:
         # No warp: the student's own canvases are shown, and its cells and anchors lie where the
         # teacher's do, as both have the same strides.
         with torch.no_grad():
-            output = self.detector(batch["img"])
+            output, bins_BCA = self.detector.answer(batch["img"])
         assert output.boxes_BCA is not None
-        tokens, covered = [], []
-        for map_BHWD in output.layers_BHWD:
-            tokens.append(map_BHWD.float().flatten(0, 2))
-            covered.append(torch.ones(map_BHWD.shape[:3], dtype=torch.bool, device=map_BHWD.device))
         scores_BAK: Tensor = output.boxes_BCA[:, 4:].transpose(1, 2)[..., self.order].float()
-        return TeacherTargets(tuple(tokens), tuple(covered), scores_BAK, "score")
+        maps = output.layers_BHWD
+        # The head lists its anchors map by map, each in raster order: a cell has one.
+        cells = [one.shape[1] * one.shape[2] for one in maps]
+        there = scores_BAK.amax(-1).split(cells, dim=1)
+        tokens = [
+            map_BHWD.float().flatten(0, 2) / size
+            for map_BHWD, size in zip(maps, self.sizes, strict=False)
+        ]
+        return TeacherTargets(
+            tokens_MD=tuple(tokens),
+            covered_BHW=tuple(torch.ones_like(one[..., 0], dtype=torch.bool) for one in maps),
+            classes_BAK=scores_BAK,
+            foreground_M=tuple(one.flatten() for one in there),
+            bins_BCA=bins_BCA,
+            classes_of="score",
+        )
+
+
+def token_sizes(
+    detector: DetectorStudent, canvases: Iterable[Tensor], device: torch.device
+) -> tuple[float, ...]:
+    """The root of the mean square of each of the neck's maps, over these canvases (3, H, W)."""
+    squares: list[list[float]] = []
+    with torch.no_grad():
+        for canvas_CHW in canvases:
+            maps = detector(as_inputs(canvas_CHW[None], device)).layers_BHWD
+            squares.append([float(one.float().square().mean()) for one in maps])
+    # A map of zeros has no size; nothing may be divided by nothing.
+    return tuple(max(float(np.mean(one)), 1e-30) ** 0.5 for one in zip(*squares, strict=True))
+
+
+def _sampled(table: DetectionTable) -> list[int]:
+    """Rows of the train split, evenly spread: the same in a run that is resumed."""
+    count = min(SAMPLED, len(table))
+    return [int(row) for row in np.linspace(0, len(table) - 1, count)]
 
 
 def _folder(spec: TeacherSpec) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tandem.spec.errors import SpecError
 from tandem.spec.i18n import t
-from tandem.spec.run import RunSpec, ViewSpec
+from tandem.spec.run import LossSpec, RunSpec, ViewSpec
 from tandem.train.cache import (
     CachedSource,
     OnlineSource,
@@ -61,6 +61,20 @@ def open_detection_teacher(run: ResolvedRun, student: DetectorStudent) -> Detect
     return _open_seeing(run, splits, student, weights)
 
 
+def _check_own_loop(loss: LossSpec) -> None:
+    """SpecError for weights that change from step to step."""
+    asked = {
+        "soft_warmup_epochs": loss.soft_warmup_epochs > 0,
+        "weighting": loss.weighting != "fixed",
+    }
+    for name in (name for name, wanted in asked.items() if wanted):
+        raise SpecError(
+            "loss.{name} is not for detectors: their weights stay as they are given.",
+            name=name,
+            fix="Leave loss.{name} out.",
+        )
+
+
 def loss_weights(spec: RunSpec) -> DetectionLossWeights:
     """SpecError where nothing would be asked of the teacher, or something that it cannot say."""
     loss = spec.loss
@@ -72,6 +86,7 @@ def loss_weights(spec: RunSpec) -> DetectionLossWeights:
                 name=name,
                 fix="Set loss.{name} to 0.",
             )
+    _check_own_loop(loss)
     feature = loss.feature_weight if loss.distillation_type in ("feature", "hybrid") else 0.0
     soft = loss.soft_label_weight if loss.distillation_type in ("logit", "hybrid") else 0.0
     assert spec.teacher is not None
