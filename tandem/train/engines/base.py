@@ -121,6 +121,8 @@ class TrainedStudent:
     """The epoch of the lowest validation loss, where only the training loss fell after it."""
     adapter: Adapter | None = None
     """What a student learnt that learns by LoRA; it is merged into `student`."""
+    input_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """The range of each layer's inputs, of a student that learnt with int8's rounding."""
 
 
 @runtime_checkable

@@ -87,12 +87,21 @@ def _round_input(layer: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, .
     return (rounder(given[0]), *given[1:])
 
 
-def bake(student: Student) -> None:
-    """Take the rounding out again, in place; the weights keep the values they were rounded to."""
-    for layer in list(student.modules()):
+def bake(student: Student) -> dict[str, tuple[float, float]]:
+    """Take the rounding out again, in place; the weights keep the values they were rounded to.
+
+    Gives the range of each layer's inputs that it was learnt with, by the layer's name: an int8
+    export rounds by them.
+    """
+    ranges: dict[str, tuple[float, float]] = {}
+    for name, layer in list(student.named_modules()):
         if isinstance(layer, LAYERS) and hasattr(layer, "rounded_input"):
+            rounder = layer.rounded_input
+            assert isinstance(rounder, RoundedInput)
+            ranges[name] = (float(rounder.low), float(rounder.high))
             parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
             del layer._modules["rounded_input"]
             hooks = layer._forward_pre_hooks
             for key in [key for key, hook in hooks.items() if hook is _round_input]:
                 del hooks[key]
+    return ranges

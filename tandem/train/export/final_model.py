@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
@@ -25,9 +25,30 @@ from tandem.train.registry import find
 from tandem.train.types import Student
 
 WEIGHTS, CONFIG, METRICS, CARD = "model.safetensors", "config.json", "metrics.json", "README.md"
-ADAPTER = "adapter"
+ADAPTER, RANGES = "adapter", "input_ranges.json"
 FACTS = ("patch_size", "stem")
 LARGEST_CONFIG_BYTES = 100_000_000
+
+
+def ranges_file(ranges: Mapping[str, tuple[float, float]]) -> dict[str, str]:
+    """What lies beside the weights of a student that learnt with int8's rounding: the range of
+    each layer's inputs. Nothing of any other."""
+    return {RANGES: json.dumps(ranges, indent=1)} if ranges else {}
+
+
+def read_ranges(folder: Path) -> dict[str, tuple[float, float]]:
+    """The ranges that lie in a final_model folder. StudentError for a file that holds none."""
+    file = folder / RANGES
+    if not file.is_file():
+        return {}
+    try:
+        return TypeAdapter(dict[str, tuple[float, float]]).validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise StudentError(
+            "{file} does not hold the ranges of a student's inputs.",
+            file=file,
+            fix="Delete it: an export then finds them on pictures.",
+        ) from error
 
 
 def save(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,10 @@ ModelInputs = NDArray[np.float32] | NDArray[np.int64]
 """A batch as ONNX Runtime takes it: images and clips of 0 to 1, texts as token ids."""
 STATIC = ["Conv", "MatMul", "Gemm", "ConvTranspose"]
 """What is worth it; adding two maps or joining them in eight bits costs more than it saves."""
+PREFIX = "student."
+"""Where the student lies in what is exported (`onnx_model.Exported`)."""
+SCOPES = "pkg.torch.onnx.name_scopes"
+"""The exporter's key for the modules that a node is from."""
 SAMPLES = 128
 """For calibration; more hardly move a range."""
 
@@ -38,16 +43,24 @@ class _Reader(CalibrationDataReader):
         return None if batch is None else {self.name: batch}
 
 
-def quantize_file(source: Path, target: Path, kind: str, batches: Iterable[ModelInputs]) -> None:
+def quantize_file(
+    source: Path,
+    target: Path,
+    kind: str,
+    batches: Iterable[ModelInputs],
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+) -> None:
     """Weights and activations in int8 (QDQ, weights by channel), ranges from the batches.
 
-    A text's ranges are found as it is read (dynamic), so `batches` is not used. DataError where
-    there is nothing to calibrate on.
+    `ranges` are those of the inputs of layers, by their names in the student, that learnt with
+    them (`engines.quantize_aware`): they are written as they are. A text's ranges are found as it
+    is read (dynamic), so `batches` is not used. DataError where there is nothing to calibrate on.
     """
     with tempfile.TemporaryDirectory(dir=target.parent) as folder, _quiet():
         ready = Path(folder) / "ready.onnx"
         quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
         _without_shapes(ready)
+        learnt = _by_tensor(source, ready, ranges or {})
         if kind == "text":
             quantize_dynamic(str(ready), str(target), weight_type=QuantType.QInt8)
         else:
@@ -62,8 +75,39 @@ def quantize_file(source: Path, target: Path, kind: str, batches: Iterable[Model
                 weight_type=QuantType.QInt8,
                 calibrate_method=CalibrationMethod.MinMax,
                 nodes_to_exclude=_last_nodes(ready, kind),
+                extra_options={"TensorQuantOverrides": learnt},
             )
     _keep_config(source, target)
+
+
+def _by_tensor(
+    source: Path, ready: Path, ranges: Mapping[str, tuple[float, float]]
+) -> dict[str, list[dict[str, np.float32]]]:
+    """ONNX Runtime's overrides for the tensors that go into these layers.
+
+    The exporter writes into each node the modules that it is from, and a layer's weight keeps its
+    name; what ONNX Runtime has joined to something else keeps the range that it finds itself.
+    """
+    if not ranges:
+        return {}
+    kept = {name for node in onnx.load(str(ready)).graph.node for name in node.input}
+    found: dict[str, list[dict[str, np.float32]]] = {}
+    for node in onnx.load(str(source)).graph.node:
+        layer = _layer_of(node, ranges) if node.op_type in STATIC else None
+        if layer is not None and node.input[0] in kept:
+            low, high = ranges[layer]
+            found[node.input[0]] = [{"rmin": np.float32(low), "rmax": np.float32(high)}]
+    return found
+
+
+def _layer_of(node: onnx.NodeProto, ranges: Mapping[str, tuple[float, float]]) -> str | None:
+    weight = str(node.input[1]).removeprefix(PREFIX).removesuffix(".weight")
+    if weight in ranges:
+        return weight
+    scopes = next((one.value for one in node.metadata_props if one.key == SCOPES), "[]")
+    # The deepest module; the last is the operation's own.
+    modules = [str(one).removeprefix(PREFIX) for one in ast.literal_eval(scopes)[:-1]]
+    return modules[-1] if modules and modules[-1] in ranges else None
 
 
 def _some(batches: Iterable[ModelInputs]) -> Iterator[ModelInputs]:

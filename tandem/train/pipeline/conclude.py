@@ -156,7 +156,7 @@ def _save(
         card=card,
         temperature=temperature,
         thresholds=trained.evaluation.thresholds,
-        files=outcome.run.kind.files(),
+        files=outcome.run.kind.files() | final_model.ranges_file(outcome.trained.input_ranges),
         adapter=trained.adapter,
     )
 

@@ -99,7 +99,8 @@ def _to_int8(
     try:
         onnx_model.to_onnx(what.folder, whole)
         with writing(target):
-            quantize_file(whole, small, config.kind, batches)
+            ranges = final_model.read_ranges(what.folder)
+            quantize_file(whole, small, config.kind, batches, ranges)
             small.replace(target)
     finally:
         whole.unlink(missing_ok=True)

@@ -65,8 +65,8 @@ def _scaled(terms: list[Term], teacher: PreparedTeacher | None) -> list[Term]:
 def _trained(context: TrainingContext, trainer: Trainer, student: Student) -> TrainedStudent:
     """The student as it is used from now on: rounding and adapters are folded into its weights."""
     run, position = context.run, trainer.position
-    if run.spec.student.quantise == "int8":
-        quantize_aware.bake(student)
+    rounded = run.spec.student.quantise == "int8"
+    ranges = quantize_aware.bake(student) if rounded else {}
     adapter = None
     if student_adapter.wanted(run.spec):
         adapter = student_adapter.merge(student, run.spec.lora)
@@ -79,6 +79,7 @@ def _trained(context: TrainingContext, trainer: Trainer, student: Student) -> Tr
         seconds=position.seconds,
         overfits_from=position.overfits_from or None,
         adapter=adapter,
+        input_ranges=ranges,
     )
 
 
