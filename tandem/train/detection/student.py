@@ -49,7 +49,7 @@ class DetectorStudent(Student):
     box_bins = 0
     """Bins of the distribution that its head gives over a box's side; 0: it gives none."""
 
-    def answer(self, images_BCHW: Tensor) -> tuple[StepOutput, Tensor | None]:
+    def with_bins(self, images_BCHW: Tensor) -> tuple[StepOutput, Tensor | None]:
         """In evaluation mode its taps, and (B, 4 * `box_bins`, A) the logits of these bins."""
         return self.forward(images_BCHW), None
 

@@ -29,7 +29,7 @@ class YoloStudent(DetectorStudent):
         boxes_BCA, heads = self._heads(images_BCHW)
         return self.output(heads["feats"], heads["scores"].amax(-1), boxes_BCA, layers)
 
-    def answer(self, images_BCHW: Tensor) -> tuple[StepOutput, Tensor | None]:
+    def with_bins(self, images_BCHW: Tensor) -> tuple[StepOutput, Tensor | None]:
         """Its taps, and the logits of its distributions over box sides."""
         boxes_BCA, heads = self._heads(images_BCHW)
         output = self.output(heads["feats"], heads["scores"].amax(-1), boxes_BCA, ())

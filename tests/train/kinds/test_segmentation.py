@@ -17,6 +17,7 @@ from tandem.spec.run import RunSpec, StudentSpec, ViewSpec
 from tandem.train import kinds
 from tandem.train.data.augment import PARAMS, Views, rendered, rendered_mask
 from tandem.train.engines.accelerate.loss_terms import Term, Totals, by_cell, weighted_sum
+from tandem.train.engines.accelerate.model.projected_student import StudentOutputs
 from tandem.train.kinds.segmentation import MaskAccumulator
 from tandem.train.losses.cross_entropy_dice import (
     CrossEntropyDiceOptions,
@@ -371,7 +372,11 @@ def test_the_soft_term_is_on_the_teacher_s_cells_and_takes_their_memory() -> Non
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one):
         loss, _ = weighted_sum(
-            terms, (output, output), Signals(class_map_BHWK=teacher_BHWK), batch, Totals(2, 2)
+            terms,
+            StudentOutputs(output, output, {}),
+            Signals(class_map_BHWK=teacher_BHWK),
+            batch,
+            Totals(2, 2),
         )
     pooled = map_BHWK.detach().reshape(2, cells, 16, cells, 16, classes).mean((2, 4))
     own, target = ((one / 2).log_softmax(-1) for one in (pooled, teacher_BHWK))

@@ -34,7 +34,7 @@ def targets_of(teacher: YoloStudent, images: torch.Tensor, order: list[int]) -> 
 
 def test_its_tokens_have_mean_square_one_and_its_cells_their_anchor_s_foreground(teacher, images):
     targets = targets_of(teacher, images, [2, 0, 1])
-    output, bins_BCA = teacher.answer(images)
+    output, bins_BCA = teacher.with_bins(images)
     cells = [(SIDE // stride) ** 2 for stride in STRIDES]
     assert bins_BCA.shape == (2, 4 * 16, sum(cells))
     assert torch.equal(targets.bins_BCA, bins_BCA)

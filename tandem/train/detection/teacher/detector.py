@@ -138,7 +138,7 @@ class DetectorTargets:
         # No warp: the student's own canvases are shown, and its cells and anchors lie where the
         # teacher's do, as both have the same strides.
         with torch.no_grad():
-            output, bins_BCA = self.detector.answer(batch["img"])
+            output, bins_BCA = self.detector.with_bins(batch["img"])
         assert output.boxes_BCA is not None
         scores_BAK: Tensor = output.boxes_BCA[:, 4:].transpose(1, 2)[..., self.order].float()
         maps = output.layers_BHWD
