@@ -104,7 +104,7 @@ class DetectionLossWeights:
     soft: float = 0.0
     temperature: float = 1.0
     boxes: float = 0.0
-    """Of the distributions over box sides; `soft` where both heads give them."""
+    """The weight of the distributions over box sides: `soft` where both heads give them."""
 
 
 @dataclass(frozen=True)

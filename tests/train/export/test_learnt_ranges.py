@@ -79,8 +79,8 @@ def test_an_export_rounds_by_the_ranges_that_were_learnt(tmp_path: Path) -> None
     )
     onnx_model.write(student, config, source)
     # Brighter than anything that was learnt on: the ranges found on them are others.
-    pictures = [np.full((2, 3, SIDE, SIDE), 3.0, np.float32)]
-    quantize_file(source, tmp_path / "kept.onnx", "classification", pictures, ranges)
+    images = [np.full((2, 3, SIDE, SIDE), 3.0, np.float32)]
+    quantize_file(source, tmp_path / "kept.onnx", "classification", images, ranges)
     kept = sorted(grids(tmp_path / "kept.onnx").values())
     # The last layer stays in floats.
     del ranges["head"]
