@@ -277,7 +277,8 @@ def test_v1_refuses(one: TestClient, spec: dict[str, Any], status: int):
 
 @pytest.mark.parametrize(
     ("student", "kind"),
-    [("yolox-s", "detection"), ("yolov8n", "detection"), ("unet-small", "segmentation"), ("bert-mini", "text"),
+    [("yolox-s", "detection"), ("yolov8n", "detection"), ("unet-small", "segmentation"),
+     ("bert-mini", "text"),
      ("lstm-small", "sequence"), ("resnet18", "classification")],
 )  # fmt: skip
 def test_the_kind_is_shown_before_the_run_finds_it(one: TestClient, student: str, kind: str):
