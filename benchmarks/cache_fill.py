@@ -102,7 +102,6 @@ def _task(folder: Path) -> Task:
     teacher: Teacher = find("teachers", "qwen_vl").make(spec, CPU)
     splits = classification.read(
         DataSpec(root=folder, dataset="photos"),
-        seed=0,
         index_root=folder / "index",
         progress=SilentProgress(),
     )

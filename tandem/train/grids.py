@@ -1,7 +1,8 @@
-"""Bringing two dense grids to one size."""
+"""Dense grids: brought to one size, and read between their cells."""
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -40,3 +41,29 @@ def matched(one_BHWD: Tensor, other_BHWD: Tensor) -> tuple[Tensor, Tensor]:
     """Both in float32 on the coarser of their grids."""
     rows, columns = (min(one_BHWD.shape[i], other_BHWD.shape[i]) for i in (1, 2))
     return pool_to(one_BHWD.float(), rows, columns), pool_to(other_BHWD.float(), rows, columns)
+
+
+def read_between(grids_UHWD: Tensor, slot_M: Tensor, uv_M2: Tensor) -> Tensor:
+    """(M, D) float32: the values of grids at places (u, v), 0 to 1 from the left and the top.
+
+    `slot_M` says whose grid each place lies in. A place is read between its four neighbours, and
+    outside the outermost cells' centres at the nearest one.
+    """
+    count, rows, columns, width = grids_UHWD.shape
+    x0, x1, right = _neighbours(uv_M2[:, 0], columns)
+    y0, y1, lower = _neighbours(uv_M2[:, 1], rows)
+    corners = ((y0, x0), (y0, x1), (y1, x0), (y1, x1))
+    # A bilinear read of M scattered places as one weighted sum of rows: `grid_sample` would
+    # want a grid per place's source, and read all of it.
+    index_M4 = torch.stack([(slot_M * rows + y) * columns + x for y, x in corners], 1)
+    upper, left = 1 - lower, 1 - right
+    weight_M4 = torch.stack((upper * left, upper * right, lower * left, lower * right), 1)
+    flat_ND = grids_UHWD.reshape(count * rows * columns, width).float()
+    return F.embedding_bag(index_M4, flat_ND, per_sample_weights=weight_M4, mode="sum")
+
+
+def _neighbours(place_M: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The cells to both sides of a place of 0 to 1, and how near it is to the second."""
+    at_M = (place_M * count - 0.5).clamp(0, count - 1)
+    first_M = at_M.floor().long()
+    return first_M, (first_M + 1).clamp_max(count - 1), at_M - first_M

@@ -5174,7 +5174,8 @@ export interface components {
              *       "grey": 0,
              *       "mixup": 0,
              *       "randaugment": 0,
-             *       "recipe": "plain"
+             *       "recipe": "plain",
+             *       "source": "auto"
              *     }
              */
             views: components["schemas"]["ViewSpec"];
@@ -6315,6 +6316,14 @@ export interface components {
              */
             prompt?: string | null;
             /**
+             * Scored Views
+             * @description Which views a language model is asked to score. first: the whole image only, and its scores
+             *     stand for every crop; every: each view, at so many times the cost.
+             * @default first
+             * @enum {string}
+             */
+            scored_views: "first" | "every";
+            /**
              * Weights
              * @description The weight of each teacher's class probabilities, the first one's first; scaled by their sum.
              *     0: it is not asked about the classes. Empty: all alike.
@@ -6621,6 +6630,17 @@ export interface components {
              * @enum {string}
              */
             recipe: "plain" | "photographs" | "characters";
+            /**
+             * Source
+             * @description Where the teacher's word on the crops that a student sees comes from. dense: from one look
+             *     at the whole image, so that every epoch has fresh views. frozen: from a look at each of
+             *     `views.count` fixed crops.
+             *
+             *     auto: as measured (docs/benchmarks.md); frozen where there is no map of classes.
+             * @default auto
+             * @enum {string}
+             */
+            source: "auto" | "dense" | "frozen";
         };
         /**
          * ViewsReport

@@ -30,6 +30,8 @@ class ParsedArguments:
     names: dict[str, str] = field(default_factory=dict)
     """What each field that was typed was called: `--epochs` for optim.epochs."""
     help: bool = False
+    dry_run: bool = False
+    """Whether only what the run would take is asked for."""
 
 
 def parse_arguments(
@@ -69,6 +71,9 @@ def _flag(given: ParsedArguments, word: str, left: list[str]) -> None:
     if name == "set":
         _set(given, value if has_value else _next(word, left))
         return
+    if name == "dry_run" and not has_value:
+        given.dry_run = True
+        return
     flag = BY_NAME.get(name)
     if flag is None:
         raise _unknown(written, name)
@@ -79,7 +84,7 @@ def _flag(given: ParsedArguments, word: str, left: list[str]) -> None:
 
 
 def _unknown(written: str, name: str) -> SpecError:
-    near = nearest(name, [*BY_NAME, "set", "help"])
+    near = nearest(name, [*BY_NAME, "set", "help", "dry_run"])
     return SpecError(
         "There is no flag {word}; did you mean --{near}?" if near else "There is no flag {word}.",
         word=f"--{written}",
@@ -150,4 +155,6 @@ def describe(defaults: Mapping[str, str], required: bool) -> str:
         note += " " * (14 - cell_len(note))
         lines.append(f"  --{flag.name:22} {note} {t(text) if text else ''}".rstrip())
     lines.append(f"  --{'set':22} {'':14} " + t("section.field=value: any field of a run."))
+    dry_run = t("Start nothing: measure what the run would take, and say it.")
+    lines.append(f"  --{'dry-run':22} {'':14} {dry_run}")
     return "\n".join(lines)

@@ -56,7 +56,18 @@ def _start(given: flags.ParsedArguments) -> int:
     spec, notes = fill(given.tree, given.names, settings)
     for note in (*settings.notes, *notes):
         print_status(note)
-    return run(spec, settings)
+    return tell_costs(spec, settings) if given.dry_run else run(spec, settings)
+
+
+def tell_costs(spec: RunSpec, settings: Settings) -> int:
+    """Measure what the run would take and print it; nothing is trained."""
+    use_hub(settings)
+    from tandem.commands.runs.costs import lines
+    from tandem.train.pipeline.costs import costs_of
+
+    for line in lines(costs_of(spec)):
+        print(line)
+    return 0
 
 
 def run(spec: RunSpec, settings: Settings) -> int:

@@ -176,6 +176,28 @@ class ViewSpec(Section):
         ),
     ] = 4
     """Views of each image, drawn once and replayed; the first is the whole image."""
+    source: Annotated[
+        Literal["auto", "dense", "frozen"],
+        Knob(
+            "What the teacher says of views",
+            zh="视图的教师输出",
+            about_zh="教师模型对学生所见裁剪的判断从哪里来。dense：只看一次整张图像，"
+            "裁剪的特征和类别得分从整图的特征中读出，因此每轮都是新的视图。"
+            "frozen：看 `views.count` 个固定的裁剪。\n\n"
+            "auto：按测量结果（docs/benchmarks.md）选用，没有类别图时用 frozen。",
+            choices={
+                "auto": ("The better that it has", "自动选择较好的"),
+                "dense": ("Read from one look at the whole image", "从一次整图观察中读出"),
+                "frozen": ("Asked about a few fixed crops", "对少数固定裁剪逐一询问"),
+            },
+        ),
+    ] = "auto"
+    """Where the teacher's word on the crops that a student sees comes from. dense: from one look
+    at the whole image, so that every epoch has fresh views. frozen: from a look at each of
+    `views.count` fixed crops.
+
+    auto: as measured (docs/benchmarks.md); frozen where there is no map of classes.
+    """
     crop_scale_min: Annotated[
         float,
         Field(gt=0, le=1),

@@ -160,6 +160,21 @@ class TeacherSpec(Section):
         ),
     ] = 4
     """Orders of the labels that label scoring averages over."""
+    scored_views: Annotated[
+        Literal["first", "every"],
+        Knob(
+            "Views that label scoring asks about",
+            zh="标签打分的视图",
+            about_zh="标签打分时向语言模型询问哪些视图。first：只问整张图像，各裁剪沿用其得分；"
+            "every：每个视图都问，费时按视图数成倍增加。",
+            choices={
+                "first": ("The whole image only", "仅整张图像"),
+                "every": ("Every view", "每个视图"),
+            },
+        ),
+    ] = "first"
+    """Which views a language model is asked to score. first: the whole image only, and its scores
+    stand for every crop; every: each view, at so many times the cost."""
     probe_folds: Annotated[
         int,
         Field(ge=2, le=20),

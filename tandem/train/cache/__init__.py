@@ -8,7 +8,7 @@ from tandem.train.cache.maintenance import (
     verify_cache,
 )
 from tandem.train.cache.request import SourceRequest, SourceSetup, WantedSignals
-from tandem.train.cache.session import open_source
+from tandem.train.cache.session import kept_bytes, lacking, open_source
 from tandem.train.cache.sources import CachedSource, OnlineSource
 
 __all__ = [
@@ -20,6 +20,8 @@ __all__ = [
     "SourceSetup",
     "WantedSignals",
     "collect_garbage",
+    "kept_bytes",
+    "lacking",
     "list_caches",
     "open_source",
     "verify_cache",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tandem.spec.i18n import t
 from tandem.train.cache.disk import check_room
-from tandem.train.cache.parts import SignalPart
+from tandem.train.cache.parts import SignalPart, row_bytes
 from tandem.train.cache.reduce import fit_rows
 from tandem.train.cache.shards import Arrays, keys_of, write_shard
 from tandem.train.cache.teacher_calls import RowViews, TeacherCalls
@@ -82,14 +82,8 @@ class Fill:
 
     def _row_bytes(self) -> list[int]:
         """The bytes of one row of each part, by the teacher's own figures."""
-        width, grid = self.calls.teacher.width, self.calls.grid
-        sizes = []
-        for part in self.missing:
-            values = width if part.signal == "pooled" else len(self.calls.table.classes)
-            if part.dense:
-                values = grid * grid * (part.reduction.width if part.reduction else width)
-            sizes.append(values * np.dtype(part.dtype).itemsize)
-        return sizes
+        width, classes = self.calls.teacher.width, len(self.calls.table.classes)
+        return [row_bytes(part, width, self.calls.cells, classes) for part in self.missing]
 
     def _answers(self, batches: list[RowViews]) -> Iterator[tuple[RowViews, Signals]]:
         """The signals of each, in order; from the memo where the fit has asked already."""

@@ -82,6 +82,21 @@ def wanted_parts(wanted: WantedSignals, spec: CacheSpec, grid: int) -> list[Sign
     return parts
 
 
+def row_bytes(part: SignalPart, width: int, cells: int, classes: int) -> int:
+    """What one row of a part takes in its file, by the teacher's own figures.
+
+    `width` is the teacher's, `cells` how many of a dense grid are kept.
+    """
+    itemsize = np.dtype(part.dtype).itemsize
+    if part.signal == "logits":
+        return classes * itemsize
+    if not part.dense:
+        return width * itemsize
+    kept = part.reduction.width if part.reduction else min(part.dims or width, width)
+    scale = np.dtype("float32").itemsize if part.dtype == "int8" else 0
+    return cells * (kept * itemsize + scale)
+
+
 def coarse(signals: Signals, wanted: WantedSignals, grid: int) -> Signals:
     """What is wanted of them, dense signals on the grid that is kept, float32."""
     tokens_BHWD = None

@@ -59,6 +59,11 @@ class Reduction:
             centred_BHWD = centred_BHWD @ self.basis_DR
         return centred_BHWD / self.scale_R
 
+    def lift(self, moved_BR: Tensor) -> Tensor:
+        """(B, D): a difference of two reduced tokens as one of full tokens."""
+        moved_BR = moved_BR * self.scale_R
+        return moved_BR if self.basis_DR is None else moved_BR @ self.basis_DR.T
+
     def reproject(self, weight_KD: Tensor) -> tuple[Tensor, Tensor]:
         """A linear head on full tokens as one on reduced tokens: weight (K, R), offset (K,)."""
         weight_KD = weight_KD.to(self.mean_D)

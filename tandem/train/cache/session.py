@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from tandem.spec.errors import CacheError
 from tandem.spec.i18n import t
@@ -23,9 +24,9 @@ from tandem.train.cache.components import REDUCTION, find_components, fit_compon
 from tandem.train.cache.disk import room
 from tandem.train.cache.fill import Fill, Memo
 from tandem.train.cache.folder import LOCK, claim, holds_others
-from tandem.train.cache.parts import SignalPart, wanted_parts
+from tandem.train.cache.parts import SignalPart, row_bytes, wanted_parts
 from tandem.train.cache.request import SourceRequest, SourceSetup
-from tandem.train.cache.shards import damage, keys_of
+from tandem.train.cache.shards import KEY, damage, keys_of
 from tandem.train.cache.sources import CachedSource, OnlineSource, Shelf
 from tandem.train.cache.teacher_calls import TeacherCalls
 from tandem.train.cache.verify import verify
@@ -75,9 +76,44 @@ def open_source(
         wanted = wanted_parts(request.wanted, cache, calls.grid)
         return OnlineSource(calls, fit_components(calls, wanted, {}, setup.progress))
     assert cache.root is not None, "completed() gives the cache a root"
+    return _cached(CacheSession(calls, _folder(teacher, request, cache.root)))
+
+
+def _folder(teacher: Teacher, request: SourceRequest, root: Path) -> Path:
     # Short, as a path may be long already; the whole fingerprints are in the folder's manifest.
-    name = f"{teacher.fingerprint[:16]}-{request.views.fingerprint[:8]}"
-    return _cached(CacheSession(calls, cache.root / name))
+    return root / f"{teacher.fingerprint[:16]}-{request.views.fingerprint[:8]}"
+
+
+def kept_bytes(calls: TeacherCalls) -> int:
+    """What the cache of a request takes on disk, but for its files' heads; by figures alone.
+
+    A copy of an image in the table is kept once. 0 without a cache.
+    """
+    request, cache = calls.request, calls.setup.cache
+    if cache.mode == "off":
+        return 0
+    width, classes = calls.teacher.width, len(request.table.classes)
+    parts = wanted_parts(request.wanted, cache, calls.grid)
+    row = sum(KEY.itemsize + row_bytes(part, width, calls.cells, classes) for part in parts)
+    return int(_first_of_each(request.table).sum()) * request.view_count * row
+
+
+def lacking(calls: TeacherCalls) -> int:
+    """How many inputs the teacher would be asked about before a request is answered.
+
+    Looks at the cache's folder, and asks and changes nothing. 0 without a cache: each step asks.
+    """
+    request, cache = calls.request, calls.setup.cache
+    if cache.mode == "off" or cache.root is None:
+        return 0
+    session = CacheSession(calls, _folder(calls.teacher, request, cache.root))
+    first_N = _first_of_each(session.table)
+    known = [find_components(part, session.folder, session.table) for part in session.parts]
+    found = [part for part in known if part is not None]
+    if len(found) < len(known):
+        return int(first_N.sum()) * request.view_count
+    missing = [shelf.places.missing_NV for shelf in _shelves(session, found)]
+    return int((np.any(missing, axis=0) & first_N[:, None]).sum())
 
 
 def _cached(session: CacheSession) -> CachedSource:
@@ -179,10 +215,7 @@ def _shelves(session: CacheSession, parts: list[SignalPart]) -> list[Shelf]:
 
 def _fill(session: CacheSession, shelves: list[Shelf]) -> bool:
     """Ask for what is missing; whether anything was."""
-    # A picture that is in the table twice has one key: it is asked for once, and the second row
-    # finds the first one's signals.
-    first_N = np.zeros(len(session.table), np.bool_)
-    first_N[np.unique(keys_of(session.table.hashes_N, 0), return_index=True)[1]] = True
+    first_N = _first_of_each(session.table)
     missing = {shelf.part: shelf.places.missing_NV & first_N[:, None] for shelf in shelves}
     lacking = int(np.any(list(missing.values()), axis=0).sum())
     if not lacking:
@@ -196,6 +229,14 @@ def _fill(session: CacheSession, shelves: list[Shelf]) -> bool:
     )
     Fill(session.folder, session.calls, missing, session.memo).run()
     return True
+
+
+def _first_of_each(table: ImageTable) -> NDArray[np.bool_]:
+    """(N,) A picture that is in the table twice has one key: it is asked for once, and the second
+    row finds the first one's signals."""
+    first_N = np.zeros(len(table), np.bool_)
+    first_N[np.unique(keys_of(table.hashes_N, 0), return_index=True)[1]] = True
+    return first_N
 
 
 def _say_faults(session: CacheSession, shelves: list[Shelf]) -> None:

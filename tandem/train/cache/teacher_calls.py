@@ -44,6 +44,11 @@ class TeacherCalls:
         """Rows and columns of the dense signals that are kept."""
         return min(self.request.wanted.grid or self.teacher.grid, self.teacher.grid)
 
+    @property
+    def cells(self) -> int:
+        """How many cells of dense signals are kept of one input; a text's are one column."""
+        return self.grid if self.teacher.image_size == 0 else self.grid**2
+
     def signals(self, rows_B: RowIndices, views_B: RowIndices) -> Signals:
         """The signals of any number of rows; dense ones on the grid that is kept."""
         parts = self.cut(rows_B, views_B)

@@ -105,6 +105,8 @@ class PreparedTeacher:
     """What its class scores know, found before the first step; None where that is not asked."""
     members: tuple[TeacherMember, ...] = field(default=(), kw_only=True)
     """Where several teach: each of them. The rest is then of all together."""
+    any_view: bool = field(default=False, kw_only=True)
+    """Whether `source` answers every number of a view, not those of frozen views only."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,32 @@ class TrainedStudent:
     """What a student learnt that learns by LoRA; it is merged into `student`."""
     input_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     """The range of each layer's inputs, of a student that learnt with int8's rounding."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How quick the parts of a run are on this machine, by a few real batches of each."""
+
+    step_seconds: float
+    """One optimizer step of the student on a whole batch, its loading included."""
+    validation_seconds: float
+    """One validation sample."""
+    teacher_seconds: float
+    """All that the teacher is still to be asked about."""
+    teacher_looks: int
+    """How many inputs that is."""
+    cache_bytes: int
+    """What its answers take on disk, those that are there already included."""
+    memory_megabytes: float
+
+
+@runtime_checkable
+class PacedEngine(Protocol):
+    """An engine that can tell beforehand how long a run will take."""
+
+    def pace(self, run: ResolvedRun, student: Student) -> Pace:
+        """Measured with this student, which learns a little by it, and the run's own teacher."""
+        ...
 
 
 @runtime_checkable

@@ -126,6 +126,8 @@ class TableKind(Kind, Protocol):
     """The name of the loss on labels."""
     shows_images: bool
     """Whether a teacher of it must see; else it must read."""
+    crops_images: bool
+    """Whether a view is a crop of one image, so that its tokens lie among the whole one's."""
 
     def views(self, table: ImageTable, spec: RunSpec) -> Views:
         """How each row is shown to teacher and student."""
@@ -149,6 +151,10 @@ class TableKind(Kind, Protocol):
 
     def teacher_groups(self, table: ImageTable) -> RowIndices | None:
         """The row of `table` that each row of its `teacher_table` is a part of; None: one each."""
+        ...
+
+    def looks(self, teacher: Teacher, request: SourceRequest, spec: RunSpec) -> SourceRequest:
+        """The request as the cache is asked it: of clips, their frames."""
         ...
 
     def open_source(

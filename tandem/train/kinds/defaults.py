@@ -89,6 +89,7 @@ class TableKindDefaults(KindDefaults):
     """
 
     shows_images = True
+    crops_images = True
 
     def views(self, table: ImageTable, spec: RunSpec) -> Views:
         """The crops, flips and colours of `spec.views`."""
@@ -107,15 +108,20 @@ class TableKindDefaults(KindDefaults):
         """None: a row is shown whole."""
         return None
 
-    def open_source(
+    def looks(
         self,
-        teacher: Teacher,
+        teacher: Teacher,  # noqa: ARG002
         request: SourceRequest,
-        setup: SourceSetup,
         spec: RunSpec,  # noqa: ARG002
+    ) -> SourceRequest:
+        """As it is."""
+        return request
+
+    def open_source(
+        self, teacher: Teacher, request: SourceRequest, setup: SourceSetup, spec: RunSpec
     ) -> TeacherSource:
         """From the cache or the teacher, row by row as the student is shown them."""
-        return open_source(teacher, request, setup)
+        return open_source(teacher, self.looks(teacher, request, spec), setup)
 
     def wants_tokens(self, asks_classes: bool) -> bool:  # noqa: ARG002
         """No: classes are of whole rows."""

@@ -29,6 +29,7 @@ class SequenceKind(OneClassKind):
     """One clip, one class; the student sees some of its frames."""
 
     mixes = False
+    crops_images = False
 
     def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:
         """Folders of frames, and videos, whose frames are written below the cache first."""
@@ -67,14 +68,21 @@ class SequenceKind(OneClassKind):
         assert isinstance(table, ClipTable)
         return np.repeat(np.arange(len(table)), table.counts_N)
 
+    def looks(self, teacher: Teacher, request: SourceRequest, spec: RunSpec) -> SourceRequest:  # noqa: ARG002
+        """Frames in their clips' views: all of a clip's, or `teacher.frames` of them."""
+        assert isinstance(request.table, ClipTable)
+        assert spec.teacher is not None
+        frames, views, _ = teacher_frames(request.table, request.views, spec.teacher.frames)
+        # A clip's tokens are its frames' pooled features: dense ones would be kept for nothing.
+        pooled = replace(request.wanted, tokens=False, layers=())
+        return SourceRequest(frames, views, request.view_count, pooled)
+
     def open_source(
         self, teacher: Teacher, request: SourceRequest, setup: SourceSetup, spec: RunSpec
     ) -> ClipSource:
-        """From the pooled features of frames: all of a clip's, or `teacher.frames` of them."""
+        """From the pooled features of frames."""
         assert isinstance(request.table, ClipTable)
         assert spec.teacher is not None
-        frames, views, kept = teacher_frames(request.table, request.views, spec.teacher.frames)
-        # A clip's tokens are its frames' pooled features: dense ones would be kept for nothing.
-        pooled = replace(request.wanted, tokens=False, layers=())
-        asked = SourceRequest(frames, views, request.view_count, pooled)
-        return ClipSource(open_source(teacher, asked, setup), request.table, kept)
+        _, _, kept = teacher_frames(request.table, request.views, spec.teacher.frames)
+        frames = open_source(teacher, self.looks(teacher, request, spec), setup)
+        return ClipSource(frames, request.table, kept)

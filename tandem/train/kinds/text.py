@@ -12,8 +12,7 @@ from tandem.data.content import Content
 from tandem.spec.errors import OutputFolderError, SpecError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
-from tandem.train.cache import open_source
-from tandem.train.cache.request import SourceRequest, SourceSetup
+from tandem.train.cache.request import SourceRequest
 from tandem.train.data import data_record
 from tandem.train.data.annotated import labelled_test, read_content
 from tandem.train.data.augment import Views
@@ -24,7 +23,7 @@ from tandem.train.kinds.one_class import OneClassKind
 from tandem.train.registry import register
 from tandem.train.students._weights import place_of
 from tandem.train.teachers.family import checkpoint_of
-from tandem.train.types import ImageTable, ProgressReporter, Splits, Teacher, TeacherSource
+from tandem.train.types import ImageTable, ProgressReporter, Splits, Teacher
 
 
 class TextTeacher(Teacher, Protocol):
@@ -58,6 +57,7 @@ class TextKind(OneClassKind):
     mixes = False
     distorts = False
     shows_images = False
+    crops_images = False
     tokens: Tokens
 
     def read(self, spec: RunSpec, index_root: Path | None, progress: ProgressReporter) -> Splits:  # noqa: ARG002
@@ -118,15 +118,9 @@ class TextKind(OneClassKind):
         longest = int(own.lengths(table.texts_N.tolist(), table.seconds_N.tolist()).max())
         return table.tokenised(own, min(longest, teacher.longest))
 
-    def open_source(
-        self,
-        teacher: Teacher,
-        request: SourceRequest,
-        setup: SourceSetup,
-        spec: RunSpec,  # noqa: ARG002
-    ) -> TeacherSource:
-        """From the texts in the teacher's tokens. SpecError where two tokenizers make hidden
-        states incomparable."""
+    def looks(self, teacher: Teacher, request: SourceRequest, spec: RunSpec) -> SourceRequest:  # noqa: ARG002
+        """The texts in the teacher's tokens. SpecError where two tokenizers make hidden states
+        incomparable."""
         table = self.teacher_table(request.table, teacher)
         assert isinstance(table, TextTable)
         wanted = request.wanted
@@ -137,7 +131,7 @@ class TextKind(OneClassKind):
                 fix="Set loss.feature_weight, attention_weight and intermediate_weight to 0, or "
                 "start the student without pretrained weights.",
             )
-        return open_source(teacher, SourceRequest(table, table.one_view(), 1, wanted), setup)
+        return SourceRequest(table, table.one_view(), 1, wanted)
 
 
 def _kept(run_dir: Path) -> tuple[Tokens, int] | None:

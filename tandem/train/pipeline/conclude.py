@@ -196,8 +196,9 @@ def _report(
 
 
 def _student(outcome: Outcome, measured: ReportedMetrics) -> StudentReport:
-    spec, trained = outcome.run.spec, outcome.trained
+    spec, trained, teacher = outcome.run.spec, outcome.trained, outcome.teacher
     selection = trained.evaluation.selection
+    any_view = teacher is not None and teacher.any_view
     return StudentReport(
         type=spec.student.type,
         size=spec.student.size,
@@ -209,7 +210,7 @@ def _student(outcome: Outcome, measured: ReportedMetrics) -> StudentReport:
         epochs=trained.epochs,
         seconds=trained.seconds,
         overfits_from=trained.overfits_from,
-        views=_views(outcome.run, fresh=outcome.run.fresh_views),
+        views=_views(outcome.run, fresh=outcome.run.fresh_views or any_view),
         test=outcome.student.on_test,
     )
 

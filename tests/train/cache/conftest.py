@@ -89,7 +89,7 @@ class Shop:
 def shapes_table(tmp_path_factory: pytest.TempPathFactory) -> ImageTable:
     folder = make_shapes(tmp_path_factory.mktemp("d") / "s", train=14, val=1, unlabelled=11)
     spec = DataSpec(dataset=str(folder))
-    return classification.read(spec, seed=0, index_root=None, progress=SilentProgress()).train
+    return classification.read(spec, index_root=None, progress=SilentProgress()).train
 
 
 @pytest.fixture

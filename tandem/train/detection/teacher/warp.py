@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from tandem.train.detection.types import CanvasSource
+from tandem.train.grids import read_between
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,7 @@ class CellSamples:
 
     def read(self, grids_BSHWD: Tensor, slots_BS: Tensor) -> Tensor:
         """(M, D) between the tokens of `grids` (U, H, W, D); `slots` (B, S) says whose is which."""
-        count, rows, columns, width = grids_BSHWD.shape
-        slot_M = slots_BS.flatten()[self.source_M]
-        x0, x1, right = _neighbours(self.uv_M2[:, 0], columns)
-        y0, y1, lower = _neighbours(self.uv_M2[:, 1], rows)
-        corners = ((y0, x0), (y0, x1), (y1, x0), (y1, x1))
-        # A bilinear read of M scattered places as one weighted sum of rows: `grid_sample` would
-        # want a grid per source, and read all of it.
-        index_M4 = torch.stack([(slot_M * rows + y) * columns + x for y, x in corners], 1)
-        upper, left = 1 - lower, 1 - right
-        weight_M4 = torch.stack((upper * left, upper * right, lower * left, lower * right), 1)
-        flat_ND = grids_BSHWD.reshape(count * rows * columns, width).float()
-        return F.embedding_bag(index_M4, flat_ND, per_sample_weights=weight_M4, mode="sum")
+        return read_between(grids_BSHWD, slots_BS.flatten()[self.source_M], self.uv_M2)
 
 
 def cell_samples(canvases: Canvases, rows: int, columns: int, stride: int) -> CellSamples:
@@ -91,10 +80,3 @@ def cell_samples(canvases: Canvases, rows: int, columns: int, stride: int) -> Ce
         (owner_BP + first_B[:, None])[covered_BP],
         uv_BP2[covered_BP],
     )
-
-
-def _neighbours(place_M: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The tokens to both sides of a place of 0 to 1, and how near it is to the second."""
-    at_M = (place_M * count - 0.5).clamp(0, count - 1)
-    first_M = at_M.floor().long()
-    return first_M, (first_M + 1).clamp_max(count - 1), at_M - first_M

@@ -11,15 +11,20 @@ from torch import Tensor
 
 from tandem.spec.run import RunSpec
 from tandem.train.engines.accelerate import checks, optim
+from tandem.train.engines.accelerate.ahead.pace import measure
 from tandem.train.engines.accelerate.context import make_evaluator
 from tandem.train.engines.accelerate.learn import learn
 from tandem.train.engines.accelerate.loss_terms import Term
 from tandem.train.engines.accelerate.model import dual_head
-from tandem.train.engines.accelerate.prepare_teacher import TeacherSetup, prepare
+from tandem.train.engines.accelerate.prepare_teacher import (
+    TeacherSetup,
+    prepare,
+    to_ask,
+)
 from tandem.train.engines.accelerate.teachers import members
 from tandem.train.engines.accelerate.teachers.joint import prepare_all
 from tandem.train.engines.accelerate.trainer import steps_an_epoch
-from tandem.train.engines.base import PreparedTeacher, ResolvedRun, TrainedStudent
+from tandem.train.engines.base import Pace, PreparedTeacher, ResolvedRun, TrainedStudent
 from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.stoppable_progress import StoppableProgress
 from tandem.train.kinds.base import EvalResult, Kind, as_table_kind
@@ -65,20 +70,15 @@ class AccelerateEngine:
         terms = _terms(run)
         if not any(term.asks_teacher for term in terms):
             return None
-        setup = TeacherSetup(
-            spec=run.spec,
-            device_context=run.device_context,
-            folder=run.folder,
-            splits=run.splits,
-            train_views=run.train_views,
-            val_views=run.val_views,
-            progress=StoppableProgress(run.reporter, run.stop),
-            barrier=PartialState().wait_for_everyone,
-            kind=run.table_kind,
-        )
+        setup = _teacher_setup(run)
         if members.has_several(run.spec):
             return prepare_all(setup, student, terms)
         return prepare(setup, student, terms)
+
+    def pace(self, run: ResolvedRun, student: Student) -> Pace:
+        terms = _terms(run)
+        asks = any(term.asks_teacher for term in terms)
+        return measure(run, student, to_ask(_teacher_setup(run), student, terms) if asks else [])
 
     def steps_an_epoch(self, spec: RunSpec, rows: int) -> int:
         return steps_an_epoch(rows, spec)
@@ -100,6 +100,20 @@ class AccelerateEngine:
 
     def clean_up(self, run: ResolvedRun) -> None:
         """Nothing: all that this loop writes is the run's own."""
+
+
+def _teacher_setup(run: ResolvedRun) -> TeacherSetup:
+    return TeacherSetup(
+        spec=run.spec,
+        device_context=run.device_context,
+        folder=run.folder,
+        splits=run.splits,
+        train_views=run.train_views,
+        val_views=run.val_views,
+        progress=StoppableProgress(run.reporter, run.stop),
+        barrier=PartialState().wait_for_everyone,
+        kind=run.table_kind,
+    )
 
 
 def _terms(run: ResolvedRun) -> list[Term]:

@@ -14,6 +14,7 @@ from tandem.spec.i18n import t
 from tandem.spec.report import TeacherCheck
 from tandem.spec.run import RunSpec, TeacherSpec
 from tandem.train.cache.request import SourceRequest, SourceSetup, WantedSignals
+from tandem.train.cache.teacher_calls import TeacherCalls
 from tandem.train.data.augment import Views
 from tandem.train.engines.accelerate import layer_pairs
 from tandem.train.engines.accelerate.checks import check_gives, knowledge_source
@@ -21,7 +22,9 @@ from tandem.train.engines.accelerate.loss_terms import Term, needs
 from tandem.train.engines.base import PreparedTeacher
 from tandem.train.engines.device import DeviceContext
 from tandem.train.engines.run_folder import RunFolder
+from tandem.train.kinds import teacher_views
 from tandem.train.kinds.base import EvalResult, TableKind, evaluate_teacher
+from tandem.train.kinds.teacher_views import TeacherViews
 from tandem.train.knowledge.base import Knowledge
 from tandem.train.knowledge.calibrate import fit_temperature
 from tandem.train.knowledge.label_scoring import LabelScoring
@@ -110,13 +113,13 @@ def ask(setup: TeacherSetup, student: Student, terms: list[Term]) -> AskedTeache
     if setup.teacher_spec.knowledge in ("auto", "own"):
         origin = _own_or(origin, setup, teacher)
     check_gives(teacher.gives, terms, origin)
-    wanted = _wanted_signals(setup, student, terms, teacher)
+    views = teacher_views.choose(setup.spec, setup.kind, teacher)
+    if said := views.said(setup.train_views.count):
+        setup.progress.notice(said)
+    wanted = views.wanted(_wanted_signals(setup, student, terms, teacher))
     teacher.layers = wanted.layers
-    train = _open_source(setup, teacher, wanted, val=False)
-    # The validation set is only measured on: what features are compared with is not needed of it.
-    for_classes = setup.kind.wants_tokens(origin != "none")
-    lean = WantedSignals(tokens=for_classes, logits_key=wanted.logits_key, grid=wanted.grid)
-    val = _open_source(setup, teacher, lean, val=True)
+    train = _open_train(setup, teacher, wanted, views)
+    val = _open_val(setup, teacher, _measured_on(setup, wanted, origin), views)
     knowledge, fold_N = _knowledge(setup, origin, teacher, train, adapted)
     taught = train if knowledge is None else TaughtSource(train, setup.kind, knowledge, fold_N)
     prepared = PreparedTeacher(
@@ -131,6 +134,7 @@ def ask(setup: TeacherSetup, student: Student, terms: list[Term]) -> AskedTeache
         fingerprint=teacher.fingerprint,
         forwards=train.teacher_forwards + val.teacher_forwards,
         check=None if knowledge is None else _checked(setup, terms, taught, fold_N),
+        any_view=views.dense,
     )
     if setup.spec.cache.mode == "on":
         # With the cache filled nobody asks it again: its memory is the student's from here on.
@@ -148,6 +152,31 @@ def _checked(
         return None
     table, views = setup.splits.train, setup.train_views
     return check_teacher_scores(setup.spec, table, views, source, fold_N, setup.progress)
+
+
+def to_ask(setup: TeacherSetup, student: Student, terms: list[Term]) -> list[TeacherCalls]:
+    """What a run would ask of its teacher, as the cache is asked it. Nothing is asked yet.
+
+    A teacher that is to be adapted first is taken as it came: it is as quick.
+    """
+    origin = knowledge_source(setup.spec, setup.splits)
+    teacher = _unadapted(setup, origin)
+    if setup.teacher_spec.knowledge in ("auto", "own"):
+        origin = _own_or(origin, setup, teacher)
+    views = TeacherViews(dense=False)
+    if origin != "lora":  # which scores whole images, once it is adapted
+        views = teacher_views.choose(setup.spec, setup.kind, teacher)
+    wanted = views.wanted(_wanted_signals(setup, student, terms, teacher))
+    teacher.layers = wanted.layers
+    shown, val = setup.train_views, setup.splits.val
+    train = SourceRequest(setup.splits.train, shown, shown.count, wanted)
+    pairs = teacher_views.asked(teacher, train, setup.spec, views)
+    lean = _measured_on(setup, wanted, origin)
+    pairs.append((teacher, SourceRequest(val, views.shown(val, setup.val_views), 1, lean)))
+    return [
+        TeacherCalls(one, setup.kind.looks(one, asked, setup.spec), _asked_with(setup))
+        for one, asked in pairs
+    ]
 
 
 def _own_or(origin: str, setup: TeacherSetup, teacher: Teacher) -> str:
@@ -184,10 +213,14 @@ def _open(setup: TeacherSetup, origin: str) -> tuple[Teacher, AdaptedTeacher | N
         if _takes_adapter(setup, adapted):
             return adapted.teacher, adapted
         return _bare(setup), None
+    return _unadapted(setup, origin), None
+
+
+def _unadapted(setup: TeacherSetup, origin: str) -> Teacher:
     teacher = _bare(setup)
     if origin == "label_scoring":
-        return LabelScoring(teacher, setup.teacher_spec, setup.splits.train.classes), None
-    return teacher, None
+        return LabelScoring(teacher, setup.teacher_spec, setup.splits.train.classes)
+    return teacher
 
 
 def _takes_adapter(setup: TeacherSetup, adapted: AdaptedTeacher) -> bool:
@@ -252,14 +285,32 @@ def _wanted_signals(
     )
 
 
-def _open_source(
-    setup: TeacherSetup, teacher: Teacher, wanted: WantedSignals, *, val: bool
+def _measured_on(setup: TeacherSetup, wanted: WantedSignals, origin: str) -> WantedSignals:
+    """The validation set is only measured on: what features are compared with is not needed."""
+    for_classes = setup.kind.wants_tokens(origin != "none")
+    return WantedSignals(tokens=for_classes, logits_key=wanted.logits_key, grid=wanted.grid)
+
+
+def _open_train(
+    setup: TeacherSetup, teacher: Teacher, wanted: WantedSignals, views: TeacherViews
 ) -> TeacherSource:
-    table = setup.splits.val if val else setup.splits.train
-    views = setup.val_views if val else setup.train_views
-    request = SourceRequest(table, views, 1 if val else views.count, wanted)
+    shown = setup.train_views
+    request = SourceRequest(setup.splits.train, shown, shown.count, wanted)
+    run = (setup.spec, setup.kind, views)
+    return teacher_views.open_views(teacher, request, _asked_with(setup), run)
+
+
+def _open_val(
+    setup: TeacherSetup, teacher: Teacher, wanted: WantedSignals, views: TeacherViews
+) -> TeacherSource:
+    table = setup.splits.val
+    request = SourceRequest(table, views.shown(table, setup.val_views), 1, wanted)
+    return setup.kind.open_source(teacher, request, _asked_with(setup), setup.spec)
+
+
+def _asked_with(setup: TeacherSetup) -> SourceSetup:
     context = setup.device_context
-    asked_with = SourceSetup(
+    return SourceSetup(
         cache=setup.spec.cache,
         device=context.device,
         batch_size=setup.teacher_spec.batch_size,
@@ -269,7 +320,6 @@ def _open_source(
         processes=context.processes,
         barrier=setup.barrier,
     )
-    return setup.kind.open_source(teacher, request, asked_with, setup.spec)
 
 
 def _knowledge(

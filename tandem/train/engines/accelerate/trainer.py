@@ -50,7 +50,9 @@ class Trainer:
         self.reporter = RunReporter(run, run.kind.primary_metric_name)
         self.keeper = CheckpointKeeper(run, self._capture)
         optim = run.spec.optim
-        self.samples, self.fresh_views = run.samples_an_epoch, run.fresh_views
+        self.samples = run.samples_an_epoch
+        any_view = context.teacher is not None and context.teacher.any_view
+        self.fresh_views = run.fresh_views or any_view
         self.plan = plan_key(
             self.table, optim.batch_size, optim.grad_accum_steps, run.epoch_samples
         )
