@@ -67,13 +67,20 @@ class Variant:
     how: str = ""
     runs: list[Ran] = field(default_factory=list)
     figures: list[dict[str, float]] = field(default_factory=list)
+    alone: list[dict[str, float]] = field(default_factory=list)
+    """The baseline's, of the variant whose runs have one."""
 
     def values(self, figure: str) -> tuple[float, ...]:
         return tuple(one[figure] for one in self.figures)
 
 
 def train(variants: Sequence[Variant], figures_of: Figures, effort: Effort) -> None:
-    """Each variant by each seed, the variants in turn; the figures are left in them."""
+    """Each variant by each seed, the variants in turn; the figures are left in them.
+
+    Before the first one stands "labels only": the fair baseline of its runs, the same student
+    without the teacher, for as many steps and with views drawn afresh. It is no run of its own.
+    """
+    first = variants[0]
     for seed in effort.seeds:
         for variant in variants:
             spec = variant.spec_of(seed)
@@ -81,43 +88,29 @@ def train(variants: Sequence[Variant], figures_of: Figures, effort: Effort) -> N
                 spec,
                 optim={"epochs": effort.epochs(spec.optim.epochs)},
                 run={"seed": seed},
-                report={"tensorboard": False, "baseline": False},
+                report={"tensorboard": False, "baseline": variant is first},
             )
             variant.runs.append(run(spec))
-            found = figures_of(Path(spec.run.output_dir) / "final_model")
-            variant.figures.append(found)
-            said = ", ".join(f"{key} {value:.4f}" for key, value in found.items())
-            print(f"      {variant.what}, seed {seed}, test: {said}", flush=True)
+            folder = Path(spec.run.output_dir)
+            if variant is first:
+                variant.alone.append(figures_of(folder / "baseline_model"))
+                _tell("labels only", seed, variant.alone[-1])
+            variant.figures.append(figures_of(folder / "final_model"))
+            _tell(variant.what, seed, variant.figures[-1])
+
+
+def _tell(what: str, seed: int, found: dict[str, float]) -> None:
+    said = ", ".join(f"{key} {value:.4f}" for key, value in found.items())
+    print(f"      {what}, seed {seed}, test: {said}", flush=True)
 
 
 def lines(name: str, variants: Sequence[Variant], figures: Sequence[str]) -> list[Line]:
-    """The first variant is the fair baseline."""
-    alone = variants[0]
-    return [
-        Line(
-            name=name,
-            what=variant.what,
-            figure=figure,
-            values=variant.values(figure),
-            against=() if variant is alone else alone.values(figure),
-            how=variant.how,
-        )
-        for figure in figures
-        for variant in variants
-    ]
-
-
-def alone(spec: RunSpec, labelled: int, rows: int) -> RunSpec:
-    """The same student on labels alone, for as many optimizer steps, with fresh views.
-
-    `labelled` of `rows` rows of train have a label. 64 views of each picture, so that it is held to
-    a few of them no more than a taught one is.
-    """
-    steps = spec.optim.epochs * _batches(rows, spec)
-    epochs = -(-steps // _batches(labelled, spec))
-    direct = spec.model_copy(update={"mode": "direct", "teacher": None})
-    return changed(direct, optim={"epochs": epochs}, views={"count": 64})
-
-
-def _batches(rows: int, spec: RunSpec) -> int:
-    return -(-rows // spec.optim.batch_size)
+    """For each figure the baseline's line, then each variant's against it."""
+    made = []
+    for figure in figures:
+        alone = tuple(one[figure] for one in variants[0].alone)
+        made.append(Line(name, "labels only", figure, alone, how="as many steps, fresh views"))
+        for variant in variants:
+            values = variant.values(figure)
+            made.append(Line(name, variant.what, figure, values, alone, variant.how))
+    return made

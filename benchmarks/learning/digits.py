@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.learning import figures, sources
-from benchmarks.learning.compare import Effort, Line, Variant, alone, lines, train
+from benchmarks.learning.compare import Effort, Line, Variant, lines, train
 from tandem.spec.run import (
     CacheSpec,
     DataSpec,
@@ -49,7 +49,7 @@ class DigitData:
         files = sorted(self.test.glob("*.png"))
         return figures.classes(model, files, self.truth)
 
-    def spec(self, name: str, seed: int) -> RunSpec:
+    def spec(self, name: str, seed: int, epochs: int = EPOCHS) -> RunSpec:
         """A taught ResNet-18 at 32 pixels."""
         return RunSpec(
             task_id="bench",
@@ -58,16 +58,13 @@ class DigitData:
                                 precision="fp32", batch_size=128),
             student=StudentSpec(type="resnet", size="resnet18"),
             loss=LossSpec(temperature=2.0),
-            optim=OptimSpec(epochs=EPOCHS, batch_size=32, learning_rate=1e-3),
+            optim=OptimSpec(epochs=epochs, batch_size=32, learning_rate=1e-3),
             views=ViewSpec(colour=0.0),
             cache=CacheSpec(root=self.folder / "cache"),
             run=ExecutionSpec(output_dir=self.folder / "runs" / f"{name}-{seed}", devices="cpu",
                               precision="fp32", save_checkpoints=False),
             report=ReportSpec(tensorboard=False),
         )  # fmt: skip
-
-    def alone(self, name: str, seed: int) -> RunSpec:
-        return alone(self.spec(name, seed), LABELLED, LEARN)
 
 
 def prepare(folder: Path, effort: Effort) -> DigitData:
@@ -136,7 +133,6 @@ def _drawn(labels_N: NDArray[np.int64], seed: int) -> set[int]:
 def measure(folder: Path, effort: Effort) -> list[Line]:
     bench = prepare(folder, effort)
     variants = [
-        Variant("labels only", lambda seed: bench.alone("alone", seed), "as many steps, 64 views"),
         Variant("taught", lambda seed: bench.spec("taught", seed), "as Tandem does by itself"),
     ]
     train(variants, bench.figures, effort)

@@ -20,6 +20,7 @@ from sklearn.metrics import accuracy_score, f1_score
 import tandem
 from tandem.predict.answers import Detections, SegmentationMask
 from tandem.predict.prediction import Prediction
+from tandem.predict.predictor import load
 
 BINS = 15
 
@@ -82,7 +83,7 @@ def boxes(
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    predictor = tandem.load(model, device="cpu", threshold=0.001)
+    predictor = load(model, device="cpu", threshold=0.001)
     number = {name: at + 1 for at, name in enumerate(predictor.classes)}
     found = []
     for at, answer in enumerate(predictor.predict(list(images))):

@@ -109,6 +109,15 @@ class Batch:
         is_text = self.inputs.ndim == 3 and not self.inputs.is_floating_point()
         return self.inputs[:, 1, :, None] if is_text else None
 
+    labelled_B: Tensor | None = None
+    """On the CPU, bool: the rows with any label, also after mixing. None: not looked at yet."""
+
+    def pin_memory(self) -> Batch:
+        """The same in page-locked memory; torch's loader calls it so. Only where there is CUDA."""
+        mask_BHW = None if self.mask_BHW is None else self.mask_BHW.pin_memory()
+        inputs, labels_B = self.inputs.pin_memory(), self.labels_B.pin_memory()
+        return replace(self, inputs=inputs, labels_B=labels_B, mask_BHW=mask_BHW)
+
 
 class Shows(Protocol):
     """`views.Views`: the crops, flips and colours of a table's pictures."""

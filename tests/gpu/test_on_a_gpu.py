@@ -4,11 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tandem.spec.run import ExecutionSpec
+from tandem.train.engines.accelerate.optimizer_step import OptimizerStep
+from tandem.train.engines.checkpoint_keeper import CheckpointKeeper
 from tandem.train.engines.device import device_context
 from tests.train.engines.runs import events, run_here, weights
 
@@ -97,3 +102,59 @@ def test_two_gpus_in_any_order_learn_together(spec_of, tmp_path):
     subprocess.run([sys.executable, "-m", "tandem.train", str(file)], check=True)
     assert events(spec, "started")[0]["processes"] == 2
     assert weights(spec)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_step_waits_for_nothing(spec_of, tmp_path, monkeypatch, precision):
+    """torch itself raises where a call within a step waits for the GPU."""
+    step, taken = OptimizerStep.step, []
+
+    def watched(*args):
+        taken.append(1)
+        if len(taken) < 3:  # the first ones allocate, and choose their kernels
+            return step(*args)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            return step(*args)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    monkeypatch.setattr(OptimizerStep, "step", watched)
+    spec = spec_of(run__devices=[0], run__precision=precision, optim__epochs=2)
+    assert run_here(spec, tmp_path) == 0
+    assert len(taken) > 3
+
+
+def test_a_compiled_student_has_the_same_names_and_learns(spec_of, tmp_path):
+    spec = spec_of(run__devices=[0], run__compile=True, optim__epochs=2)
+    assert run_here(spec, tmp_path) == 0
+    epochs = events(spec, "epoch")
+    assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
+    file = Path(spec["run"]["output_dir"]) / "final_model" / "model.safetensors"
+    assert not [name for name in load_file(file) if "_orig_mod" in name]
+
+
+def test_a_run_with_channels_last_goes_on_with_channels_first(spec_of, tmp_path):
+    last = {"run__devices": [0], "run__memory_format": "channels_last"}
+    spec = spec_of(**last, optim__epochs=4, run__checkpoint_interval=1)
+    with patch.object(CheckpointKeeper, "save_at_end", side_effect=KeyboardInterrupt):
+        assert run_here(spec, tmp_path) == 130
+    spec["run"]["memory_format"] = "contiguous"
+    spec["optim"]["epochs"] = 5
+    assert run_here(spec, tmp_path) == 0
+    assert [one["epoch"] for one in events(spec, "epoch")] == [1, 2, 3, 4, 5]
+
+
+def test_two_workers_stay_and_pin_what_they_load(spec_of, tmp_path, monkeypatch):
+    seen = []
+    prepare = OptimizerStep._prepare
+
+    def watched(self, micro, draw):
+        seen.append(micro.inputs.is_pinned())
+        return prepare(self, micro, draw)
+
+    monkeypatch.setattr(OptimizerStep, "_prepare", watched)
+    spec = spec_of(run__devices=[0], data__workers=2, optim__batch_size=4, optim__epochs=2)
+    assert run_here(spec, tmp_path) == 0
+    assert seen
+    assert all(seen)

@@ -3453,6 +3453,13 @@ export interface components {
              */
             checkpoint_interval: number;
             /**
+             * Compile
+             * @description Compile the student by torch.compile: the first steps take minutes, each one after them less
+             *     time. Names of weights, and checkpoints, stay as they are.
+             * @default false
+             */
+            compile: boolean;
+            /**
              * Devices
              * @description `auto`: every GPU in sight, else the CPU.
              * @default auto
@@ -3464,6 +3471,15 @@ export interface components {
              * @default 10
              */
             log_interval: number;
+            /**
+             * Memory Format
+             * @description How the weights and maps of convolutions lie in memory.
+             *
+             *     auto: channels last on a GPU, whose half-precision convolutions are faster so; first on a CPU.
+             * @default auto
+             * @enum {string}
+             */
+            memory_format: "auto" | "contiguous" | "channels_last";
             /**
              * Output Dir
              * Format: path
@@ -3497,6 +3513,13 @@ export interface components {
              * @default 0
              */
             seed: number;
+            /**
+             * Tf32
+             * @description Whether a GPU multiplies 32-bit numbers with 10 bits of their mantissa (TensorFloat-32): some
+             *     times faster on Ampere and later, a little less exact. Nothing changes for bf16 and fp16.
+             * @default false
+             */
+            tf32: boolean;
         };
         /**
          * ExportReport

@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from tandem.spec.errors import StudentError
 from tandem.spec.plugins import catalog
+
+if TYPE_CHECKING:
+    from tandem.spec.run import RunSpec
 
 DEFAULT_TYPE = "resnet"
 """Where neither a type nor a size is named."""
@@ -23,6 +26,8 @@ class StudentFacts(TypedDict):
 
     sizes: dict[str, float]
     """Millions of parameters by size."""
+    activations: NotRequired[dict[str, float]]
+    """By size, the numbers that each pixel (of a text: each token) leaves for the backward pass."""
     default_size: NotRequired[str]
     """Where the type is named alone, as installed systems may do (`unet`, `lstm`)."""
     defaults: NotRequired[dict[str, object]]
@@ -165,3 +170,25 @@ def memory_megabytes(parameter_millions: float) -> float:
     Four bytes each. What the pictures of a batch take comes on top.
     """
     return round(parameter_millions * 4 * 4, 1)
+
+
+def activations_megabytes(spec: RunSpec, bytes_each: int = 4) -> float | None:
+    """What the pictures (clips, texts) of one process's batch leave for the backward pass.
+
+    None where the student does not state it. In half precision half as many bytes are kept of most.
+    """
+    known = students().get(spec.student.type)
+    each = known.get("activations", {}).get(spec.student.size) if known else None
+    if each is None:
+        return None
+    devices = spec.run.devices
+    processes = len(devices) if isinstance(devices, list) else spec.run.processes or 1
+    samples = -(-spec.optim.batch_size // processes)
+    frames = spec.student.frames if spec.student.type in _BY_FRAME else 1
+    units = spec.data.image_size**2 * frames
+    if spec.student.type in _BY_TOKEN:
+        units = spec.student.max_tokens
+    return round(samples * units * each * bytes_each / 2**20, 1)
+
+
+_BY_TOKEN, _BY_FRAME = frozenset({"bert"}), frozenset({"lstm"})

@@ -144,6 +144,47 @@ class ExecutionSpec(Section):
     auto: bf16 on a GPU whose hardware has it, fp16 on one that has not (T4, V100, RTX 20), fp32 on
     a CPU.
     """
+    tf32: Annotated[
+        bool,
+        Knob(
+            "TF32 on GPUs",
+            zh="GPU 上用 TF32",
+            about_zh="GPU 上的 32 位乘法是否只用 10 位尾数（TensorFloat-32）："
+            "在 Ampere 及更新的卡上快数倍，"
+            "结果略不精确。对 bf16 和 fp16 的计算没有影响。",
+        ),
+    ] = False
+    """Whether a GPU multiplies 32-bit numbers with 10 bits of their mantissa (TensorFloat-32): some
+    times faster on Ampere and later, a little less exact. Nothing changes for bf16 and fp16."""
+    memory_format: Annotated[
+        Literal["auto", "contiguous", "channels_last"],
+        Knob(
+            "Order of pictures in memory",
+            zh="图像在内存中的次序",
+            about_zh="卷积的权重与特征在内存中的次序。\n\n"
+            "auto：GPU 上通道在后（半精度卷积更快），CPU 上通道在前。",
+            choices={
+                "auto": ("As the device is fastest", "由设备决定"),
+                "contiguous": ("Channels first", "通道在前"),
+                "channels_last": ("Channels last", "通道在后"),
+            },
+        ),
+    ] = "auto"
+    """How the weights and maps of convolutions lie in memory.
+
+    auto: channels last on a GPU, whose half-precision convolutions are faster so; first on a CPU.
+    """
+    compile: Annotated[
+        bool,
+        Knob(
+            "Compile the student",
+            zh="编译学生模型",
+            about_zh="训练前用 torch.compile 编译学生模型：前一两步要等几分钟，之后每一步更快。"
+            "权重的名称和检查点不变。",
+        ),
+    ] = False
+    """Compile the student by torch.compile: the first steps take minutes, each one after them less
+    time. Names of weights, and checkpoints, stay as they are."""
     save_checkpoints: Annotated[
         bool,
         Knob(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tandem.spec.errors import DataError
 from tandem.train.data.augment import Views
@@ -43,54 +43,110 @@ def batches(
     max_pixels: int,
     workers: int,
 ) -> Iterator[Batch]:
-    """uint8 batches on the CPU, the same bytes whatever the number of workers.
+    """`BatchLoader.batches` of one plan, by workers that end with it."""
+    loader = BatchLoader(
+        table, views, image_size=image_size, max_pixels=max_pixels, workers=workers
+    )
+    try:
+        yield from loader.batches(plan)
+    finally:
+        loader.close()
 
-    DataError for a file that went bad since it was read first.
+
+class BatchLoader:
+    """Gives the batches of one plan after the other. Its workers, once forked, stay for the next.
+
+    What differs between two plans is in their numbers (rows and views): a worker keeps the table
+    and the views that were there when it was forked. `pin`: batches lie in page-locked memory, so
+    that a copy to the GPU need not be waited for.
     """
-    rendered = RenderedBatches(table, views, plan, image_size, max_pixels)
-    workers = min(workers, len(plan) // _BATCHES_A_WORKER)
-    if workers == 0:
-        for number in range(len(plan)):
-            yield rendered[number]
-        return
-    # A batch is one item: what passes between processes is one tensor, in shared memory.
-    with warnings.catch_warnings():
-        # More workers than cores are what somebody asked for, or has reasons for (slow disks);
-        # a fork beside threads is safe here: a worker only decodes pictures.
-        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
-        warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
-        stream = iter(
-            DataLoader(
-                _InWorker(rendered),
+
+    def __init__(
+        self,
+        table: ImageTable,
+        views: Views,
+        *,
+        image_size: int,
+        max_pixels: int,
+        workers: int,
+        pin: bool = False,
+    ) -> None:
+        self.rendered = RenderedBatches(table, views, image_size, max_pixels)
+        self.workers, self.pin = workers, pin
+        self._plan = _PlanSampler()
+        self._stream: DataLoader[Batch | DataError] | None = None
+
+    def batches(self, plan: BatchPlan) -> Iterator[Batch]:
+        """uint8 batches on the CPU, the same bytes whatever the number of workers.
+
+        DataError for a file that went bad since it was read first.
+        """
+        workers = min(self.workers, len(plan) // _BATCHES_A_WORKER)
+        if workers == 0 and self._stream is None:
+            for rows in plan:
+                batch = self.rendered[rows]
+                yield batch.pin_memory() if self.pin else batch
+            return
+        if self._stream is None or self._stream.num_workers < workers:
+            self.close()
+            self._plan.plan = []
+            self._stream = self._opened(workers)
+        self._plan.plan = plan
+        for found in self._stream:
+            if isinstance(found, DataError):
+                raise found
+            yield found
+
+    def close(self) -> None:
+        """End the workers; the next plan forks new ones."""
+        self._stream = None
+
+    def _opened(self, workers: int) -> DataLoader[Batch | DataError]:
+        """With its workers forked."""
+        with warnings.catch_warnings():
+            # More workers than cores are what somebody asked for, or has reasons for (slow disks);
+            # a fork beside threads is safe here: a worker only decodes pictures.
+            warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+            warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
+            # A batch is one item: what passes between processes is one tensor, in shared memory.
+            stream = DataLoader(
+                _InWorker(self.rendered),
                 batch_size=None,
+                sampler=self._plan,
                 num_workers=workers,
                 prefetch_factor=2,
+                persistent_workers=True,
+                pin_memory=self.pin,
                 # Else it draws its workers' seeds, which nothing here reads, from the state that
                 # dropout goes on from: a stream opened anew after a stop would shift the masks.
                 generator=torch.Generator(),
             )
-        )
-    for found in stream:
-        if isinstance(found, DataError):
-            raise found
-        yield found
+            iter(stream)  # of an empty plan: it forks, and the next pass finds them
+        return stream
 
 
-class RenderedBatches(Dataset[Batch]):
-    """A plan's batches by their number."""
+class _PlanSampler(Sampler[tuple[NDArray[np.int64], NDArray[np.int64]]]):
+    """The plan that is being loaded."""
 
-    def __init__(
-        self, table: ImageTable, views: Views, plan: BatchPlan, image_size: int, max_pixels: int
-    ) -> None:
-        self.table, self.views, self.plan = table, views, plan
-        self.image_size, self.max_pixels = image_size, max_pixels
+    def __init__(self) -> None:
+        self.plan: BatchPlan = []
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        return iter(self.plan)
 
     def __len__(self) -> int:
         return len(self.plan)
 
-    def __getitem__(self, number: int) -> Batch:
-        index_B, view_B = self.plan[number]
-        return self.table.batch(self.views, index_B, view_B, self.image_size, self.max_pixels)
+
+class RenderedBatches(Dataset[Batch]):
+    """Batches by their rows and views."""
+
+    def __init__(self, table: ImageTable, views: Views, image_size: int, max_pixels: int) -> None:
+        self.table, self.views = table, views
+        self.image_size, self.max_pixels = image_size, max_pixels
+
+    def __getitem__(self, rows: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Batch:
+        return self.table.batch(self.views, *rows, self.image_size, self.max_pixels)
 
 
 class _InWorker(Dataset[Batch | DataError]):
@@ -99,11 +155,8 @@ class _InWorker(Dataset[Batch | DataError]):
     def __init__(self, rendered: RenderedBatches) -> None:
         self.rendered = rendered
 
-    def __len__(self) -> int:
-        return len(self.rendered)
-
-    def __getitem__(self, number: int) -> Batch | DataError:
+    def __getitem__(self, rows: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Batch | DataError:
         try:
-            return self.rendered[number]
+            return self.rendered[rows]
         except DataError as error:
             return error

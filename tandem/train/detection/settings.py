@@ -18,12 +18,17 @@ def check(spec: RunSpec, device_context: DeviceContext) -> None:
             processes=device_context.processes,
             fix="Set run.devices to one GPU, such as [0].",
         )
-    if device_context.precision == "fp16":
+    # Of `auto` on a GPU without bf16 the loop makes fp32.
+    if spec.run.precision == "fp16":
         raise SpecError(
             "A detector does not learn in {precision}.",
-            precision=device_context.precision,
+            precision=spec.run.precision,
             allowed=["auto", "fp32", "bf16"],
             fix="Set run.precision to auto.",
+        )
+    if spec.run.compile or spec.run.memory_format != "auto":
+        raise SpecError(
+            "run.compile and run.memory_format are not for detectors.", fix="Leave both out."
         )
     if spec.views.cutmix > 0:
         raise SpecError(

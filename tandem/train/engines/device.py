@@ -56,6 +56,8 @@ def device_context(spec: ExecutionSpec) -> DeviceContext:
     # Settles how many threads compute here before any other thread sets its own number: sums are
     # cut by threads, so a resumed run would otherwise round differently.
     torch.set_num_threads(torch.get_num_threads())
+    # Convolutions are rounded so by default, products of matrices are not: both are, or none is.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = spec.tf32
     gpus = _gpus(spec)
     rank = int(os.environ.get("RANK", "0"))
     processes = int(os.environ.get("WORLD_SIZE", "1"))

@@ -28,6 +28,13 @@ WORDS = 30_522
 """Words of the tokenizer it was published with, where nobody says another number."""
 SIZES = {"bert-mini": 11.2, "bert-small": 28.8, "bert-medium": 41.4, "bert-base": 109.5}
 """Millions of parameters with 30,522 words."""
+ACTIVATIONS = {
+    "bert-mini": 25_400.0,
+    "bert-small": 50_700.0,
+    "bert-medium": 99_900.0,
+    "bert-base": 223_500.0,
+}
+"""Numbers that a token leaves for the backward pass."""
 
 
 class BertStudent(Student):
@@ -116,6 +123,7 @@ class BertStudent(Student):
         descriptions={"path": "Weights for `pretrained`: a folder with them."},
     ),
     sizes=SIZES,
+    activations=ACTIVATIONS,
     default_size="bert-small",
     defaults={"optim.learning_rate": 5e-5, "optim.optimizer": "adamw", "optim.epochs": 10},
     licence="Apache-2.0",

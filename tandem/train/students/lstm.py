@@ -23,6 +23,12 @@ LAYERS = 2
 FRAME_NET = "resnet50"
 SIZES = {"lstm-small": 6.3, "lstm-medium": 16.8, "lstm-large": 50.4}
 """Millions of parameters without the frame features (23.5)."""
+ACTIVATIONS = {
+    "lstm-small": 2.4,
+    "lstm-medium": 4.3,
+    "lstm-large": 8.1,
+}
+"""Numbers that a pixel of a frame leaves for the backward pass: few, as frozen features do."""
 
 
 class LSTMStudent(NormalisedStudent):
@@ -118,6 +124,7 @@ class LSTMStudent(NormalisedStudent):
         },
     ),
     sizes=SIZES,
+    activations=ACTIVATIONS,
     default_size="lstm-medium",
     defaults={"optim.learning_rate": 1e-4, "optim.optimizer": "adam"},
     frame_features={"name": FRAME_NET, "parameters_millions": 23.5},

@@ -18,6 +18,8 @@ from tandem.train.students._timm import TimmStudent, to_raster
 
 SIZES = {"resnet18": 11.7, "resnet34": 21.8, "resnet50": 25.6, "resnet101": 44.5}
 """Millions of parameters at 1,000 classes."""
+ACTIVATIONS = {"resnet18": 111.0, "resnet34": 161.0, "resnet50": 429.0, "resnet101": 633.0}
+"""Numbers that a pixel leaves for the backward pass."""
 
 
 class ResNet(TimmStudent):
@@ -67,6 +69,7 @@ class ResNet(TimmStudent):
         default_size="resnet18",
     ),
     sizes=SIZES,
+    activations=ACTIVATIONS,
     default_size="resnet18",
     defaults={"optim.learning_rate": 1e-4, "optim.optimizer": "adamw"},
     licence="Apache-2.0",

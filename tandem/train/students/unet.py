@@ -22,6 +22,8 @@ BASE_WIDTH = {"unet-small": 32, "unet-medium": 48, "unet-large": 64}
 PREFIX = "unet-"
 SIZES = {"unet-small": 7.76, "unet-medium": 17.46, "unet-large": 31.04}
 """Millions of parameters at 21 classes."""
+ACTIVATIONS = {"unet-small": 656.0, "unet-medium": 983.0, "unet-large": 1309.0}
+"""Numbers that a pixel leaves for the backward pass."""
 
 
 class MaskStudent(NormalisedStudent):
@@ -137,6 +139,7 @@ def _twice(inside: int, outside: int) -> nn.Sequential:
         },
     ),
     sizes=SIZES,
+    activations=ACTIVATIONS,
     default_size="unet-medium",
     defaults={
         "optim.learning_rate": 1e-4,

@@ -23,6 +23,8 @@ LARGEST_GRID = 32
 """More tokens a side make attention, quadratic in them all, too slow to be meant."""
 SIZES = {"vit-tiny": 5.7, "vit-small": 22.0, "vit-base": 86.6, "vit-large": 304.0}
 """Millions of parameters at 1,000 classes."""
+ACTIVATIONS = {"vit-tiny": 177.0, "vit-small": 351.0, "vit-base": 700.0, "vit-large": 1852.0}
+"""Numbers that a pixel leaves for the backward pass."""
 
 
 class ViT(TimmStudent):
@@ -105,6 +107,7 @@ def _convert(weights: dict[str, Tensor], net: VisionTransformer) -> dict[str, Te
         default_size="vit-small",
     ),
     sizes=SIZES,
+    activations=ACTIVATIONS,
     default_size="vit-small",
     defaults={
         "optim.learning_rate": 5e-5,

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 SIZES = {"yolov8n": 3.2, "yolov8s": 11.2, "yolov8m": 25.9, "yolov8l": 43.7, "yolov8x": 68.2}
 """Millions of parameters at 80 classes."""
+ACTIVATIONS = {
+    "yolov8n": 117.0,
+    "yolov8s": 223.0,
+    "yolov8m": 399.0,
+    "yolov8l": 620.0,
+    "yolov8x": 774.0,
+}
+"""Numbers that a pixel leaves for the backward pass."""
 
 
 @register.engine("ultralytics")
@@ -45,6 +53,7 @@ def ultralytics() -> UltralyticsEngine:
         descriptions={"path": "Weights for `pretrained`: a file or folder."},
     ),
     sizes=SIZES,
+    activations=ACTIVATIONS,
     default_size="yolov8n",
     defaults={
         "optim.learning_rate": 1e-3,

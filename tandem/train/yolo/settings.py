@@ -37,6 +37,10 @@ def check(spec: RunSpec, device_context: DeviceContext) -> None:
             allowed=["auto", "fp32"] + (["bf16"] if device_context.device.type == "cuda" else []),
             fix="Set run.precision to auto.",
         )
+    if spec.run.compile or spec.run.memory_format != "auto":
+        raise SpecError(
+            "run.compile and run.memory_format are not for detectors.", fix="Leave both out."
+        )
     if spec.optim.optimizer not in OPTIMIZERS:
         raise SpecError(
             "Ultralytics has no optimizer {optimizer}.",

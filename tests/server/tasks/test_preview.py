@@ -125,7 +125,8 @@ def test_memory_and_time_are_measured_where_a_run_like_it_was(one: TestClient):
     before = look(one, spec)
     assert before["time"]["seconds"] is None
     assert before["time"]["basis"]
-    assert before["memory"]["megabytes"] == pytest.approx(17.46 * 16, abs=0.1)
+    # Weights, gradients and averages, and what a batch leaves for the backward pass.
+    assert before["memory"]["megabytes"] > 17.46 * 16 + 1000
     assert "17.46" in before["memory"]["basis"]
     made = one.post(V1, json={"name": "x", "spec": spec}).json()["task_id"]
     with one.app.state.context.database.write() as session:

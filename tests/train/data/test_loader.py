@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from tandem.spec.errors import DataError
 from tandem.spec.run import DataSpec, ViewSpec
 from tandem.train.data import classification
 from tandem.train.data.augment import Views
-from tandem.train.data.loader import BatchPlan, batches, worker_count
+from tandem.train.data.loader import BatchLoader, BatchPlan, batches, worker_count
 from tandem.train.types import Batch, ImageTable, SilentProgress
 from tests.conftest import make_shapes
 
@@ -65,6 +66,35 @@ def test_workers_leave_the_random_state_that_dropout_goes_on_from(table: ImageTa
     before = torch.get_rng_state()
     assert len(load(table, plan_of(table), workers=1)) == 12
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_workers_stay_for_the_next_epoch(table: ImageTable, monkeypatch) -> None:
+    """Whatever its plan is: one that is shorter, and one that was left in the middle."""
+    views, plan = Views.draw(table, ViewSpec()), plan_of(table)
+    forks = []
+    fork = multiprocessing.Process.start
+    monkeypatch.setattr(
+        multiprocessing.Process, "start", lambda self: (forks.append(1), fork(self))
+    )
+    loader = BatchLoader(table, views, image_size=24, max_pixels=10**8, workers=1)
+    assert len(list(loader.batches(plan))) == 12
+    next(iter(loader.batches(plan[5:])))
+    other = [(index_B, (view_B + 1) % 4) for index_B, view_B in reversed(plan)]
+    for epoch in (other, plan[:2]):
+        for one, alone in zip(loader.batches(epoch), load(table, epoch), strict=True):
+            assert torch.equal(one.inputs, alone.inputs)
+            assert (one.view_B == alone.view_B).all()
+    assert len(forks) == 1
+    loader.close()
+
+
+def test_batches_for_a_gpu_lie_in_page_locked_memory(table: ImageTable, monkeypatch) -> None:
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: (pinned.append(1), self)[1])
+    views = Views.draw(table, ViewSpec())
+    loader = BatchLoader(table, views, image_size=24, max_pixels=10**8, workers=0, pin=True)
+    next(iter(loader.batches(plan_of(table))))
+    assert len(pinned) == 2  # pictures and labels
 
 
 def test_an_empty_plan_yields_nothing(table: ImageTable) -> None:

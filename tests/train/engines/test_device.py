@@ -7,9 +7,10 @@ import pynvml
 import pytest
 import torch
 
-from tandem.spec.errors import DeviceError
+from tandem.spec.errors import DeviceError, SpecError
 from tandem.spec.run import ExecutionSpec, RunSpec
 from tandem.train.__main__ import main
+from tandem.train.detection import settings as detector_settings
 from tandem.train.engines import device, visible_gpus
 from tandem.train.pipeline import launch, run
 from tandem.train.pretrained import quantize
@@ -121,20 +122,25 @@ def test_a_teacher_on_a_gpu_without_bf16_is_in_fp32(gpus):
         quantize.resolve_precision("bf16", CUDA)
 
 
-def test_yolo_learns_in_fp32_where_the_rest_would_in_fp16(gpus):
+@pytest.mark.parametrize(
+    ("size", "engine"), [("yolov8n", settings), ("yolox-nano", detector_settings)]
+)
+def test_a_detector_learns_in_fp32_where_the_rest_would_in_fp16(gpus, size, engine):
     gpus.native = False
-    spec = RunSpec.model_validate(
-        {
-            "task_id": "x",
-            "mode": "direct",
-            "data": {"dataset": "x"},
-            "student": {"type": "yolov8", "size": "yolov8n"},
-            "run": {"output_dir": "x", "devices": [0]},
-        }
-    )
+    tree = {
+        "task_id": "x",
+        "mode": "direct",
+        "data": {"dataset": "x"},
+        "student": {"type": size.partition("-")[0].removesuffix("n"), "size": size},
+        "run": {"output_dir": "x", "devices": [0]},
+    }
+    spec = RunSpec.model_validate(tree)
     context = device.device_context(spec.run)
-    settings.check(spec, context)
+    engine.check(spec, context)
     assert settings.overrides(spec, context, "", ["a"])["amp"] is False
+    tree["run"] |= {"compile": True}
+    with pytest.raises(SpecError, match="not for detectors"):
+        engine.check(RunSpec.model_validate(tree), context)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tandem.server.db.dataset_tables import DatasetRow
 from tandem.server.db.tables import Attempt, DelFlag, History, Job, Task
 from tandem.server.host import machine
 from tandem.spec.i18n import t
-from tandem.spec.plugins.students import memory_megabytes, sizes
+from tandem.spec.plugins.students import activations_megabytes, memory_megabytes, sizes
 from tandem.spec.run import RunSpec
 
 Device = Literal["cpu", "cuda"]
@@ -46,7 +46,7 @@ def estimate(context: Context, spec: RunSpec) -> Estimate:
     device = device_of(spec)
     with context.database.read() as session:
         runs = _earlier(session, spec, device)
-        megabytes, memory_basis = _memory(spec, runs)
+        megabytes, memory_basis = _memory(spec, runs, device)
         seconds, time_basis = _time(session, spec, runs)
     return Estimate(megabytes, memory_basis, device, seconds, time_basis)
 
@@ -108,7 +108,7 @@ def _is_like(spec: RunSpec, text: str) -> bool:
     return same == (spec.data.image_size, spec.run.precision, spec.mode, spec.student.type)
 
 
-def _memory(spec: RunSpec, runs: list[EarlierRun]) -> tuple[float | None, str]:
+def _memory(spec: RunSpec, runs: list[EarlierRun], device: Device) -> tuple[float | None, str]:
     measured = next((one for one in runs if one.megabytes), None)
     if measured is not None:
         basis = t(
@@ -118,12 +118,23 @@ def _memory(spec: RunSpec, runs: list[EarlierRun]) -> tuple[float | None, str]:
     millions = sizes(spec.student.type).get(spec.student.size)
     if millions is None:
         return None, t("No run of this student has been measured, and its size is not known.")
+    # Half precision is what `auto` comes to on a GPU; figures are kept in two bytes then.
+    half = device == "cuda" and spec.run.precision != "fp32"
+    activations = activations_megabytes(spec, 2 if half else 4)
+    if activations is None:
+        basis = t(
+            "An estimate from {millions} million parameters: weights, gradients and the optimizer. "
+            "The pictures of a batch and the teacher come on top.",
+            millions=millions,
+        )
+        return memory_megabytes(millions), basis
     basis = t(
-        "An estimate from {millions} million parameters: weights, gradients and the optimizer. "
-        "The pictures of a batch and the teacher come on top.",
+        "An estimate from {millions} million parameters (weights, gradients and the optimizer) and "
+        "the activations of {batch} samples in a batch. The teacher comes on top.",
         millions=millions,
+        batch=spec.optim.batch_size,
     )
-    return memory_megabytes(millions), basis
+    return round(memory_megabytes(millions) + activations, 1), basis
 
 
 def _time(session: Session, spec: RunSpec, runs: list[EarlierRun]) -> tuple[float | None, str]:

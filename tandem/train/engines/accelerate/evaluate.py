@@ -8,7 +8,7 @@ from torch import nn
 
 from tandem.spec.run import RunSpec
 from tandem.train.data.augment import Views
-from tandem.train.data.loader import batches, worker_count
+from tandem.train.data.loader import BatchLoader, worker_count
 from tandem.train.engines.device import DeviceContext, as_inputs
 from tandem.train.engines.stop import EvaluationStoppedError, StopRequest
 from tandem.train.kinds.base import EvalResult, TableKind
@@ -28,6 +28,14 @@ class Evaluator:
     ) -> None:
         self.spec, self.device_context, self.table, self.views = spec, device_context, table, views
         self.kind = kind
+        self.loader = BatchLoader(
+            table,
+            views,
+            image_size=spec.data.image_size,
+            max_pixels=spec.data.max_image_pixels,
+            workers=worker_count(spec.data.workers),
+            pin=device_context.device.type == "cuda",
+        )
 
     def evaluate(
         self,
@@ -51,14 +59,7 @@ class Evaluator:
             (rows, np.zeros_like(rows))
             for rows in (mine_N[i : i + size] for i in range(0, len(mine_N), size))
         ]
-        stream = batches(
-            self.table,
-            self.views,
-            plan,
-            image_size=self.spec.data.image_size,
-            max_pixels=self.spec.data.max_image_pixels,
-            workers=worker_count(self.spec.data.workers),
-        )
+        stream = self.loader.batches(plan)
         # No row is shown twice, as a padded sampler would: the figures are exact on any machine.
         metric, cut = self.kind.evaluator(self.table, keep), False
         with torch.no_grad(), self._autocast(as_served):

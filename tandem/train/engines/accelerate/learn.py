@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+import torch
 from torch import nn
 
 from tandem.spec.i18n import t
@@ -31,12 +32,17 @@ from tandem.train.kinds.base import EvalResult
 from tandem.train.lora import student_adapter
 from tandem.train.types import HeadShape, Student
 
+COMPILER = "inductor"
+"""The backend of torch.compile."""
+
 
 def learn(run: ResolvedRun, student: Student, teacher: PreparedTeacher | None) -> TrainedStudent:
     """Train to the end (or from where an earlier attempt was), and load the best weights."""
     terms = _scaled(check_terms(run.spec, run.splits.train, run.table_kind.hard_loss), teacher)
     context = training_context(run, terms, teacher)
     projected = _projected(run.spec, student, terms, teacher).to(run.device_context.device)
+    if lies_channels_last(run.spec, run.device_context.device):
+        projected = projected.to(memory_format=torch.channels_last)
     synchronise(projected, run.device_context.processes)
     # From here on processes differ: each has dropout masks of its own.
     seed_everything(run.spec.run.seed, run.device_context.rank)
@@ -105,12 +111,21 @@ def _training_state(
     optimizer = make_optimizer([projected], spec.optim)
     model: nn.Module
     model, prepared = context.accelerator.prepare(projected, optimizer)
+    if spec.run.compile:
+        # In place: no wrapper puts a prefix before the names of the weights.
+        projected.compile(backend=COMPILER)
     # Of the bare optimizer: Accelerate's would step the rate once for every process.
     steps = steps_an_epoch(context.run.samples_an_epoch, spec)
     scheduler = make_scheduler(optimizer, spec.optim, steps)
     decay = spec.optim.ema_decay
     average = make_average(projected, decay) if decay else None
     return TrainingState(projected, prepared, scheduler, average, context.accelerator), model
+
+
+def lies_channels_last(spec: RunSpec, device: torch.device) -> bool:
+    """Whether the student's convolutions are laid out with the channels last."""
+    asked = spec.run.memory_format
+    return asked == "channels_last" or (asked == "auto" and device.type == "cuda")
 
 
 def _projected(

@@ -195,26 +195,28 @@ def weighted_sum(
         # A mean over these rows; its share of all rows of the step makes it part of their mean.
         value = term.entry.make(*what, term.options)
         parts.append(value * (count / totals.of(term)))
-    values = torch.stack(parts)
     # What is logged is each term before its weight: a weight can then be chosen by looking.
-    weights = values.new_tensor([term.weight for term in terms])
-    return (values * weights).sum(), values.detach()
+    # Weights stay numbers: a tensor of them, copied to a GPU, would wait for it in each step.
+    weighted = [value * term.weight for value, term in zip(parts, terms, strict=True)]
+    return torch.stack(weighted).sum(), torch.stack(parts).detach()
 
 
 def pick(
     output: StepOutput, signals: Signals, batch: Batch, rows_B: Tensor
 ) -> tuple[StepOutput, Signals, Batch]:
-    """The same three, of the rows that `rows_B` marks."""
-    keep = rows_B.cpu().numpy()
+    """The same three, of the rows that `rows_B` marks, on the CPU."""
+    keep = rows_B.numpy()
+    # By number: how many rows a mask on a GPU marks is known only when the GPU has got there.
+    chosen = rows_B.nonzero().squeeze(1).to(output.logits_BK.device, non_blocking=True)
 
     def some(x: Tensor | None) -> Tensor | None:
-        return None if x is None else x[rows_B]
+        return None if x is None else x.index_select(0, chosen)
 
     picked = StepOutput(
-        output.logits_BK[rows_B],
-        output.pooled_BD[rows_B],
+        output.logits_BK.index_select(0, chosen),
+        output.pooled_BD.index_select(0, chosen),
         some(output.tokens_BHWD),
-        tuple(x[rows_B] for x in output.layers_BHWD),
+        tuple(x.index_select(0, chosen) for x in output.layers_BHWD),
         some(output.class_map_BHWK),
     )
     teacher = Signals(
@@ -222,16 +224,17 @@ def pick(
         some(signals.tokens_BHWD),
         some(signals.logits_BK),
         some(signals.class_map_BHWK),
-        tuple(x[rows_B] for x in signals.layers_BHWD),
+        tuple(x.index_select(0, chosen) for x in signals.layers_BHWD),
     )
     part = replace(
         batch,
-        inputs=batch.inputs[rows_B],
-        labels_B=batch.labels_B[rows_B],
+        inputs=batch.inputs.index_select(0, chosen),
+        labels_B=batch.labels_B.index_select(0, chosen),
         index_B=batch.index_B[keep],
         view_B=batch.view_B[keep],
         label_BK=some(batch.label_BK),
         mask_BHW=some(batch.mask_BHW),
+        labelled_B=rows_B[rows_B],
     )
     return picked, teacher, part
 

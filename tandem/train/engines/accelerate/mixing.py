@@ -68,6 +68,7 @@ def mix_batch(batch: Batch, mix: Mix, num_classes: int) -> Batch:
         batch,
         inputs=images_BHWC.permute(0, 3, 1, 2).contiguous(),
         label_BK=_linear(labels_BK, mix),
+        labelled_B=None if batch.labelled_B is None else _either(batch.labelled_B, mix),
     )
 
 
@@ -89,10 +90,12 @@ def mix_signals(signals: Signals, mix: Mix) -> Signals:
 
 
 def labelled_rows(batch: Batch) -> Tensor:
-    """(B,) bool: the rows with any label, after mixing too."""
+    """(B,) bool, on the CPU: the rows with any label, after mixing too."""
+    if batch.labelled_B is not None:
+        return batch.labelled_B
     if batch.label_BK is not None:
-        return batch.label_BK.sum(dim=1) > 0
-    return batch.labels_B != UNLABELLED
+        return (batch.label_BK.sum(dim=1) > 0).cpu()
+    return (batch.labels_B != UNLABELLED).cpu()
 
 
 def _box(chance: np.random.Generator, keep: float, size: int) -> tuple[float, float, float, float]:
@@ -104,15 +107,20 @@ def _box(chance: np.random.Generator, keep: float, size: int) -> tuple[float, fl
     return top, left, bottom, right
 
 
+def _either(labelled_B: Tensor, mix: Mix) -> Tensor:
+    """The rows where a picture that is mixed in has a label."""
+    return (labelled_B & (mix.keep > 0)) | (labelled_B[mix.partner_B] & (mix.keep < 1))
+
+
 def _linear(x: Tensor, mix: Mix) -> Tensor:
-    return torch.lerp(x[mix.partner_B.to(x.device)], x, mix.keep)
+    return torch.lerp(x[mix.partner_B.to(x.device, non_blocking=True)], x, mix.keep)
 
 
 def _log_mean(logits_BK: Tensor, mix: Mix) -> Tensor:
     # In logarithms: what a sure teacher leaves for the other classes underflows as a probability.
     own_BK = F.log_softmax(logits_BK, dim=-1)
-    other_BK = own_BK[mix.partner_B.to(logits_BK.device)]
-    keep = torch.tensor(mix.keep, dtype=own_BK.dtype, device=own_BK.device)
+    other_BK = own_BK[mix.partner_B.to(logits_BK.device, non_blocking=True)]
+    keep = own_BK.new_full((), mix.keep)
     return torch.logaddexp(own_BK + keep.log(), other_BK + (1 - keep).log())
 
 
@@ -123,7 +131,7 @@ def _dense(x_BHWD: Tensor, mix: Mix) -> Tensor:
     rows_H = _covered(x_BHWD.shape[1], top, bottom)
     columns_W = _covered(x_BHWD.shape[2], left, right)
     share_HW1 = torch.outer(rows_H, columns_W)[..., None].to(x_BHWD)
-    return torch.lerp(x_BHWD, x_BHWD[mix.partner_B.to(x_BHWD.device)], share_HW1)
+    return torch.lerp(x_BHWD, x_BHWD[mix.partner_B.to(x_BHWD.device, non_blocking=True)], share_HW1)
 
 
 def _covered(cells: int, start: float, end: float) -> Tensor:

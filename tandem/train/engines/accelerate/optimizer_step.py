@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from tandem.spec.errors import NumericError, OutOfMemoryError
 from tandem.spec.i18n import t
 from tandem.train.engines.accelerate import mixing
 from tandem.train.engines.accelerate.checks import norms_single_cells
 from tandem.train.engines.accelerate.context import TrainingContext
-from tandem.train.engines.accelerate.loss_terms import Totals, weighted_sum
+from tandem.train.engines.accelerate.loss_terms import Term, Totals, weighted_sum
 from tandem.train.engines.accelerate.model.projected_student import (
     StudentOutputs,
     outputs,
@@ -24,7 +26,7 @@ from tandem.train.engines.accelerate.model.projected_student import (
 from tandem.train.engines.accelerate.term_weights import TermWeights, gradient_norm
 from tandem.train.engines.checkpoint import TrainingPosition
 from tandem.train.engines.device import as_inputs, is_out_of_memory
-from tandem.train.types import Batch, Signals, StepOutput
+from tandem.train.types import UNLABELLED, Batch, Signals, StepOutput
 
 NOTHING_TAUGHT = Signals()
 MOST_MICROS = 2**20  # more than any step is cut into, so that each part draws its own mix
@@ -46,6 +48,21 @@ class StepResult:
     """Asked for by a person, who goes on."""
     term_gradients: dict[str, float] = field(default_factory=dict)
     """The size of each term's gradient on the student, in the steps that are measured."""
+
+
+@dataclass(frozen=True)
+class StepSums:
+    """The same, as it lies on the device: to read it is to wait for the step."""
+
+    values: Tensor
+    """Each term, the rows that are right, stop, save, the gradient's norm."""
+    totals: Totals
+    epoch: int
+    step: int
+    weighed: list[Term]
+    """The terms with the weights that they had."""
+    gradients_T: Tensor | None
+    """The size of each term's gradient on the student, where it was measured."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +91,7 @@ class OptimizerStep:
         self,
         context: TrainingContext,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         weights: TermWeights,
     ) -> None:
         run = context.run
@@ -93,6 +110,10 @@ class OptimizerStep:
         self.micro_batch = 0
         """Rows in one forward pass; 0 until memory ran out."""
         self.mixes = run.spec.views.mixup > 0 or run.spec.views.cutmix > 0
+        self.broken = torch.zeros((), device=self.device_context.device)
+        """1 since a loss or a gradient was not finite: from then on no update is made."""
+        self.looks = all(group.get("fused") for group in optimizer.param_groups)
+        """Whether the optimizer looks at `found_inf`."""
         # Three rows never leave a part of one, which such a batch norm cannot take.
         self.fewest = 3 if norms_single_cells(student_of(model)) else 1
 
@@ -107,8 +128,12 @@ class OptimizerStep:
         totals: Totals,
         position: TrainingPosition,
         requests: Requests,
-    ) -> StepResult:
-        """Update the weights by these batches. A batch that does not fit is cut and tried again."""
+    ) -> StepSums:
+        """Update the weights by these batches. A batch that does not fit is cut and tried again.
+
+        Nothing is read from the device, but where it must be known before the update whether it is
+        to be made: by optimizers that cannot ask the device themselves.
+        """
         self.weighed = self.weights.at(position)
         while True:
             try:
@@ -120,11 +145,51 @@ class OptimizerStep:
                 self._smaller(max(len(batch.labels_B) for batch in group))
         # One reduction for the sums and for what was asked: so every process stops, or saves, at
         # the same step, whichever of them was told.
-        result = self._over_all(sums, totals, requests)
-        self._check_finite(result, position)
-        result.grad_norm = self._clip()
-        self._check_gradient(result, position)
+        everything = self._over_all(sums, requests)
+        values = torch.cat([everything, self._clip().reshape(1)])
+        found = StepSums(
+            values, totals, position.epoch, position.step, self.weighed, self.gradients_T
+        )
+        if not self._guarded(values):
+            self.read([found])
         self.optimizer.step()
+        return found
+
+    def read(self, several: Sequence[StepSums]) -> list[StepResult]:
+        """What they came to, in one transfer. NumericError for the first that is not finite."""
+        if not several:
+            return []
+        rows = torch.stack([one.values for one in several]).tolist()
+        results = [self._result(one, row) for one, row in zip(several, rows, strict=True)]
+        for one, result in zip(several, results, strict=True):
+            self._check_finite(result, one)
+            self._check_gradient(result, one)
+        return results
+
+    def _guarded(self, values: Tensor) -> bool:
+        """Let the optimizer itself leave out the update where the loss or gradient is not finite.
+
+        A fused one looks at `found_inf` on its device, as a loss scaler (which does the same) sets
+        it. False where the optimizer has no such look.
+        """
+        if self.accelerator.scaler is not None:
+            return True
+        if not self.looks:
+            return False
+        bad = 1 - torch.isfinite(values).all().float()
+        self.broken = torch.maximum(self.broken, bad)
+        bare: Optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
+        vars(bare)["found_inf"] = self.broken
+        return True
+
+    def _result(self, sums: StepSums, row: list[float]) -> StepResult:
+        *values, correct, stop, save, norm = row
+        terms = {term.name: value for term, value in zip(self.terms, values, strict=True)}
+        loss = sum(term.weight * terms[term.name] for term in sums.weighed)
+        labelled, rows = int(sums.totals.labelled), int(sums.totals.rows)
+        result = StepResult(loss, terms, rows, labelled, correct, norm, stop > 0, save > 0)
+        if sums.gradients_T is not None:
+            result.term_gradients = dict(zip(terms, sums.gradients_T.tolist(), strict=True))
         return result
 
     def _accumulate(self, group: list[Batch], totals: Totals, position: TrainingPosition) -> Tensor:
@@ -170,12 +235,16 @@ class OptimizerStep:
 
     def _prepare(self, micro: Batch, draw: MixDraw) -> tuple[Batch, Signals]:
         device = self.device_context.device
+        # Known before the labels go to the device, which would have to be waited for.
+        labelled_B = micro.labels_B != UNLABELLED
         labels_B = micro.labels_B.to(device, non_blocking=True)
         mask_BHW = micro.mask_BHW
         if mask_BHW is not None:
             mask_BHW = mask_BHW.to(device, non_blocking=True)
         inputs = as_inputs(micro.inputs, device)
-        batch = replace(micro, inputs=inputs, labels_B=labels_B, mask_BHW=mask_BHW)
+        batch = replace(
+            micro, inputs=inputs, labels_B=labels_B, mask_BHW=mask_BHW, labelled_B=labelled_B
+        )
         signals = NOTHING_TAUGHT
         if self.source is not None:
             signals = self.source.signals(micro.index_B, micro.view_B)
@@ -200,23 +269,17 @@ class OptimizerStep:
     def _correct(self, output: StepOutput, batch: Batch) -> Tensor:
         return self.kind.correct(output, batch).sum().float().unsqueeze(0)
 
-    def _over_all(self, sums: Tensor, totals: Totals, requests: Requests) -> StepResult:
-        asked = sums.new_tensor([float(requests.stop), float(requests.save)])
-        everything = torch.cat([sums.detach(), asked])
-        gradients_T = self._zeros(0) if self.gradients_T is None else self.gradients_T
+    def _over_all(self, sums: Tensor, requests: Requests) -> Tensor:
+        # Filled on the device: copied there, they would be waited for.
+        asked = [sums.new_full((1,), float(one)) for one in (requests.stop, requests.save)]
+        everything = torch.cat([sums.detach(), *asked])
         if self.device_context.processes > 1:
             torch.distributed.all_reduce(everything)
-            torch.distributed.all_reduce(gradients_T)
-        *values, correct, stop, save = everything.tolist()
-        terms = {term.name: value for term, value in zip(self.terms, values, strict=True)}
-        loss = sum(term.weight * terms[term.name] for term in self.weighed)
-        labelled, rows = int(totals.labelled), int(totals.rows)
-        result = StepResult(loss, terms, rows, labelled, correct, 0.0, stop > 0, save > 0)
-        if self.gradients_T is not None:
-            result.term_gradients = dict(zip(terms, gradients_T.tolist(), strict=True))
-        return result
+            if self.gradients_T is not None:
+                torch.distributed.all_reduce(self.gradients_T)
+        return everything
 
-    def _check_finite(self, result: StepResult, position: TrainingPosition) -> None:
+    def _check_finite(self, result: StepResult, position: StepSums) -> None:
         if math.isfinite(result.loss):
             return
         bad = [name for name, value in result.terms.items() if not math.isfinite(value)]
@@ -229,7 +292,7 @@ class OptimizerStep:
             fix="Lower optim.learning_rate or the weight of that term, or set optim.max_grad_norm.",
         )
 
-    def _check_gradient(self, result: StepResult, position: TrainingPosition) -> None:
+    def _check_gradient(self, result: StepResult, position: StepSums) -> None:
         """A finite loss may still have a gradient that would spoil every weight."""
         if math.isfinite(result.grad_norm) or self.accelerator.scaler is not None:
             return  # with fp16 the scaler leaves such a step out
@@ -242,12 +305,12 @@ class OptimizerStep:
             fix="Lower optim.learning_rate, or the weight of the largest term.",
         )
 
-    def _clip(self) -> float:
-        limit = self.spec.optim.max_grad_norm
-        if limit == 0:
-            return 0.0
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit)
-        return float(norm) if norm is not None else 0.0
+    def _clip(self) -> Tensor:
+        """The gradient's norm before it is limited; 0 where it is not."""
+        limit, norm = self.spec.optim.max_grad_norm, None
+        if limit > 0:
+            norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit)
+        return self.broken.new_zeros(()) if norm is None else norm.detach()
 
     def _smaller(self, largest: int) -> None:
         """Halve the micro-batch, or give up at one; OutOfMemoryError says what would fit."""

@@ -12,13 +12,18 @@ import numpy as np
 from tandem.spec.errors import NumericError
 from tandem.spec.i18n import t
 from tandem.spec.run import RunSpec
-from tandem.train.data.loader import batches, worker_count
+from tandem.train.data.loader import BatchLoader, worker_count
 from tandem.train.engines.accelerate.context import TrainingContext
 from tandem.train.engines.accelerate.epoch_plan import EpochPlan, batches_an_epoch, draw
 from tandem.train.engines.accelerate.loss_terms import Totals
 from tandem.train.engines.accelerate.model.batch_norm import forget_broken_statistics
 from tandem.train.engines.accelerate.model.projected_student import student_of
-from tandem.train.engines.accelerate.optimizer_step import OptimizerStep, Requests, StepResult
+from tandem.train.engines.accelerate.optimizer_step import (
+    OptimizerStep,
+    Requests,
+    StepResult,
+    StepSums,
+)
 from tandem.train.engines.accelerate.term_weights import MEASURED_STEPS, added
 from tandem.train.engines.accelerate.training_state import (
     TrainingState,
@@ -32,6 +37,9 @@ from tandem.train.engines.run_reporter import EpochReport, RunReporter, StepRepo
 from tandem.train.engines.stop import EvaluationStoppedError
 from tandem.train.kinds.base import EvalResult
 from tandem.train.types import UNLABELLED, Batch
+
+MOST_UNREAD = 10
+"""Steps on a GPU after which a request to stop is heard at the latest."""
 
 
 class Trainer:
@@ -57,7 +65,16 @@ class Trainer:
             self.table, optim.batch_size, optim.grad_accum_steps, run.epoch_samples
         )
         self.position = TrainingPosition(plan=self.plan)
-        self.workers = worker_count(run.spec.data.workers)
+        self.loader = BatchLoader(
+            self.table,
+            self.views,
+            image_size=run.spec.data.image_size,
+            max_pixels=run.spec.data.max_image_pixels,
+            workers=worker_count(run.spec.data.workers),
+            pin=run.device_context.device.type == "cuda",
+        )
+        self.unread: list[StepSums] = []
+        """Steps whose sums are still on the device alone."""
 
     @property
     def steps_an_epoch(self) -> int:
@@ -108,19 +125,44 @@ class Trainer:
         )
         rows = 0
         for group, totals in self._groups(plan):
-            result = self._step(group, totals)
-            self._after_step(result)
-            rows += result.rows
-            if result.stop:
+            self._step(group, totals)
+            rows += int(totals.rows)
+            results = self._read() if self._must_read() else []
+            for result in results:
+                self._weigh(result)
+            self._move_on()
+            for result in results:
+                self._count(result)
+            if results and self.reporter.metric_due(self.position):
+                self._report_metric(results[-1])
+            if any(result.stop for result in results):
                 self.keeper.stop(self.position, time.perf_counter() - start)
-            if result.save:
+            if any(result.save for result in results):
                 self.keeper.save(seconds=time.perf_counter() - start)
         self._finish_epoch(rows, time.perf_counter() - start)
 
-    def _step(self, group: list[Batch], totals: Totals) -> StepResult:
+    def _step(self, group: list[Batch], totals: Totals) -> None:
         requests = Requests(self.stop.asked, self.keeper.save_request.taken())
+        self.unread.append(self.optimizer_step.step(group, totals, self.position, requests))
+
+    def _must_read(self) -> bool:
+        """Whether what the steps came to is read now, which waits for a GPU to finish them.
+
+        At each step that is logged or that weighs the next, at an epoch's last, and often enough
+        for a stop to be heard; all processes decide alike. On a CPU there is nothing to wait for.
+        """
+        position = self.position
+        if self.device_context.device.type == "cpu" or len(self.unread) >= MOST_UNREAD:
+            return True
+        if position.step + 1 >= self.steps_an_epoch:
+            return True
+        due = replace(position, global_step=position.global_step + 1)
+        return self.reporter.metric_due(due) or self.optimizer_step.weights.measures(position)
+
+    def _read(self) -> list[StepResult]:
+        several, self.unread = self.unread, []
         try:
-            return self.optimizer_step.step(group, totals, self.position, requests)
+            return self.optimizer_step.read(several)
         except NumericError:
             # The weights before the step are good: a first checkpoint keeps them to be looked at.
             # The batch statistics are not, where it was the forward pass that was not finite.
@@ -135,28 +177,24 @@ class Trainer:
         # Every process draws the whole plan: it knows the global batch, and so what its part of a
         # mean weighs, without asking the others.
         share = plan.share(self.device_context.rank, self.device_context.processes, begin)
-        stream = batches(
-            self.table,
-            self.views,
-            share,
-            image_size=self.spec.data.image_size,
-            max_pixels=self.spec.data.max_image_pixels,
-            workers=self.workers,
-        )
+        stream = self.loader.batches(share)
         for first in range(begin, len(plan), accumulate):
             group = list(islice(stream, accumulate))
             rows = np.concatenate(plan.rows[first : first + accumulate])
             labelled = int((self.table.labels_N[rows] != UNLABELLED).sum())
             yield group, Totals(len(rows), labelled)
 
-    def _after_step(self, result: StepResult) -> None:
+    def _move_on(self) -> None:
         self.state.scheduler.step()
         if self.state.average is not None:
             self.state.average.update_parameters(self.state.model)
         position = self.position
-        self._weigh(result)
         position.step += 1
         position.global_step += 1
+        self.reporter.step(position, self.steps_an_epoch)
+
+    def _count(self, result: StepResult) -> None:
+        """Into the means of the epoch."""
         self._add("loss", result.loss * result.rows)
         for name, value in result.terms.items():
             share = result.labelled if name in self.optimizer_step.labelled_terms else result.rows
@@ -164,9 +202,6 @@ class Trainer:
         self._add("rows", result.rows)
         self._add("labelled", result.labelled)
         self._add("correct", result.correct)
-        self.reporter.step(position, self.steps_an_epoch)
-        if self.reporter.metric_due(position):
-            self._report_metric(result)
 
     def _weigh(self, result: StepResult) -> None:
         """Keep what the terms' gradients came to; once enough are known, tell the weights."""

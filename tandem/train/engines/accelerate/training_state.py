@@ -65,6 +65,7 @@ def restore(state: TrainingState, saved: Saved, device_context: DeviceContext) -
     load_weights(state.model, saved.model)
     state.best = saved.best
     state.optimizer.load_state_dict(saved.state["optimizer"])
+    _lay_out(state.optimizer)
     for group, given in zip(state.optimizer.param_groups, groups, strict=True):
         group.update(given)
     state.scheduler.load_state_dict(saved.state["scheduler"])
@@ -82,6 +83,17 @@ def restore(state: TrainingState, saved: Saved, device_context: DeviceContext) -
     torch.set_rng_state(mine["cpu"].cpu())
     if device_context.device.type == "cuda" and "cuda" in mine:
         torch.cuda.set_rng_state(mine["cuda"].cpu(), device_context.device)
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Each weight's averages in memory as the weight itself, which one kernel for all expects.
+
+    An earlier attempt may have had another `run.memory_format`.
+    """
+    for weight, averages in optimizer.state.items():
+        for name, value in averages.items():
+            if torch.is_tensor(value) and value.shape == weight.shape and value.ndim > 1:
+                averages[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def place_schedule(state: TrainingState, step: int) -> None:
