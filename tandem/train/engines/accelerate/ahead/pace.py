@@ -55,7 +55,7 @@ def _look_seconds(calls: TeacherCalls) -> float:
     rows = _some(len(calls.table), math.ceil(size * MOST_BATCHES / views))
     cut = calls.cut(np.repeat(rows, views), np.tile(np.arange(views), len(rows)))
     device = calls.setup.device
-    return _seconds_of_one((len(batch[0]), _settled(device)) for batch, _ in calls.stream(cut))
+    return _seconds_of_one(_settled(len(batch[0]), device) for batch, _ in calls.stream(cut))
 
 
 def _step_seconds(run: ResolvedRun, student: Student) -> float:
@@ -98,7 +98,7 @@ def _done(
     table: ImageTable,
     rows: RowIndices,
     work: Callable[[Batch], None],
-) -> Iterator[tuple[int, None]]:
+) -> Iterator[int]:
     """How many rows each batch had that was worked on, in the first view of each."""
     spec, size = run.spec, run.spec.optim.batch_size
     parts = [rows[at : at + size] for at in range(0, len(rows), size)]
@@ -113,17 +113,17 @@ def _done(
     )
     for batch in stream:
         work(batch)
-        yield len(batch.labels_B), _settled(run.device_context.device)
+        yield _settled(len(batch.labels_B), run.device_context.device)
 
 
-def _seconds_of_one(done: Iterable[tuple[int, None]]) -> float:
+def _seconds_of_one(done: Iterable[int]) -> float:
     """The mean over all batches but the first, which loads and compiles; of a lone one, its own."""
     began = time.perf_counter()
     stream = iter(done)
-    first, _ = next(stream)
+    first = next(stream)
     warm = time.perf_counter()
     rows = 0
-    for count, _ in itertools.islice(stream, MOST_BATCHES):
+    for count in itertools.islice(stream, MOST_BATCHES):
         rows += count
         if time.perf_counter() - warm > MOST_SECONDS:
             break
@@ -131,10 +131,11 @@ def _seconds_of_one(done: Iterable[tuple[int, None]]) -> float:
     return (now - warm) / rows if rows else (warm - began) / first
 
 
-def _settled(device: torch.device) -> None:
-    """What was asked of a GPU is done."""
+def _settled(rows: int, device: torch.device) -> int:
+    """The rows of a batch, once what was asked of a GPU about them is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    return rows
 
 
 def _some(count: int, most: int) -> RowIndices:
