@@ -267,7 +267,8 @@ class RunReport(ReportPart):
 
 def views_note(report: RunReport) -> str | None:
     """A sentence of what student and baseline were shown; None where nothing was augmented."""
-    student, baseline = report.student.views, report.baseline and report.baseline.views
+    student = report.student.views
+    baseline = report.baseline.views if report.baseline else None
     if student is None:
         return None
     if baseline is None:

@@ -7,7 +7,7 @@ on colours are timm's; its own class draws from global random states, which no v
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,8 +92,9 @@ def _square(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
 def _operation(name: str) -> Callable[..., Image.Image]:
     from timm.data.auto_augment import NAME_TO_OP  # seconds to import, and few runs ask for it
 
-    operations: Mapping[str, Callable[..., Image.Image]] = NAME_TO_OP
-    return operations[name]
+    operations: Mapping[str, Any] = NAME_TO_OP  # untyped there: a bare `function`
+    operation: Callable[..., Image.Image] = operations[name]
+    return operation
 
 
 def _arguments(name: str, level: float) -> tuple[float, ...]:
