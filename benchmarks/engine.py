@@ -6,7 +6,7 @@ import contextlib
 import io
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +68,7 @@ def run(spec: RunSpec) -> Ran:
     return ran
 
 
-def changed(spec: RunSpec, **sections: dict[str, Any]) -> RunSpec:
+def changed(spec: RunSpec, **sections: Mapping[str, Any]) -> RunSpec:
     """The spec with fields of its sections replaced, checked again."""
     tree = spec.model_dump()
     for name, fields in sections.items():

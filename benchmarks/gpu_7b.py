@@ -130,9 +130,7 @@ def _fill_rows(folder: Path, scale: Scale, device: torch.device) -> list[Row]:
     spec = _spec(folder, scale, device)
     assert spec.teacher is not None
     teacher: Teacher = find("teachers", "qwen_vl").make(spec.teacher, device)
-    splits = classification.read(
-        spec.data, seed=0, index_root=folder / "index", progress=SilentProgress()
-    )
+    splits = classification.read(spec.data, index_root=folder / "index", progress=SilentProgress())
     views = Views.draw(splits.train, ViewSpec(count=1))
     rows_N = np.arange(min(scale.images, 8 * max(scale.teacher_batches)))
     batch = splits.train.batch(views, rows_N, np.zeros_like(rows_N), teacher.image_size, 10**8)

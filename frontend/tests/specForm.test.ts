@@ -209,7 +209,7 @@ describe('the schema of the service', () => {
 
   it('has a field for each knob', () => {
     expect(knobs.map((one) => one.path)).toEqual(expect.arrayContaining(['optim.epochs', 'teacher.prompt', 'lora.rank', 'yolo.mosaic', 'run.devices', 'cache.grid']))
-    expect(knobs.filter((one) => one.input === 'json').map((one) => one.path).sort()).toEqual(['loss.class_weights', 'loss.options', 'run.devices'])
+    expect(knobs.filter((one) => one.input === 'json').map((one) => one.path).sort()).toEqual(['loss.class_weights', 'loss.options', 'loss.temperature', 'run.devices'])
   })
 
   it('leaves of a copied task what differs', () => {

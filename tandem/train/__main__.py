@@ -68,9 +68,10 @@ def read_spec(path: Path) -> RunSpec:
 def _run(spec: RunSpec, stop: StopRequest) -> int:
     from tandem.train.engines.context import NullReporter, Run
     from tandem.train.engines.device import device_context
-    from tandem.train.engines.run_folder import Claim, RunFolder
+    from tandem.train.engines.run_folder import SPEC, Claim, RunFolder, as_begun
 
     context = device_context(spec.run)
+    spec, kept = as_begun(spec, Path(spec.run.output_dir).absolute() / SPEC)
     if not context.first:
         folder = RunFolder(Path(spec.run.output_dir).absolute())
         return _run_other(Run(spec, context, folder, NullReporter(), stop))
@@ -78,6 +79,9 @@ def _run(spec: RunSpec, stop: StopRequest) -> int:
         if folder.finished:
             print(t("This run is finished; its model is in {path}.", path=folder.final_model))
             return 0
+        if kept:
+            names = ", ".join(kept)
+            print(t("The run goes on by the defaults it was begun with: {names}.", names=names))
         return _run_first(spec, context, folder, stop)
 
 

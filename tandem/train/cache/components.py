@@ -11,7 +11,7 @@ import numpy as np
 from tandem.spec.i18n import t
 from tandem.train.cache.fill import Memo, memo_key
 from tandem.train.cache.parts import SignalPart
-from tandem.train.cache.reduce import fit, fit_rows, load_reduction
+from tandem.train.cache.reduce import FORM, fit, fit_rows, load_reduction
 from tandem.train.cache.teacher_calls import TeacherCalls
 from tandem.train.types import ImageTable, ProgressReporter, Signals
 
@@ -22,14 +22,24 @@ data set that grew keeps its cache, another data set has components of its own."
 
 
 def find_components(part: SignalPart, folder: Path, table: ImageTable) -> SignalPart | None:
-    """The part with the components that its folder has; None where they must be fitted."""
+    """The part with the components that its folder has; None where they must be fitted.
+
+    A folder of an earlier version, whose components share one scale, stays of use.
+    """
     if not part.dense:
         return part
+    former = replace(part, stem=part.stem.removesuffix(f"-{FORM}"))
+    return _found(part, folder, table) or _found(former, folder, table)
+
+
+def _found(part: SignalPart, folder: Path, table: ImageTable) -> SignalPart | None:
     mine = {bytes(one) for one in table.hashes_N}
     own = _key(table)
     best: tuple[float, SignalPart] | None = None
     for file in sorted(folder.glob(f"{part.stem}-*/{REDUCTION}")):
         key = file.parent.name.removeprefix(f"{part.stem}-")
+        if "-" in key:  # of a form whose name goes on
+            continue
         reduction = load_reduction(file)
         if reduction is None:
             continue

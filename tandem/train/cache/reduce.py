@@ -14,7 +14,7 @@ from tandem.spec.errors import CacheError
 from tandem.train.cache.disk import room, write_array
 
 FORM = "std"
-"""In the names of dense parts: what was kept with one scale for all components is not read."""
+"""In the names of dense parts: each component has a scale of its own."""
 FLOOR = 0.1
 """A component of less than so much of the median variance is divided as if it had that much: noise
 would else weigh as much as what is there to be learnt."""
@@ -98,6 +98,8 @@ def load_reduction(file: Path) -> Reduction | None:
     if not whole or hashes_F.ndim != 2 or hashes_F.shape[1] != 16:
         raise _broken(file)
     width = len(stacked) - 1 or stacked.shape[1]
+    if scale_R.dtype == np.float64 and scale_R.shape == (1,):  # one for all, as once written
+        scale_R = scale_R.astype(np.float32).repeat(width)
     if scale_R.dtype != np.float32 or scale_R.shape != (width,) or not (scale_R > 0).all():
         raise _broken(file)
     basis_DR = torch.from_numpy(stacked[1:]).T.contiguous() if len(stacked) > 1 else None

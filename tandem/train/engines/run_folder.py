@@ -34,6 +34,9 @@ TUNABLE = {f"optim.{name}" for name in (
     "weight_decay", "grad_accum_steps", "max_grad_norm", "early_stopping_epochs",
 )} | {"run.devices", "run.processes", "teacher.batch_size"}  # fmt: skip
 
+FORMER_DEFAULTS: dict[str, JsonValue] = {"loss.temperature": 4.0, "teacher.image_size": 224}
+"""What a run has where nobody chose, and where the default is another by now."""
+
 PARTS = ("tensorboard", "checkpoints", "teacher", "baseline", "baseline_model", "predictions")
 """Folders that a run makes on its way."""
 
@@ -168,6 +171,31 @@ class Claim:
                 fix="Give this run another output folder.",
             )
         write_text(file, self.spec.model_dump_json(indent=1))
+
+
+def as_begun(spec: RunSpec, begun: Path) -> tuple[RunSpec, list[str]]:
+    """The spec with what the run in its folder was begun with, and the settings' names.
+
+    `begun` is the folder's `spec.json`. A setting that has its default in the spec and its former
+    default there is as it was: an interrupted run goes on as it began, whatever the default is by
+    now. Without such a file the spec is as given; one that cannot be read is the folder's matter.
+    """
+    try:
+        before = json.loads(begun.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return spec, []
+    if not isinstance(before, dict):
+        return spec, []
+    kept: list[str] = []
+    for name, former in FORMER_DEFAULTS.items():
+        section, _, field = name.partition(".")
+        part, known = getattr(spec, section), before.get(section)
+        if part is None or not isinstance(known, dict) or known.get(field) != former:
+            continue
+        if getattr(part, field) == type(part).model_fields[field].default:
+            spec = spec.model_copy(update={section: part.model_copy(update={field: former})})
+            kept.append(name)
+    return spec, kept
 
 
 def write_text(file: Path, text: str) -> None:
