@@ -85,7 +85,7 @@ def kept(home: Path, shapes: Path, small_teacher: Path) -> Path:
     spec = TeacherSpec(path=str(small_teacher), image_size=56)
     teacher = find("teachers", "qwen_vl").make(spec, cpu)
     table = classification.read(
-        DataSpec(dataset=str(shapes)), seed=0, index_root=None, progress=SilentProgress()
+        DataSpec(dataset=str(shapes)), index_root=None, progress=SilentProgress()
     ).val
     views = Views.draw(table, ViewSpec(count=1))
     setup = SourceSetup(CacheSpec(root=home / "cache"), cpu, 8, 10**6)

@@ -10,12 +10,13 @@ from safetensors.torch import save_file
 import tandem
 from tandem.predict.importing.__main__ import import_model
 from tandem.spec.errors import OutputFolderError, StudentError
+from tests.extras import needs_ultralytics
 
 GREY = np.full((40, 60, 3), 99, np.uint8)
 
 
 def yolo_file(path):
-    pytest.importorskip("ultralytics")
+    needs_ultralytics()
     from tandem.train.yolo.student import make_net
 
     torch.manual_seed(0)
@@ -51,7 +52,7 @@ class Evil:
 
 
 def test_a_pickle_that_would_run_something_is_not_opened(tmp_path):
-    pytest.importorskip("ultralytics")
+    needs_ultralytics()
     torch.save({"model": Evil()}, tmp_path / "evil.pt")
     (tmp_path / "plain.pt").write_bytes(pickle.dumps(Evil()))
     for name in ("evil.pt", "plain.pt"):

@@ -15,6 +15,7 @@ from tandem.spec.run import DataSpec, ExecutionSpec, OptimSpec, RunSpec, Student
 from tandem.train.engines.stop import StopRequest
 from tandem.train.export import final_model
 from tandem.train.registry import find as find_part
+from tests.extras import needs_ultralytics
 from tests.predict.annotations import job
 
 NAMES = ["circle", "square"]
@@ -47,7 +48,7 @@ def draw(folder, sizes=((90, 60), (50, 120), (64, 64))):
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory):
-    pytest.importorskip("ultralytics")
+    needs_ultralytics()
     folder = tmp_path_factory.mktemp("detector") / "final_model"
     save(folder, "detection", NAMES, type="yolov8", size="yolov8n")
     return folder

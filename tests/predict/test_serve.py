@@ -6,11 +6,12 @@ from tandem.predict.answers import DetectedBox, Detections
 from tandem.predict.predictor import load
 from tandem.predict.serialize import MOST_BOXES, serialize
 from tandem.predict.serve import answer
+from tests.extras import needs_ultralytics
 from tests.predict.test_kinds import NAMES, draw, save
 
 
 def test_boxes_are_told_by_their_sides(tmp_path):
-    pytest.importorskip("ultralytics")
+    needs_ultralytics()
     save(tmp_path / "m", "detection", NAMES, type="yolov8", size="yolov8n")
     draw(tmp_path)
     file = tmp_path / "0.png"

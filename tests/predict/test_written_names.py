@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tandem.data.faults import Faults
+from tandem.data.masks import item_mask
 from tandem.data.registry import formats, read
 from tandem.predict.annotation.inputs import InputListing, NamedOutput
 from tandem.predict.annotation.label_writer import LabelWriter
@@ -111,6 +112,9 @@ def as_read(folder: Path, kind: str) -> Rows:
                 width = image.width
             if kind == "classification":
                 yield width, content.classes[item.label], None
+            if item.mask is not None:
+                mask = item_mask(content, item)
+                yield width, "dog", int((mask == content.classes.index("dog")).any(0).sum())
             for shape in item.shapes or []:
                 yield width, content.classes[shape.label], shape.bounds()[2]
 

@@ -39,6 +39,8 @@ _SAYS = {
     "literal_error": "{field} must be one of those allowed.",
 }
 
+_BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number"}
+
 
 def run_spec(tree: Mapping[str, object], names: Mapping[str, str] | None = None) -> RunSpec:
     """Validate; `names` are what the person called the fields (`--epochs` for optim.epochs).
@@ -67,13 +69,17 @@ def faults(error: ValidationError, names: Mapping[str, str]) -> list[tuple[str, 
             continue  # what it follows from is at fault, and is named
         field = _field(fault["loc"])
         known = by_field.get(field)
-        # Of a union's several complaints, the deepest one knows most.
-        if known is None or len(fault["loc"]) > len(known["loc"]):
+        if known is None or _knows_more(fault, known):
             by_field[field] = fault
     return [
         (names.get(field, field), _sentence(field, fault, names))
         for field, fault in by_field.items()
     ]
+
+
+def _knows_more(one: ErrorDetails, other: ErrorDetails) -> bool:
+    """Of a union's several complaints the deepest is told, and a number's bound before a name."""
+    return (len(one["loc"]), one["type"] in _BOUNDS) > (len(other["loc"]), other["type"] in _BOUNDS)
 
 
 def _field(place: tuple[int | str, ...]) -> str:
@@ -132,7 +138,12 @@ def _plain(value: object) -> object:
 
 
 def _more(field: str) -> list[str]:
-    return [t("GPU numbers such as 0,1")] if field == "run.devices" else []
+    match field:
+        case "run.devices":
+            return [t("GPU numbers such as 0,1")]
+        case "loss.temperature":
+            return [t("a number such as 4")]
+    return []
 
 
 def _unknown(field: str) -> str:

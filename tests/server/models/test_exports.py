@@ -3,10 +3,10 @@
 import json
 
 import onnx
-import pytest
 
 from tandem.server.models import exports
 from tandem.spec.exports import FORMATS
+from tests.extras import needs_ultralytics
 
 V1 = "/api/v1/models/TASK_1/exports"
 
@@ -114,7 +114,7 @@ def test_a_detectors_formats_say_what_they_need_and_that_they_are_agpl(home, tmp
 
 
 def test_every_format_of_ultralytics_is_one_that_it_has():
-    pytest.importorskip("ultralytics")
+    needs_ultralytics()
     from tandem.train.yolo import formats
 
     assert {one.name for one in FORMATS.values() if not one.is_own} <= set(formats.names())

@@ -55,7 +55,7 @@ from tests.train.cache.fake_teacher import FakeTeacher
 tandem.train.cache.fill.SHARD_ROWS = 32
 folder, root = sys.argv[1:]
 listener = SilentProgress()
-table = data.read(DataSpec(dataset=folder), seed=0, index_root=None, progress=listener).train
+table = data.read(DataSpec(dataset=folder), index_root=None, progress=listener).train
 cache = CacheSpec(root=Path(root), verify_samples=0)
 setup = SourceSetup(cache, torch.device("cpu"), 8, 10**8, listener)
 views, teacher = Views.draw(table, ViewSpec()), FakeTeacher()

@@ -25,7 +25,7 @@ from tests.train.cache.fake_teacher import FakeTeacher
 
 folder, root, limit = sys.argv[1:]
 listener = SilentProgress()
-table = data.read(DataSpec(dataset=folder), seed=0, index_root=None, progress=listener).train
+table = data.read(DataSpec(dataset=folder), index_root=None, progress=listener).train
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 try:
     views, wanted = Views.draw(table, ViewSpec()), WantedSignals(tokens=True, grid=8)

@@ -17,6 +17,7 @@ from tandem.spec.run import StudentSpec
 from tandem.train.registry import find
 from tandem.train.students._weights import torchvision_file
 from tandem.train.types import Student
+from tests.extras import needs_ultralytics
 
 
 def make(kind: str, size: str, path: str, classes: int = 5, image_size: int = 32) -> Student:
@@ -126,7 +127,7 @@ def test_hub_names_reach_the_hub(monkeypatch: pytest.MonkeyPatch, path: str, hub
 
 
 def yolo_file(path: Path, classes: int) -> nn.Module:
-    pytest.importorskip("ultralytics")
+    needs_ultralytics()
     from tandem.train.yolo.student import make_net
 
     torch.manual_seed(3)
@@ -170,7 +171,7 @@ class Evil:
 
 @pytest.mark.parametrize("what", ["module", "garbage", "weights", "gone", "half"])
 def test_a_hostile_or_broken_pt_is_a_sentence(tmp_path: Path, what: str) -> None:
-    pytest.importorskip("ultralytics")
+    needs_ultralytics()
     path = tmp_path / "y.pt"
     if what == "module":
         torch.save({"model": Evil(tmp_path / "ran")}, path)
@@ -188,14 +189,14 @@ def test_a_hostile_or_broken_pt_is_a_sentence(tmp_path: Path, what: str) -> None
 
 
 def test_ultralytics_by_name_is_asked_of_its_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("ultralytics")
+    needs_ultralytics()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(StudentError, match=r"yolov8n.pt is not here.*under the models' root"):
         make("yolov8", "yolov8n", "ultralytics/yolov8n.pt")
 
 
 def test_a_safetensors_file_starts_a_detector_too(tmp_path: Path) -> None:
-    pytest.importorskip("ultralytics")
+    needs_ultralytics()
     from tandem.train.yolo.student import YoloStudent, make_net
 
     theirs = YoloStudent(make_net("yolov8n", 2), num_classes=2, image_size=32)
