@@ -78,7 +78,7 @@ def faults(error: ValidationError, names: Mapping[str, str]) -> list[tuple[str, 
 
 
 def _knows_more(one: ErrorDetails, other: ErrorDetails) -> bool:
-    """Of a union's several complaints the deepest is told, and a number's bound before a name."""
+    """Which of a union's complaints is told: the deepest, and a number's bound before a name."""
     return (len(one["loc"]), one["type"] in _BOUNDS) > (len(other["loc"]), other["type"] in _BOUNDS)
 
 
