@@ -15,10 +15,11 @@ class StudentSpec(Section):
         Knob(
             "Student's type",
             zh="学生模型类型",
-            about_zh="`resnet`、`vit`、`yolov8`、`yolox`、`unet`、`lstm`、`bert`；能从规格看出时可不写。",
+            about_zh="`resnet`、`vit`、`yolov8`、`yolox`、`dfine`、`unet`、`lstm`、`bert`；能从规格看出时可不写。",
         ),
     ] = ""
-    """`resnet`, `vit`, `yolov8`, `yolox`, `unet`, `lstm`, `bert`; empty where the size says it."""
+    """`resnet`, `vit`, `yolov8`, `yolox`, `dfine`, `unet`, `lstm` or `bert`; empty where the size says
+    it."""
     size: Annotated[
         str,
         Knob(

@@ -65,7 +65,14 @@ class DetectionEngine:
         return spec.model_copy(update={"data": data}), splits
 
     def check_student(self, run: ResolvedRun, student: Student) -> None:
-        """Nothing: what it could lack, it has refused as it was built."""
+        """SpecError for weights of classes that its loss does not take."""
+        assert isinstance(student, LearningDetector)
+        if isinstance(run.spec.loss.class_weights, list) and not student.weighs_classes:
+            raise SpecError(
+                "The loss of {student} has no weights of classes.",
+                student=run.spec.student.size,
+                fix="Set loss.class_weights to none.",
+            )
 
     def check_teacher(self, run: ResolvedRun) -> None:
         """Nothing: what it can be asked, the spec has settled."""

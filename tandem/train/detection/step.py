@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tandem.spec.errors import NumericError, OutOfMemoryError
 from tandem.spec.run import RunSpec
-from tandem.train.detection.step_loss import LossPlan, ProjectedDetector, terms_of
+from tandem.train.detection.step_loss import LossPlan, ProjectedDetector, box_targets, terms_of
 from tandem.train.detection.types import DetectionBatch, TeacherTargets
 from tandem.train.engines.checkpoint import TrainingPosition
 from tandem.train.engines.device import DeviceContext, as_inputs, is_out_of_memory
@@ -89,7 +89,7 @@ class DetectorStep:
         if self.teacher is not None:
             ready["targets"] = self.teacher(ready)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            said = self.model(ready["img"])
+            said = self.model(ready["img"], box_targets(ready))
         return terms_of(self.model, said, ready, self.plan, last=last)
 
     def _refuse(self, terms: Mapping[str, float], position: TrainingPosition) -> None:

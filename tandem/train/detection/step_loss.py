@@ -26,8 +26,8 @@ class ProjectedDetector(nn.Module):
         super().__init__()
         self.student, self.projectors = student, make_projectors(projections)
 
-    def forward(self, images_BCHW: Tensor) -> Heads:
-        return self.student.heads(images_BCHW)
+    def forward(self, images_BCHW: Tensor, targets: BoxTargets | None = None) -> Heads:
+        return self.student.heads(images_BCHW, targets)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class LossPlan:
     def of(
         cls, spec: RunSpec, weights: DetectionLossWeights, student: LearningDetector
     ) -> LossPlan:
-        known = {"box": spec.yolo.box_gain, "cls": spec.yolo.cls_gain}
+        yolo = spec.yolo
+        known = {"box": yolo.box_gain, "cls": yolo.cls_gain, "dfl": yolo.dfl_gain}
         return cls(weights, {name: known.get(name, 1.0) for name in student.parts})
 
     @property

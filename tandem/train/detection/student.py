@@ -1,4 +1,4 @@
-"""What every detector is as a student: three neck maps, boxes of every anchor."""
+"""What every detector is as a student: the neck's maps, boxes of every anchor or query."""
 
 from __future__ import annotations
 
@@ -40,12 +40,16 @@ class BoxTargets:
 
 
 class DetectorStudent(Student):
-    """A network with a neck of three maps. It normalises nothing: pictures of 0 to 1 go in as they
-    are."""
+    """A network with a neck of three maps (D-FINE n: two). It normalises nothing: pictures of 0 to
+    1 go in as they are."""
 
     mean: Sequence[float] = (0.0, 0.0, 0.0)
     std: Sequence[float] = (1.0, 1.0, 1.0)
 
+    strides: tuple[int, ...] = STRIDES
+    """Pixels of a cell of each of its maps."""
+    answers_by_cell = True
+    """Whether each of its boxes is of a cell of its maps, in their order."""
     box_bins = 0
     """Bins of the distribution that its head gives over a box's side; 0: it gives none."""
 
@@ -109,6 +113,8 @@ class LearningDetector(DetectorStudent):
 
     parts: tuple[str, ...]
     """The names of its loss's parts."""
+    weighs_classes = True
+    """Whether its loss takes `class_weight_K`."""
     class_weight_K: Tensor | None = None
     """What each class weighs in the loss; None: all alike."""
 
@@ -122,8 +128,11 @@ class LearningDetector(DetectorStudent):
         boxes_BCA = None if self.training else self.decoded(heads)
         return self.output(heads.maps_BCHW, heads.scores_BAK.amax(1), boxes_BCA, layers)
 
-    def heads(self, images_BCHW: Tensor) -> Heads:
-        """What it says of a batch, in training or evaluation mode alike."""
+    def heads(self, images_BCHW: Tensor, targets: BoxTargets | None = None) -> Heads:
+        """What it says of a batch, in training or evaluation mode alike.
+
+        `targets` are given in training, for detectors that learn to find them again from noise.
+        """
         raise NotImplementedError
 
     def decoded(self, heads: Heads) -> Tensor:

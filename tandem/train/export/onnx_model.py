@@ -6,10 +6,12 @@ import logging
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
+from onnx import TensorProto
 from onnxruntime.capi.onnxruntime_inference_collection import InferenceSession
 from torch import Tensor, nn
 
@@ -81,6 +83,16 @@ def to_onnx(model_folder: Path, target: Path) -> Path:
     return target
 
 
+def _all_true(truths: Any) -> Any:
+    """The condition of a check of shapes, as Transformers' detectors make it while they are traced:
+    the exporter has no word for it."""
+    from onnxscript import opset18
+
+    return opset18.Cast(
+        opset18.ReduceMin(opset18.Cast(truths, to=TensorProto.INT32)), to=TensorProto.BOOL
+    )
+
+
 def write(student: Student, config: ModelConfig, file: Path) -> None:
     """The student as ONNX, unchecked."""
     model = Exported(student, config.kind).eval()
@@ -99,6 +111,7 @@ def write(student: Student, config: ModelConfig, file: Path) -> None:
             opset_version=OPSET,
             dynamo=True,
             dynamic_shapes={"inputs": {0: torch.export.Dim("batch")}},
+            custom_translation_table={torch.ops.aten._is_all_true.default: _all_true},
             verbose=False,
         )
     assert program is not None, "dynamo=True gives one"

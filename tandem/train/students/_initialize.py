@@ -89,7 +89,7 @@ def load_fitting(
     *,
     encoder: str = "",
     foreign: str = "",
-    head: str | None = None,
+    head: str | tuple[str, ...] | None = None,
 ) -> None:
     """What fits by name and shape; the rest starts as drawn, and `student.notes` says so.
 

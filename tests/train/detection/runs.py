@@ -30,7 +30,8 @@ def spec_of(data: Path, out: Path, **changes: Any) -> dict:
 
 def untaught(folder: Path, size: str) -> Path:
     """A final_model that was never trained: what it says of its classes, but not how well."""
-    spec = RunSpec.model_validate(spec_of(folder, folder, kind="detection", student__size=size))
+    named = {"type": size.partition("-")[0], "size": size}
+    spec = RunSpec.model_validate(spec_of(folder, folder, kind="detection", student=named))
     student = build_student(spec, len(CLASSES))
     return final_model.save(
         student, folder / "final_model", spec=spec, classes=CLASSES, metrics={}, card=""

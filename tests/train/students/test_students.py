@@ -21,8 +21,8 @@ SEEING = [name for name in NAMES if "text" not in entries("students")[name].kind
 GRIDS = [name for name in SEEING if name != "lstm"]
 """Those whose tokens lie as the picture does."""
 CLASSIFIERS = ["resnet", "vit"]
-DETECTORS = ["yolov8", "yolox"]
-CLASSES = {"yolov8": 80, "yolox": 80, "unet": 21, "lstm": 10}
+DETECTORS = ["yolov8", "yolox", "dfine"]
+CLASSES = {"yolov8": 80, "yolox": 80, "dfine": 80, "unet": 21, "lstm": 10}
 """That the published figures are for; 1,000 of the others."""
 EVERY_SIZE = [
     (name, size, count)
@@ -173,6 +173,7 @@ KINDS = {
     "unet": "segmentation",
     "yolov8": "detection",
     "yolox": "detection",
+    "dfine": "detection",
     "lstm": "sequence",
     "bert": "text",
 }

@@ -81,6 +81,7 @@ def open_detector_teacher(
     spec = run.spec.teacher
     assert spec is not None
     detector, classes = open_detector(spec, run.device_context.device)
+    _check_cells(detector, student)
     missing = [name for name in splits.train.classes if name not in classes]
     if missing:
         raise TeacherError(
@@ -122,6 +123,24 @@ def open_detector_teacher(
         projections=pairs if weights.feature else (),
         targets=targets,
     )
+
+
+def _check_cells(detector: DetectorStudent, student: DetectorStudent) -> None:
+    """TeacherError where the teacher's cells are not the student's."""
+    if not detector.answers_by_cell:
+        raise TeacherError(
+            "The teacher finds boxes by queries, which lie at no cell of a student: it teaches no "
+            "other detector.",
+            fix="Name a YOLOX, a YOLOv8 or an encoder as the teacher.",
+        )
+    if detector.strides != student.strides:
+        raise TeacherError(
+            "The teacher has maps of {theirs} pixels a cell, the student of {ours}: a detector "
+            "teaches one with the same.",
+            theirs=", ".join(map(str, detector.strides)),
+            ours=", ".join(map(str, student.strides)),
+            fix="Choose another size of the student, or an encoder as the teacher.",
+        )
 
 
 class DetectorTargets:

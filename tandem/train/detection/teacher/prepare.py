@@ -165,11 +165,11 @@ def _open_seeing(
         weights = _without_classes(weights)
     targets: CachedTargets | OnlineTargets
     if isinstance(source, OnlineSource):
-        targets = OnlineTargets(source, probe, weights)
+        targets = OnlineTargets(source, probe, weights, student.strides)
     else:
         # Everything it will be asked lies on the disk: its memory is the student's from here on.
         teacher.unload()
-        targets = CachedTargets(source, probe, weights)
+        targets = CachedTargets(source, probe, weights, student.strides)
     assert source.tokens_width is not None
     widths = tuple((one, source.tokens_width) for one in student.layer_widths)
     return DetectionTeacher(

@@ -29,9 +29,14 @@ class CachedTargets:
     """Tokens of whole pictures, warped as the batch's pictures were."""
 
     def __init__(
-        self, source: SignalSource, probe: BoxProbe | None, weights: DetectionLossWeights
+        self,
+        source: SignalSource,
+        probe: BoxProbe | None,
+        weights: DetectionLossWeights,
+        strides: tuple[int, ...] = STRIDES,
     ) -> None:
         self.source, self.probe, self.weights = source, probe, weights
+        self.strides = strides
 
     def __call__(self, batch: DetectionBatch) -> TeacherTargets:
         # Ultralytics asks within its autocast. bf16 keeps 8 bits: places of up to 640 pixels would
@@ -59,6 +64,7 @@ class CachedTargets:
             shares_UHWK,
             tuple(images_BCHW.shape[-2:]),
             self.weights,
+            self.strides,
         )
 
 
@@ -66,9 +72,14 @@ class OnlineTargets:
     """The teacher looks at the augmented canvases themselves: colours and all, at its full cost."""
 
     def __init__(
-        self, source: OnlineSource, probe: BoxProbe | None, weights: DetectionLossWeights
+        self,
+        source: OnlineSource,
+        probe: BoxProbe | None,
+        weights: DetectionLossWeights,
+        strides: tuple[int, ...] = STRIDES,
     ) -> None:
         self.source, self.probe, self.weights = source, probe, weights
+        self.strides = strides
 
     def __call__(self, batch: DetectionBatch) -> TeacherTargets:
         with torch.autocast(batch["img"].device.type, enabled=False):  # as in CachedTargets
@@ -87,7 +98,13 @@ class OnlineTargets:
         alone = [[whole_canvas(number, rows, columns)] for number in range(len(images_BCHW))]
         canvases = Canvases.of(alone, images_BCHW.device)
         return place_targets(
-            canvases, canvases.rows_BS, tokens_BHWD, shares_BHWK, (rows, columns), self.weights
+            canvases,
+            canvases.rows_BS,
+            tokens_BHWD,
+            shares_BHWK,
+            (rows, columns),
+            self.weights,
+            self.strides,
         )
 
 
@@ -98,15 +115,16 @@ def place_targets(
     shares_UHWK: Tensor | None,
     size: tuple[int, ...],
     weights: DetectionLossWeights,
+    strides: tuple[int, ...] = STRIDES,
 ) -> TeacherTargets:
-    """Tokens and class shares of whole pictures at the cells of the neck's three maps.
+    """Tokens and class shares of whole pictures at the cells of the neck's maps.
 
     `slots_BS` says which of `tokens_UHWD` each source of a canvas is; `size` is the canvas's
     (rows, columns) in pixels.
     """
     slots = torch.from_numpy(slots_BS).to(tokens_UHWD.device)
     tokens, covered, classes = [], [], []
-    for stride in STRIDES:
+    for stride in strides:
         cells = cell_samples(canvases, size[0] // stride, size[1] // stride, stride)
         if shares_UHWK is not None:
             shares_MK = cells.read(shares_UHWK, slots)

@@ -26,7 +26,11 @@ class YoloxStudent(LearningDetector):
         self.net = YoloxNet(shape, num_classes)
         self.place(num_classes, image_size, [shape.channels(one) for one in (256, 512, 1024)])
 
-    def heads(self, images_BCHW: Tensor) -> Heads:
+    def heads(
+        self,
+        images_BCHW: Tensor,
+        targets: BoxTargets | None = None,  # noqa: ARG002
+    ) -> Heads:
         raw: RawHeads = self.net(images_BCHW)
         scores_BAK = joint_logits(raw.objects_BA, raw.classes_BAK)
         return Heads(raw.maps_BCHW, raw.classes_BAK, scores_BAK, raw)
