@@ -6,16 +6,14 @@ import logging
 import os
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto
 from onnxruntime.capi.onnxruntime_inference_collection import InferenceSession
 from torch import Tensor, nn
 
-from tandem.spec.errors import OutputFolderError, TandemError
+from tandem.spec.errors import OutputFolderError, StudentError, TandemError
 from tandem.spec.model import ModelConfig
 from tandem.spec.os_errors import writing
 from tandem.train.export import final_model
@@ -67,9 +65,16 @@ def to_onnx(model_folder: Path, target: Path) -> Path:
     Pictures are float of 0 to 1, (B, 3, S, S); clips (B, T, 3, S, S); texts int64 (B, 3, L).
     Checked in ONNX Runtime against PyTorch before `target` is written. The model's config lies in
     the file's metadata, so that `tandem.load` needs nothing else. Raises StudentError for a folder
-    without a model, OutputFolderError, and TandemError when the two disagree.
+    without a model or one that cannot be traced, OutputFolderError, and TandemError when the two disagree.
     """
     student, config = final_model.load(model_folder)
+    if not student.traceable:
+        raise StudentError(
+            "{student} is not exported: as Transformers' network is traced, its batch becomes a "
+            "constant.",
+            student=config.student.size,
+            fix="Use its final_model folder, or train a YOLOX for ONNX.",
+        )
     if not target.parent.is_dir():
         raise OutputFolderError("There is no folder {path}.", path=target.parent)
     hidden = target.with_name(f".{target.name}.{os.getpid()}")
@@ -81,16 +86,6 @@ def to_onnx(model_folder: Path, target: Path) -> Path:
     finally:
         hidden.unlink(missing_ok=True)
     return target
-
-
-def _all_true(truths: Any) -> Any:
-    """The condition of a check of shapes, as Transformers' detectors make it while they are traced:
-    the exporter has no word for it."""
-    from onnxscript import opset18
-
-    return opset18.Cast(
-        opset18.ReduceMin(opset18.Cast(truths, to=TensorProto.INT32)), to=TensorProto.BOOL
-    )
 
 
 def write(student: Student, config: ModelConfig, file: Path) -> None:
@@ -111,7 +106,6 @@ def write(student: Student, config: ModelConfig, file: Path) -> None:
             opset_version=OPSET,
             dynamo=True,
             dynamic_shapes={"inputs": {0: torch.export.Dim("batch")}},
-            custom_translation_table={torch.ops.aten._is_all_true.default: _all_true},
             verbose=False,
         )
     assert program is not None, "dynamo=True gives one"

@@ -15,6 +15,7 @@ from tandem.spec.run import StudentSpec
 from tandem.train.detection.dfine.sizes import SHAPES, DfineSize
 from tandem.train.detection.dfine.student import DfineStudent
 from tandem.train.detection.student import BoxTargets
+from tandem.train.export import onnx_model
 from tandem.train.students.dfine import build
 from tests.train.detection import runs
 from tests.train.yolo.runs import run
@@ -59,7 +60,7 @@ def test_a_short_training_lowers_every_term_and_its_model_predicts(
     drawn: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    ear = run(spec_of(drawn, out, optim__epochs=8, optim__batch_size=4))
+    ear = run(spec_of(drawn, out, optim__epochs=4, optim__learning_rate=1e-2))
     epochs = ear.said("epoch")
     assert set(epochs[0]["terms"]) == {"box", "cls", "l1", "dfl", "ddf"}
     for name in ("box", "cls", "l1"):
@@ -71,6 +72,8 @@ def test_a_short_training_lowers_every_term_and_its_model_predicts(
     file = sorted((drawn / "images" / "val").iterdir())[0]
     (found,) = load(out / "final_model", threshold=0.01).predict([file])
     assert (found.height, found.width) == (64, 64)
+    with pytest.raises(StudentError, match="dfine-n is not exported"):
+        onnx_model.to_onnx(out / "final_model", tmp_path / "model.onnx")
 
 
 @pytest.mark.usefixtures("unseen")
@@ -190,7 +193,8 @@ def test_a_yolox_teaches_the_one_with_its_maps(drawn: Path, tmp_path: Path) -> N
             mode="distillation",
             teacher={"path": str(teacher), "family": "auto"},
             loss={"distillation_type": "hybrid", "feature_weight": 1.0},
-            optim__epochs=2,
+            optim__epochs=3,
+            optim__learning_rate=1e-2,
             report={"tensorboard": False, "baseline": False},
         )
 

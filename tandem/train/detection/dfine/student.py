@@ -28,6 +28,8 @@ class DfineStudent(LearningDetector):
     parts = PARTS
     answers_by_cell = False
     weighs_classes = False
+    # DFineModel.forward takes `len()` of a tensor, which fixes the batch of what is traced.
+    traceable = False
 
     def __init__(self, shape: DfineSize, *, num_classes: int, image_size: int) -> None:
         super().__init__()
