@@ -5608,7 +5608,7 @@ export interface components {
             train_features: boolean;
             /**
              * Type
-             * @description `resnet`, `vit`, `yolov8`, `yolox`, `unet`, `lstm`, `bert`; empty where the size says it.
+             * @description `resnet`, `vit`, `yolov8`, `yolox`, `dfine`, `unet`, `lstm`, `bert`; empty: by size.
              * @default
              */
             type: string;

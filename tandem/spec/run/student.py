@@ -18,8 +18,7 @@ class StudentSpec(Section):
             about_zh="`resnet`、`vit`、`yolov8`、`yolox`、`dfine`、`unet`、`lstm`、`bert`；能从规格看出时可不写。",
         ),
     ] = ""
-    """`resnet`, `vit`, `yolov8`, `yolox`, `dfine`, `unet`, `lstm` or `bert`; empty where the size says
-    it."""
+    """`resnet`, `vit`, `yolov8`, `yolox`, `dfine`, `unet`, `lstm`, `bert`; empty: by size."""
     size: Annotated[
         str,
         Knob(

@@ -65,7 +65,8 @@ def to_onnx(model_folder: Path, target: Path) -> Path:
     Pictures are float of 0 to 1, (B, 3, S, S); clips (B, T, 3, S, S); texts int64 (B, 3, L).
     Checked in ONNX Runtime against PyTorch before `target` is written. The model's config lies in
     the file's metadata, so that `tandem.load` needs nothing else. Raises StudentError for a folder
-    without a model or one that cannot be traced, OutputFolderError, and TandemError when the two disagree.
+    without a model or one that cannot be traced, OutputFolderError, and TandemError when the two
+    disagree.
     """
     student, config = final_model.load(model_folder)
     if not student.traceable:
