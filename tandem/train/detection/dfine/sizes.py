@@ -4,7 +4,7 @@ and a decoder of queries."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transformers import DFineConfig
@@ -59,20 +59,22 @@ def config_of(shape: DfineSize, num_classes: int, image_size: int) -> DFineConfi
     from transformers import DFineConfig, HGNetV2Config
 
     maps = len(shape.strides)
-    backbone = HGNetV2Config(
-        stem_channels=list(shape.stem),
-        stage_in_channels=list(shape.stage_in),
-        stage_mid_channels=list(shape.stage_mid),
-        stage_out_channels=list(shape.stage_out),
-        stage_num_blocks=list(shape.blocks),
-        stage_numb_of_layers=[shape.layers] * 4,
-        hidden_sizes=list(shape.stage_out),
-        use_learnable_affine_block=shape.affine,
-        out_indices=list(range(5 - maps, 5)),
-    )
+    # As dictionaries: Transformers' classes name but a part of what they take.
+    backbone: dict[str, Any] = {
+        "stem_channels": list(shape.stem),
+        "stage_in_channels": list(shape.stage_in),
+        "stage_mid_channels": list(shape.stage_mid),
+        "stage_out_channels": list(shape.stage_out),
+        "stage_num_blocks": list(shape.blocks),
+        "stage_numb_of_layers": [shape.layers] * 4,
+        "hidden_sizes": list(shape.stage_out),
+        "use_learnable_affine_block": shape.affine,
+        "out_indices": list(range(5 - maps, 5)),
+    }
+    named: dict[str, Any] = {"num_labels": num_classes}
     return DFineConfig(
-        backbone_config=backbone,
-        num_labels=num_classes,
+        backbone_config=HGNetV2Config(**backbone),
+        **named,
         # Frozen norms suit a backbone that has learnt; most of ours start as drawn.
         freeze_backbone_batch_norms=False,
         encoder_in_channels=list(shape.stage_out[-maps:]),

@@ -64,13 +64,13 @@ class DfineStudent(LearningDetector):
         labels: list[CanvasLabels] | None,
         size: tuple[int, int],
     ) -> Heads:
-        from transformers.modeling_outputs import BaseModelOutput
-
-        encoded = BaseModelOutput(last_hidden_state=list(maps_BCHW))
         with _own_noise(maps_BCHW[0].device) if labels else nullcontext():
             # `inputs_embeds` tells how many canvases there are; what is encoded is given.
             said = self.net(
-                None, inputs_embeds=maps_BCHW[0], encoder_outputs=encoded, labels=labels
+                None,
+                inputs_embeds=maps_BCHW[0],
+                encoder_outputs=(list(maps_BCHW),),
+                labels=labels,
             )
         queries = QueryHeads(
             size,
