@@ -358,8 +358,6 @@ class Student(nn.Module):
     """Width of each stage or block that `layers_BHWD` can give."""
     notes: tuple[str, ...] = ()
     """What was decided in building it that a person should know."""
-    traceable = True
-    """Whether it can be traced for any batch, as ONNX needs."""
 
     def forward(self, images_BCHW: Tensor, layers: Sequence[int] = ()) -> StepOutput:  # noqa: ARG002
         raise NotImplementedError

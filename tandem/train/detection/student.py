@@ -50,6 +50,8 @@ class DetectorStudent(Student):
     """Pixels of a cell of each of its maps."""
     answers_by_cell = True
     """Whether each of its boxes is of a cell of its maps, in their order."""
+    traceable = True
+    """Whether it can be traced for any batch, as ONNX needs."""
     box_bins = 0
     """Bins of the distribution that its head gives over a box's side; 0: it gives none."""
 

@@ -69,7 +69,7 @@ def to_onnx(model_folder: Path, target: Path) -> Path:
     disagree.
     """
     student, config = final_model.load(model_folder)
-    if not student.traceable:
+    if not getattr(student, "traceable", True):
         raise StudentError(
             "{student} is not exported: as Transformers' network is traced, its batch becomes a "
             "constant.",
