@@ -80,8 +80,9 @@ def _row(what: str, variant: Variant) -> Row:
 class PatchData(digits.DigitData):
     """Patches of photographs, written as the digits are."""
 
-    def spec(self, name: str, seed: int) -> RunSpec:
-        spec = super().spec(name, seed)
+    def spec(self, name: str, seed: int, epochs: int = digits.EPOCHS) -> RunSpec:
+        """The same on the patches."""
+        spec = super().spec(name, seed, epochs)
         return changed(spec, data={"dataset": str(self.folder / "data")})
 
 
