@@ -200,7 +200,8 @@ def test_models_come_with_their_licences(client: TestClient):
     assert "resnet50" in [one["id"] for one in classifiers]
     assert all(set(one) == {"id", "name", "description"} for one in classifiers)
     detectors = client.get(f"{B}/models", params={"model_type": "object_detector"}).json()
-    assert [one["id"] for one in detectors][:5] == [f"yolov8{size}" for size in "nsmlx"]
+    known = [one["id"] for one in detectors if one["id"].startswith("yolov8")]
+    assert known == [f"yolov8{size}" for size in "nsmlx"]
     licences = {one["id"]: "AGPL-3.0" in one["description"] for one in detectors}
     assert licences == {name: name.startswith("yolov8") for name in licences}
     assert "yolox-nano" in licences

@@ -65,11 +65,14 @@ def test_it_is_read_as_it_was_written(tmp_path: Path):
         assert torch.equal(found.apply(tokens()[0]), reduction.apply(tokens()[0]))
 
 
-def test_one_scale_for_all_is_refused(tmp_path: Path):
-    """As an earlier release wrote it: read as this one's, its signals would be others."""
+def test_one_scale_for_all_is_read_as_an_earlier_release_wrote_it(tmp_path: Path):
     file = tmp_path / "reduction.npy"
     fit(tokens(), 8, HASHES).save(file)
     np.save(file.with_suffix(".scale.npy"), np.array([2.0]))
+    found = load_reduction(file)
+    assert found is not None
+    assert torch.equal(found.scale_R, torch.full((8,), 2.0))
+    np.save(file.with_suffix(".scale.npy"), np.array([2.0, 3.0], np.float32))
     with pytest.raises(CacheError, match="damaged"):
         load_reduction(file)
     assert load_reduction(tmp_path / "none.npy") is None

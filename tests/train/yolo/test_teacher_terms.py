@@ -9,7 +9,6 @@ from tandem.train.detection.student import STRIDES
 from tandem.train.detection.teacher.detector import DetectorTargets, token_sizes
 from tandem.train.detection.teacher_terms import how_sure, on_boxes, on_features
 from tandem.train.detection.types import DetectionLossWeights, TeacherTargets
-from tandem.train.yolo.model import TaughtModel
 from tandem.train.yolo.student import YoloStudent, make_net
 
 SIDE, CLASSES = 64, 3
@@ -98,6 +97,8 @@ def test_a_student_s_loss_has_each_term_and_its_boxes_learn_without_a_label(teac
     """A canvas that nobody looked at: all that moves the box branch is the teacher's."""
     weights = DetectionLossWeights(feature=1.0, soft=1.0, boxes=1.0, temperature=4.0)
     pairs = tuple((one, one) for one in teacher.layer_widths)
+    from tandem.train.yolo.model import TaughtModel  # after its first, quiet import
+
     model = TaughtModel("yolov8n.yaml", num_classes=CLASSES, weights=weights, projections=pairs)
     model.args = type("Args", (), {"box": 7.5, "cls": 0.5, "dfl": 1.5})()
     batch = {
