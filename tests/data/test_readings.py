@@ -62,7 +62,7 @@ def test_every_command_reads_as_it_is_told(
     with pytest.raises(DataError, match="no data format"):
         main()
     spec = DataSpec(dataset=str(clips), type="classification")
-    splits = classification.read(spec, seed=0, index_root=None, progress=SilentProgress())
+    splits = classification.read(spec, index_root=None, progress=SilentProgress())
     assert (len(splits.train), len(splits.val)) == (6, 6)
 
 

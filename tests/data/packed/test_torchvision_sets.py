@@ -128,7 +128,7 @@ def test_it_is_checked_converted_split_and_learnt_from(tmp_path: Path) -> None:
     assert len(list((tmp_path / "folders/train/car").iterdir())) == 10
     assert split.split(tmp_path / "data", 0.2, 0, tmp_path / "new").format == "classification"
     spec = DataSpec(dataset=str(tmp_path / "data"))
-    tables = classification.read(spec, seed=0, index_root=None, progress=SilentProgress())
+    tables = classification.read(spec, index_root=None, progress=SilentProgress())
     assert len(tables.train) + len(tables.val) == 20
     with pytest.raises(DataError, match="read, not written"):
         convert.convert(tmp_path / "folders", tmp_path / "no", "torchvision")

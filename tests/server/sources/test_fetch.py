@@ -134,7 +134,7 @@ def test_the_command_fetches_what_can_be_trained_on(
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["items"] == {"train": 3, "val": 2}
     spec = DataSpec(dataset=str(home / "datasets" / "told"))
-    splits = classification.read(spec, seed=0, index_root=None, progress=SilentProgress())
+    splits = classification.read(spec, index_root=None, progress=SilentProgress())
     assert (splits.train.classes, sorted(splits.train.labels_N.tolist())) == (
         ("cat", "狗"), [-1, 0, 1],
     )  # fmt: skip
