@@ -106,7 +106,7 @@ def test_every_field_is_read(
         data={"dataset": str(clips), "image_size": 32},
         student=student,
         optim={"epochs": 1, "batch_size": 4},
-        cache={"mode": "off"},
+        cache={"root": str(tmp_path / "clips-cache")},
         run={"output_dir": str(tmp_path / "clips-run"), "devices": "cpu"},
     )
     of_clips["teacher"] |= {"frames": 2, "knowledge": "label_scoring"}

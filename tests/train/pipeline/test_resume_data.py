@@ -146,10 +146,10 @@ def test_other_images_are_told_with_counts_and_the_run_goes_on(home: Path):
 def test_a_stop_in_the_last_evaluation_loses_nothing(home: Path, monkeypatch: pytest.MonkeyPatch):
     evaluate = Evaluator.evaluate
 
-    def terminated(self: Evaluator, student, stop=None, keep=False) -> object:
+    def terminated(self: Evaluator, student, stop=None, *, keep=False, **how) -> object:
         if keep:
             os.kill(os.getpid(), signal.SIGTERM)
-        return evaluate(self, student, stop, keep)
+        return evaluate(self, student, stop, keep=keep, **how)
 
     spec = spec_of(optim__epochs=2)
     with monkeypatch.context() as patch:
