@@ -6,15 +6,12 @@ is gone has ended: well, if it has said its figures.
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -23,8 +20,7 @@ from tandem.server.context import Context
 from tandem.server.errors import ConflictError, InvalidError
 from tandem.server.host.clock import now
 from tandem.server.host.paths import inside
-from tandem.server.models import allowed_paths
-from tandem.server.models.children import environment
+from tandem.server.models import allowed_paths, children
 from tandem.server.models.facts import read_json
 from tandem.server.models.schemas import NewEvaluation
 from tandem.server.tasks.creation.allowed_paths import inside as inside_roots
@@ -33,7 +29,6 @@ from tandem.spec.i18n import language, t
 FOLDER, STATE = "evaluations", ".evaluations.json"
 SECONDS = 6 * 3600
 KEPT = 20
-ENDED_BYTES = 4000
 _LOCK = threading.Lock()
 
 
@@ -85,19 +80,9 @@ def begin(context: Context, model: Path, asked: NewEvaluation) -> EvaluationStat
             "born": seen.born if seen else "",
         }
         item = there[key]
-        _write(model, _newest(there))
+        children.write_state(_folder(model) / STATE, _newest(there))
     threading.Thread(target=_watch, args=(child, model), daemon=True).start()
     return item
-
-
-def as_shown(item: EvaluationState) -> dict[str, object]:
-    """For a page: without the process, its times as times."""
-    kept = {name: one for name, one in item.items() if name not in ("pid", "born")}
-    ended = item["ended_at"]
-    return kept | {
-        "started_at": datetime.fromisoformat(item["started_at"]),
-        "ended_at": None if ended is None else datetime.fromisoformat(ended),
-    }
 
 
 def _launch(
@@ -112,7 +97,7 @@ def _launch(
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            env=environment(context.settings.home, language()),
+            env=children.environment(context.settings.home, language()),
             cwd=_folder(model),
             start_new_session=True,  # a restart of the service does not cost the work
         )
@@ -120,12 +105,7 @@ def _launch(
 
 def _watch(child: subprocess.Popen[bytes], model: Path) -> None:
     """Wait for its end, so that no zombie stays, and write down how it was."""
-    try:
-        child.wait(SECONDS)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, 9)
-        child.wait()
+    children.wait(child, SECONDS)
     with suppress(OSError):  # the model was deleted meanwhile
         items(model)
 
@@ -137,13 +117,11 @@ def _settled(model: Path) -> dict[str, EvaluationState]:
     told: dict[str, EvaluationState] = {name: found[name] for name in known}
     changed = False
     for one in told.values():
-        if one["status"] == "RUNNING":
-            seen = look(int(one["pid"]))
-            if seen is None or seen.born != one["born"]:
-                _end(one, model)
-                changed = True
+        if one["status"] == "RUNNING" and children.has_ended(int(one["pid"]), one["born"]):
+            _end(one, model)
+            changed = True
     if changed:
-        _write(model, told)
+        children.write_state(_folder(model) / STATE, told)
     return told
 
 
@@ -154,22 +132,13 @@ def _end(one: EvaluationState, model: Path) -> None:
     if "measured" in said:
         one["status"], one["result"] = "DONE", dict(said)
     else:
-        one["status"], one["message"] = "FAILED", _reason(_erred(model, one["id"]))
+        silence = t("It ended without a word: its process was killed, or the machine restarted.")
+        one["status"], one["message"] = (
+            "FAILED",
+            children.last_words(_erred(model, one["id"]), silence),
+        )
     for file in (_said(model, one["id"]), _erred(model, one["id"])):
         file.unlink(missing_ok=True)
-
-
-def _reason(file: Path) -> str:
-    """The last thing it said, or that it ended without a word."""
-    try:
-        with file.open("rb") as stream:
-            stream.seek(max(0, file.stat().st_size - ENDED_BYTES))
-            lines = stream.read().decode("utf-8", "replace").strip().splitlines()
-    except OSError:
-        lines = []
-    if lines:
-        return lines[-1][:1000]
-    return t("It ended without a word: its process was killed, or the machine restarted.")
 
 
 def _newest(there: Mapping[str, EvaluationState]) -> dict[str, EvaluationState]:
@@ -187,10 +156,3 @@ def _said(model: Path, key: str) -> Path:
 
 def _erred(model: Path, key: str) -> Path:
     return _folder(model) / f".{key}.err"
-
-
-def _write(model: Path, state: Mapping[str, EvaluationState]) -> None:
-    file = _folder(model) / STATE
-    hidden = file.with_name(f"{STATE}.{os.getpid()}")
-    hidden.write_text(json.dumps(state, ensure_ascii=False, indent=1), encoding="utf-8")
-    hidden.replace(file)

@@ -6,14 +6,11 @@ process is gone has ended: well, if it has said so and its file is there.
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -22,8 +19,7 @@ from tandem.server.context import Context
 from tandem.server.errors import ConflictError, InvalidError, NotFoundError
 from tandem.server.host.clock import now
 from tandem.server.host.paths import inside
-from tandem.server.models import allowed_paths
-from tandem.server.models.children import environment
+from tandem.server.models import allowed_paths, children
 from tandem.server.models.facts import Facts, facts, figure_of, read_json
 from tandem.spec import exports as known_formats
 from tandem.spec.exports import FORMATS, file_name
@@ -31,7 +27,6 @@ from tandem.spec.i18n import language, t
 
 FOLDER, STATE = "exports", ".exports.json"
 SECONDS = 3600
-ENDED_BYTES = 4000
 _LOCK = threading.Lock()
 
 
@@ -159,7 +154,7 @@ def begin(context: Context, model: Path, kind: str | None, format: str) -> Expor
             "pid": child.pid,
             "born": seen.born if seen else "",
         }
-        _write(model, there)
+        children.write_state(_folder(model) / STATE, there)
         item = there[format]
     threading.Thread(target=_watch, args=(child, model), daemon=True).start()
     return item
@@ -190,7 +185,7 @@ def _launch(context: Context, model: Path, format: str) -> subprocess.Popen[byte
     folder = _folder(model)
     target = folder / file_name(format)
     command = [sys.executable, "-m", "tandem.cli", "export", str(model), "--format", format]
-    env = environment(context.settings.home, language(), gpu=format == "engine")
+    env = children.environment(context.settings.home, language(), gpu=format == "engine")
     with _said(model, format).open("wb") as out, _erred(model, format).open("wb") as err:
         return subprocess.Popen(
             [*command, "-o", str(target), "--json"],
@@ -205,12 +200,7 @@ def _launch(context: Context, model: Path, format: str) -> subprocess.Popen[byte
 
 def _watch(child: subprocess.Popen[bytes], model: Path) -> None:
     """Wait for its end, so that no zombie stays, and write down how it was."""
-    try:
-        child.wait(SECONDS)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, 9)
-        child.wait()
+    children.wait(child, SECONDS)
     with suppress(OSError):  # the run was deleted meanwhile
         items(model)
 
@@ -230,13 +220,11 @@ def _settled(model: Path) -> dict[str, ExportState]:
     told: dict[str, ExportState] = {name: found[name] for name in known}
     changed = False
     for one in told.values():
-        if one["status"] == "RUNNING":
-            seen = look(int(one["pid"]))
-            if seen is None or seen.born != one["born"]:
-                _end(one, model)
-                changed = True
+        if one["status"] == "RUNNING" and children.has_ended(int(one["pid"]), one["born"]):
+            _end(one, model)
+            changed = True
     if changed:
-        _write(model, told)
+        children.write_state(_folder(model) / STATE, told)
     return told
 
 
@@ -252,20 +240,10 @@ def _end(one: ExportState, model: Path) -> None:
         one["size_bytes"], one["accuracy"] = figures["size_bytes"], figures["accuracy"]
         one["latency_milliseconds"] = figures["latency_milliseconds"]
         return
-    one["status"], one["message"] = "FAILED", _reason(_erred(model, format))
-
-
-def _reason(file: Path) -> str:
-    """The last thing it said, or that it ended without a word."""
-    try:
-        with file.open("rb") as stream:
-            stream.seek(max(0, file.stat().st_size - ENDED_BYTES))
-            lines = stream.read().decode("utf-8", "replace").strip().splitlines()
-    except OSError:
-        lines = []
-    if lines:
-        return lines[-1][:1000]
-    return t("The export ended without a word: its process was killed, or the machine restarted.")
+    silence = t(
+        "The export ended without a word: its process was killed, or the machine restarted."
+    )
+    one["status"], one["message"] = "FAILED", children.last_words(_erred(model, format), silence)
 
 
 def _figures(said: Mapping[str, Any]) -> ExportedEntry:
@@ -280,21 +258,4 @@ def _figures(said: Mapping[str, Any]) -> ExportedEntry:
         "size_bytes": int(said.get("size_bytes") or 0),
         "accuracy": None if figure is None else 100 * figure,
         "latency_milliseconds": latency if isinstance(latency, int | float) else None,
-    }
-
-
-def _write(model: Path, state: Mapping[str, ExportState]) -> None:
-    file = _folder(model) / STATE
-    hidden = file.with_name(f"{STATE}.{os.getpid()}")
-    hidden.write_text(json.dumps(state, ensure_ascii=False, indent=1), encoding="utf-8")
-    hidden.replace(file)
-
-
-def as_shown(item: ExportState) -> dict[str, object]:
-    """For a page: without the process, its times as times."""
-    kept = {name: one for name, one in item.items() if name not in ("pid", "born")}
-    ended = item["ended_at"]
-    return kept | {
-        "started_at": datetime.fromisoformat(item["started_at"]),
-        "ended_at": None if ended is None else datetime.fromisoformat(ended),
     }

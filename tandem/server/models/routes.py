@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from tandem.server.artifacts import folder
 from tandem.server.context import Here
-from tandem.server.models import detail, evaluations, exports, imports, service, trying
+from tandem.server.models import children, detail, evaluations, exports, imports, service, trying
 from tandem.server.models.allowed_paths import model_of
 from tandem.server.models.schemas import (
     EvaluationShown,
@@ -80,7 +80,7 @@ def list_exports(context: Here, task_id: str) -> object:
     """What it could be written as, and what was asked for so far."""
     row = service.row_of(context, task_id)
     model = model_of(context, row)
-    there = [exports.as_shown(one) for one in exports.items(model)]
+    there = [children.as_shown(one) for one in exports.items(model)]
     return {"formats": exports.formats(model, row["task_type"]), "items": there}
 
 
@@ -89,7 +89,7 @@ def export_model(context: Here, task_id: str, body: NewExport) -> object:
     """Write it in a format; one at a time for each model."""
     row = service.row_of(context, task_id)
     model = model_of(context, row)
-    return exports.as_shown(exports.begin(context, model, row["task_type"], body.format))
+    return children.as_shown(exports.begin(context, model, row["task_type"], body.format))
 
 
 @router.get("/models/{task_id}/exports/{format}/download", response_class=Response)
@@ -104,14 +104,14 @@ def download_export(context: Here, task_id: str, format: FormatName) -> Response
 def list_evaluations(context: Here, task_id: str) -> object:
     """What it was measured on since it was made, the newest first."""
     model = model_of(context, service.row_of(context, task_id))
-    return {"items": [evaluations.as_shown(one) for one in evaluations.items(model)]}
+    return {"items": [children.as_shown(one) for one in evaluations.items(model)]}
 
 
 @router.post("/models/{task_id}/evaluations", response_model=EvaluationShown, status_code=202)
 def evaluate_model(context: Here, task_id: str, body: NewEvaluation) -> object:
     """Measure it on a labelled data set, in a process of its own; one at a time for each model."""
     model = model_of(context, service.row_of(context, task_id))
-    return evaluations.as_shown(evaluations.begin(context, model, body))
+    return children.as_shown(evaluations.begin(context, model, body))
 
 
 def _sent(found: Path, name: str) -> Response:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from functools import partial
 
 import torch
-from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
-from tandem.train import kinds
-from tandem.train.data.boxes import detection_splits
 from tandem.train.detection import settings
 from tandem.train.detection.boxes import whole_strides
-from tandem.train.detection.evaluation.evaluate import evaluate, letterboxed
+from tandem.train.detection.shared_engine import DetectorEngine, evaluated
 from tandem.train.detection.step import DetectorStep
 from tandem.train.detection.step_loss import LossPlan, ProjectedDetector
 from tandem.train.detection.student import LearningDetector
@@ -29,34 +25,20 @@ from tandem.train.engines.accelerate.model.ema import make_average
 from tandem.train.engines.base import PreparedTeacher, ResolvedRun, TrainedStudent
 from tandem.train.engines.build_student import seed_everything
 from tandem.train.engines.device import DeviceContext
-from tandem.train.engines.stop import EvaluationStoppedError, StoppedEarlyError
-from tandem.train.kinds.base import EvalResult, Kind
+from tandem.train.kinds.base import Kind
 from tandem.train.types import Splits, Student
 
 EMA_DECAY = 0.9998
 """The moving average of the weights, where the run names none: YOLOX's own."""
 
 
-class DetectionEngine:
+class DetectionEngine(DetectorEngine):
     """`engines.base.Engine` for detectors whose loss is ours (`LearningDetector`)."""
-
-    def choose_kind(self, spec: RunSpec) -> Kind:
-        if spec.kind not in (None, "detection"):
-            raise SpecError(
-                "The student {student} does not learn {kind}.",
-                student=spec.student.type,
-                kind=spec.kind,
-                allowed=["detection"],
-            )
-        return kinds.find("detection")
 
     def check_spec(self, spec: RunSpec, device_context: DeviceContext) -> None:
         settings.check(spec, device_context)
         if spec.mode == "distillation":
             check(spec)
-
-    def check_data(self, spec: RunSpec, kind: Kind, splits: Splits) -> None:
-        """Nothing: the kind has looked for boxes as it read."""
 
     def complete(self, spec: RunSpec, kind: Kind, splits: Splits) -> tuple[RunSpec, Splits]:  # noqa: ARG002
         """Sides in whole strides."""
@@ -73,9 +55,6 @@ class DetectionEngine:
                 student=run.spec.student.size,
                 fix="Set loss.class_weights to none.",
             )
-
-    def check_teacher(self, run: ResolvedRun) -> None:
-        """Nothing: what it can be asked, the spec has settled."""
 
     def notes(self, spec: RunSpec) -> tuple[str, ...]:
         return optim.notes(spec.optim)
@@ -101,7 +80,7 @@ class DetectionEngine:
         position = trainer.position
         return TrainedStudent(
             student=student.eval(),
-            evaluation=self._evaluated(run, student, trainer.keeper.last_saved),
+            evaluation=evaluated(run, student, trainer.keeper.last_saved),
             best_epoch=position.best_epoch,
             epochs=position.epoch,
             seconds=position.seconds,
@@ -133,30 +112,6 @@ class DetectionEngine:
         ask = teacher.targets if teacher else None
         step = DetectorStep(spec, run.device_context, model, optimizer, plan, ask)
         return DetectorTrainer(run, state, step)
-
-    def _evaluated(self, run: ResolvedRun, student: Student, last_saved: str) -> EvalResult:
-        device = run.device_context.device
-        val = detection_splits(run.splits).val_boxes
-        try:
-            return evaluate(student.to(device), val, device, run.spec.optim.batch_size, run.stop)
-        except EvaluationStoppedError:
-            # All steps are done and saved: starting again only measures.
-            raise StoppedEarlyError(
-                "Stopped on request while measuring; the checkpoint {name} is kept.",
-                name=last_saved or "-",
-                fix="Start again with the same arguments to go on.",
-            ) from None
-
-    def evaluate(self, run: ResolvedRun, student: Student) -> EvalResult:
-        """One image at a time, as an exported file is used."""
-        val = detection_splits(run.splits).val_boxes
-        return evaluate(student, val, run.device_context.device, 1, run.stop, run.thresholds)
-
-    def inputs(self, run: ResolvedRun, rows: Iterable[int], image_size: int) -> Iterator[Tensor]:
-        train = detection_splits(run.splits).train_boxes
-        for row in rows:
-            canvas, _ = letterboxed(train, row, image_size)
-            yield canvas[None]
 
     def clean_up(self, run: ResolvedRun) -> None:
         """Nothing: all that this loop writes is the run's own."""

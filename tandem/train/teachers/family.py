@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tandem.spec.errors import TeacherError
+from tandem.spec.model import FORMAT
 from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained.checkpoint import ConfigJson, PretrainedCheckpoint, find
 from tandem.train.registry import TeacherEntry, by_precedence, entries
@@ -125,3 +126,15 @@ def refuse_foreign_code(checkpoint: PretrainedCheckpoint) -> None:
             allowed=_ALLOWED,
             fix="Use a checkpoint that transformers reads by itself.",
         )
+
+
+def is_detector(checkpoint: PretrainedCheckpoint, student_type: str) -> bool:
+    """Whether it is the final_model folder of a detector of that type."""
+    config = checkpoint.raw_config
+    student = config.get("student")
+    return (
+        config.get("format") == FORMAT
+        and config.get("kind") == "detection"
+        and isinstance(student, dict)
+        and student.get("type") == student_type
+    )

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tandem.spec.model import FORMAT
 from tandem.spec.run import TeacherSpec
 from tandem.train.pretrained.checkpoint import PretrainedCheckpoint
 from tandem.train.registry import register
+from tandem.train.teachers.family import is_detector
 
 if TYPE_CHECKING:
     from tandem.train.detection.teacher.features import DetectorFeatures
@@ -17,14 +17,7 @@ if TYPE_CHECKING:
 
 def recognises(checkpoint: PretrainedCheckpoint) -> bool:
     """A final_model folder of a YOLOv8."""
-    config = checkpoint.raw_config
-    student = config.get("student")
-    return (
-        config.get("format") == FORMAT
-        and config.get("kind") == "detection"
-        and isinstance(student, dict)
-        and student.get("type") == "yolov8"
-    )
+    return is_detector(checkpoint, "yolov8")
 
 
 @register.teacher(

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
 
-from torch import Tensor
-
-from tandem.spec.errors import SpecError
 from tandem.spec.run import RunSpec
-from tandem.train import kinds
-from tandem.train.data.boxes import detection_splits
 from tandem.train.detection.boxes import whole_strides
-from tandem.train.detection.evaluation.evaluate import evaluate, letterboxed
+from tandem.train.detection.shared_engine import DetectorEngine, evaluated
 from tandem.train.detection.teacher.prepare import check, open_detection_teacher
 from tandem.train.detection.types import DetectionTeacher
 from tandem.train.engines.base import PreparedTeacher, ResolvedRun, TrainedStudent
 from tandem.train.engines.device import DeviceContext
-from tandem.train.engines.stop import EvaluationStoppedError, StoppedEarlyError
-from tandem.train.kinds.base import EvalResult, Kind
+from tandem.train.kinds.base import Kind
 from tandem.train.types import Splits, Student
 from tandem.train.yolo import settings
 from tandem.train.yolo.offline import prepare
@@ -30,27 +23,14 @@ SCRATCH = "detection"
 """Ultralytics' own folder within a run's; gone when the run is finished."""
 
 
-class UltralyticsEngine:
+class UltralyticsEngine(DetectorEngine):
     """`engines.base.Engine` for YOLOv8."""
-
-    def choose_kind(self, spec: RunSpec) -> Kind:
-        if spec.kind not in (None, "detection"):
-            raise SpecError(
-                "The student {student} does not learn {kind}.",
-                student=spec.student.type,
-                kind=spec.kind,
-                allowed=["detection"],
-            )
-        return kinds.find("detection")
 
     def check_spec(self, spec: RunSpec, device_context: DeviceContext) -> None:
         prepare()
         settings.check(spec, device_context)
         if spec.mode == "distillation":
             check(spec)
-
-    def check_data(self, spec: RunSpec, kind: Kind, splits: Splits) -> None:
-        """Nothing: the kind has looked for boxes as it read."""
 
     def complete(self, spec: RunSpec, kind: Kind, splits: Splits) -> tuple[RunSpec, Splits]:  # noqa: ARG002
         """Sides in whole strides, and a warm-up in epochs: as Ultralytics takes them."""
@@ -60,9 +40,6 @@ class UltralyticsEngine:
 
     def check_student(self, run: ResolvedRun, student: Student) -> None:
         """Nothing: what it could lack, it has refused as it was built."""
-
-    def check_teacher(self, run: ResolvedRun) -> None:
-        """Nothing: what it can be asked, the spec has settled."""
 
     def notes(self, spec: RunSpec) -> tuple[str, ...]:  # noqa: ARG002
         return ()
@@ -90,23 +67,12 @@ class UltralyticsEngine:
         position = trainer.position
         return TrainedStudent(
             student=student,
-            evaluation=_evaluate(run, student, trainer.keeper.last_saved),
+            evaluation=evaluated(run, student, trainer.keeper.last_saved),
             best_epoch=position.best_epoch,
             epochs=position.epoch,
             seconds=position.seconds,
             overfits_from=position.overfits_from or None,
         )
-
-    def evaluate(self, run: ResolvedRun, student: Student) -> EvalResult:
-        """One image at a time, as an exported file is used."""
-        val = detection_splits(run.splits).val_boxes
-        return evaluate(student, val, run.device_context.device, 1, run.stop, run.thresholds)
-
-    def inputs(self, run: ResolvedRun, rows: Iterable[int], image_size: int) -> Iterator[Tensor]:
-        train = detection_splits(run.splits).train_boxes
-        for row in rows:
-            canvas, _ = letterboxed(train, row, image_size)
-            yield canvas[None]
 
     def clean_up(self, run: ResolvedRun) -> None:
         """Ultralytics' own folder: what is of use in it, the run has as its own."""
@@ -119,18 +85,3 @@ def _warm_up_in_epochs(spec: RunSpec, rows: int) -> RunSpec:
     steps_an_epoch = max(1, -(-rows // spec.optim.batch_size))
     update = {"warmup_epochs": spec.optim.warmup_steps / steps_an_epoch}
     return spec.model_copy(update={"optim": spec.optim.model_copy(update=update)})
-
-
-def _evaluate(run: ResolvedRun, student: YoloStudent, last_saved: str) -> EvalResult:
-    """By COCO's rules, once: the loop's own quicker figures have chosen the best epoch."""
-    device = run.device_context.device
-    val = detection_splits(run.splits).val_boxes
-    try:
-        return evaluate(student.to(device), val, device, run.spec.optim.batch_size, run.stop)
-    except EvaluationStoppedError:
-        # All steps are done and saved: starting again only measures.
-        raise StoppedEarlyError(
-            "Stopped on request while measuring; the checkpoint {name} is kept.",
-            name=last_saved or "-",
-            fix="Start again with the same arguments to go on.",
-        ) from None

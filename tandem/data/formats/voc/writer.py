@@ -9,9 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from tandem.data.content import Item, Shape
 from tandem.data.formats.voc.objects import CORNERS, FLAGS
 from tandem.data.formats.voc.places import SETS
-from tandem.data.reading.encodings import read_text
-from tandem.data.reading.split_names import SPLITS
-from tandem.data.reading.texts import lines_of
+from tandem.data.formats.voc.written_sets import WrittenSets
 from tandem.data.writing.files import placed, put_image, write_whole
 from tandem.spec.errors import DataError
 from tandem.spec.i18n import t
@@ -33,11 +31,7 @@ class VocWriter:
                     fix="Rename it.",
                 )
         self.target, self.classes = target, classes
-        self.sets = {split: dict.fromkeys(self._written(split)) for split in SPLITS}
-
-    def _written(self, split: str) -> list[str]:
-        file = self.target / SETS / f"{split}.txt"
-        return [one for one in lines_of(read_text(file)[0]) if one] if file.is_file() else []
+        self.sets = WrittenSets(target / SETS)
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         # Its folders are flat, and a set is lines.
@@ -59,19 +53,11 @@ class VocWriter:
             indent(root)
             file = self.target / "Annotations" / f"{stem}.xml"
             write_whole(file, tostring(root, encoding="unicode") + "\n")
-        if stem not in self.sets[split]:
-            self.sets[split][stem] = None
-            file = self.target / SETS / f"{split}.txt"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("a", encoding="utf-8", errors="surrogateescape") as out:
-                out.write(f"{stem}\n")
+        self.sets.add(split, stem)
         return sorted(lost)
 
     def close(self) -> None:
-        for split, stems in self.sets.items():
-            if stems or split == "train":
-                text = "".join(f"{stem}\n" for stem in stems)
-                write_whole(self.target / SETS / f"{split}.txt", text)
+        self.sets.close()
         write_whole(self.target / "classes.txt", "".join(f"{one}\n" for one in self.classes))
 
 

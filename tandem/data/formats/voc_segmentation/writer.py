@@ -10,11 +10,9 @@ from PIL import Image
 
 from tandem.data.content import Item
 from tandem.data.formats.segmentation import masked
+from tandem.data.formats.voc.written_sets import WrittenSets
 from tandem.data.formats.voc_segmentation.colours import LABELMAP, Labelmap, voc_palette
 from tandem.data.masks import check_mask_classes
-from tandem.data.reading.encodings import read_text
-from tandem.data.reading.split_names import SPLITS
-from tandem.data.reading.texts import lines_of
 from tandem.data.writing.files import placed, put_image, write_whole
 from tandem.spec.errors import DataError
 
@@ -35,11 +33,7 @@ class VocMaskWriter:
                     fix="Rename it.",
                 )
         self.target, self.labelmap = target, labelmap
-        self.sets = {split: dict.fromkeys(self._written(split)) for split in SPLITS}
-
-    def _written(self, split: str) -> list[str]:
-        file = self.target / SETS / f"{split}.txt"
-        return [one for one in lines_of(read_text(file)[0]) if one] if file.is_file() else []
+        self.sets = WrittenSets(target / SETS)
 
     def add(self, item: Item, split: str, source: Path | None) -> list[str]:
         # Its folders are flat, and a set is lines.
@@ -53,21 +47,13 @@ class VocMaskWriter:
             hidden = io.BytesIO()
             image.save(hidden, "PNG")
             write_whole(self.target / MASKS / f"{stem}.png", hidden.getvalue())
-        if stem not in self.sets[split]:
-            self.sets[split][stem] = None
-            file = self.target / SETS / f"{split}.txt"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("a", encoding="utf-8", errors="surrogateescape") as out:
-                out.write(f"{stem}\n")
+        self.sets.add(split, stem)
         return lost
 
     def close(self) -> None:
         for folder in (IMAGES, MASKS):
             (self.target / folder).mkdir(parents=True, exist_ok=True)  # by which it is recognised
-        for split, stems in self.sets.items():
-            if stems or split == "train":
-                text = "".join(f"{stem}\n" for stem in stems)
-                write_whole(self.target / SETS / f"{split}.txt", text)
+        self.sets.close()
         lines = ["# label:color_rgb:parts:actions"]
         for name, colour in zip(self.labelmap.classes, self.labelmap.colours, strict=True):
             lines.append(f"{name}:{','.join(map(str, colour))}::")
